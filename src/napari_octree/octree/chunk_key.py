@@ -1,0 +1,59 @@
+"""The name of one tile or brick, and of one reason to load it.
+
+Both are plain immutable tuples: hashable, ordered, cheap to make by the hundred.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import NamedTuple
+
+
+class ChunkKey(NamedTuple):
+    """The place of a tile (or brick) in an octree: its level and its index in that level's grid.
+
+    Attributes
+    ----------
+    level : int
+        0 is the finest.
+    index : tuple of int
+        Position in the level's tile grid, in axis order: (row, column) in 2-D, (z, y, x) in 3-D.
+    """
+
+    level: int
+    index: tuple[int, ...]
+
+
+class Tier(IntEnum):
+    """Why a chunk is wished for; a lower tier is loaded first."""
+
+    OVERVIEW = 0
+    """The coarsest level: while it is there nothing is ever blank."""
+    COVERAGE = 1
+    """A coarser stand-in for ideal chunks: one covers 4, 16 or 64 of them."""
+    IDEAL = 2
+    """A chunk that the view shows at about one texel per screen pixel."""
+    PREFETCH = 3
+    """A chunk that the next move of the user is likely to show."""
+
+
+class Wish(NamedTuple):
+    """One chunk that should be loaded, and how urgently.
+
+    Attributes
+    ----------
+    key : ChunkKey
+    tier : Tier
+    relative_level : int
+        Level minus the ideal level: positive is coarser.
+    distance : float
+        From the focus to the nearest point of the chunk, in framebuffer pixels.
+    slice_offset : int
+        0 for the slice shown; ±n for the n-th neighbouring slice along the axis last moved.
+    """
+
+    key: ChunkKey
+    tier: Tier
+    relative_level: int
+    distance: float
+    slice_offset: int = 0

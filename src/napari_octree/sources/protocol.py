@@ -1,0 +1,113 @@
+"""What the rest of the project may ask of a place where pixels come from.
+
+Invariants: metadata (shape, dtype, grid) is known at construction and costs no reads;
+`StorageArray.read` is the only call that touches pixels, it may block for long, and it is
+called in worker threads only; what it returns is never written to by us.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+Region = tuple[tuple[int, int], ...]
+"""Half-open box of an array, one (start, stop) pair of pixels per axis."""
+
+
+@runtime_checkable
+class ChunkGrid(Protocol):
+    """How an array's store cuts it: boxes that fill the array without overlap."""
+
+    def indices(self, region: Region) -> Iterator[tuple[int, ...]]:
+        """Grid indices of the chunks that touch `region`."""
+        ...
+
+    def region(self, index: tuple[int, ...]) -> Region:
+        """The box of chunk `index`, clipped to the array."""
+        ...
+
+
+@runtime_checkable
+class StorageArray(Protocol):
+    """One array as its store holds it: the unit that is read, cached and retried is its chunk.
+
+    Attributes
+    ----------
+    key : Hashable
+        Identity of the pixels: equal only if reads give equal values. Wrapping the same array
+        twice gives the same key, so that layers and viewers share chunks; new data, or
+        `reload`, gives a new one.
+    shape : tuple of int
+    dtype : numpy.dtype
+    in_memory : bool
+        Reading is only slicing of memory that somebody else holds: not cached, never delayed.
+    source_name : str
+        What a person calls it (a path, a URL, a class name); used in messages and statistics.
+    """
+
+    key: Hashable
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    in_memory: bool
+    source_name: str
+
+    def grid(self, hint: tuple[int, ...]) -> ChunkGrid:
+        """The store's own chunks; or, for a store that has none, boxes of shape `hint`."""
+        ...
+
+    def read(self, region: Region) -> np.ndarray | None:
+        """Pixels of one chunk's region (worker threads only).
+
+        Returns None where the store holds nothing and its fill value applies
+        (then use `fill_value`).
+        """
+        ...
+
+    fill_value: object
+
+
+@dataclass(frozen=True)
+class LevelSource:
+    """One level of a pyramid: a storage array, possibly at a fixed index of some of its axes.
+
+    Channels of one image are the same storage array with different `fixed`, so a storage
+    chunk that holds several channels is read once for all of them.
+
+    Attributes
+    ----------
+    storage : StorageArray
+    fixed : tuple of (int or None)
+        Per storage axis: the index at which it is fixed, or None where the axis stays.
+    """
+
+    storage: StorageArray
+    fixed: tuple[int | None, ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape without the fixed axes."""
+        return tuple(
+            n for n, i in zip(self.storage.shape, self.fixed, strict=True) if i is None
+        )
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Type of the stored pixels."""
+        return self.storage.dtype
+
+    def storage_region(self, region: Region) -> Region:
+        """`region` of this level as a region of the storage array."""
+        remaining = iter(region)
+        return tuple(next(remaining) if i is None else (i, i + 1) for i in self.fixed)
+
+    def storage_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """`shape` of this level as a shape of the storage array (1 where fixed)."""
+        remaining = iter(shape)
+        return tuple(next(remaining) if i is None else 1 for i in self.fixed)
+
+    def drop_fixed(self, block: np.ndarray) -> np.ndarray:
+        """A view of a storage block without the fixed axes."""
+        return block[tuple(slice(None) if i is None else 0 for i in self.fixed)]
