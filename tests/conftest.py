@@ -1,0 +1,185 @@
+"""Fixtures that all rooms share.
+
+Invariants: no test sees the user's napari settings or plugins' settings; nothing sleeps: a test
+waits by running the Qt loop until something is true (`pump_until`), or holds and releases reads
+(`read_log.hold`); a viewer's canvas has exactly the asked shape, and the test fails if it leaks.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from cameras import off_tie_center
+from recording_array import ReadLog, RecordingArray, random_pixels
+
+if TYPE_CHECKING:
+    import napari
+
+CANVAS_SHAPE = (300, 400)
+
+# napari reads these when it is first imported, which no import above does.
+_SETTINGS_FOLDER = tempfile.TemporaryDirectory(prefix="napari-octree-tests-")
+os.environ["NAPARI_CONFIG"] = str(Path(_SETTINGS_FOLDER.name) / "settings.yaml")
+os.environ.pop("NAPARI_OCTREE", None)
+os.environ.pop("NAPARI_ASYNC", None)
+
+
+@pytest.fixture(scope="session")
+def qapp_args() -> list[str]:
+    """Arguments of the QApplication; without a display Qt would end the whole run by abort()."""
+    if sys.platform == "linux" and not {"DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys():
+        pytest.fail("no display: run `make test`, or `xvfb-run -a pytest`", pytrace=False)
+    return ["pytest"]
+
+
+@pytest.fixture
+def read_log() -> Iterator[ReadLog]:
+    """What was read from this test's recording arrays; its gate is opened at the end."""
+    log = ReadLog()
+    yield log
+    log.release()
+
+
+@pytest.fixture
+def recording_array(read_log: ReadLog) -> Callable[..., RecordingArray]:
+    """`recording_array(data, chunks=None, name="array")`: its reads go to `read_log`."""
+
+    def make(
+        data: np.ndarray, chunks: Sequence[int] | None = None, name: str = "array"
+    ) -> RecordingArray:
+        return RecordingArray(data, read_log, chunks, name)
+
+    return make
+
+
+@pytest.fixture
+def recording_pyramid(recording_array: Callable[..., RecordingArray]) -> Callable[..., list]:
+    """`recording_pyramid(shape, levels=3, dtype="uint8", chunks=None)`: levels of random pixels.
+
+    Every second pixel of the last two axes makes the next level. Levels are named "level 0" and
+    so on in the log.
+    """
+
+    def make(
+        shape: Sequence[int],
+        levels: int = 3,
+        dtype: Any = "uint8",
+        chunks: Sequence[int] | None = None,
+    ) -> list[RecordingArray]:
+        data = random_pixels(shape, dtype)
+        return [
+            recording_array(data[..., :: 2**level, :: 2**level], chunks, f"level {level}")
+            for level in range(levels)
+        ]
+
+    return make
+
+
+@pytest.fixture
+def pump_until(qapp: Any) -> Callable[..., None]:
+    """`pump_until(predicate, timeout=30)`: run the Qt loop until the predicate is true.
+
+    The predicate is asked after every turn of the loop, and at least each 5 ms. The test fails
+    when `timeout` seconds have passed.
+    """
+    from qtpy.QtCore import QEventLoop, QTimer
+
+    def pump(predicate: Callable[[], object], timeout: float = 30.0) -> None:
+        deadline = monotonic() + timeout
+        loop = QEventLoop()
+        heartbeat = QTimer()
+        heartbeat.start(5)
+        try:
+            while not predicate():
+                if monotonic() > deadline:
+                    pytest.fail(f"still not true after {timeout} s: {predicate}")
+                loop.processEvents(
+                    QEventLoop.ProcessEventsFlag.AllEvents
+                    | QEventLoop.ProcessEventsFlag.WaitForMoreEvents
+                )
+        finally:
+            heartbeat.stop()
+
+    return pump
+
+
+@pytest.fixture
+def pump(qapp: Any) -> Callable[[], None]:
+    """`pump()`: run the Qt loop until nothing is left to do right now."""
+
+    def turn() -> None:
+        for _ in range(10):
+            qapp.processEvents()
+
+    return turn
+
+
+@pytest.fixture
+def make_viewer(
+    make_napari_viewer: Callable[..., napari.Viewer], pump_until: Callable[..., None]
+) -> Callable[..., napari.Viewer]:
+    """`make_viewer(canvas_shape=(300, 400), **viewer_keywords)`: shown, and closed at the end.
+
+    Docks are hidden, and the canvas is fixed to `canvas_shape` (height, width). The test fails
+    when its Qt viewer is still alive after closing. napari's status thread does not run.
+    """
+
+    def make(canvas_shape: tuple[int, int] = CANVAS_SHAPE, **keywords: Any) -> napari.Viewer:
+        viewer = make_napari_viewer(show=True, **keywords)
+        qt_viewer = viewer.window._qt_viewer
+        qt_viewer.dockLayerControls.setVisible(False)
+        qt_viewer.dockLayerList.setVisible(False)
+        height, width = canvas_shape
+        qt_viewer.canvas.native.setFixedSize(width, height)
+        pump_until(lambda: tuple(qt_viewer.canvas.size) == canvas_shape)
+        return viewer
+
+    return make
+
+
+@pytest.fixture
+def viewer(make_viewer: Callable[..., napari.Viewer]) -> napari.Viewer:
+    """A shown viewer with a canvas of 300 × 400 screen pixels."""
+    return make_viewer()
+
+
+@pytest.fixture
+def look_at(pump: Callable[[], None]) -> Callable[..., None]:
+    """`look_at(viewer, center, zoom, texel=(1, 1), origin=(-0.5, -0.5))`: an off-tie camera.
+
+    `center` is (y, x) in world coordinates; it is moved by up to half a texel so that pictures
+    can be compared pixel by pixel (see `cameras.off_tie_center`).
+    """
+
+    def look(
+        viewer: napari.Viewer,
+        center: Sequence[float],
+        zoom: float,
+        texel: Sequence[float] = (1.0, 1.0),
+        origin: Sequence[float] = (-0.5, -0.5),
+    ) -> None:
+        shape = viewer.window._qt_viewer.canvas.size
+        viewer.scene.camera.zoom = zoom
+        viewer.scene.camera.center = (0.0, *off_tie_center(center, zoom, shape, texel, origin))
+        pump()
+
+    return look
+
+
+@pytest.fixture
+def screenshot() -> Callable[[Any], np.ndarray]:
+    """`screenshot(viewer)`: the canvas as it is now, uint8 of shape (height, width, 4)."""
+
+    def shoot(viewer: napari.Viewer) -> np.ndarray:
+        return viewer.screenshot(canvas_only=True, flash=False)
+
+    return shoot
