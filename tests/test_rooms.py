@@ -1,0 +1,120 @@
+"""The rooms know only whom they may know, and work without what they do not know."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from room_rules import KNOWN_ROOMS, PACKAGE, modules, violations
+
+SOURCE_ROOT = Path(__file__).parents[1] / "src" / PACKAGE
+
+
+def test_every_module_keeps_the_rules():
+    found = [
+        problem
+        for module, path in modules(SOURCE_ROOT)
+        for problem in violations(
+            module, path.read_text(encoding="utf-8"), is_package=path.name == "__init__.py"
+        )
+    ]
+    assert not found, "\n".join(found)
+
+
+def test_every_folder_is_a_room():
+    folders = {path.parent.name for path in SOURCE_ROOT.glob("*/__init__.py")}
+    assert folders == set(KNOWN_ROOMS) - {"config"}
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("octree.plan", "from napari_octree.loading import request"),
+        ("octree.plan", "import napari_octree.sources.protocol"),
+        ("octree.plan", "from ..loading.request import TileRequest"),
+        ("octree.plan", "from .. import layers"),
+        ("octree.plan", "import dask.array"),
+        ("octree.plan", "def f():\n    import napari"),
+        ("octree.plan", "if TYPE_CHECKING:\n    from napari_octree.layers import x"),
+        ("sources.arrays", "from napari_octree.octree import chunk_key"),
+        ("sources.arrays", "import importlib\nimportlib.import_module('napari.layers')"),
+        ("loading.loader", "from qtpy.QtCore import QTimer"),
+        ("loading.loader", "from napari_octree.layers.octree_image import OctreeImage"),
+        ("layers.octree_image", "import napari_octree.rendering"),
+        ("layers.octree_image", "from superqt.utils import ensure_main_thread"),
+        ("layers.octree_image", "import vispy"),
+        ("layers.octree_image", "from napari.qt import thread_worker"),
+        ("layers._napari", "from napari._qt.qt_viewer import QtViewer"),
+        ("layers.octree_image", "from napari.layers.image._slice import _ImageSliceResponse"),
+        ("layers.octree_image", "from napari.layers import base\nx = base._private"),
+        ("rendering.atlas", "from napari_octree.sources.protocol import LevelSource"),
+        ("rendering.atlas", "from vispy.visuals import image\nimage.ImageVisual._build()"),
+        ("rendering.atlas", "from napari._vispy.layers.image import VispyImageLayer"),
+        ("rendering.atlas", "import vispy as v\nv.gloo._private"),
+        ("rendering.atlas", "from napari_octree.layers._napari import register"),
+        ("qt.dock", "from napari_octree.plugin import reader"),
+        ("config", "from napari_octree.octree import plan"),
+        ("config", "from napari.settings import get_settings"),
+        ("plugin.reader", "from napari_octree.loading.loader import _private"),
+    ],
+)
+def test_a_breach_is_found(module, source):
+    assert violations(f"{PACKAGE}.{module}", source), source
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("octree.plan", "from __future__ import annotations\nimport math\nimport numpy as np"),
+        ("octree.plan", "from .chunk_key import ChunkKey\nfrom napari_octree.config import x"),
+        ("octree.plan", "from napari_octree.octree._tables import x"),
+        ("loading.loader", "from napari_octree.sources.protocol import LevelSource\nimport dask"),
+        ("layers.octree_image", "from napari.layers import Image\nImage.data\nself._private"),
+        ("layers._napari", "from napari.layers._scalar_field import x"),
+        ("rendering._vispy", "from napari._vispy.utils.visual import layer_to_visual"),
+        ("rendering.layer", "from qtpy.QtCore import QTimer\nfrom vispy import __version__"),
+        ("plugin.reader", "from napari_octree.qt import dock\nimport napari"),
+    ],
+)
+def test_what_is_allowed_passes(module, source):
+    assert violations(f"{PACKAGE}.{module}", source) == []
+
+
+def test_relative_imports_of_packages_are_resolved():
+    assert violations(f"{PACKAGE}.octree", "from .plan import plan", is_package=True) == []
+    assert violations(f"{PACKAGE}.octree", "from ..layers import x", is_package=True)
+
+
+def run_python(code: str) -> None:
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=100, check=False
+    )
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("room", ["octree", "sources", "loading", "config"])
+def test_room_works_without_napari_qt_and_gl(room):
+    names = [
+        name for name, _ in modules(SOURCE_ROOT) if f"{name}.".startswith(f"{PACKAGE}.{room}.")
+    ]
+    assert names
+    run_python(f"""
+import importlib, sys
+for name in {names}:
+    importlib.import_module(name)
+heavy = {{"napari", "vispy", "qtpy", "superqt", "OpenGL", "PyQt5", "PyQt6", "PySide6"}}
+sys.exit(" ".join(heavy & sys.modules.keys()) or 0)
+""")
+
+
+def test_public_names_need_no_qt():
+    run_python(f"""
+import sys
+for name in ("qtpy", "superqt", "PyQt5", "PyQt6", "PySide2", "PySide6"):
+    sys.modules[name] = None  # importing it raises ImportError
+import {PACKAGE}
+assert {{"OctreeImage", "OctreeConfig", "open_ome_zarr"}} <= set({PACKAGE}.__all__)
+for name in {PACKAGE}.__all__:
+    getattr({PACKAGE}, name)
+""")
