@@ -1,0 +1,104 @@
+# All that a fresh machine needs to know. Python 3.11 or newer, pip and make must be there; what
+# else is needed is installed into .venv or, where there is no display, by apt.
+#
+#   make demo    open the Mandelbrot demo in napari (no display: write demo.png)
+#   make test    run the whole test suite             make bench   run the benchmarks
+#   make lint    ruff and mypy                        make docs    build site/
+#
+# Variables: PYTHON (python3.11), QT (pyqt5 or pyqt6), VENV (.venv), ARGS (more arguments of
+# the program that is run).
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+QT ?= pyqt5
+VENV ?= .venv
+ARGS ?=
+
+BIN := $(VENV)/bin
+# Qt's own choice of a binding may differ from ours where several are installed.
+ENV := env QT_API=$(QT) PYTEST_QT_API=$(QT)
+
+ifeq ($(shell uname -s),Linux)
+ifeq ($(DISPLAY)$(WAYLAND_DISPLAY),)
+HEADLESS := yes
+XVFB := xvfb-run -a -s "-screen 0 1600x1200x24 +extension GLX"
+SYSTEM := $(VENV)/.system-packages
+endif
+endif
+
+# What Xvfb, Mesa's software renderer and Qt's xcb plugin need (shared-mime-info brings glib, whose
+# own package has another name in each release).
+SYSTEM_PACKAGES := xvfb xauth libgl1 libgl1-mesa-dri libegl1 libopengl0 libdbus-1-3 \
+	libfontconfig1 fonts-dejavu-core shared-mime-info libxkbcommon-x11-0 libxcb-cursor0 \
+	libxcb-icccm4 libxcb-image0 libxcb-keysyms1 libxcb-randr0 libxcb-render-util0 \
+	libxcb-shape0 libxcb-sync1 libxcb-xfixes0 libxcb-xinerama0 libxcb-xkb1
+
+.PHONY: demo test bench lint docs clean
+
+demo: $(VENV)/.installed-$(QT) $(SYSTEM)
+ifdef HEADLESS
+	$(ENV) $(XVFB) $(BIN)/napari-octree --demo mandelbrot --screenshot demo.png $(ARGS)
+	@echo "There is no display here: the demo was drawn into $(CURDIR)/demo.png"
+else
+	$(ENV) $(BIN)/napari-octree --demo mandelbrot $(ARGS)
+endif
+
+test: $(VENV)/.installed-test-$(QT) $(SYSTEM)
+	$(ENV) $(XVFB) $(BIN)/python -m pytest -q $(ARGS)
+
+bench: $(VENV)/.installed-test-$(QT) $(SYSTEM)
+	$(ENV) $(XVFB) $(BIN)/python -m pytest benchmarks -q --override-ini addopts= \
+		--import-mode=importlib --benchmark-only
+	$(ENV) $(XVFB) $(BIN)/python -m benchmarks.browse $(ARGS)
+
+lint: $(VENV)/.installed-test-$(QT)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+docs: $(VENV)/.installed-docs
+	$(BIN)/mkdocs build --strict
+
+clean:
+	rm -rf $(VENV) site demo.png
+
+# Some Pythons of Debian have no ensurepip: pip then comes from the pip that is there.
+$(BIN)/pip:
+	$(PYTHON) -m venv $(VENV) || { $(PYTHON) -m venv --clear --without-pip $(VENV) \
+		&& $(PYTHON) -m pip --python $(BIN)/python install --quiet pip; }
+	$(BIN)/python -m pip install --quiet --upgrade 'pip >=25.1'
+
+$(VENV)/.installed-$(QT): pyproject.toml | $(BIN)/pip
+	$(BIN)/python -m pip install --quiet -e '.[$(QT)]'
+	@touch $@
+
+$(VENV)/.installed-test-$(QT): pyproject.toml | $(BIN)/pip
+	$(BIN)/python -m pip install --quiet --group test --group bench --group lint -e '.[$(QT),fast]'
+	@touch $@
+
+$(VENV)/.installed-docs: pyproject.toml | $(BIN)/pip
+	$(BIN)/python -m pip install --quiet --group docs -e .
+	@touch $@
+
+# Only what is missing; as root by itself, else by the one line that is printed.
+$(VENV)/.system-packages: | $(BIN)/pip
+	@if ! command -v apt-get >/dev/null; then \
+		command -v xvfb-run >/dev/null \
+			|| { echo "No display: install Xvfb and Mesa's OpenGL (llvmpipe) first." >&2; exit 1; }; \
+	else \
+		missing=""; \
+		for package in $(SYSTEM_PACKAGES); do \
+			dpkg-query --show --showformat='$${db:Status-Status}' $$package 2>/dev/null \
+				| grep -qx installed || missing="$$missing $$package"; \
+		done; \
+		if [ -n "$$missing" ]; then \
+			if [ "$$(id -u)" = 0 ]; then \
+				export DEBIAN_FRONTEND=noninteractive; \
+				apt-get update -qq && apt-get install -qq -y --no-install-recommends $$missing; \
+			else \
+				echo "There is no display here, and packages are missing for one in memory:" >&2; \
+				echo "  sudo apt-get install -y --no-install-recommends$$missing" >&2; \
+				exit 1; \
+			fi; \
+		fi; \
+	fi
+	@touch $@
