@@ -1,0 +1,47 @@
+"""The octree: which chunks a view wants, what stands in for them, what comes next.
+
+Pure functions over frozen values; numpy only. In order of a frame: `View` →
+`intersect` → `wish_list` and `cover`, together `plan`. For 2-D see `plan.py`.
+"""
+
+from napari_octree.octree.chunk_key import ChunkKey, Tier, Wish
+from napari_octree.octree.cover import Cover, Resident, by_level, cover
+from napari_octree.octree.intersection import OctreeIntersection, choose_level, intersect
+from napari_octree.octree.level import OctreeLevel
+from napari_octree.octree.motion import AT_REST, Motion, Velocity, observe
+from napari_octree.octree.octree import Octree
+from napari_octree.octree.plan import Plan, plan
+from napari_octree.octree.policy import EXPLORE, PLAY, QUALITY, Policy
+from napari_octree.octree.transform import LevelTransform, infer_level_transforms
+from napari_octree.octree.view import View, VolumeView
+from napari_octree.octree.wishes import wish_list
+
+__all__ = [
+    "AT_REST",
+    "EXPLORE",
+    "PLAY",
+    "QUALITY",
+    "ChunkKey",
+    "Cover",
+    "LevelTransform",
+    "Motion",
+    "Octree",
+    "OctreeIntersection",
+    "OctreeLevel",
+    "Plan",
+    "Policy",
+    "Resident",
+    "Tier",
+    "Velocity",
+    "View",
+    "VolumeView",
+    "Wish",
+    "by_level",
+    "choose_level",
+    "cover",
+    "infer_level_transforms",
+    "intersect",
+    "observe",
+    "plan",
+    "wish_list",
+]

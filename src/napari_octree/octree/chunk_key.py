@@ -21,7 +21,7 @@ class ChunkKey(NamedTuple):
     """
 
     level: int
-    index: tuple[int, ...]
+    index: tuple[int, ...]  # type: ignore[assignment]  # shadows tuple.index, which nobody needs
 
 
 class Tier(IntEnum):
