@@ -26,7 +26,7 @@ class ChunkGrid(Protocol):
         ...
 
     def region(self, index: tuple[int, ...]) -> Region:
-        """The box of chunk `index`, clipped to the array."""
+        """Return the box of chunk `index`, clipped to the array."""
         ...
 
 
@@ -46,16 +46,25 @@ class StorageArray(Protocol):
         Reading is only slicing of memory that somebody else holds: not cached, never delayed.
     source_name : str
         What a person calls it (a path, a URL, a class name); used in messages and statistics.
+    fill_value : object
+        The value of pixels that the store does not hold.
     """
 
-    key: Hashable
-    shape: tuple[int, ...]
-    dtype: np.dtype
-    in_memory: bool
-    source_name: str
+    @property
+    def key(self) -> Hashable: ...  # noqa: D102
+    @property
+    def shape(self) -> tuple[int, ...]: ...  # noqa: D102
+    @property
+    def dtype(self) -> np.dtype: ...  # noqa: D102
+    @property
+    def in_memory(self) -> bool: ...  # noqa: D102
+    @property
+    def source_name(self) -> str: ...  # noqa: D102
+    @property
+    def fill_value(self) -> object: ...  # noqa: D102
 
     def grid(self, hint: tuple[int, ...]) -> ChunkGrid:
-        """The store's own chunks; or, for a store that has none, boxes of shape `hint`."""
+        """Return the store's own chunks; for a store that has none, boxes of shape `hint`."""
         ...
 
     def read(self, region: Region) -> np.ndarray | None:
@@ -65,8 +74,6 @@ class StorageArray(Protocol):
         (then use `fill_value`).
         """
         ...
-
-    fill_value: object
 
 
 @dataclass(frozen=True)
@@ -89,9 +96,7 @@ class LevelSource:
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape without the fixed axes."""
-        return tuple(
-            n for n, i in zip(self.storage.shape, self.fixed, strict=True) if i is None
-        )
+        return tuple(n for n, i in zip(self.storage.shape, self.fixed, strict=True) if i is None)
 
     @property
     def dtype(self) -> np.dtype:
@@ -109,5 +114,5 @@ class LevelSource:
         return tuple(next(remaining) if i is None else 1 for i in self.fixed)
 
     def drop_fixed(self, block: np.ndarray) -> np.ndarray:
-        """A view of a storage block without the fixed axes."""
+        """Return a view of a storage block without the fixed axes."""
         return block[tuple(slice(None) if i is None else 0 for i in self.fixed)]

@@ -1,0 +1,107 @@
+"""From anything that a person calls an image to the sources that the loader reads.
+
+Invariants: nothing is read here; an array wrapped twice has the same key unless `fresh`;
+libraries that the caller has not imported are not imported for him.
+"""
+
+from __future__ import annotations
+
+import copy
+import sys
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+import dask.array as da
+import numpy as np
+import zarr
+
+from napari_octree.sources.axis_view import AxisView
+from napari_octree.sources.check_levels import check_levels
+from napari_octree.sources.dask_array import wrap_dask, wrapped_zarr
+from napari_octree.sources.errors import SourceError
+from napari_octree.sources.identity import fresh_token
+from napari_octree.sources.protocol import LevelSource, StorageArray
+from napari_octree.sources.sliced_array import wrap_numpy, wrap_sliceable, wrap_xarray
+from napari_octree.sources.tensorstore_array import wrap_tensorstore
+from napari_octree.sources.zarr_array import wrap_zarr
+
+_Storage = TypeVar("_Storage", bound=StorageArray)
+
+
+def as_level_source(array: Any, *, fresh: bool = False) -> LevelSource:
+    """Wrap one array as a level of a pyramid.
+
+    Parameters
+    ----------
+    array : array-like
+        numpy, zarr, dask, xarray, tensorstore, h5py, an `AxisView`, a `StorageArray`, a
+        `LevelSource`, or anything with shape, dtype and slicing (and perhaps `chunks`).
+    fresh : bool
+        Take the pixels for new ones even if the array is known: nothing that was cached of
+        it is found.
+
+    Raises
+    ------
+    SourceError
+        It is no array. (Whether it can be shown, `check_levels` says.)
+    """
+    if isinstance(array, LevelSource):
+        source = array
+    elif isinstance(array, AxisView):
+        source = _fix_axis(as_level_source(array.array), array.axis, array.index)
+    else:
+        storage = _as_storage(array)
+        source = LevelSource(storage, (None,) * len(storage.shape))
+    return LevelSource(renewed(source.storage), source.fixed) if fresh else source
+
+
+def as_level_sources(levels: Iterable[Any], *, fresh: bool = False) -> tuple[LevelSource, ...]:
+    """Wrap and check the levels of a pyramid, finest first.
+
+    Raises
+    ------
+    SourceError
+        They cannot be shown; the message says which one, and why.
+    """
+    sources = tuple(as_level_source(level, fresh=fresh) for level in levels)
+    check_levels(sources)
+    return sources
+
+
+def renewed(storage: _Storage) -> _Storage:
+    """Return the same storage array under a new key, so that nothing cached of it is found."""
+    twin = copy.copy(storage)
+    object.__setattr__(twin, "key", (storage.key, fresh_token()))  # ours are frozen
+    return twin
+
+
+def _fix_axis(source: LevelSource, axis: int, index: int) -> LevelSource:
+    free = [i for i, fixed in enumerate(source.fixed) if fixed is None]
+    fixed = list(source.fixed)
+    fixed[free[axis]] = index
+    return LevelSource(source.storage, tuple(fixed))
+
+
+def _as_storage(array: Any) -> StorageArray:
+    if isinstance(array, np.ndarray):
+        return wrap_numpy(array)
+    if isinstance(array, zarr.Array):
+        return wrap_zarr(array)
+    if isinstance(array, zarr.Group):
+        raise SourceError(
+            f"{array.store_path}: a zarr group is no array; open it with open_ome_zarr"
+        )
+    if isinstance(array, da.Array):
+        inner = wrapped_zarr(array)
+        return wrap_dask(array) if inner is None else wrap_zarr(inner)
+    if _is_a(array, "xarray", "DataArray"):
+        return _as_storage(array.data) if array.chunks is not None else wrap_xarray(array)
+    if _is_a(array, "tensorstore", "TensorStore"):
+        return wrap_tensorstore(array)
+    return array if isinstance(array, StorageArray) else wrap_sliceable(array)
+
+
+def _is_a(array: Any, module: str, name: str) -> bool:
+    """Whether `array` is of a class of a library that somebody else has imported."""
+    loaded = sys.modules.get(module)
+    return loaded is not None and isinstance(array, getattr(loaded, name))

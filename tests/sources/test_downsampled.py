@@ -1,0 +1,156 @@
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from napari_octree.sources import AxisView, as_level_source
+from napari_octree.sources.downsampled import DownsampledArray, read_region, reduce_mean
+from napari_octree.sources.protocol import StorageArray
+
+DTYPES = ["bool", "uint8", "int16", "uint16", "int64", "uint64", "float32", "float64"]
+
+
+def boxes(shape, factors):
+    coarse = tuple(-(-n // f) for n, f in zip(shape, factors, strict=True))
+    for index in itertools.product(*map(range, coarse)):
+        yield index, tuple(slice(i * f, (i + 1) * f) for i, f in zip(index, factors, strict=True))
+
+
+@given(st.data())
+def test_means_are_those_of_each_box(data):
+    dtype = np.dtype(data.draw(st.sampled_from(DTYPES)))
+    shape = data.draw(hnp.array_shapes(min_dims=1, max_dims=3, max_side=7))
+    elements = {"f": {"min_value": -1e3, "max_value": 1e3}, "i": {}, "u": {}, "b": {}}[dtype.kind]
+    if dtype.itemsize == 8 and dtype.kind in "iu":
+        elements = {"max_value": 2**52}
+        if dtype.kind == "i":
+            elements["min_value"] = -(2**52)
+    pixels = data.draw(hnp.arrays(dtype, shape, elements=hnp.from_dtype(dtype, **elements)))
+    factors = data.draw(st.tuples(*[st.integers(1, 4)] * len(shape)))
+    result = reduce_mean(pixels, factors)
+    assert result.dtype == dtype
+    for index, box in boxes(shape, factors):
+        mean = pixels[box].astype("f8").mean()
+        if dtype.kind == "f":
+            assert result[index] == pytest.approx(mean, rel=1e-5, abs=1e-3)
+        else:
+            assert abs(float(result[index]) - mean) <= 0.5 + 1e-6 * abs(mean)
+
+
+def test_integers_are_rounded_and_the_largest_stay():
+    assert reduce_mean(np.array([[1, 2, 2, 2]], "u1"), (1, 4))[0, 0] == 2
+    for dtype in ("uint8", "uint16", "int16", "int32"):
+        largest = np.full((2, 2), np.iinfo(dtype).max, dtype)
+        assert reduce_mean(largest, (2, 2)) == np.iinfo(dtype).max
+    for dtype in ("int64", "uint64"):
+        largest = np.full((2, 2), np.iinfo(dtype).max, dtype)
+        assert float(reduce_mean(largest, (2, 2))[0, 0]) == pytest.approx(
+            2.0 ** (63 + (dtype[0] == "u"))
+        )
+
+
+def test_nan_is_left_out():
+    nan = np.nan
+    pixels = np.array([[nan, 2, nan, nan, 5], [4, 6, nan, nan, nan]], "f4")
+    np.testing.assert_array_equal(reduce_mean(pixels, (2, 2)), np.array([[4, nan, 5]], "f4"))
+
+
+@given(st.data())
+def test_blocks_fit_together(data):
+    shape = data.draw(st.tuples(*[st.integers(1, 20)] * 2))
+    factors = data.draw(st.tuples(*[st.integers(1, 5)] * 2))
+    chunks = data.draw(st.sampled_from([None, (3, 7), (64, 64)]))
+    reduction = data.draw(st.sampled_from(["mean", "nearest"]))
+    pixels = np.random.default_rng(0).integers(0, 65535, shape, "uint16")
+
+    class Array:
+        def __init__(self):
+            self.shape, self.dtype = shape, pixels.dtype
+            if chunks:
+                self.chunks = chunks
+
+        def __getitem__(self, index):
+            return pixels[index]
+
+    array = DownsampledArray(as_level_source(Array()), factors, reduction)
+    assert isinstance(array, StorageArray)
+    whole = tuple((0, n) for n in array.shape)
+    expected = array.read(whole)
+    assert expected.shape == array.shape
+    result = np.zeros(array.shape, array.dtype)
+    grid = array.grid((4, 4))
+    for index in grid.indices(whole):
+        region = grid.region(index)
+        result[tuple(slice(*edges) for edges in region)] = array.read(region)
+    np.testing.assert_array_equal(result, expected)
+    if reduction == "nearest":
+        for index, box in boxes(shape, factors):
+            centre = tuple((n - 1) // 2 for n in factors)
+            inside = pixels[box]
+            at = tuple(min(c, n - 1) for c, n in zip(centre, inside.shape, strict=True))
+            assert expected[index] == inside[at]
+
+
+def test_only_the_pixels_below_are_read(recording_array, read_log):
+    source = as_level_source(recording_array(np.ones((100, 100), "u1"), (10, 10)))
+    array = DownsampledArray(source, (2, 2))
+    assert read_log.reads == []
+    assert array.read(((0, 5), (5, 15))).shape == (5, 10)
+    assert [read.index for read in read_log.reads] == [
+        (slice(0, 10), slice(10, 20)),
+        (slice(0, 10), slice(20, 30)),
+    ]
+
+
+def test_neighbours_do_not_share_chunks_below():
+    class Array:
+        shape, dtype, chunks = (64, 512, 512), "u1", (8, 128, 128)
+
+        def __getitem__(self, index):
+            raise AssertionError
+
+    array = DownsampledArray(as_level_source(Array()), (1, 2, 2))
+    assert array.grid((1, 256, 256)).region((0, 0, 0)) == ((0, 8), (0, 256), (0, 256))
+
+
+def test_levels_of_levels_and_channels():
+    pixels = np.random.default_rng(0).random((3, 16, 16))
+    first = DownsampledArray(as_level_source(AxisView(pixels, 0, 1)), (2, 2))
+    second = DownsampledArray(as_level_source(first), (2, 2))
+    assert second.shape == (4, 4)
+    np.testing.assert_allclose(
+        read_region(as_level_source(second), ((0, 4), (0, 4))),
+        pixels[1].reshape(4, 4, 4, 4).mean((1, 3)),
+    )
+
+
+def test_missing_below_is_missing():
+    import zarr
+
+    stored = zarr.create_array({}, shape=(8, 8), chunks=(2, 2), dtype="u1", fill_value=4)
+    array = DownsampledArray(as_level_source(stored), (2, 2))
+    assert array.read(((0, 2), (0, 2))) is None
+    stored[0, 0] = 8
+    np.testing.assert_array_equal(array.read(((0, 2), (0, 2))), [[5, 4], [4, 4]])
+
+
+def test_the_key_says_how_pixels_are_made():
+    source = as_level_source(np.zeros((8, 8)))
+    keys = [
+        DownsampledArray(source, (2, 2)).key,
+        DownsampledArray(source, (2, 2)).key,
+        DownsampledArray(source, (2, 1)).key,
+        DownsampledArray(source, (2, 2), "nearest").key,
+        DownsampledArray(as_level_source(source, fresh=True), (2, 2)).key,
+        as_level_source(DownsampledArray(source, (2, 2)), fresh=True).storage.key,
+    ]
+    assert keys[0] == keys[1]
+    assert len(set(keys)) == 5
+
+
+def test_factors_must_fit():
+    with pytest.raises(ValueError, match="do not fit"):
+        DownsampledArray(as_level_source(np.zeros((8, 8))), (2,))
