@@ -1,0 +1,1 @@
+"""Drawing with vispy: atlases, upload budget, visuals, shaders. GUI thread only."""

@@ -1,0 +1,27 @@
+"""napari layers for images far larger than memory: quadtrees and octrees, loaded as you look."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from napari_octree.config import OctreeConfig
+    from napari_octree.layers.octree_image import OctreeImage
+    from napari_octree.plugin.open_ome_zarr import open_ome_zarr
+
+__all__ = ["OctreeConfig", "OctreeImage", "open_ome_zarr"]
+
+# Loaded when asked for: `napari_octree.octree`, `.loading` and `.sources` are usable without
+# napari, and importing a package imports its parents.
+_HOMES = {
+    "OctreeConfig": "napari_octree.config",
+    "OctreeImage": "napari_octree.layers.octree_image",
+    "open_ome_zarr": "napari_octree.plugin.open_ome_zarr",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,193 @@
+"""Every private name of napari that the layer models need, in one place (read in napari 0.9.2).
+
+Invariants: nothing in here reads pixels of the user's arrays. The slicing state below hands
+napari an overview that is already in memory, wherever stock code would slice the data.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+import napari.layers
+import numpy as np
+from napari.components.histogram import HistogramModel
+from napari.layers import Image
+from napari.layers._multiscale_data import MultiScaleData
+from napari.layers._scalar_field._slice import (  # what Image._slice must be
+    _ScalarFieldSliceResponse,
+    _ScalarFieldView,
+)
+from napari.layers.base import _LayerSlicingState  # base of every layer's slicing
+from napari.layers.utils.layer_utils import calc_data_range
+from napari.utils._dtype import get_dtype_limits, normalize_dtype
+from napari.utils.naming import magic_name
+from napari.utils.transforms import Affine
+
+from napari_octree.layers.slice_key import SliceKey
+
+if TYPE_CHECKING:
+    from napari_octree.layers.octree_image import OctreeImage
+
+__all__ = [
+    "OctreeHistogram",
+    "OctreeLevels",
+    "OverviewSlicingState",
+    "calc_data_range",
+    "get_dtype_limits",
+    "magic_name",
+    "normalize_dtype",
+    "register_layer_type",
+    "register_visual",
+]
+
+
+class OctreeLevels(MultiScaleData):
+    """napari's list of levels, but one that copying does not read.
+
+    napari's Duplicate deep-copies `layer.data` in the GUI thread; levels are sources that
+    nobody writes to, so both layers may look at the same ones.
+    """
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> OctreeLevels:
+        return self
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        raise TypeError(
+            "an OctreeImage's data is not read as a whole: index one level, e.g. "
+            "np.asarray(layer.data[-1])"
+        )
+
+
+class OverviewSlicingState(_LayerSlicingState):
+    """Slicing without reading: the slice *is* the overview, once a worker has brought it.
+
+    It offers no `_make_slice_request`, so napari treats it alike whether asynchronous slicing is
+    on or off. `_slice` always has the rank of the current display, or napari's thumbnail and
+    volume code raise.
+    """
+
+    layer: OctreeImage
+
+    def __init__(self, layer: OctreeImage, data: Any, cache: bool) -> None:
+        super().__init__(layer, data, cache=False)
+        self._overview: np.ndarray | None = None
+        self._slice = self._response(self._blank())
+
+    @property
+    def rank(self) -> int:
+        """Displayed axes of the slice (2-D data stay 2-D in a 3-D view)."""
+        return min(self._slice_input.ndisplay, self.ndim)
+
+    def _blank(self) -> np.ndarray:
+        colour = self.layer._colour_axis
+        return np.zeros((1,) * self.rank + colour, dtype=normalize_dtype(self.layer.dtype))
+
+    def _response(self, image: np.ndarray) -> _ScalarFieldSliceResponse:
+        # tile_to_data stays the identity: our picture is placed by its octree, and everything of
+        # napari's that asks for it (hover, transform box) wants level-0 coordinates.
+        view = _ScalarFieldView.from_view(image)
+        return _ScalarFieldSliceResponse(
+            image=view,
+            thumbnail=view,
+            tile_to_data=Affine(name="tile2data", linear_matrix=np.eye(self.ndim), ndim=self.ndim),
+            slice_input=self._slice_input,
+            request_id=0,
+            empty=False,  # True would hide the node
+        )
+
+    def show_overview(self, overview: np.ndarray) -> None:
+        """Make `overview` (as displayed) the slice."""
+        self._overview = overview
+        self._slice = self._response(overview)
+
+    def forget_overview(self) -> None:
+        """Have nothing to show (new data)."""
+        self._overview = None
+        self._slice = self._response(self._blank())
+
+    def _keep_rank(self) -> None:
+        overview = self._overview
+        fits = overview is not None and overview.ndim == self.rank + len(self.layer._colour_axis)
+        self._slice = self._response(overview if fits and overview is not None else self._blank())
+
+    def set_slice_input(self, slice_input: Any, force: bool) -> bool:
+        changed = super().set_slice_input(slice_input, force)
+        if changed:
+            self._keep_rank()
+        return bool(changed)
+
+    def _set_view_slice(self) -> None:
+        self._keep_rank()
+        self.layer._on_slice_moved()
+
+    def slice_key(self, version: int, shape: tuple[int, ...], projection: str) -> SliceKey | None:
+        """The slice that napari's sliders name, or None where it lies outside the data."""
+        slice_input = self._slice_input
+        ndisplay = min(slice_input.ndisplay, self.ndim)
+        displayed = tuple(int(a) for a in slice_input.order[-ndisplay:])
+        extent = self.data_slice
+        ranges: list[tuple[int, int] | None] = []
+        for axis in range(self.ndim):
+            if axis in displayed:
+                ranges.append(None)
+                continue
+            point = extent.point[axis]
+            if projection == "none":
+                low = high = int(np.round(point))
+                stop = low + 1
+            else:
+                # The same rounding as napari's thick slices: low and high are rounded, and an
+                # upper bound that is exactly a pixel centre takes that pixel in.
+                upper = point + extent.margin_right[axis]
+                low = int(np.round(point - extent.margin_left[axis]))
+                high = int(np.round(upper))
+                stop = high + 1 if np.isclose(high, upper) or high == low else high
+            if high < 0 or low >= shape[axis]:
+                return None
+            ranges.append((max(low, 0), max(min(stop, shape[axis]), max(low, 0) + 1)))
+        return SliceKey(version, displayed, tuple(ranges), projection)
+
+
+class OctreeHistogram(HistogramModel):
+    """napari's histogram, of the overview in both of its modes."""
+
+    def _get_full_data(self) -> np.ndarray:
+        return np.asarray(self._layer._slice.image.raw)
+
+    @staticmethod
+    def _has_chunks(data: Any) -> bool:
+        return False
+
+
+def register_layer_type(cls: type[Image]) -> None:
+    """Let LayerData tuples (samples, Duplicate) name `cls` by its lower-case name."""
+    napari.layers.NAMES.add(cls.__name__.lower())
+    setattr(napari.layers, cls.__name__.title(), cls)
+
+
+def register_add_method(viewer_model: type, name: str, add: Callable[..., Any]) -> None:
+    """Give `ViewerModel` the `add_…` method that LayerData tuples of a type look for."""
+    if not hasattr(viewer_model, name):
+        setattr(viewer_model, name, add)
+
+
+def register_visual(modules: Iterable[str] = ("napari_octree.rendering.register",)) -> bool:
+    """Have `napari_octree.rendering` tell napari how the layer is drawn, where there is Qt.
+
+    The layer is found by its name only: models know no drawing, and must import without Qt.
+
+    Returns
+    -------
+    bool
+        False where no Qt binding is installed: the layer then works as a model only.
+    """
+    try:
+        for module in modules:
+            importlib.import_module(module)
+    except ImportError as error:  # qtpy raises a subclass where it finds no binding
+        if "napari_octree" in str(getattr(error, "name", "") or ""):
+            raise
+        return False
+    return True

@@ -1,0 +1,26 @@
+"""What a person may ask to see of the octree itself."""
+
+from __future__ import annotations
+
+from psygnal import EventedModel
+
+
+class OctreeDisplayOptions(EventedModel):
+    """Options of one layer's drawing; each field has an event of its name.
+
+    Attributes
+    ----------
+    show_grid : bool
+        Draw the borders of the tiles.
+    tint_levels : bool
+        Colour every tile by the level it shows relative to the ideal one.
+    track_view : bool
+        Follow the camera: off keeps the chunks of the view as it was.
+    freeze_level : bool
+        Keep the level that is ideal now, whatever the zoom.
+    """
+
+    show_grid: bool = False
+    tint_levels: bool = False
+    track_view: bool = True
+    freeze_level: bool = False

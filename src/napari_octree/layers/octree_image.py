@@ -1,0 +1,451 @@
+"""The napari layer: an `Image` whose picture comes tile by tile from an octree.
+
+Invariants: the model reads no pixels in the main thread, ever: its slice is the overview that
+a worker brought, and everything else is drawn by the viewers' own visuals, which attach
+themselves here. The state of a view (camera, atlas) belongs to that visual; the layer owns its
+data, its overview and its settings.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, Protocol, cast
+
+import numpy as np
+from napari.layers import Image
+from napari.utils.events import Event
+
+from napari_octree.config import OctreeConfig
+from napari_octree.layers._napari import (
+    OctreeHistogram,
+    OctreeLevels,
+    OverviewSlicingState,
+    calc_data_range,
+    get_dtype_limits,
+    magic_name,
+    normalize_dtype,
+    register_layer_type,
+    register_visual,
+)
+from napari_octree.layers.display_options import OctreeDisplayOptions
+from napari_octree.layers.main_loop import MAIN_LOOP
+from napari_octree.layers.octree_slice import ImagePyramid, OctreeSlice
+from napari_octree.layers.overview import OverviewLoader
+from napari_octree.layers.progress import OctreeProgress
+from napari_octree.layers.slice_key import SliceKey
+from napari_octree.layers.statistics import OctreeStatistics, ViewStatistics
+from napari_octree.loading.loader import ChunkLoader, default_loader
+from napari_octree.loading.values import value_at
+from napari_octree.octree.chunk_key import ChunkKey
+from napari_octree.octree.intersection import OctreeIntersection, intersect
+from napari_octree.octree.transform import LevelTransform, infer_level_transforms
+from napari_octree.octree.view import View
+from napari_octree.sources import as_level_sources
+
+_VERSIONS = itertools.count()
+
+
+class OctreeView(Protocol):
+    """What a viewer's visual tells the layer."""
+
+    @property
+    def settled(self) -> bool:
+        """Every ideal chunk of the view is drawn."""
+        ...
+
+    @property
+    def stuck(self) -> bool:
+        """Nothing more will come by itself, though it is not settled: reads have failed."""
+        ...
+
+    @property
+    def progress(self) -> OctreeProgress:
+        """Chunks of the view."""
+        ...
+
+    @property
+    def statistics(self) -> ViewStatistics:
+        """Counts so far."""
+        ...
+
+    @property
+    def level(self) -> int:
+        """The ideal level."""
+        ...
+
+    def request_frame(self) -> None:
+        """Draw again soon."""
+        ...
+
+
+class OctreeImage(Image):
+    """An image layer for data far larger than memory.
+
+    Parameters
+    ----------
+    data : array or sequence of arrays
+        The levels of an image, finest first, or one array. Each needs `shape`, `dtype` and
+        numpy slicing: numpy, zarr, dask, xarray, tensorstore or own classes. Axis order
+        (…, z, y, x), with a last axis of 3 or 4 colours if `rgb`. They are read in
+        worker threads only, which must be allowed to slice them concurrently.
+    config : OctreeConfig, optional
+        Sizes, budgets, pools; default: `OctreeConfig.from_environment()`.
+    level_transforms : sequence of LevelTransform, optional
+        Where each level's pixels lie, over all axes but colour; default: inferred from the
+        shapes, with pixel areas aligned.
+    **keywords
+        Every keyword of `napari.layers.Image`. `multiscale` and `cache` have no effect.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Where levels do not make an image: different types or ranks, wrong order, no pixels,
+        complex numbers. The message names the level.
+
+    Notes
+    -----
+    Without `contrast_limits` they follow the overview as soon as it has arrived.
+    """
+
+    def __init__(
+        self,
+        data: Any,
+        config: OctreeConfig | None = None,
+        *,
+        level_transforms: Sequence[LevelTransform] | None = None,
+        **keywords: Any,
+    ) -> None:
+        self._config = config if config is not None else OctreeConfig.from_environment()
+        levels = _as_levels(data)
+        sources = as_level_sources(levels)
+        if keywords.get("name") is None:
+            keywords["name"] = magic_name(data, path_prefix=str(Path(__file__).parents[1]))
+        keywords.pop("multiscale", None)
+        keywords.pop("cache", None)
+        limits = keywords.pop("contrast_limits", None)
+        self._follow_overview = limits is None and sources[0].dtype != np.uint8
+        if limits is None:
+            limits = _type_limits(sources[0].dtype)
+
+        self._loader: ChunkLoader = default_loader(self._config)
+        self._views: list[OctreeView] = []
+        self._overview: OverviewLoader | None = None
+        self._sources = sources
+        self._level_transforms = level_transforms
+        self._pyramid: ImagePyramid | None = None
+        self._octree_slices: dict[SliceKey, OctreeSlice] = {}
+        self._was_settled = False
+        self._last_progress = OctreeProgress()
+        super().__init__(
+            OctreeLevels(levels), multiscale=True, cache=False, contrast_limits=limits, **keywords
+        )
+        self.events.add(settled=Event, progress=Event)
+        self.display = OctreeDisplayOptions()
+        self.display.events.connect(lambda _: self._request_frames())
+        self._overview = OverviewLoader(self._loader, self._on_overview)
+        self._set_pyramid()
+        register_visual()
+        self._on_slice_moved()
+
+    # ------------------------------------------------------------------ data
+
+    @property
+    def config(self) -> OctreeConfig:
+        """The settings this layer was made with."""
+        return self._config
+
+    @property
+    def loader(self) -> ChunkLoader:
+        """The process's loader."""
+        return self._loader
+
+    @property
+    def _colour_axis(self) -> tuple[int, ...]:
+        return tuple(self._data.shape[-1:]) if self.rgb else ()
+
+    def _set_pyramid(self) -> None:
+        shapes = [tuple(int(n) for n in shape) for shape in self.level_shapes]
+        transforms = self._level_transforms or infer_level_transforms(shapes)
+        if len(transforms) != len(shapes):
+            raise ValueError(
+                f"level_transforms has {len(transforms)} entries for {len(shapes)} levels"
+            )
+        self._version = next(_VERSIONS)
+        self._octree_slices.clear()
+        self._pyramid = ImagePyramid(
+            self._sources, tuple(transforms), bool(self.rgb), self._config.octree.tile_size
+        )
+
+    @property
+    def data(self) -> OctreeLevels:
+        """The levels, finest first."""
+        return cast(OctreeLevels, self._data)
+
+    @data.setter
+    def data(self, data: Any) -> None:
+        levels = _as_levels(data)
+        sources = as_level_sources(levels)
+        if self.rgb and sources[0].shape[-1] not in (3, 4):
+            raise ValueError(
+                f"an RGB layer needs a last axis of 3 or 4, the new data has {sources[0].shape}"
+            )
+        self._sources = sources
+        self._level_transforms = None
+        cast(OverviewSlicingState, self._slicing_state)._overview = None
+        self._data = OctreeLevels(levels)
+        self._set_pyramid()
+        Image.data.fset(self, self._data)  # type: ignore[attr-defined]
+
+    def reload(self) -> None:
+        """Forget failed and loaded chunks of this layer, and read again what is in view."""
+        self._sources = as_level_sources([*self.data], fresh=True)
+        self._set_pyramid()
+        if self._overview is not None:
+            self._overview.forget()
+        self._on_slice_moved()
+        self._request_frames()
+
+    # ------------------------------------------------- slicing without reading
+
+    def _get_layer_slicing_state(self, data: Any, cache: bool) -> OverviewSlicingState:
+        return OverviewSlicingState(self, data, cache)
+
+    def _reset_thumbnail_level_data(self) -> None:
+        # Stock materialises a whole level here, in the main thread.
+        self._thumbnail_level = len(self._data) - 1
+        self._level_materializer = None
+
+    def _update_level_and_corners(self, *args: Any) -> None:
+        """Leave level and tiles to the visuals: stock would slice in the middle of a draw."""
+
+    def _calc_data_range(self, mode: Literal["data", "slice"] = "data") -> tuple[float, float]:
+        low, high = calc_data_range(self._slice.image.raw, rgb=self.rgb, dtype=self.dtype)
+        return low, high
+
+    def _display_bounding_box_augmented_data_level(self, dims_displayed: list[int]) -> np.ndarray:
+        # The nodes are in level-0 coordinates whatever the level.
+        return self._extent_data_augmented[:, dims_displayed].T
+
+    @property
+    def histogram(self) -> OctreeHistogram:
+        """Histogram of the overview."""
+        if not hasattr(self, "_histogram"):
+            self._histogram = OctreeHistogram(self)
+        return cast(OctreeHistogram, self._histogram)
+
+    @property
+    def octree_slice(self) -> OctreeSlice | None:
+        """The slice that the sliders name, or None where it lies outside the data."""
+        if self._pyramid is None:
+            return None
+        key = cast(OverviewSlicingState, self._slicing_state).slice_key(
+            self._version, self._pyramid.shapes[0], str(self.projection_mode)
+        )
+        if key is None:
+            return None
+        found = self._octree_slices.get(key)
+        if found is None:
+            while len(self._octree_slices) >= 8:  # a few, for viewers at different slices
+                del self._octree_slices[next(iter(self._octree_slices))]
+            found = self._octree_slices[key] = OctreeSlice(self._pyramid, key)
+        return found
+
+    def _on_slice_moved(self) -> None:
+        if self._overview is not None:
+            self._overview.request(self.octree_slice)
+            self._tell_progress()
+
+    def _on_overview(self, key: SliceKey, overview: np.ndarray) -> None:
+        octree_slice = self.octree_slice
+        if octree_slice is None or octree_slice.key != key:
+            return
+        cast(OverviewSlicingState, self._slicing_state).show_overview(overview)
+        if self._follow_overview:
+            self._follow_overview = False
+            self.reset_contrast_limits_range()
+            self.reset_contrast_limits()
+        elif self.auto_contrast:
+            self.reset_contrast_limits()
+        self._update_thumbnail()
+        self.events.set_data()
+        self._tell_progress()
+
+    # ------------------------------------------------------------------ values
+
+    def _get_value(self, position: Sequence[float]) -> tuple[int, Any]:
+        """(level, value) under a position from RAM only: the finest level that is cached.
+
+        napari calls this in a thread of its own.
+        """
+        octree_slice = self.octree_slice
+        if octree_slice is None:
+            return (self.data_level, None)
+        point = np.asarray(position, dtype=float)[-self.ndim :] + 0.5
+        displayed = octree_slice.key.displayed
+        shape = octree_slice.pyramid.shapes[0]
+        if any(not 0 <= point[a] < shape[a] for a in displayed):
+            return (self.data_level, None)
+        spot = [float(point[a]) for a in displayed]
+        thin = all(r is None or r[1] - r[0] == 1 for r in octree_slice.key.ranges)
+        for level in range(len(octree_slice.octree.levels) if thin else 0):
+            _, pixel = octree_slice.tile_at(level, spot)
+            region = octree_slice.region(level, [(i, i + 1) for i in pixel])
+            index = tuple(start for start, _ in region[: self.ndim])
+            value = value_at(
+                self._loader.cache, octree_slice.sources[level], index, octree_slice.hint
+            )
+            if value is not None:
+                return (level, value)
+        level = len(octree_slice.octree.levels) - 1
+        overview = self._slice.image.raw
+        _, pixel = octree_slice.tile_at(level, spot)
+        if overview.shape[: len(pixel)] != octree_slice.octree.levels[level].shape:
+            return (level, None)
+        return (level, overview[pixel])
+
+    def _get_value_3d(self, *args: Any, **kwargs: Any) -> None:
+        return None
+
+    # ------------------------------------------------------------------- views
+
+    def attach_view(self, view: OctreeView) -> None:
+        """Count `view` in: it draws this layer in one viewer."""
+        self._views.append(view)
+        self._tell_progress()
+
+    def detach_view(self, view: OctreeView) -> None:
+        """Forget `view`: its viewer has closed, or the layer was removed."""
+        if view in self._views:
+            self._views.remove(view)
+            self._tell_progress()
+
+    def _request_frames(self) -> None:
+        for view in self._views:
+            view.request_frame()
+
+    def _tell_progress(self) -> None:
+        """Emit the events outside of the draw path, where listeners may do as they please."""
+        MAIN_LOOP.post(self._emit_progress)
+
+    def _emit_progress(self) -> None:
+        settled, progress = self.settled, self.progress
+        if progress != self._last_progress:
+            self._last_progress = progress
+            self.events.progress(value=progress)
+        if settled != self._was_settled:
+            self._was_settled = settled
+            self.events.settled(value=settled)
+
+    @property
+    def data_level(self) -> int:
+        """The level that is ideal in the view drawn last (the coarsest before any)."""
+        return self._views[-1].level if self._views else len(self._data) - 1
+
+    @property
+    def settled(self) -> bool:
+        """Every ideal chunk of the current view is drawn, in every viewer that shows the layer."""
+        overview = self._overview
+        if overview is None or not overview.settled:
+            return False
+        return not self.visible or all(view.settled for view in self._views)
+
+    @property
+    def progress(self) -> OctreeProgress:
+        """Chunks of the current view, summed over the viewers."""
+        return sum((view.progress for view in self._views), OctreeProgress())
+
+    @property
+    def statistics(self) -> OctreeStatistics:
+        """What has been counted so far."""
+        return OctreeStatistics(
+            views=tuple(view.statistics for view in self._views),
+            loader=self._loader.statistics.as_dict(),
+        )
+
+    def wait_until_settled(self, timeout: float = 30) -> bool:
+        """Run the event loop until the layer is settled.
+
+        For scripts, screenshots and tests; main thread only.
+
+        Parameters
+        ----------
+        timeout : float
+            Seconds.
+
+        Returns
+        -------
+        bool
+            Whether it is settled. False early where reads have failed and nothing more
+            will come: see `progress.failed`.
+        """
+        self._request_frames()
+
+        def done() -> bool:
+            return self.settled or self._stuck
+
+        MAIN_LOOP.run_until(done, timeout)
+        return self.settled
+
+    @property
+    def _stuck(self) -> bool:
+        if self._overview is None or not (self._overview.settled or self._overview.failed):
+            return False
+        return any(view.stuck for view in self._views) or self._overview.failed
+
+    def get_intersection(self, view: View) -> OctreeIntersection:
+        """The ideal level and its tiles in `view` (as napari's octree documents name it)."""
+        octree_slice = self.octree_slice
+        if octree_slice is None:
+            raise ValueError("the current slice lies outside the data")
+        return intersect(
+            octree_slice.octree,
+            view,
+            locked_level=self.locked_data_level,
+            level_bias=self._config.render.level_bias,
+        )
+
+    def get_drawable_chunks(self, view: View) -> list[ChunkKey]:
+        """The ideal chunks of `view`, in no particular order."""
+        intersection = self.get_intersection(view)
+        return [
+            ChunkKey(intersection.level, tuple(int(i) for i in index))
+            for index in intersection.tiles
+        ]
+
+    def as_layer_data_tuple(self) -> tuple[Any, dict[str, Any], str]:
+        """Levels, settings and type, from which `Layer.create` makes a copy.
+
+        The type is this class's own: as 'image', Duplicate would make a stock layer, which
+        reads in the main thread.
+        """
+        data, state, _ = super().as_layer_data_tuple()
+        state["config"] = self._config
+        state["level_transforms"] = self._level_transforms
+        return data, state, type(self).__name__.lower()
+
+    @property
+    def _type_string(self) -> str:
+        return "image"  # icon, context menus and writers of images
+
+
+def _as_levels(data: Any) -> list[Any]:
+    """A list of levels from whatever a person passes."""
+    if isinstance(data, (list, tuple, OctreeLevels)):
+        return list(data)
+    if not hasattr(data, "shape") and hasattr(data, "__iter__"):
+        return list(data)
+    return [data]
+
+
+def _type_limits(dtype: np.dtype) -> tuple[float, float]:
+    """Contrast limits to begin with: what the type can hold, (0, 1) for floats."""
+    dtype = np.dtype(normalize_dtype(dtype))
+    if np.issubdtype(dtype, np.integer):
+        low, high = get_dtype_limits(dtype)
+        return low, high
+    return 0, 1
+
+
+register_layer_type(OctreeImage)

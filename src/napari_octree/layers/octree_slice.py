@@ -1,0 +1,208 @@
+"""One slice of an image pyramid: its octree, and where each tile's pixels are in the sources.
+
+Invariants: everything here is metadata; nothing reads. An `ImagePyramid` is immutable; its
+slices share its sources, so that neighbouring slices find the same storage chunks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from napari_octree.layers.slice_key import SliceKey
+from napari_octree.loading.request import TileRequest
+from napari_octree.octree.chunk_key import ChunkKey, Tier, Wish
+from napari_octree.octree.octree import Octree
+from napari_octree.octree.transform import LevelTransform
+from napari_octree.sources.downsampled import DownsampledArray
+from napari_octree.sources.protocol import LevelSource, Region
+
+_REDUCTIONS: dict[str, Callable[..., np.ndarray]] = {
+    "sum": np.sum,
+    "mean": np.mean,
+    "max": np.max,
+    "min": np.min,
+}
+
+
+@dataclass(frozen=True)
+class ImagePyramid:
+    """The levels of an n-D image.
+
+    Attributes
+    ----------
+    sources : tuple of LevelSource
+        Finest first; the last axis is colour if `rgb`.
+    transforms : tuple of LevelTransform
+        Per level, over the n axes without colour.
+    rgb : bool
+    tile_size : int
+        Texels a side.
+    max_overview : int
+        Where a slice's coarsest level is larger than this many pixels a side, coarser ones are
+        computed from it in workers.
+    """
+
+    sources: tuple[LevelSource, ...]
+    transforms: tuple[LevelTransform, ...]
+    rgb: bool
+    tile_size: int
+    max_overview: int = 1024
+
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Shape of each level over the n axes without colour."""
+        return tuple(s.shape[:-1] if self.rgb else s.shape for s in self.sources)
+
+    @property
+    def colour_axis(self) -> tuple[int, ...]:
+        """The length of the colour axis as a tuple of one, or ()."""
+        return self.sources[0].shape[-1:] if self.rgb else ()
+
+
+class OctreeSlice:
+    """The octree of one slice, over the displayed axes only.
+
+    Parameters
+    ----------
+    pyramid : ImagePyramid
+    key : SliceKey
+    """
+
+    def __init__(self, pyramid: ImagePyramid, key: SliceKey) -> None:
+        self.pyramid = pyramid
+        self.key = key
+        axes = list(key.displayed)
+        self.octree = Octree.from_shapes(
+            [tuple(shape[a] for a in axes) for shape in pyramid.shapes],
+            pyramid.tile_size,
+            transforms=[t.select(axes) for t in pyramid.transforms],
+            max_overview=pyramid.max_overview,
+        )
+
+    @cached_property
+    def sources(self) -> tuple[LevelSource, ...]:
+        """A source per level of the octree: the given ones, then the computed ones."""
+        sources = list(self.pyramid.sources)
+        for level in self.octree.levels[len(sources) :]:
+            below = sources[-1]
+            factors = [1] * len(below.shape)
+            finer = self.octree.levels[level.index - 1]
+            for axis, fine, coarse in zip(
+                self.key.displayed, finer.transform.factor, level.transform.factor, strict=True
+            ):
+                factors[axis] = round(coarse / fine)
+            computed = DownsampledArray(below, tuple(factors))
+            sources.append(LevelSource(computed, (None,) * len(computed.shape)))
+        return tuple(sources)
+
+    @cached_property
+    def hint(self) -> tuple[int, ...]:
+        """Chunk shape for sources that have none of their own."""
+        shape = [1] * len(self.pyramid.shapes[0])
+        for axis in self.key.displayed:
+            shape[axis] = self.pyramid.tile_size
+        return (*shape, *self.pyramid.colour_axis)
+
+    def ranges(self, level: int) -> tuple[tuple[int, int] | None, ...]:
+        """Half-open ranges of the projected axes in pixels of `level` (None: displayed).
+
+        A level-0 pixel belongs to the level's pixel whose area holds its centre.
+        """
+        if level >= len(self.pyramid.sources):  # computed levels keep the other axes as they are
+            level = len(self.pyramid.sources) - 1
+        transform = self.pyramid.transforms[level]
+        shape = self.pyramid.shapes[level]
+        result: list[tuple[int, int] | None] = []
+        for axis, extent in enumerate(self.key.ranges):
+            if extent is None:
+                result.append(None)
+                continue
+            factor, offset = transform.factor[axis], transform.translation[axis]
+            first, last = (
+                min(max(int((i + 0.5 - offset) // factor), 0), shape[axis] - 1)
+                for i in (extent[0], extent[1] - 1)
+            )
+            result.append((first, last + 1))
+        return tuple(result)
+
+    def region(self, level: int, box: Sequence[tuple[int, int]]) -> Region:
+        """`box` of the displayed axes (pixels of `level`, display order) as a source region."""
+        region = list(self.ranges(level))
+        for axis, extent in zip(self.key.displayed, box, strict=True):
+            region[axis] = extent
+        colour = tuple((0, n) for n in self.pyramid.colour_axis)
+        return (*(r for r in region if r is not None), *colour)
+
+    def to_display(self, block: np.ndarray) -> np.ndarray:
+        """A block of any region as displayed: projected, (…, row, column[, colour])."""
+        others = tuple(a for a, extent in enumerate(self.key.ranges) if extent is not None)
+        if others:
+            if all(block.shape[a] == 1 for a in others):
+                block = block[tuple(0 if a in others else slice(None) for a in range(block.ndim))]
+            else:
+                block = _REDUCTIONS[self.key.projection](block, axis=others)
+        order = np.argsort(np.argsort(self.key.displayed))
+        colour = (len(order),) if self.pyramid.rgb else ()
+        return np.transpose(block, (*order, *colour))
+
+    def tile_request(
+        self, wish: Wish, apron: int, encode: Callable[[np.ndarray], np.ndarray]
+    ) -> TileRequest:
+        """What the loader is asked for one tile.
+
+        Parameters
+        ----------
+        wish : Wish
+        apron : int
+            Texels around the tile, on the displayed axes.
+        encode : callable
+            From pixels as displayed to what the texture takes (in a worker).
+        """
+        level = self.octree.levels[wish.key.level]
+        margins = [0] * len(self.hint)
+        for axis in self.key.displayed:
+            margins[axis] = apron
+        return TileRequest(
+            key=(self.key, wish.key),
+            source=self.sources[level.index],
+            region=self.region(level.index, level.tile_region(wish.key.index)),
+            apron=tuple(margins),
+            hint=self.hint,
+            finish=lambda block: np.ascontiguousarray(encode(self.to_display(block))),
+            tier=wish.tier,
+            relative_level=wish.relative_level,
+            distance=wish.distance,
+        )
+
+    def overview_request(self) -> TileRequest:
+        """The whole coarsest level, as displayed, in its own type."""
+        level = self.octree.levels[-1]
+        return TileRequest(
+            key=self.key,
+            source=self.sources[-1],
+            region=self.region(level.index, [(0, n) for n in level.shape]),
+            apron=(0,) * len(self.hint),
+            hint=self.hint,
+            finish=lambda block: np.ascontiguousarray(self.to_display(block)),
+            tier=Tier.OVERVIEW,
+        )
+
+    def tile_at(self, level: int, position: Sequence[float]) -> tuple[ChunkKey, tuple[int, ...]]:
+        """The tile of `level` at `position` (octree coordinates), and the pixel of the level."""
+        grid = self.octree.levels[level]
+        pixel = tuple(
+            min(max(int((p - t) // f), 0), n - 1)
+            for p, f, t, n in zip(
+                position,
+                grid.transform.factor,
+                grid.transform.translation,
+                grid.shape,
+                strict=True,
+            )
+        )
+        index = tuple(i // n for i, n in zip(pixel, grid.tile_shape, strict=True))
+        return ChunkKey(level, index), pixel

@@ -1,0 +1,74 @@
+"""The overview of a layer: its coarsest level, held in RAM as napari's slice.
+
+Invariants: only the overview of the newest slice is asked for and accepted; loading happens in
+workers, and `on_loaded` is called in the main thread.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+
+import numpy as np
+
+from napari_octree.layers.main_loop import MAIN_LOOP
+from napari_octree.layers.octree_slice import OctreeSlice
+from napari_octree.layers.slice_key import SliceKey
+from napari_octree.loading.loader import ChunkLoader
+from napari_octree.loading.request import TileState
+
+
+class OverviewLoader:
+    """Brings the overview of the slice last asked for.
+
+    Parameters
+    ----------
+    loader : ChunkLoader
+    on_loaded : callable
+        Gets the slice and its overview, as displayed (main thread).
+    """
+
+    def __init__(
+        self, loader: ChunkLoader, on_loaded: Callable[[SliceKey, np.ndarray], None]
+    ) -> None:
+        collect = weakref.WeakMethod(self._collect)
+
+        def wake() -> None:  # must not keep the layer alive: the loader outlives it
+            if (method := collect()) is not None:
+                MAIN_LOOP.post(method)
+
+        self._client = loader.open(wake)
+        weakref.finalize(self, self._client.close)
+        self._on_loaded = on_loaded
+        self._wanted: SliceKey | None = None
+        self.settled = True
+        self.failed = False
+
+    def request(self, octree_slice: OctreeSlice | None) -> None:
+        """Load the overview of `octree_slice` unless it is loaded or on its way."""
+        key = octree_slice.key if octree_slice is not None else None
+        if key == self._wanted:
+            return
+        self._wanted = key
+        self.failed = False
+        self.settled = octree_slice is None
+        self._client.replace([octree_slice.overview_request()] if octree_slice else [])
+
+    def forget(self) -> None:
+        """Load again at the next request."""
+        self._wanted = None
+        self._client.replace([])
+
+    def _collect(self) -> None:
+        while (tile := self._client.take()) is not None:
+            if tile.key != self._wanted:
+                continue
+            if tile.state is TileState.FAILED or tile.data is None:
+                self.failed = True
+                continue
+            self.settled = True
+            self._on_loaded(self._wanted, tile.data)
+
+    def close(self) -> None:
+        """Stop loading."""
+        self._client.close()

@@ -1,0 +1,40 @@
+"""Which slice of n-D data is shown: an immutable value that tells tiles of slices apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class SliceKey:
+    """One slice of an n-D image.
+
+    Attributes
+    ----------
+    version : int
+        Counts the data of the layer: new data never meets old tiles.
+    displayed : tuple of int
+        Data axes on the canvas, in the order (…, row, column).
+    ranges : tuple of ((int, int) or None)
+        Per data axis the half-open range of level-0 pixels that is projected, None where the
+        axis is displayed. A thin slice has ranges of length 1.
+    projection : str
+        How a range longer than 1 becomes one value: 'sum', 'mean', 'max' or 'min'.
+    """
+
+    version: int
+    displayed: tuple[int, ...]
+    ranges: tuple[tuple[int, int] | None, ...]
+    projection: str = "mean"
+
+    def moved(self, axis: int, steps: int, shape: Sequence[int]) -> SliceKey | None:
+        """The slice `steps` further along `axis`, or None beyond the data."""
+        old = self.ranges[axis]
+        if old is None:
+            return None
+        start, stop = old[0] + steps, old[1] + steps
+        if start < 0 or stop > shape[axis]:
+            return None
+        ranges = (*self.ranges[:axis], (start, stop), *self.ranges[axis + 1 :])
+        return SliceKey(self.version, self.displayed, ranges, self.projection)

@@ -1,0 +1,65 @@
+"""What the layer, its viewers and the loader have counted: an immutable, JSON-ready snapshot."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class ViewStatistics:
+    """Counts of one viewer's drawing of the layer.
+
+    Attributes
+    ----------
+    frames : int
+        Frames drawn.
+    plans : int
+        Plans made: fewer than frames, since an unchanged view is not planned again.
+    uploads, upload_bytes : int
+        Tiles sent to the GPU, and their bytes.
+    upload_ms : float
+        Milliseconds spent on uploads in all.
+    longest_upload_ms : float
+        The most of any frame.
+    over_budget : int
+        Frames whose uploads took longer than the budget and one tile.
+    slots, resident : int
+        Places of the atlas, and how many hold a tile.
+    vram_bytes : int
+        Size of the atlas.
+    level : int
+        Ideal level of the last plan.
+    """
+
+    frames: int = 0
+    plans: int = 0
+    uploads: int = 0
+    upload_bytes: int = 0
+    upload_ms: float = 0.0
+    longest_upload_ms: float = 0.0
+    over_budget: int = 0
+    slots: int = 0
+    resident: int = 0
+    vram_bytes: int = 0
+    level: int = 0
+
+
+@dataclass(frozen=True)
+class OctreeStatistics:
+    """Snapshot of a layer.
+
+    Attributes
+    ----------
+    views : tuple of ViewStatistics
+        One per viewer that shows the layer.
+    loader : dict
+        The loader's own snapshot (the loader is shared by all layers of the process).
+    """
+
+    views: tuple[ViewStatistics, ...] = ()
+    loader: dict[str, Any] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain dicts, lists, numbers and strings."""
+        return asdict(self)

@@ -1,0 +1,161 @@
+"""Every private name of napari's and vispy's drawing that we need (napari 0.9.2, vispy 0.17).
+
+Invariants: matrices are float64 in vispy's row-vector convention (point @ matrix), axis order
+(x, y, z, w): this is where axis order turns round on the way to GL. vispy's own transforms keep
+the camera in float32, which is wrong by whole pixels beyond 2^24; what is composed here is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from napari._vispy.layers.image import VispyImageLayer
+from napari._vispy.layers.scalar_field import ScalarFieldLayerNode
+from napari._vispy.utils.gl import fix_data_dtype, get_max_texture_sizes
+from napari._vispy.utils.visual import layer_to_visual
+from napari._vispy.visuals.volume import Volume
+from napari.layers import Layer
+from vispy import glsl
+from vispy.gloo import Texture2D
+from vispy.gloo.context import GLContext
+from vispy.scene.cameras import PanZoomCamera
+from vispy.scene.node import Node
+from vispy.scene.widgets import ViewBox
+from vispy.visuals._scalable_textures import GPUScaledTexture2D
+
+__all__ = [
+    "GPUScaledTexture2D",
+    "ScalarFieldLayerNode",
+    "VispyImageLayer",
+    "Volume",
+    "clamped_filters",
+    "fix_data_dtype",
+    "flush",
+    "get_max_texture_sizes",
+    "node_matrices",
+    "register_visual_class",
+    "share_queue",
+    "upload",
+    "viewbox_of",
+    "when_idle",
+]
+
+
+def register_visual_class(layer_class: type[Layer], visual_class: type) -> None:
+    """Have napari draw `layer_class` (and its subclasses) with `visual_class`."""
+    layer_to_visual[layer_class] = visual_class
+
+
+def viewbox_of(node: Node) -> ViewBox | None:
+    """The view box (one per grid cell) that `node` is drawn in."""
+    while node is not None and not isinstance(node, ViewBox):
+        node = node.parent
+    return node
+
+
+def _matrix(transform: Any) -> np.ndarray:
+    return np.asarray(transform.map(np.eye(4)), dtype=np.float64)
+
+
+def _camera_matrix(viewbox: ViewBox) -> np.ndarray:
+    """Scene to view box, in float64 where the camera tells its rectangle."""
+    matrix = _matrix(viewbox.scene.transform)
+    camera = viewbox.camera
+    if not isinstance(camera, PanZoomCamera):
+        return matrix
+    # As PanZoomCamera._update_transform, which stores its result as float32.
+    source = camera._real_rect
+    target = viewbox.rect.flipped(x=camera.flip[0], y=not camera.flip[1])
+    for axis, (s0, s1, t0, t1) in enumerate(
+        (
+            (source.left, source.right, target.left, target.right),
+            (source.bottom, source.top, target.bottom, target.top),
+        )
+    ):
+        scale = (t1 - t0) / (s1 - s0)
+        matrix[axis, axis] = scale
+        matrix[3, axis] = t0 - scale * s0
+    return matrix
+
+
+def node_matrices(node: Node) -> tuple[np.ndarray, np.ndarray, tuple[float, float], float]:
+    """Where a 2-D node's points go.
+
+    Parameters
+    ----------
+    node : vispy node in a view box
+
+    Returns
+    -------
+    to_viewbox : (4, 4) float64
+        Node coordinates to view box pixels (logical, y down).
+    to_render : (4, 4) float64
+        Node coordinates to clip coordinates.
+    size : (width, height)
+        Of the view box in logical pixels.
+    pixel_scale : float
+        Framebuffer pixels per logical pixel (high DPI).
+    """
+    viewbox = viewbox_of(node)
+    if viewbox is None:
+        raise ValueError("the node is not in a view box yet")
+    to_scene = np.eye(4)
+    step = node
+    while step is not viewbox.scene:
+        to_scene = to_scene @ _matrix(step.transform)
+        step = step.parent
+    to_viewbox = to_scene @ _camera_matrix(viewbox)
+    transforms = node.transforms
+    to_document = _matrix(viewbox.node_transform(node.document_node))
+    document_to_render = _matrix(transforms.get_transform("document", "render"))
+    canvas = node.canvas
+    pixel_scale = float(canvas.pixel_scale) if canvas is not None else 1.0
+    width, height = viewbox.rect.size
+    return (
+        to_viewbox,
+        to_viewbox @ to_document @ document_to_render,
+        (float(width), float(height)),
+        pixel_scale,
+    )
+
+
+def flush(context: GLContext) -> None:
+    """Send everything that vispy has queued to GL now: only then it costs time."""
+    context.flush_commands()
+
+
+def share_queue(context: GLContext, texture: Texture2D) -> None:
+    """Let `flush(context)` reach a texture that has not been drawn yet."""
+    context.glir.associate(texture.glir)
+
+
+def upload(texture: Texture2D, data: np.ndarray, offset: tuple[int, int]) -> None:
+    """Queue `data` for the texture at (row, column) `offset`; `data` must not change any more.
+
+    The scaled texture's own `set_data` would take a part for the whole: it recomputes the
+    contrast limits and the format from it.
+    """
+    Texture2D._set_data(texture, data, offset=offset, copy=False)
+
+
+def when_idle(canvas: Any, callback: Callable[[], None]) -> None:
+    """Call `callback` after the current draw: `update()` inside of one is dropped by vispy."""
+    from qtpy.QtCore import QTimer
+
+    QTimer.singleShot(0, callback)
+
+
+def clamped_filters() -> str:
+    """Vispy's spatial filters with every fetch of the image clamped to the tile.
+
+    Derived at run time, so that our filters are vispy's own, to the bit. `v_tile` must be
+    declared before.
+    """
+    source = str(glsl.get("misc/spatial-filters.frag"))
+    fetch = "texture2D(texture,"
+    if fetch not in source:
+        raise RuntimeError("vispy's spatial filters have changed: cannot clamp them to tiles")
+    define = "#define tile_fetch(t, uv) texture2D(t, clamp(uv, v_tile.xy, v_tile.zw))\n"
+    return define + source.replace(fetch, "tile_fetch(texture,")

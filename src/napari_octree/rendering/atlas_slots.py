@@ -1,0 +1,111 @@
+"""Which tile lies in which slot of an atlas: bookkeeping without a GPU.
+
+Invariants: every key has one slot and every slot at most one key; a protected key is never
+evicted; get, touch, add and evict are O(1) (eviction skips protected keys, each at most once
+per call). Used in the GUI thread only.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Collection, Hashable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+K = TypeVar("K", bound=Hashable)
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A place in the atlas and what it holds.
+
+    Attributes
+    ----------
+    number : int
+        Row-major in the grid of slots.
+    shape : tuple of int
+        Texels of the tile with its apron, (rows, columns).
+    complete : bool
+        The tile's apron is final.
+    """
+
+    number: int
+    shape: tuple[int, int]
+    complete: bool = True
+
+
+class AtlasSlots(Generic[K]):
+    """Least-recently-drawn allocation of `capacity` slots.
+
+    Parameters
+    ----------
+    capacity : int
+    """
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
+        self._free = list(range(capacity - 1, -1, -1))
+        self._slots: OrderedDict[K, Slot] = OrderedDict()  # least recently drawn first
+        self.evictions = 0
+
+    def __len__(self) -> int:
+        return len(self._slots)
+
+    def __contains__(self, key: K) -> bool:
+        return key in self._slots
+
+    def __iter__(self) -> Iterator[K]:
+        return iter(self._slots)
+
+    def get(self, key: K) -> Slot | None:
+        """The slot of `key`, without touching it."""
+        return self._slots.get(key)
+
+    def touch(self, keys: Iterable[K]) -> None:
+        """Mark `keys` as drawn now; unknown keys are ignored."""
+        for key in keys:
+            if key in self._slots:
+                self._slots.move_to_end(key)
+
+    def add(
+        self,
+        key: K,
+        shape: tuple[int, int],
+        complete: bool = True,
+        protected: Collection[K] = (),
+    ) -> tuple[Slot | None, K | None]:
+        """Give `key` a slot: its own again, a free one, or that of the least recently drawn.
+
+        Returns
+        -------
+        slot : Slot or None
+            None if all slots hold protected keys.
+        evicted : key or None
+            The key that lost its slot.
+        """
+        old = self._slots.pop(key, None)
+        evicted = None
+        if old is not None:
+            number = old.number
+        elif self._free:
+            number = self._free.pop()
+        else:
+            evicted = next((k for k in self._slots if k not in protected), None)
+            if evicted is None:
+                return None, None
+            number = self._slots.pop(evicted).number
+            self.evictions += 1
+        slot = self._slots[key] = Slot(number, shape, complete)
+        return slot, evicted
+
+    def evict(self, key: K) -> None:
+        """Free the slot of `key`, if it has one."""
+        slot = self._slots.pop(key, None)
+        if slot is not None:
+            self._free.append(slot.number)
+            self.evictions += 1
+
+    def clear(self) -> None:
+        """Free all slots."""
+        self._slots.clear()
+        self._free = list(range(self.capacity - 1, -1, -1))

@@ -1,0 +1,370 @@
+"""VispyOctreeImage: how one viewer draws one `OctreeImage`.
+
+Invariants: the work of a frame is done in the draw itself (`_prepare_draw`), where the
+transforms are the ones drawn with and a GL context is current; nothing raises there. Another
+frame is asked for only while something is left to upload or the camera moves: settled means no
+frames and no timers. In 3-D napari's own volume node shows the overview.
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+import warnings
+import weakref
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from qtpy.QtCore import QTimer
+from vispy.gloo import get_current_canvas
+
+from napari_octree.layers.main_loop import MAIN_LOOP
+from napari_octree.layers.octree_image import OctreeImage
+from napari_octree.layers.progress import OctreeProgress
+from napari_octree.layers.statistics import ViewStatistics
+from napari_octree.octree.motion import AT_REST, observe
+from napari_octree.octree.view import View
+from napari_octree.rendering import _vispy
+from napari_octree.rendering.qt_loop import attach_qt_loop
+from napari_octree.rendering.texture_atlas_2d import TextureAtlas2D, slots_a_side
+from napari_octree.rendering.texture_encoding import TextureEncoding, texture_encoding
+from napari_octree.rendering.tile_frame import TileFrame
+from napari_octree.rendering.tiled_image import TiledImage, TiledImageVisual
+from napari_octree.rendering.upload_budget import UploadBudget
+from napari_octree.rendering.view_2d import view_from_matrix
+
+REST_MS = 120
+"""The camera counts as moving until it has stood still for so long."""
+
+FILTER_TEXELS = {"nearest": 0.0, "linear": 0.5, "custom": 4.0}
+"""How far an interpolation looks around a pixel; 4 for vispy's other kernels."""
+
+
+class OctreeNodes(_vispy.ScalarFieldLayerNode):
+    """The nodes of a layer: tiles in 2-D, napari's volume in 3-D (made when first asked for)."""
+
+    def __init__(
+        self,
+        custom_node: Any = None,
+        texture_format: str | None = "auto",
+        *,
+        layer: OctreeImage,
+        on_prepare: Any,
+    ) -> None:
+        self.encoding: TextureEncoding = texture_encoding(
+            layer.dtype, layer.data.shape[-1] if layer.rgb else 1
+        )
+        self.tiles = TiledImage(self.encoding, (1, 1), on_prepare)
+        self._volume: Any = None
+
+    def get_node(self, ndisplay: int, dtype: Any = None, shape: Any = None) -> Any:
+        """Tiles in 2-D, a volume in 3-D."""
+        if ndisplay == 2:
+            return self.tiles
+        if self._volume is None:
+            self._volume = _vispy.Volume(
+                np.zeros((1, 1, 1), dtype=np.float32), clim=[0, 1], texture_format="auto"
+            )
+        return self._volume
+
+
+class VispyOctreeImage(_vispy.VispyImageLayer):
+    """Draws an `OctreeImage` in one viewer.
+
+    Parameters
+    ----------
+    layer : OctreeImage
+    """
+
+    layer: OctreeImage
+
+    def __init__(
+        self, layer: OctreeImage, node: Any = None, texture_format: str = "auto", **keywords: Any
+    ) -> None:
+        attach_qt_loop()
+        self._closed = False
+        self._drawn_view: View | None = None
+        self._motion = AT_REST
+        self._moved_s = 0.0
+        self._frames = 0
+        self._reported: tuple[Any, ...] = ()
+        self._broken = False
+        self._budget = UploadBudget()
+        this = weakref.ref(self)
+
+        def wake() -> None:
+            MAIN_LOOP.post(lambda: (view := this()) is not None and view.request_frame())
+
+        self._client = layer.loader.open(wake)
+        self._frame = TileFrame(self._client, layer.config, self._budget, self._send)
+        self._rest = QTimer()
+        self._rest.setSingleShot(True)
+        self._rest.setInterval(REST_MS)
+        self._rest.timeout.connect(self._on_rest)
+        super().__init__(
+            layer,
+            node=node,
+            texture_format=texture_format,
+            layer_node_class=functools.partial(
+                OctreeNodes, layer=layer, on_prepare=self._on_prepare
+            ),
+            **keywords,
+        )
+        layer.attach_view(self)
+
+    # ------------------------------------------------------------ napari's seams
+
+    def _on_data_change(self) -> None:
+        ndisplay = self.layer._slice_input.ndisplay
+        node = self._layer_node.get_node(ndisplay)
+        if ndisplay == 3:
+            data = _vispy.fix_data_dtype(self.layer._data_view)
+            rank = data.ndim - len(self.layer._colour_axis)
+            data = data.reshape((1,) * (3 - rank) + data.shape)
+            data = self.downsample_texture(data, self.MAX_TEXTURE_SIZE_3D)
+        else:
+            data = None
+        if node is not self.node:
+            self._on_display_change(data)
+        elif data is not None:
+            node.set_data(data)
+        if ndisplay == 2:
+            rows, columns = self._displayed_shape()
+            node.size = (columns, rows)
+        node.visible = self.layer.visible
+        self._on_matrix_change()
+        node.update()
+
+    def _displayed_shape(self) -> tuple[int, int]:
+        shape = self.layer.level_shapes[0]
+        rows, columns = (int(shape[a]) for a in self.layer._slice_input.displayed[-2:])
+        return rows, columns
+
+    def _on_matrix_change(self) -> None:
+        """Place the node in level-0 coordinates, whatever level it shows.
+
+        As napari's own, but for what it derives from `data_level` and `corner_pixels`, which
+        have no meaning here.
+        """
+        layer = self.layer
+        displayed = layer._slice_input.displayed
+        if len(self._world_to_layer_units_scale) != layer.ndim:
+            self._world_units = layer.units
+            self._world_to_layer_units_scale = (1,) * layer.ndim
+        transform = layer._data_to_world.set_slice(displayed)
+        units = np.array([self._world_to_layer_units_scale[a] for a in displayed][::-1], float)
+        rank = len(displayed)
+        affine = np.eye(4)
+        affine[:rank, :rank] = transform.linear_matrix[::-1, ::-1].T * units
+        affine[3, :rank] = transform.translate[::-1] * units
+        to_data = np.eye(4)
+        if layer._slice_input.ndisplay == 2:
+            # Node coordinates are pixel areas; data coordinates have their origin at the centre
+            # of the first pixel.
+            to_data[3, :rank] = -0.5
+        else:
+            octree_slice = layer.octree_slice
+            if octree_slice is not None and len(octree_slice.octree.extent) == rank:
+                coarsest = octree_slice.octree.levels[-1].transform
+                factor = np.array(coarsest.factor[::-1])
+                to_data[range(rank), range(rank)] = factor
+                to_data[3, :rank] = (factor - 1) / 2 + np.array(coarsest.translation[::-1])
+        self._master_transform.matrix = to_data @ affine
+        # Overlays are children of the node, but in data coordinates.
+        from_data = np.linalg.inv(to_data)
+        for child in self.node.children:
+            child.transform.matrix = from_data
+
+    def close(self) -> None:
+        """Stop loading and let go of the GPU's memory."""
+        self._closed = True
+        self._rest.stop()
+        self.layer.detach_view(self)
+        self._client.close()
+        self._layer_node.tiles.atlas.delete()
+        super().close()
+
+    # --------------------------------------------------------------- the frame
+
+    def _on_prepare(self, node: TiledImageVisual) -> None:
+        """Do the work of a frame, inside the draw."""
+        if self._closed or self._broken:
+            return
+        try:
+            self._prepare(node)
+        except Exception as error:  # the draw path must not raise: napari would lose the canvas
+            self._broken = True
+            message = f"{self.layer.name}: drawing has stopped: {type(error).__name__}: {error}"
+            MAIN_LOOP.post(functools.partial(_raise_later, error, message))
+
+    def _prepare(self, node: TiledImageVisual) -> None:
+        now = time.perf_counter()
+        to_viewbox, to_render, size, pixel_scale = _vispy.node_matrices(node)
+        octree_slice = self.layer.octree_slice
+        view = self._make_view(to_viewbox, size, pixel_scale)
+        moved = view is not None and (
+            self._drawn_view is None
+            or view.corners != self._drawn_view.corners
+            or view.slice != self._drawn_view.slice
+        )
+        if view is not None and moved:
+            self._motion = observe(self._motion, now, view.centre, view.pixel_size)
+            view = replace(view, motion=self._motion)
+            self._client.moving = self._drawn_view is not None
+            self._moved_s = now
+            self._rest.start()
+        self._drawn_view = view
+        self._frames += 1
+        self._keep_atlas(node, size, pixel_scale)
+        render = self.layer.config.render
+        changed = self._frame.prepare(
+            node.atlas,
+            octree_slice if self.layer._slice_input.ndisplay == 2 else None,
+            view,
+            render.upload_ms_moving if self._client.moving else render.upload_ms,
+            self.layer.locked_data_level,
+            FILTER_TEXELS.get(self.layer.interpolation2d, 4.0),
+        )
+        quads = self._frame.quads
+        if changed:
+            if quads is None:
+                node.clear_quads()
+            else:
+                node.set_quads(
+                    quads.rectangles,
+                    quads.texcoords,
+                    quads.clamps,
+                    quads.tints,
+                    quads.borders,
+                    quads.origin,
+                )
+        node.set_matrix(to_render)
+        if view is not None:
+            display = self.layer.display
+            grid = (view.pixel_size[1], view.pixel_size[0]) if display.show_grid else (0.0, 0.0)
+            node.set_overlays(display.tint_levels, grid)
+        if self._frame.more:
+            _vispy.when_idle(self.node.canvas, self.request_frame)
+        self._report()
+
+    def _make_view(
+        self, to_viewbox: np.ndarray, size: tuple[float, float], pixel_scale: float
+    ) -> View | None:
+        octree_slice = self.layer.octree_slice
+        if octree_slice is None:
+            return None
+        return view_from_matrix(
+            to_viewbox,
+            size,
+            pixel_scale,
+            slice_key=octree_slice.key,
+            motion=self._drawn_view.motion if self._drawn_view is not None else AT_REST,
+        )
+
+    def _keep_atlas(
+        self, node: TiledImageVisual, size: tuple[float, float], pixel_scale: float
+    ) -> None:
+        """Have an atlas that the canvas' tiles fit in."""
+        config = self.layer.config
+        tile = config.octree.tile_size
+        # Texels are at least half a pixel: so many tiles across, in the worst case.
+        across = [2 * s * pixel_scale / tile + 2 for s in size]
+        side = slots_a_side(
+            tile,
+            config.render.interpolation_apron,
+            self._layer_node.encoding.texel_bytes,
+            int(3 * across[0] * across[1]),
+            config.memory.vram_bytes,
+            self.MAX_TEXTURE_SIZE_2D or 4096,
+        )
+        old = node.atlas
+        if old.tile_size == tile and old.slots_a_side >= side:
+            return
+        atlas = TextureAtlas2D(
+            self._layer_node.encoding, tile, config.render.interpolation_apron, side
+        )
+        node.atlas = atlas
+        old.delete()
+        _vispy.share_queue(get_current_canvas().context, atlas)
+
+    def _send(self) -> None:
+        _vispy.flush(get_current_canvas().context)
+
+    def _on_rest(self) -> None:
+        if not self._closed:
+            self._client.moving = False
+            if self._frame.more:
+                self.request_frame()
+
+    def _report(self) -> None:
+        """Tell the layer if what is shown, or how much of it, has changed."""
+        state = (self._frame.progress, self._frame.settled, self._drawn_view)
+        if state != self._reported:
+            self._reported = state
+            self.layer._tell_progress()
+
+    # ----------------------------------------------------------- for the layer
+
+    def request_frame(self) -> None:
+        """Draw again soon."""
+        if not self._closed:
+            self.node.update()
+
+    def _is_current(self) -> bool:
+        """Whether what was drawn last is what the camera shows now."""
+        if self.layer._slice_input.ndisplay != 2:
+            return True
+        if self._drawn_view is None or _vispy.viewbox_of(self.node) is None:
+            return False
+        to_viewbox, _, size, pixel_scale = _vispy.node_matrices(self.node)
+        view = self._make_view(to_viewbox, size, pixel_scale)
+        return view is None or (
+            view.corners == self._drawn_view.corners and view.slice == self._drawn_view.slice
+        )
+
+    @property
+    def settled(self) -> bool:
+        """Every ideal tile of what the camera shows now is drawn."""
+        if self.layer._slice_input.ndisplay != 2:
+            return True
+        return self._frame.settled and self._is_current()
+
+    @property
+    def stuck(self) -> bool:
+        """Not settled, and nothing more will come by itself."""
+        return self._broken or (self._frame.stuck and self._is_current())
+
+    @property
+    def level(self) -> int:
+        """The ideal level of the last plan."""
+        return self._frame.level
+
+    @property
+    def progress(self) -> OctreeProgress:
+        """Chunks of the last plan."""
+        return self._frame.progress
+
+    @property
+    def statistics(self) -> ViewStatistics:
+        """Counts so far."""
+        atlas, budget = self._layer_node.tiles.atlas, self._budget
+        return ViewStatistics(
+            frames=self._frames,
+            plans=self._frame.plans,
+            uploads=budget.uploads,
+            upload_bytes=budget.upload_bytes,
+            upload_ms=budget.upload_ms,
+            longest_upload_ms=budget.longest_ms,
+            over_budget=budget.over_budget,
+            slots=atlas.slots.capacity,
+            resident=len(atlas.slots),
+            vram_bytes=atlas.nbytes,
+            level=self._frame.level,
+        )
+
+
+def _raise_later(error: BaseException, message: str) -> None:
+    """Let the user know through napari's notifications, outside of the draw."""
+    warnings.warn(message, RuntimeWarning, stacklevel=1)
+    raise error

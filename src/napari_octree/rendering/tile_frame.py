@@ -1,0 +1,333 @@
+"""What one viewer shows of one layer in 2-D: from a view to quads, frame by frame.
+
+Invariants: GUI thread only. A frame plans only if the tiles in view have changed, uploads in the
+order of the plan until its milliseconds are spent, and rebuilds quads only if the plan or
+what is resident has changed. What the plan draws or wants is never evicted. Nothing here knows
+napari: the atlas, the loader's client and the layer's slice are handed in.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_octree.config import OctreeConfig
+from napari_octree.layers.octree_slice import OctreeSlice
+from napari_octree.layers.progress import OctreeProgress
+from napari_octree.loading.request import TileRequest, TileState
+from napari_octree.octree.chunk_key import ChunkKey, Tier, Wish
+from napari_octree.octree.cover import Cover, cover
+from napari_octree.octree.intersection import OctreeIntersection, intersect
+from napari_octree.octree.view import View
+from napari_octree.octree.wishes import wish_list
+from napari_octree.rendering.texture_atlas_2d import TextureAtlas2D
+from napari_octree.rendering.upload_budget import UploadBudget
+
+if TYPE_CHECKING:
+    from napari_octree.loading.client import LoaderClient
+
+TINTS = np.array(
+    [
+        [0.2, 0.4, 1.0, 1.0],  # finer than ideal
+        [0.0, 0.0, 0.0, 0.0],  # ideal: as it is
+        [0.1, 0.8, 0.3, 1.0],
+        [1.0, 0.8, 0.1, 1.0],
+        [1.0, 0.2, 0.1, 1.0],  # three levels too coarse, or more
+    ],
+    np.float32,
+)
+
+
+@dataclass(frozen=True)
+class Quads:
+    """Vertex data of a cover, as `TiledImageVisual.set_quads` takes it."""
+
+    rectangles: np.ndarray
+    texcoords: np.ndarray
+    clamps: np.ndarray
+    tints: np.ndarray
+    borders: np.ndarray
+    origin: np.ndarray
+
+
+class TileFrame:
+    """Plans, uploads and covers for one view after the other.
+
+    Parameters
+    ----------
+    client : LoaderClient
+    config : OctreeConfig
+    budget : UploadBudget
+    send : callable
+        Makes GL carry out what has been queued (and so cost its time).
+    """
+
+    def __init__(
+        self,
+        client: LoaderClient,
+        config: OctreeConfig,
+        budget: UploadBudget,
+        send: Callable[[], None],
+    ) -> None:
+        self._client = client
+        self._config = config
+        self._budget = budget
+        self._send = send
+        self._atlas: TextureAtlas2D | None = None
+        self._slice: OctreeSlice | None = None
+        self._intersection: OctreeIntersection | None = None
+        self._wishes: tuple[Wish, ...] = ()
+        self._requests: dict[tuple[ChunkKey, Tier, int], TileRequest] = {}
+        self._protected: set[Hashable] = set()
+        self._resident: dict[int, set[ChunkKey]] = {}
+        self._failed: set[Hashable] = set()
+        self._cover: Cover | None = None
+        self._more = False
+        self.plans = 0
+        self.quads: Quads | None = None
+
+    # ------------------------------------------------------------------ frame
+
+    def prepare(
+        self,
+        atlas: TextureAtlas2D,
+        octree_slice: OctreeSlice | None,
+        view: View | None,
+        upload_ms: float,
+        locked_level: int | None = None,
+        margin_texels: float = 0.0,
+    ) -> bool:
+        """Do a frame's work.
+
+        Parameters
+        ----------
+        atlas : TextureAtlas2D
+            Another one than before means that nothing is resident any more.
+        octree_slice : OctreeSlice or None
+            None: outside the data, nothing to draw.
+        view : View or None
+        upload_ms : float
+            The frame's budget.
+        locked_level : int, optional
+        margin_texels : float
+            How far the interpolation looks around a pixel.
+
+        Returns
+        -------
+        bool
+            Whether `quads` has changed.
+        """
+        if atlas is not self._atlas:
+            self._atlas = atlas
+            self._forget()
+        if octree_slice is not self._slice:
+            self._slice = octree_slice
+            self._requests.clear()
+            self._intersection = None
+            self._resident = self._resident_of_slice()
+        if octree_slice is None or view is None:
+            return self._show_nothing()
+        planned = self._plan(octree_slice, view, locked_level, margin_texels)
+        uploaded = self._upload(upload_ms)
+        if planned or uploaded:
+            self._draw(octree_slice)
+        return planned or uploaded
+
+    def _forget(self) -> None:
+        self._client.replace([])
+        self._intersection = None
+        self._cover = None
+        self._resident = {}
+        self._failed.clear()
+
+    def forget(self) -> None:
+        """Ask for everything again in the next frame (failed reads are to be tried again)."""
+        self._client.replace([])
+        self._failed.clear()
+        self._intersection = None
+
+    def _show_nothing(self) -> bool:
+        shown = self.quads is not None
+        if shown or self._wishes:
+            self._client.replace([])
+        self._wishes, self._intersection, self._cover, self.quads = (), None, None, None
+        self._more = False
+        return shown
+
+    def _plan(
+        self,
+        octree_slice: OctreeSlice,
+        view: View,
+        locked_level: int | None,
+        margin_texels: float,
+    ) -> bool:
+        assert self._atlas is not None
+        render = self._config.render
+        previous = self._intersection
+        intersection = intersect(
+            octree_slice.octree,
+            view,
+            previous_level=previous.level if previous is not None else None,
+            # Half for the ideal tiles leaves room for coverage, overview and what was seen before.
+            max_tiles=max(self._atlas.slots.capacity // 2, 1),
+            locked_level=locked_level,
+            level_bias=render.level_bias,
+            margin_texels=margin_texels,
+        )
+        if intersection == previous:
+            return False
+        self._intersection = intersection
+        self._wishes = wish_list(octree_slice.octree, intersection, motion=view.motion)
+        self.plans += 1
+        self._request(octree_slice)
+        return True
+
+    def _request(self, octree_slice: OctreeSlice) -> None:
+        """Tell the loader the working set, less what is resident for good."""
+        assert self._atlas is not None
+        slots, slice_key = self._atlas.slots, octree_slice.key
+        known, requests, wanted = self._requests, {}, []
+        self._protected = set()
+        for wish in self._wishes:
+            if wish.slice_offset:
+                continue
+            key = (slice_key, wish.key)
+            if wish.tier is not Tier.PREFETCH:
+                self._protected.add(key)
+            slot = slots.get(key)
+            if slot is not None and slot.complete:
+                continue
+            name = (wish.key, wish.tier, wish.relative_level)
+            request = known.get(name)
+            if request is None:
+                request = octree_slice.tile_request(
+                    wish, self._atlas.apron, self._atlas.encoding.encode
+                )
+            requests[name] = request
+            wanted.append(request)
+        self._requests = requests
+        self._client.replace(wanted)
+
+    def _upload(self, upload_ms: float) -> bool:
+        """Take finished tiles, best first, until the budget is spent."""
+        assert self._atlas is not None
+        atlas, budget = self._atlas, self._budget
+        changed = False
+        self._more = False
+        budget.begin(upload_ms)
+        tile_bytes = atlas.slot_size**2 * atlas.encoding.texel_bytes
+        while True:
+            if not budget.allows(tile_bytes):
+                self._more = self._client.ready > 0
+                break
+            tile = self._client.take()
+            if tile is None:
+                break
+            if tile.state is TileState.FAILED or tile.data is None:
+                self._failed.add(tile.key)
+                changed = True
+                continue
+            self._failed.discard(tile.key)
+            data, key, complete = tile.data, tile.key, tile.complete
+
+            def put() -> None:
+                _, evicted = atlas.add(key, data, complete, self._protected)  # noqa: B023
+                self._move(key, evicted)  # noqa: B023
+                self._send()
+
+            budget.spend(put, data.nbytes)
+            changed = True
+        budget.end()
+        return changed
+
+    def _move(self, added: Hashable, evicted: Hashable | None) -> None:
+        """Keep `_resident`, the current slice's share of the atlas, up to date."""
+        assert self._atlas is not None
+        current = self._slice.key if self._slice is not None else None
+        if evicted is not None:
+            slice_key, chunk = evicted  # type: ignore[misc]
+            if slice_key == current:
+                self._resident.get(chunk.level, set()).discard(chunk)
+        slice_key, chunk = added  # type: ignore[misc]
+        if slice_key == current and added in self._atlas.slots:
+            self._resident.setdefault(chunk.level, set()).add(chunk)
+
+    def _resident_of_slice(self) -> dict[int, set[ChunkKey]]:
+        levels: dict[int, set[ChunkKey]] = defaultdict(set)
+        if self._atlas is not None and self._slice is not None:
+            for slice_key, chunk in self._atlas.slots:  # type: ignore[misc]
+                if slice_key == self._slice.key:
+                    levels[chunk.level].add(chunk)
+        return dict(levels)
+
+    # ------------------------------------------------------------------- quads
+
+    def _draw(self, octree_slice: OctreeSlice) -> None:
+        assert self._atlas is not None
+        assert self._intersection is not None
+        drawn = cover(octree_slice.octree, self._intersection, self._resident)
+        self._cover = drawn
+        atlas, slice_key = self._atlas, octree_slice.key
+        keys = {(slice_key, chunk) for chunk in drawn.chunks}
+        atlas.slots.touch(keys)
+        slots = [atlas.slots.get((slice_key, chunk)) for chunk in drawn.chunks]
+        numbers = np.array([s.number for s in slots if s is not None], np.int64)
+        shapes = np.array([s.shape for s in slots if s is not None], float).reshape(-1, 2)
+        rows, columns = np.divmod(numbers, atlas.slots_a_side)
+        origins = np.stack([rows, columns], axis=1) * float(atlas.slot_size)
+        texcoords = drawn.texels + np.tile(origins + atlas.apron, 2)
+        clamps = np.concatenate([origins + 0.5, origins + shapes - 0.5], axis=1)
+        tints = TINTS[np.clip(drawn.relative_levels, -1, 3) + 1]
+        centre = (
+            drawn.rectangles.reshape(-1, 2, 2).mean(axis=(0, 1))
+            if len(drawn.rectangles)
+            else np.zeros(2)
+        )
+        self.quads = Quads(
+            drawn.rectangles,
+            texcoords,
+            clamps,
+            tints,
+            drawn.rectangles,
+            np.floor(centre),
+        )
+
+    # ------------------------------------------------------------------- state
+
+    @property
+    def more(self) -> bool:
+        """Tiles are ready that did not fit in the last frame's budget."""
+        return self._more
+
+    @property
+    def level(self) -> int:
+        """The ideal level of the last plan (0 before any)."""
+        return self._intersection.level if self._intersection is not None else 0
+
+    @property
+    def progress(self) -> OctreeProgress:
+        """Of the ideal tiles of the last plan."""
+        if self._intersection is None or self._slice is None or self._atlas is None:
+            return OctreeProgress()
+        keys = [(self._slice.key, chunk) for chunk in self._intersection.chunks]
+        resident = sum(key in self._atlas.slots for key in keys)
+        failed = sum(key in self._failed for key in keys)
+        return OctreeProgress(len(keys), resident, len(keys) - resident - failed, failed)
+
+    @property
+    def settled(self) -> bool:
+        """Every ideal tile of the last plan is drawn, and no better version is to come."""
+        if self._intersection is None:
+            return self._slice is None
+        if self._cover is None or not self._cover.complete:
+            return False
+        return not self._more and self._client.pending == 0
+
+    @property
+    def stuck(self) -> bool:
+        """Not settled, and nothing is on its way: reads have failed."""
+        return not self.settled and bool(self._failed) and self._client.pending == 0

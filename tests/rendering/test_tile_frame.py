@@ -1,0 +1,253 @@
+"""Frames without a window: a recorded client, an atlas without a GPU, random user journeys."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from napari_octree.config import OctreeConfig
+from napari_octree.layers.octree_slice import ImagePyramid, OctreeSlice
+from napari_octree.layers.slice_key import SliceKey
+from napari_octree.loading.request import LoadedTile, TileRequest, TileState
+from napari_octree.octree.chunk_key import Tier
+from napari_octree.octree.transform import infer_level_transforms
+from napari_octree.octree.view import View
+from napari_octree.rendering.atlas_slots import AtlasSlots
+from napari_octree.rendering.tile_frame import TileFrame
+from napari_octree.rendering.upload_budget import UploadBudget
+from napari_octree.sources import as_level_sources
+
+TILE = 32
+SHAPES = [(1000, 1300), (500, 650), (250, 325), (125, 163)]
+
+
+class Client:
+    """A loader whose reads finish when the test says so, in order."""
+
+    def __init__(self) -> None:
+        self.listed: dict[Hashable, TileRequest] = {}
+        self.done: list[LoadedTile] = []
+        self.taken: set[Hashable] = set()
+        self.moving = False
+
+    def replace(self, requests: Sequence[TileRequest]) -> None:
+        self.listed = {r.key: r for r in requests}
+        self.done = [t for t in self.done if t.key in self.listed]
+        self.taken &= set(self.listed)
+
+    def finish(self, count: int, state: TileState = TileState.LOADED) -> None:
+        waiting = [
+            r
+            for r in self.listed.values()
+            if r.tier is not Tier.PREFETCH
+            and r.key not in self.taken
+            and all(r.key != t.key for t in self.done)
+        ]
+        for request in waiting[:count]:
+            shape = [b - a + 2 for a, b in request.region]
+            data = None if state is TileState.FAILED else np.zeros(shape, np.uint8)
+            self.done.append(LoadedTile(request.key, data, state, True))
+
+    def take(self) -> LoadedTile | None:
+        if not self.done:
+            return None
+        tile = self.done.pop(0)
+        self.taken.add(tile.key)
+        return tile
+
+    @property
+    def ready(self) -> int:
+        return len(self.done)
+
+    @property
+    def pending(self) -> int:
+        listed = [r for r in self.listed.values() if r.tier is not Tier.PREFETCH]
+        return sum(r.key not in self.taken for r in listed)
+
+
+class Atlas:
+    """Slots without a texture."""
+
+    def __init__(self, side: int = 16) -> None:
+        self.slots: AtlasSlots[Hashable] = AtlasSlots(side * side)
+        self.slots_a_side, self.apron, self.slot_size = side, 1, TILE + 2
+        self.encoding = SimpleNamespace(texel_bytes=1, encode=lambda a: a)
+        self.evicted: list[Hashable] = []
+
+    def add(self, key: Hashable, tile: np.ndarray, complete: bool, protected: Any) -> Any:
+        slot, evicted = self.slots.add(key, tile.shape[:2], complete, protected)
+        if evicted is not None:
+            assert evicted not in protected
+            self.evicted.append(evicted)
+        return slot, evicted
+
+
+def octree_slice() -> OctreeSlice:
+    arrays = [np.zeros(shape, np.uint8) for shape in SHAPES]
+    pyramid = ImagePyramid(
+        as_level_sources(arrays), tuple(infer_level_transforms(SHAPES)), False, TILE, 200
+    )
+    return OctreeSlice(pyramid, SliceKey(0, (0, 1), (None, None)))
+
+
+def view(y: float, x: float, pixel: float, size: int = 200) -> View:
+    return View.of_box((y, x), (y + size * pixel, x + size * pixel), pixel)
+
+
+class Setting:
+    """A frame with everything around it."""
+
+    def __init__(self, side: int = 16) -> None:
+        self.client, self.atlas, self.slice = Client(), Atlas(side), octree_slice()
+        self.now = 0.0
+        self.frame = TileFrame(
+            self.client, OctreeConfig(), UploadBudget(lambda: self.now), self.send
+        )
+
+    def send(self) -> None:
+        self.now += 0.001  # a millisecond per tile
+
+    def prepare(self, at: View | None, upload_ms: float = 1e6) -> bool:
+        return self.frame.prepare(self.atlas, self.slice, at, upload_ms)
+
+    def load(self, at: View) -> None:
+        self.prepare(at)
+        self.client.finish(10_000)
+        self.prepare(at)
+
+
+def area(rectangles: np.ndarray) -> float:
+    sizes = rectangles[:, 2:] - rectangles[:, :2]
+    return float((sizes[:, 0] * sizes[:, 1]).sum())
+
+
+def test_a_view_loads_and_settles() -> None:
+    s = Setting()
+    s.prepare(view(100, 100, 1))
+    assert not s.frame.settled
+    assert s.frame.progress.resident == 0
+    s.client.finish(10_000)
+    assert s.prepare(view(100, 100, 1))
+    assert s.frame.settled
+    progress = s.frame.progress
+    assert progress.ideal == progress.resident > 0
+    assert len(s.frame.quads.rectangles) == progress.ideal
+
+
+def test_an_unchanged_view_plans_and_uploads_nothing() -> None:
+    s = Setting()
+    s.load(view(100, 100, 1))
+    plans, quads = s.frame.plans, s.frame.quads
+    assert not s.prepare(view(100, 100, 1))
+    assert not s.prepare(view(100.01, 100.02, 1))
+    assert s.frame.plans == plans
+    assert s.frame.quads is quads
+
+
+def test_uploads_follow_the_budget_and_say_that_more_is_left() -> None:
+    s = Setting()
+    s.prepare(view(100, 100, 1))
+    s.client.finish(10_000)
+    s.prepare(view(100, 100, 1), upload_ms=1.0)  # calibrates: one tile
+    before = len(s.atlas.slots)
+    s.prepare(view(100, 100, 1), upload_ms=5.5)
+    assert len(s.atlas.slots) - before == 5
+    assert s.frame.more
+    assert not s.frame.settled
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    journey=st.lists(
+        st.tuples(
+            st.floats(-100, 1000),
+            st.floats(-100, 1300),
+            st.floats(0.3, 9),
+            st.integers(0, 30),
+            st.sampled_from([0.5, 3.0, 100.0]),
+        ),
+        min_size=1,
+        max_size=12,
+    )
+)
+def test_never_blank_after_the_overview_and_never_twice(journey: list[Any]) -> None:
+    s = Setting(side=12)
+    s.load(view(0, 0, 10))  # zoomed out: the overview arrives
+    for y, x, pixel, finished, budget in journey:
+        at = view(y, x, pixel)
+        s.prepare(at, budget)
+        s.client.finish(finished)
+        s.prepare(at, budget)
+        shown = s.frame._cover
+        assert shown is not None
+        assert not len(shown.blank)
+        wanted = s.slice.octree.levels[s.frame.level].bounds(s.frame._intersection.tiles)
+        assert np.isclose(area(shown.rectangles), area(wanted), rtol=1e-9)
+        resident = set(s.atlas.slots)
+        assert all((s.slice.key, chunk) in resident for chunk in shown.chunks)
+
+
+def test_going_back_uploads_nothing() -> None:
+    s = Setting()
+    s.load(view(100, 100, 1))
+    s.load(view(500, 900, 1))
+    uploads = s.frame._budget.uploads
+    s.load(view(100, 100, 1))
+    assert s.frame._budget.uploads == uploads
+    assert s.frame.settled
+
+
+def test_zooming_out_shows_what_is_there_at_once() -> None:
+    s = Setting()
+    s.load(view(100, 100, 1))
+    s.prepare(view(50, 50, 2))
+    assert not len(s.frame._cover.blank)
+    assert s.frame._cover.relative_levels.min() < 0  # finer tiles stand in
+
+
+def test_failed_tiles_are_counted_and_leave_the_overview() -> None:
+    s = Setting()
+    s.load(view(0, 0, 10))
+    at = view(100, 100, 1)
+    s.prepare(at)
+    s.client.finish(10_000, TileState.FAILED)
+    s.prepare(at)
+    assert s.frame.stuck
+    assert not s.frame.settled
+    assert s.frame.progress.failed == s.frame.progress.ideal
+    assert not len(s.frame._cover.blank)
+
+
+def test_another_atlas_asks_for_everything_again() -> None:
+    s = Setting()
+    s.load(view(100, 100, 1))
+    s.atlas = Atlas()
+    s.prepare(view(100, 100, 1))
+    assert not s.frame.settled
+    s.client.finish(10_000)
+    s.prepare(view(100, 100, 1))
+    assert s.frame.settled
+
+
+@pytest.mark.parametrize("outside", [view(-9000, 0, 1), view(5000, 5000, 1)])
+def test_nothing_in_view_is_settled_and_draws_nothing(outside: View) -> None:
+    s = Setting()
+    s.load(outside)
+    assert s.frame.settled
+    assert not len(s.frame.quads.rectangles)
+
+
+def test_outside_of_the_slices_nothing_is_drawn() -> None:
+    s = Setting()
+    s.load(view(100, 100, 1))
+    s.slice = None
+    s.prepare(None)
+    assert s.frame.quads is None
+    assert s.frame.settled
+    assert s.client.listed == {}

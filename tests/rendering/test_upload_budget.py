@@ -1,0 +1,79 @@
+"""The budget of a frame, on a clock that only uploads move."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from napari_octree.rendering.upload_budget import UploadBudget
+
+
+class Clock:
+    """Seconds that pass only when told."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def upload(self, ms: float) -> None:
+        self.now += ms / 1e3
+
+
+def frame(budget: UploadBudget, clock: Clock, limit: float, costs: list[float]) -> int:
+    """Upload tiles of equal size that cost `costs` ms until the budget stops it."""
+    budget.begin(limit)
+    sent = 0
+    for cost in costs:
+        if not budget.allows(1000):
+            break
+        budget.spend(lambda cost=cost: clock.upload(cost), 1000)
+        sent += 1
+    budget.end()
+    return sent
+
+
+@given(
+    limit=st.floats(0.1, 20),
+    frames=st.lists(st.lists(st.floats(0.01, 5), min_size=1, max_size=40), min_size=1, max_size=8),
+)
+def test_a_frame_exceeds_its_budget_by_one_tile_at_most(
+    limit: float, frames: list[list[float]]
+) -> None:
+    clock = Clock()
+    budget = UploadBudget(clock)
+    for costs in frames:
+        before = clock.now
+        sent = frame(budget, clock, limit, costs)
+        assert sent >= 1
+        assert (clock.now - before) * 1e3 <= limit + max(costs[:sent]) + 1e-6
+    assert budget.over_budget == 0
+
+
+def test_a_tile_that_costs_more_than_the_budget_still_goes() -> None:
+    clock = Clock()
+    budget = UploadBudget(clock)
+    assert frame(budget, clock, 1.0, [50.0, 50.0]) == 1
+    assert frame(budget, clock, 1.0, [50.0, 50.0]) == 1
+
+
+def test_the_budget_learns_the_rate() -> None:
+    clock = Clock()
+    budget = UploadBudget(clock)
+    frame(budget, clock, 5.0, [0.4] * 40)
+    assert frame(budget, clock, 5.0, [0.4] * 40) == 12
+    assert abs(budget.bytes_per_ms - 2500) < 1
+    # Slower from now on: fewer tiles a frame once it has been noticed.
+    for _ in range(30):
+        frame(budget, clock, 5.0, [0.9] * 40)
+    assert frame(budget, clock, 5.0, [0.9] * 40) == 5
+
+
+def test_counts() -> None:
+    clock = Clock()
+    budget = UploadBudget(clock)
+    frame(budget, clock, 3.0, [1.0, 1.0])
+    assert (budget.uploads, budget.upload_bytes) == (2, 2000)
+    assert abs(budget.upload_ms - 2.0) < 1e-9
+    assert abs(budget.longest_ms - 2.0) < 1e-9
