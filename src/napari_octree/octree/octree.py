@@ -32,6 +32,9 @@ class Octree:
     virtual_from: int | None = None
 
     def __post_init__(self) -> None:
+        first = self.levels[0].transform
+        if {*first.factor, 1.0} != {1.0} or {*first.translation, 0.0} != {0.0}:
+            raise ValueError(f"level 0 defines the coordinates, its transform cannot be {first}")
         for fine, coarse in zip(self.levels[:-1], self.levels[1:], strict=True):
             pairs = zip(fine.transform.factor, coarse.transform.factor, strict=True)
             if any(c < f for f, c in pairs):

@@ -67,7 +67,7 @@ PLAY = Policy(
     ring=0,
     neighbour_levels=False,
     slices=4,
-    prefetch=4.0,
+    prefetch=6.0,
     horizon_s=1.0,
 )
 """For playing a time or z axis: keep up with it, coarser first, and load slices ahead."""
