@@ -1,0 +1,27 @@
+"""RAM: fills itself in the right order, within hard limits, whatever the store does.
+
+Knows neither napari nor Qt nor GL. See docs/architecture.md, "The loader, as its clients see it".
+"""
+
+from napari_octree.loading.chunk_cache import ChunkCache, ChunkId
+from napari_octree.loading.client import LoaderClient
+from napari_octree.loading.failure import LoadFailure
+from napari_octree.loading.loader import ChunkLoader, default_loader
+from napari_octree.loading.request import LoadedTile, TileRequest, TileState
+from napari_octree.loading.statistics import LoaderStatistics, SourceStatistics
+from napari_octree.loading.values import value_at
+
+__all__ = [
+    "ChunkCache",
+    "ChunkId",
+    "ChunkLoader",
+    "LoadFailure",
+    "LoadedTile",
+    "LoaderClient",
+    "LoaderStatistics",
+    "SourceStatistics",
+    "TileRequest",
+    "TileState",
+    "default_loader",
+    "value_at",
+]

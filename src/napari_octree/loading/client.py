@@ -1,0 +1,83 @@
+"""One user of the loader: a layer in a viewer."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from typing import TYPE_CHECKING
+
+from napari_octree.loading.request import LoadedTile, TileRequest
+
+if TYPE_CHECKING:
+    from napari_octree.loading.loader import ChunkLoader
+    from napari_octree.loading.working_set import ClientList
+
+
+class LoaderClient:
+    """What `ChunkLoader.open` returns. All methods return at once and may be called in any thread.
+
+    (With `force_synchronous` the methods do the loading themselves, and block.)
+    """
+
+    def __init__(self, loader: ChunkLoader, wishes: ClientList) -> None:
+        self._loader = loader
+        self._list = wishes
+
+    def replace(self, requests: Iterable[TileRequest]) -> None:
+        """Make `requests`, best first, the list of what is wanted.
+
+        What is no longer on it and has not started is never started. A tile that was taken
+        is not delivered again while it stays on the list, unless its apron became better.
+        Of requests with equal keys the first counts.
+        """
+        self._loader._change(
+            lambda scheduler, now: (
+                None if self._list.closed else scheduler.replace(self._list, requests, now)
+            )
+        )
+
+    def take(self) -> LoadedTile | None:
+        """Return the best finished tile, or None; each is handed out once."""
+        if not self._list.staged:
+            return None
+        return self._loader._change(lambda scheduler, _: scheduler.take(self._list))
+
+    @property
+    def pending(self) -> int:
+        """Requests on the list that are neither finished nor failed."""
+        return self._list.pending
+
+    @property
+    def ready(self) -> bool:
+        """Whether `take` has something to hand out."""
+        return any(tile.listed and tile.result is not None for tile in self._list.staged)
+
+    @property
+    def failed(self) -> frozenset[Hashable]:
+        """Keys on the list that failed for good; `retry` tries them again."""
+        with self._loader._lock:
+            return frozenset(self._list.failed)
+
+    @property
+    def moving(self) -> bool:
+        """Whether the user moves the view right now.
+
+        While it is True wishes of fast sources are delayed too, and few readers run that
+        would take the interpreter from the frames. Set it to False as soon as the view
+        rests: what is wanted then starts at once if the source is fast.
+        """
+        return self._list.moving
+
+    @moving.setter
+    def moving(self, moving: bool) -> None:
+        if moving != self._list.moving:
+            self._list.moving = moving
+            if not moving:
+                self._loader._change(lambda scheduler, _: scheduler.delays_changed(self._list))
+
+    def retry(self) -> None:
+        """Read again what failed."""
+        self._loader._retry(self._list)
+
+    def close(self) -> None:
+        """Want nothing any more; free what is staged. A second call does nothing."""
+        self._loader._change(lambda scheduler, _: scheduler.close(self._list))

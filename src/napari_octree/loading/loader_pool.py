@@ -1,0 +1,78 @@
+"""A pool: how wishes of one range of relative levels are loaded.
+
+Invariants: the greatest key that is not above a wish's relative level serves it (the smallest
+key serves what lies below); OVERVIEW and COVERAGE wishes are never delayed; a running read counts
+in the pool of the wish that started it.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Mapping
+from typing import Protocol
+
+from napari_octree.octree.chunk_key import Tier
+
+
+class PoolSettings(Protocol):
+    """What `config.LoaderConfig` gives with every field filled in."""
+
+    num_workers: int | None
+    delay_queue_ms: float | None
+    auto_sync_ms: float | None
+
+
+class LoaderPool:
+    """One range of relative levels.
+
+    Parameters
+    ----------
+    num_workers : int
+        Reads at once.
+    delay_s : float
+        How long a wish stays on the list before it is read.
+    auto_sync_s : float
+        Sources that read faster are not delayed while the user rests.
+    """
+
+    def __init__(self, num_workers: int, delay_s: float, auto_sync_s: float) -> None:
+        self.num_workers = num_workers
+        self.delay_s = delay_s
+        self.auto_sync_s = auto_sync_s
+        self.running = 0
+
+    def has_room(self) -> bool:
+        """Whether one more read may start."""
+        return self.running < self.num_workers
+
+    def delay_of(self, tier: Tier, latency_s: float | None, moving: bool) -> float:
+        """Seconds that a wish has to stay on the list before it is read.
+
+        While the user moves even a fast source waits: otherwise everything that is only passed
+        would be read.
+        """
+        if tier <= Tier.COVERAGE:
+            return 0.0
+        if not moving and latency_s is not None and latency_s < self.auto_sync_s:
+            return 0.0
+        return self.delay_s
+
+
+class LoaderPools:
+    """All pools, by relative level."""
+
+    def __init__(self, pools: Mapping[int, LoaderPool]) -> None:
+        self._keys = sorted(pools)
+        self._pools = [pools[key] for key in self._keys]
+
+    def __iter__(self):  # type: ignore[no-untyped-def]
+        return iter(self._pools)
+
+    def of(self, relative_level: int) -> LoaderPool:
+        """Return the pool that serves `relative_level`."""
+        return self._pools[max(bisect_right(self._keys, relative_level) - 1, 0)]
+
+    @property
+    def num_workers(self) -> int:
+        """Reads at once, over all pools."""
+        return sum(pool.num_workers for pool in self._pools)

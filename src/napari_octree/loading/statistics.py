@@ -1,0 +1,82 @@
+"""What the loader has counted: immutable, JSON-ready snapshots."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class SourceStatistics:
+    """Counts of one source.
+
+    Attributes
+    ----------
+    reads : int
+        Chunks that arrived well.
+    retries, failures : int
+        Reads tried again; chunks and tiles that failed for good.
+    nbytes : int
+        Decoded bytes that arrived.
+    latency_ms : float or None
+        Of recent reads, decoding included; None before the first.
+    mb_per_s : float or None
+        Decoded megabytes per second of one reader.
+    concurrency, running : int
+        Reads that may run at once, and that do.
+    """
+
+    reads: int
+    retries: int
+    failures: int
+    nbytes: int
+    latency_ms: float | None
+    mb_per_s: float | None
+    concurrency: int
+    running: int
+
+
+@dataclass(frozen=True)
+class LoaderStatistics:
+    """Counts of a loader.
+
+    Attributes
+    ----------
+    limit_bytes : int
+    cached_bytes : int
+        Storage chunks in RAM.
+    in_flight_bytes : int
+        Set aside for reads and tiles under way.
+    staged_bytes : int
+        Finished tiles that wait to be taken.
+    hits, misses, evictions : int
+        Of the chunk cache.
+    pending, staged, failed : int
+        Tiles on all lists that are not finished, wait to be taken, failed.
+    reading, assembling : int
+        Under way now.
+    cancelled : int
+        Storage chunks that left all lists before their read started, and were never read.
+    clients : int
+    sources : dict of str to SourceStatistics
+    """
+
+    limit_bytes: int
+    cached_bytes: int
+    in_flight_bytes: int
+    staged_bytes: int
+    hits: int
+    misses: int
+    evictions: int
+    pending: int
+    staged: int
+    failed: int
+    reading: int
+    assembling: int
+    cancelled: int
+    clients: int
+    sources: dict[str, SourceStatistics]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain dicts, numbers and strings."""
+        return asdict(self)

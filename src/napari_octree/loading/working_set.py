@@ -1,0 +1,254 @@
+"""What clients have on their lists: tiles, the storage chunks they need, and lanes of tiles.
+
+Invariants:
+
+* A `Chunk` record exists exactly while a listed tile needs it or its read is under way; there is
+  one per `ChunkId`, whoever needs it.
+* A tile's `waiting` is the number of its chunks that are neither cached nor known to be missing.
+* Bytes are reserved for a tile from the moment it is admitted until it is taken or leaves the
+  list, so an admitted tile can always be finished.
+
+Everything here is touched under the loader's lock only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from enum import Enum, auto
+
+from napari_octree.loading.assembly import grow, nbytes_of, storage_apron
+from napari_octree.loading.chunk_cache import ChunkId
+from napari_octree.loading.concurrency import SourceConcurrency
+from napari_octree.loading.loader_pool import LoaderPool
+from napari_octree.loading.request import LoadedTile, TileRequest
+from napari_octree.sources.protocol import ChunkGrid, Region, StorageArray
+
+
+class ChunkState(Enum):
+    """Where a storage chunk is."""
+
+    QUEUED = auto()
+    LOADING = auto()
+    CACHED = auto()
+    MISSING = auto()
+    """The store holds nothing: the fill value applies."""
+    FAILED = auto()
+
+
+class Stage(Enum):
+    """Where a tile is on its way."""
+
+    LISTED = auto()
+    ADMITTED = auto()
+    """Memory is reserved and its chunks are held or being read."""
+    ASSEMBLING = auto()
+    STAGED = auto()
+    TAKEN = auto()
+
+
+class Source:
+    """What is known of one source, from its reads.
+
+    Parameters
+    ----------
+    name : str
+    most : int
+        Reads at once at most.
+    """
+
+    def __init__(self, name: str, most: int) -> None:
+        self.name = name
+        self.concurrency = SourceConcurrency(most)
+        self.latency_s: float | None = None
+        self.reads = 0
+        self.failures = 0
+        self.retries = 0
+        self.nbytes = 0
+        self.read_seconds = 0.0
+
+    def measured(self, seconds: float, nbytes: int) -> None:
+        """One read arrived after `seconds`."""
+        self.reads += 1
+        self.nbytes += nbytes
+        self.read_seconds += seconds
+        # Weights recent reads by a quarter: follows a store that changes within a few reads.
+        self.latency_s = (
+            seconds if self.latency_s is None else 0.75 * self.latency_s + 0.25 * seconds
+        )
+
+
+class Chunk:
+    """A storage chunk that listed tiles need or that is being read."""
+
+    __slots__ = (
+        "attempts",
+        "chunk_id",
+        "job",
+        "nbytes",
+        "not_before",
+        "reserved",
+        "source",
+        "state",
+        "storage",
+        "tiles",
+    )
+
+    def __init__(self, chunk_id: ChunkId, storage: StorageArray, source: Source) -> None:
+        self.chunk_id = chunk_id
+        self.storage = storage
+        self.source = source
+        self.nbytes = nbytes_of(chunk_id.region, storage.dtype)
+        self.state = ChunkState.QUEUED
+        self.tiles: set[Tile] = set()
+        self.reserved = False
+        self.attempts = 0
+        self.not_before = 0.0
+        self.job: object = None
+
+    @property
+    def available(self) -> bool:
+        """Whether its pixels are at hand."""
+        return self.state is ChunkState.CACHED or self.state is ChunkState.MISSING
+
+
+class Tile:
+    """A request on some client's list."""
+
+    __slots__ = (
+        "chunks",
+        "client",
+        "gaps",
+        "improvable",
+        "lane",
+        "listed",
+        "pool",
+        "position",
+        "rank",
+        "request",
+        "reserved",
+        "result",
+        "since",
+        "stage",
+        "waiting",
+    )
+
+    def __init__(self, client: ClientList, request: TileRequest, since: float) -> None:
+        self.client = client
+        self.request = request
+        self.since = since
+        self.rank = 0
+        self.pool: LoaderPool
+        self.lane: Lane | None = None
+        self.position = 0
+        self.chunks: list[Chunk] = []
+        self.waiting = 0
+        self.stage = Stage.LISTED
+        self.listed = True
+        self.reserved = 0
+        self.result: LoadedTile | None = None
+        self.gaps: frozenset[ChunkId] = frozenset()
+        self.improvable = False
+
+    def __lt__(self, other: Tile) -> bool:
+        return (self.request.tier, self.rank) < (other.request.tier, other.rank)
+
+    def is_same(self, request: TileRequest) -> bool:
+        """Whether `request` asks for the pixels that this tile is about."""
+        own = self.request
+        return own is request or (
+            own.region == request.region
+            and own.apron == request.apron
+            and own.source.fixed == request.source.fixed
+            and own.source.storage.key == request.source.storage.key
+        )
+
+    @property
+    def block_bytes(self) -> int:
+        """Bytes of the assembled block and, as an estimate, of what `finish` makes of it."""
+        request = self.request
+        n = request.source.dtype.itemsize
+        for (start, stop), apron in zip(request.region, request.apron, strict=True):
+            n *= stop - start + 2 * apron
+        return 2 * n
+
+    @property
+    def core(self) -> Region:
+        """The tile's own pixels in the storage array."""
+        return self.request.source.storage_region(self.request.region)
+
+    def neighbours(self) -> Iterator[ChunkId]:
+        """All chunks that touch the tile or its apron."""
+        source = self.request.source
+        storage = source.storage
+        grid = storage.grid(source.storage_shape(self.request.hint))
+        apron = storage_apron(source, self.request.apron)
+        for index in grid.indices(grow(self.core, apron, storage.shape)):
+            yield ChunkId(storage.key, grid.region(index))
+
+
+class Lane:
+    """Tiles of one client, pool and source, best first, with a cursor to the next one to start."""
+
+    __slots__ = ("cursor", "due", "pool", "source", "tiles")
+
+    def __init__(self, pool: LoaderPool, source: Source) -> None:
+        self.pool = pool
+        self.source = source
+        self.tiles: list[Tile] = []
+        self.cursor = 0
+        self.due: float | None = None
+        """When the first tile that the cursor passed over may start."""
+
+    def rewind(self, position: int = 0) -> None:
+        """Look again at the tiles from `position` on."""
+        if position < self.cursor:
+            self.cursor = position
+        if position == 0:
+            self.due = None
+
+
+class ClientList:
+    """The current list of one client.
+
+    Parameters
+    ----------
+    wake : callable
+        Called, in any thread and without the lock, when something can be taken.
+    """
+
+    def __init__(self, wake: Callable[[], None]) -> None:
+        self.wake = wake
+        self.moving = False
+        self.closed = False
+        self.tiles: dict[object, Tile] = {}
+        self.lanes: dict[tuple[int, int], Lane] = {}
+        self.ready: list[Tile] = []
+        """Heap of tiles whose chunks are all at hand."""
+        self.staged: list[Tile] = []
+        """Heap of finished tiles; some may have left the list."""
+        self.pending = 0
+        self.failed: set[object] = set()
+
+
+class GridMemo:
+    """Storage chunks of a request's region; remembers grids for the length of one `replace`."""
+
+    def __init__(self) -> None:
+        self._grids: dict[tuple[int, tuple[int, ...]], ChunkGrid] = {}
+
+    def chunk_ids(self, request: TileRequest) -> list[ChunkId]:
+        """Return the chunks that hold the request's own pixels (none if in memory)."""
+        source = request.source
+        storage = source.storage
+        if storage.in_memory:
+            return []
+        name = (id(source), request.hint)
+        grid = self._grids.get(name)
+        if grid is None:
+            grid = self._grids[name] = storage.grid(source.storage_shape(request.hint))
+        key = storage.key
+        box = grid.region
+        return [
+            ChunkId(key, box(index))
+            for index in grid.indices(source.storage_region(request.region))
+        ]

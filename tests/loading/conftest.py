@@ -1,0 +1,31 @@
+import pytest
+
+from loading.loader_bench import Bench
+from napari_octree.config import OctreeConfig
+from napari_octree.loading import ChunkLoader
+from napari_octree.loading.testing import SimulatedSource, VirtualClock, VirtualExecutor
+
+
+@pytest.fixture
+def bench():
+    benches = []
+
+    def make(ram_bytes=2**22, executor=None, **sections):
+        sections.setdefault("loader_defaults", {})
+        sections.setdefault("octree", {"loaders": {0: {"delay_queue_ms": 0}}})
+        config = OctreeConfig(memory={"ram_bytes": max(ram_bytes, 2**20)}, **sections)
+        clock = VirtualClock()
+        executor = VirtualExecutor() if executor is None else executor
+        loader = ChunkLoader(config, timer=clock, executor=executor, seed=0)
+        loader.cache.limit_bytes = ram_bytes  # tests want less than a user may configure
+        benches.append(Bench(loader, clock, executor))
+        return benches[-1]
+
+    yield make
+    for each in benches:
+        each.loader.close()
+
+
+@pytest.fixture
+def source():
+    return SimulatedSource((32, 40), (8, 8))

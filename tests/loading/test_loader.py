@@ -1,0 +1,255 @@
+import gc
+import weakref
+
+import numpy as np
+import pytest
+
+from loading.loader_bench import expected, request, take_all
+from napari_octree.loading import TileState
+from napari_octree.loading.testing import SimulatedSource
+from napari_octree.octree.chunk_key import Tier
+
+
+def all_requests(source, **options):
+    return [request(source, r, c, **options) for r in range(4) for c in range(5)]
+
+
+def test_every_wished_tile_is_delivered_with_its_pixels(bench, source):
+    b = bench()
+    client = b.open()
+    wishes = all_requests(source)
+    client.replace(wishes)
+    assert client.pending == len(wishes)
+    tiles = b.run(client)
+    last = {tile.key: tile for tile in tiles}
+    assert set(last) == {wish.key for wish in wishes}
+    for wish in wishes:
+        assert last[wish.key].state is TileState.LOADED
+        assert last[wish.key].complete
+        np.testing.assert_array_equal(last[wish.key].data, expected(source, wish))
+    assert client.pending == 0
+    assert b.wakes >= len(wishes)
+
+
+def test_each_chunk_is_read_once_for_all_tiles_and_clients(bench, source):
+    b = bench()
+    clients = [b.open(), b.open()]
+    for client in clients:
+        client.replace(all_requests(source, size=4))
+    b.executor.finish_all()
+    assert len(source.reads) == len(set(source.reads)) == 6
+    assert len({tile.key for client in clients for tile in take_all(client)}) == 20
+
+
+def test_reads_start_best_first(bench, source):
+    b = bench(loader_defaults={"num_workers": 1}, octree={"loaders": {0: {"delay_queue_ms": 0}}})
+    client = b.open()
+    wishes = [request(source, 0, c, apron=0) for c in (3, 0, 4, 1)]
+    client.replace(wishes)
+    b.executor.finish_all()
+    assert [region[1][0] // 8 for region in source.reads] == [3, 0, 4, 1]
+    assert [tile.key for tile in take_all(client)] == [wish.key for wish in wishes]
+
+
+def test_what_left_the_list_is_never_started(bench, source):
+    b = bench(loader_defaults={"num_workers": 1}, octree={"loaders": {0: {"delay_queue_ms": 0}}})
+    client = b.open()
+    client.replace([request(source, 0, c) for c in range(5)])
+    client.replace([request(source, 3, 0)])
+    b.executor.finish_all()
+    assert [r[0][0] // 8 for r in source.reads] == [0, 3]
+    assert b.loader.statistics.cancelled == 4
+    assert [tile.key[1] for tile in take_all(client)] == [3]
+
+
+def test_a_started_read_is_cached_although_nobody_wants_it_any_more(bench, source):
+    b = bench()
+    client = b.open()
+    client.replace([request(source, 0, 0)])
+    client.replace([])
+    b.executor.finish_all()
+    assert take_all(client) == []
+    client.replace([request(source, 0, 0)])
+    assert len(take_all(client)) == 1
+    assert len(source.reads) == 1
+
+
+def test_clients_do_not_cancel_each_other(bench, source):
+    b = bench(loader_defaults={"num_workers": 1}, octree={"loaders": {0: {"delay_queue_ms": 0}}})
+    one, two = b.open(), b.open()
+    one.replace([request(source, 0, c) for c in range(5)])
+    two.replace([request(source, 0, c) for c in range(5)])
+    one.close()
+    assert len({tile.key for tile in b.run(two)}) == 5
+
+
+def test_a_taken_tile_is_not_delivered_again_while_it_stays(bench, source):
+    b = bench()
+    client = b.open()
+    wish = request(source, 0, 0, apron=0)
+    client.replace([wish])
+    assert len(b.run(client)) == 1
+    client.replace([wish, request(source, 0, 1, apron=0)])
+    assert [tile.key[2] for tile in b.run(client)] == [1]
+    client.replace([])
+    client.replace([wish])
+    assert len(b.run(client)) == 1
+    assert len(source.reads) == 2
+
+
+def test_a_tile_is_delivered_again_once_when_its_apron_has_become_complete(bench, source):
+    b = bench()
+    client = b.open()
+    centre = request(source, 1, 1)
+    around = [request(source, r, c) for r in range(3) for c in range(3) if (r, c) != (1, 1)]
+    client.replace([centre, *around])
+    (first,) = [b.executor.finish() and client.take()]
+    assert first.key == centre.key
+    assert not first.complete
+    own = expected(source, request(source, 1, 1, apron=0))
+    np.testing.assert_array_equal(first.data, np.pad(own, 1, mode="edge"))
+    again = [tile for tile in b.run(client) if tile.key == centre.key]
+    assert len(again) == 1
+    assert again[0].complete
+    np.testing.assert_array_equal(again[0].data, expected(source, centre))
+
+
+def test_an_apron_alone_reads_nothing(bench, source):
+    b = bench()
+    client = b.open()
+    client.replace([request(source, 1, 1)])
+    tiles = b.run(client)
+    assert len(source.reads) == 1
+    assert [tile.complete for tile in tiles] == [False]
+
+
+def test_an_apron_is_improved_when_the_awaited_neighbour_leaves_the_list(bench, source):
+    b = bench(loader_defaults={"num_workers": 1}, octree={"loaders": {0: {"delay_queue_ms": 0}}})
+    client = b.open()
+    wishes = [request(source, 0, 1), request(source, 0, 0), request(source, 0, 2)]
+    client.replace(wishes)
+    b.executor.finish()
+    assert not client.take().complete
+    b.executor.finish()  # the left neighbour; the right one is being read
+    left = client.take()
+    assert left.key == wishes[1].key
+    client.replace(wishes[:2])
+    b.executor.finish()  # arrives, although no longer wished for
+    again = take_all(client)
+    assert [tile.key for tile in again] == [wishes[0].key]
+
+
+def test_missing_chunks_are_fill_value(bench):
+    source = SimulatedSource((8, 16), (8, 8), missing=lambda region: region[1][0] == 0)
+    b = bench()
+    client = b.open()
+    client.replace(
+        [request(source, 0, 0, apron=0), request(source, 0, 0, size=16, apron=0, key="both")]
+    )
+    tiles = {tile.key: tile for tile in b.run(client)}
+    assert tiles[("simulated", 0, 0)].state is TileState.MISSING
+    assert (tiles[("simulated", 0, 0)].data == 7).all()
+    assert tiles["both"].state is TileState.LOADED
+    assert (tiles["both"].data[:, :8] == 7).all()
+    client.replace([])
+    client.replace([request(source, 0, 0, apron=0)])
+    assert len(b.run(client)) == 1
+    assert len(source.reads) == 2  # that it is missing is remembered
+
+
+def test_memory_is_sliced_in_a_worker_with_its_apron_and_not_cached(bench):
+    source = SimulatedSource((32, 40), (8, 8), in_memory=True)
+    b = bench()
+    b.executor.assemble_at_once = False
+    client = b.open()
+    wish = request(source, 1, 1)
+    client.replace([wish])
+    assert source.reads == []
+    b.executor.works.pop()()
+    tile = client.take()
+    assert tile.complete
+    np.testing.assert_array_equal(tile.data, expected(source, wish))
+    assert b.loader.statistics.cached_bytes == 0
+
+
+def test_new_data_under_the_same_key_is_loaded_anew(bench):
+    old, new = (SimulatedSource((8, 8), (8, 8), key=k) for k in ("old", "new"))
+    b = bench()
+    client = b.open()
+    client.replace([request(old, 0, 0, key="tile")])
+    b.run(client)
+    client.replace([request(new, 0, 0, key="tile")])
+    assert len(b.run(client)) == 1
+    assert len(new.reads) == 1
+
+
+def test_a_promoted_wish_overtakes(bench, source):
+    b = bench(loader_defaults={"num_workers": 1}, octree={"loaders": {0: {"delay_queue_ms": 0}}})
+    client = b.open()
+    client.replace([request(source, 0, c, tier=Tier.PREFETCH) for c in range(4)])
+    client.replace(
+        [request(source, 0, 3), *(request(source, 0, c, tier=Tier.PREFETCH) for c in range(3))]
+    )
+    b.executor.finish_all()
+    assert [region[1][0] // 8 for region in source.reads] == [0, 3, 1, 2]
+
+
+def test_a_closed_client_leaves_nothing_behind(bench, source):
+    b = bench()
+    client = b.open()
+    client.replace(all_requests(source))
+    b.executor.finish()
+    client.close()
+    client.close()
+    client.replace(all_requests(source))
+    b.executor.finish_all()
+    assert client.take() is None
+    counts = b.loader.statistics
+    assert (counts.clients, counts.in_flight_bytes, counts.staged_bytes) == (0, 0, 0)
+    wakes = b.wakes
+    b.clock.advance(100)
+    assert b.wakes == wakes
+    assert b.clock.calls == 0
+
+
+def test_the_loader_does_not_keep_a_sources_arrays_alive(bench):
+    b = bench()
+    client = b.open()
+    source = SimulatedSource((8, 8), (8, 8), key="gone")
+    client.replace([request(source, 0, 0)])
+    b.run(client)
+    client.close()
+    seen = weakref.ref(source)
+    del source
+    gc.collect()
+    assert seen() is None
+
+
+def test_force_synchronous_loads_inside_replace(source):
+    from napari_octree.config import OctreeConfig
+    from napari_octree.loading import ChunkLoader
+
+    loader = ChunkLoader(OctreeConfig(loader_defaults={"force_synchronous": True}))
+    client = loader.open(lambda: None)
+    client.replace(all_requests(source))
+    assert client.pending == 0
+    assert {tile.key for tile in take_all(client)} == {w.key for w in all_requests(source)}
+    loader.close()
+
+
+def test_opening_a_closed_loader_is_an_error(bench):
+    b = bench()
+    b.loader.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        b.open()
+
+
+def test_an_idle_loader_has_nothing_scheduled(bench, source):
+    b = bench(octree={"loaders": {0: {"delay_queue_ms": 100}}})
+    client = b.open()
+    client.replace(all_requests(source))
+    assert b.clock.scheduled
+    b.clock.advance(0.2)
+    b.run(client)
+    assert client.pending == 0
+    assert not b.clock.scheduled
