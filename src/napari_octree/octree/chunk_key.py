@@ -5,8 +5,13 @@ Both are plain immutable tuples: hashable, ordered, cheap to make by the hundred
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import IntEnum
+from itertools import repeat
 from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 
 class ChunkKey(NamedTuple):
@@ -57,3 +62,25 @@ class Wish(NamedTuple):
     relative_level: int
     distance: float
     slice_offset: int = 0
+
+
+# A frame names hundreds of chunks. Called by `map`, the constructor of the tuple itself is several
+# times as fast as that of the named tuple, which is written in Python.
+
+
+def chunk_keys(level: int, tiles: npt.NDArray[np.int64]) -> list[ChunkKey]:
+    """Name many chunks of a level, given an (N, rank) array of their indices."""
+    indices = zip(*tiles.T.tolist(), strict=True)
+    return list(map(tuple.__new__, repeat(ChunkKey), zip(repeat(level), indices, strict=False)))
+
+
+def make_wishes(
+    keys: Iterable[ChunkKey],
+    tier: Tier,
+    relative_levels: Iterable[int],
+    distances: Iterable[float],
+    slice_offsets: Iterable[int] = repeat(0),
+) -> list[Wish]:
+    """Make a wish of each key; the other iterables may be longer, or endless."""
+    fields = zip(keys, repeat(tier), relative_levels, distances, slice_offsets, strict=False)
+    return list(map(tuple.__new__, repeat(Wish), fields))

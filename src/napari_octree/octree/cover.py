@@ -19,12 +19,13 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import compress
 
 import numpy as np
 import numpy.typing as npt
 
 from napari_octree.octree.cells import boxes_of, cells_of, distinct, ragged
-from napari_octree.octree.chunk_key import ChunkKey
+from napari_octree.octree.chunk_key import ChunkKey, chunk_keys
 from napari_octree.octree.intersection import OctreeIntersection
 from napari_octree.octree.level import FloatArray, IntArray, OctreeLevel
 from napari_octree.octree.octree import Octree
@@ -124,9 +125,7 @@ class _Quads:
         self.rectangles.append(rectangles)
         self.texels.append(texels)
         self.relative_levels.append(np.full(len(cells), level.index - self.ideal_level, np.int64))
-        if keys is None:
-            keys = (ChunkKey(level.index, (r, c)) for r, c in cells.tolist())
-        self.chunks.extend(keys)
+        self.chunks.extend(chunk_keys(level.index, cells) if keys is None else keys)
 
     def finish(self, blank: FloatArray) -> Cover:
         none = np.empty((0, 4))
@@ -160,17 +159,17 @@ def cover(
     finer_levels : int
         How many levels below the ideal one may stand in for it.
     """
-    ideal = octree.levels[intersection.level]
+    ideal = intersection.octree_level
     keys = intersection.chunks
     quads = _Quads(ideal.index)
-    bounds = ideal.bounds(intersection.tiles)
+    bounds = intersection.bounds
     here = resident.get(ideal.index, ())
     present = np.fromiter(map(here.__contains__, keys), np.bool_, len(keys))
     if present.all():
         quads.add(ideal, bounds, intersection.tiles, keys)
         return quads.finish(np.empty((0, 4)))
     if present.any():
-        drawn = (key for key, there in zip(keys, present.tolist(), strict=True) if there)
+        drawn = compress(keys, present.tolist())
         quads.add(ideal, bounds[present], intersection.tiles[present], drawn)
     absent = np.flatnonzero(~present)
     pieces = _Pieces(bounds[absent], absent)
@@ -192,11 +191,8 @@ def _show_coarser(
     owner, cells = cells_of(boxes)
     different, where = distinct(cells)
     here = resident[level.index]
-    found = np.fromiter(
-        ((level.index, (r, c)) in here for r, c in different.tolist()),
-        np.bool_,
-        len(different),
-    )
+    keys = chunk_keys(level.index, different)
+    found = np.fromiter(map(here.__contains__, keys), np.bool_, len(keys))
     if not found.any():
         return pieces
     shown = found[where]
@@ -285,7 +281,7 @@ def _join(
     A cell finds its ideal tiles by arithmetic, and the pieces of a tile lie side by side:
     no piece is compared with every cell.
     """
-    ideal = octree.levels[intersection.level]
+    ideal = intersection.octree_level
     cell, tiles = cells_of(boxes_of(ideal, level.bounds(cells), octree.slack))
     columns = np.array(intersection.columns, np.int64).reshape(-1, 2)
     row = tiles[:, 0] - intersection.first_row

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_octree.octree.chunk_key import ChunkKey
-from napari_octree.octree.level import IntArray
+from napari_octree.octree.chunk_key import ChunkKey, chunk_keys
+from napari_octree.octree.level import FloatArray, IntArray, OctreeLevel
 from napari_octree.octree.policy import EXPLORE, Policy
 from napari_octree.octree.polygon import (
     cells_of_rows,
@@ -51,6 +51,8 @@ class OctreeIntersection:
         First tile row touched.
     columns : tuple of (int, int)
         Half-open range of tile columns for each row, from `first_row` on.
+    octree_level : OctreeLevel
+        The ideal level itself. Not part of the identity.
     view : View
         Not part of the identity.
     """
@@ -60,6 +62,7 @@ class OctreeIntersection:
     slice: Hashable
     first_row: int
     columns: tuple[tuple[int, int], ...]
+    octree_level: OctreeLevel = field(compare=False, repr=False)
     view: View = field(compare=False, repr=False)
 
     @cached_property
@@ -72,14 +75,16 @@ class OctreeIntersection:
         return tiles
 
     @cached_property
+    def bounds(self) -> FloatArray:
+        """(N, 4) array of y0, x0, y1, x1 of `tiles`, in octree coordinates."""
+        bounds = self.octree_level.bounds(self.tiles)
+        bounds.flags.writeable = False
+        return bounds
+
+    @cached_property
     def chunks(self) -> tuple[ChunkKey, ...]:
         """The keys of `tiles`, in the same order."""
-        level = self.level
-        return tuple(
-            ChunkKey(level, (row, column))
-            for row, (first, last) in enumerate(self.columns, self.first_row)
-            for column in range(first, last)
-        )
+        return tuple(chunk_keys(self.level, self.tiles))
 
     @property
     def box(self) -> tuple[tuple[int, int], tuple[int, int]]:
@@ -185,9 +190,11 @@ def intersect(
         if rows[1] - rows[0] > limit and not last_resort:
             continue
         if rows[1] <= rows[0]:
-            return OctreeIntersection(level.index, requested, view.slice, 0, (), view)
+            return OctreeIntersection(level.index, requested, view.slice, 0, (), level, view)
         first, last = touched_columns(level, polygon, margin, rows)
         if int(np.maximum(last - first, 0).sum()) <= limit or last_resort:
             columns = tuple(zip(first.tolist(), last.tolist(), strict=True))
-            return OctreeIntersection(level.index, requested, view.slice, rows[0], columns, view)
+            return OctreeIntersection(
+                level.index, requested, view.slice, rows[0], columns, level, view
+            )
     raise AssertionError("the coarsest level is always accepted")

@@ -84,13 +84,17 @@ class OctreeLevel:
 
     def edges(self, axis: int, i: IntArray) -> FloatArray:
         """Where tiles `i` of an axis begin (and tiles ``i - 1`` end), in octree coordinates."""
-        extent = float(self.extent[axis])
-        edges: FloatArray = self.pitch[axis] * i.astype(np.float64)
-        edges += self.transform.translation[axis]
+        pitch, origin = self.pitch[axis], self.transform.translation[axis]
+        extent, n = float(self.extent[axis]), self.grid_shape[axis]
+        edges: FloatArray = pitch * i.astype(np.float64)
+        if origin:
+            edges += origin
         np.maximum(edges, 0.0, out=edges)
         np.minimum(edges, extent, out=edges)
-        edges[i <= 0] = 0.0
-        edges[i >= self.grid_shape[axis]] = extent
+        if origin > 0:
+            edges[i <= 0] = 0.0
+        if pitch * n + origin < extent:
+            edges[i >= n] = extent
         return edges
 
     def bounds(self, tiles: IntArray) -> FloatArray:
@@ -123,8 +127,10 @@ class OctreeLevel:
         """
         pitch, origin = self.pitch[axis], self.transform.translation[axis]
         n, extent = self.grid_shape[axis], float(self.extent[axis])
-        first = np.clip(np.floor((start + slack - origin) / pitch), 0, n - 1).astype(np.int64)
-        last = np.clip(np.ceil((stop - slack - origin) / pitch), 1, n).astype(np.int64)
+        low = np.floor((start + (slack - origin)) / pitch)
+        high = np.ceil((stop - (slack + origin)) / pitch)
+        first = np.minimum(np.maximum(low, 0), n - 1).astype(np.int64)
+        last = np.minimum(np.maximum(high, 1), n).astype(np.int64)
         # An interval thinner than the slack, or than rounding, still lies in some tile.
         np.maximum(last, first + 1, out=last)
         outside = (stop <= 0) | (start >= extent) | (stop <= start)

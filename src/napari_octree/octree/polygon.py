@@ -85,15 +85,21 @@ def cells_of_rows(rows: tuple[int, int], first: IntArray, last: IntArray) -> Int
     return cells
 
 
-def distance_to_tiles(
-    level: OctreeLevel, tiles: IntArray, point: Sequence[float], pixel_size: Sequence[float]
+def distances(
+    bounds: FloatArray, point: Sequence[float], pixel_size: Sequence[float]
 ) -> FloatArray:
-    """Distance from a point to the nearest place of each tile, in framebuffer pixels."""
-    squares = np.zeros(len(tiles))
-    for axis in range(tiles.shape[1]):
-        start = level.edges(axis, tiles[:, axis])
-        stop = level.edges(axis, tiles[:, axis] + 1)
-        gap = np.maximum(start - point[axis], point[axis] - stop)
-        np.maximum(gap, 0.0, out=gap)
-        squares += (gap / pixel_size[axis]) ** 2
-    return np.sqrt(squares)
+    """Distance from a point to the nearest place of each box, in framebuffer pixels.
+
+    Parameters
+    ----------
+    bounds : (N, 2·rank) float64
+        Starts, then stops, in octree coordinates.
+    point, pixel_size
+        In octree coordinates, per axis.
+    """
+    rank = bounds.shape[1] // 2
+    gaps = np.maximum(bounds[:, :rank] - point, point - bounds[:, rank:])
+    np.maximum(gaps, 0.0, out=gaps)
+    gaps /= pixel_size
+    lengths: FloatArray = np.sqrt(np.einsum("ij,ij->i", gaps, gaps))
+    return lengths

@@ -81,7 +81,7 @@ def _ring(
     octree: Octree, intersection: OctreeIntersection, policy: Policy, motion: Motion
 ) -> Candidates:
     """Tiles of the ideal level next to those in view, by the probability to pan there."""
-    level, view, ring = octree.levels[intersection.level], intersection.view, policy.ring
+    level, view, ring = intersection.octree_level, intersection.view, policy.ring
     columns = np.array(intersection.columns, np.int64)
     rows, last_column = level.grid_shape[0], level.grid_shape[1]
     first_row = max(0, intersection.first_row - ring)
@@ -149,7 +149,7 @@ def _slices(
     motion: Motion,
 ) -> Iterator[Candidates]:
     """Yield the same places in neighbouring slices, coarser chunks first."""
-    ideal = octree.levels[intersection.level]
+    ideal = intersection.octree_level
     for distance in range(1, policy.slices + 1):
         for offset in (distance, -distance):
             # A slice is reached when half of the way to it is done: indices are rounded.

@@ -9,18 +9,19 @@ working set, and whoever loads leaves out what is there.
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Iterable, Sequence
+from itertools import repeat
 
 import numpy as np
 
 from napari_octree.octree.cells import project
-from napari_octree.octree.chunk_key import ChunkKey, Tier, Wish
+from napari_octree.octree.chunk_key import ChunkKey, Tier, Wish, chunk_keys, make_wishes
 from napari_octree.octree.intersection import OctreeIntersection
 from napari_octree.octree.level import IntArray, OctreeLevel
 from napari_octree.octree.motion import AT_REST, Motion
 from napari_octree.octree.octree import Octree
 from napari_octree.octree.policy import EXPLORE, Policy
-from napari_octree.octree.polygon import distance_to_tiles
+from napari_octree.octree.polygon import distances
 from napari_octree.octree.prefetch import Candidates, prefetch_candidates
 
 
@@ -49,72 +50,81 @@ def wish_list(
         small); coverage levels in the policy's order; the ideal tiles; prefetch by falling
         probability. Within a level from the focus outward.
     """
-    ideal = octree.levels[intersection.level]
-    bounds = ideal.bounds(intersection.tiles)
-    wishes: dict[ChunkKey, Wish] = {}
-
-    def add(level: OctreeLevel, tiles: IntArray, tier: Tier) -> None:
-        for wish in _by_distance(intersection, level, tiles, tier):
-            wishes.setdefault(wish.key, wish)
-
-    overview = octree.coarsest
-    add(overview, project(overview, bounds, octree.slack), Tier.OVERVIEW)
-    if math.prod(overview.grid_shape) <= policy.max_overview_tiles:
-        whole = np.array(list(np.ndindex(*overview.grid_shape)), np.int64)
-        add(overview, whole, Tier.OVERVIEW)
-    covering = [
-        octree.levels[ideal.index + above]
-        for above in policy.coverage
-        if ideal.index + above < overview.index
+    ideal, overview = intersection.octree_level, octree.coarsest
+    bounds = intersection.bounds
+    coverage = [
+        (level, project(level, bounds, octree.slack))
+        for level in (
+            octree.levels[ideal.index + above]
+            for above in policy.coverage
+            if ideal.index + above < overview.index
+        )
     ]
-    coverage = [(level, project(level, bounds, octree.slack)) for level in covering]
+    wishes = _around_focus(
+        intersection, overview, project(overview, bounds, octree.slack), Tier.OVERVIEW
+    )
+    if math.prod(overview.grid_shape) <= policy.max_overview_tiles:
+        visible = {wish.key for wish in wishes}
+        whole = np.argwhere(np.ones(overview.grid_shape))
+        rest = _around_focus(intersection, overview, whole, Tier.OVERVIEW)
+        wishes += [wish for wish in rest if wish.key not in visible]
     for level, tiles in coverage:
-        add(level, tiles, Tier.COVERAGE)
-    add(ideal, intersection.tiles, Tier.IDEAL)
-    ahead = prefetch_candidates(octree, intersection, coverage, policy, motion)
-    most = math.ceil(policy.prefetch * len(intersection.tiles))
-    return (*wishes.values(), *_most_probable(intersection, ahead, policy, most, wishes))
+        wishes += _around_focus(intersection, level, tiles, Tier.COVERAGE)
+    if ideal is not overview:
+        wishes += _around_focus(intersection, ideal, intersection.tiles, Tier.IDEAL)
+    ahead = list(prefetch_candidates(octree, intersection, coverage, policy, motion))
+    if ahead:
+        most = math.ceil(policy.prefetch * len(intersection.tiles))
+        wishes += _most_probable(intersection, ahead, policy, most, wishes)
+    return tuple(wishes)
 
 
-def _by_distance(
+def _around_focus(
     intersection: OctreeIntersection, level: OctreeLevel, tiles: IntArray, tier: Tier
-) -> Iterator[Wish]:
+) -> list[Wish]:
     view = intersection.view
-    distances = distance_to_tiles(level, tiles, view.focus_point, view.pixel_size)
+    bounds = intersection.bounds if tiles is intersection.tiles else level.bounds(tiles)
+    away = distances(bounds, view.focus_point, view.pixel_size)
     # Tiles come row by row: a stable sort keeps that order among equals.
-    order = np.argsort(distances, kind="stable")
-    index, relative = level.index, level.index - intersection.level
-    for (r, c), distance in zip(tiles[order].tolist(), distances[order].tolist(), strict=True):
-        yield Wish(ChunkKey(index, (r, c)), tier, relative, distance)
+    order = np.argsort(away, kind="stable")
+    return make_wishes(
+        chunk_keys(level.index, tiles[order]),
+        tier,
+        repeat(level.index - intersection.level),
+        away[order].tolist(),
+    )
 
 
 def _most_probable(
     intersection: OctreeIntersection,
-    ahead: Iterable[Candidates],
+    groups: Sequence[Candidates],
     policy: Policy,
     most: int,
-    wished: Container[ChunkKey],
-) -> Iterator[Wish]:
-    """Up to `most` prefetch wishes, by falling probability, then coarser first, then distance."""
-    groups = list(ahead)
-    if not groups:
-        return
+    wished: Iterable[Wish],
+) -> list[Wish]:
+    """Return up to `most` wishes: surest first, then coarser first, then nearest first."""
     view = intersection.view
     probability = np.concatenate([g.probability for g in groups])
-    distance = np.concatenate(
-        [distance_to_tiles(g.level, g.tiles, view.focus_point, view.pixel_size) for g in groups]
-    )
-    group = np.repeat(np.arange(len(groups)), [len(g.tiles) for g in groups])
-    level = np.array([g.level.index for g in groups])[group]
+    bounds = np.concatenate([g.level.bounds(g.tiles) for g in groups])
+    distance = distances(bounds, view.focus_point, view.pixel_size)
+    sizes = [len(g.tiles) for g in groups]
+    level = np.repeat([g.level.index for g in groups], sizes)
+    offset = np.repeat([g.slice_offset for g in groups], sizes)
     tiles = np.concatenate([g.tiles for g in groups])
     order = np.lexsort((tiles[:, 1], tiles[:, 0], distance, -level, -probability))
     order = order[probability[order] >= policy.probable]
-    for i in order.tolist():
-        if most <= 0:
-            return
-        key = ChunkKey(int(level[i]), (int(tiles[i, 0]), int(tiles[i, 1])))
-        offset = groups[group[i]].slice_offset
-        if offset == 0 and key in wished:
-            continue
-        most -= 1
-        yield Wish(key, Tier.PREFETCH, key.level - intersection.level, float(distance[i]), offset)
+    known = {wish.key for wish in wished}
+    chosen: list[Wish] = []
+    for k, (r, c), d, z in zip(
+        level[order].tolist(),
+        tiles[order].tolist(),
+        distance[order].tolist(),
+        offset[order].tolist(),
+        strict=True,
+    ):
+        if len(chosen) >= most:
+            break
+        key = ChunkKey(k, (r, c))
+        if z or key not in known:
+            chosen.append(Wish(key, Tier.PREFETCH, k - intersection.level, d, z))
+    return chosen
