@@ -30,10 +30,11 @@ from napari_octree.loading.delay_queue import DelayQueue, Timer
 from napari_octree.loading.executors import Executor, InlineExecutor, ThreadExecutor
 from napari_octree.loading.failure import LoadFailure
 from napari_octree.loading.jobs import AssembleJob, ReadJob
+from napari_octree.loading.lanes import next_due
 from napari_octree.loading.loader_pool import LoaderPool, LoaderPools
 from napari_octree.loading.request import LoadedTile
 from napari_octree.loading.scheduler import Scheduler
-from napari_octree.loading.statistics import LoaderStatistics, SourceStatistics
+from napari_octree.loading.statistics import LoaderStatistics, snapshot
 from napari_octree.loading.working_set import ClientList
 
 logger = logging.getLogger("napari_octree.loader")
@@ -117,7 +118,7 @@ class ChunkLoader:
     def statistics(self) -> LoaderStatistics:
         """A snapshot of all counts."""
         with self._lock:
-            return _snapshot(self._scheduler)
+            return snapshot(self._scheduler)
 
     def close(self, wait_s: float = EXIT_WAIT_S) -> None:
         """Drop all lists, start nothing more, end the threads and free the cache.
@@ -196,7 +197,7 @@ class ChunkLoader:
     # ---- time ------------------------------------------------------------------------------
 
     def _set_timers(self, now: float) -> None:
-        due = self._scheduler.next_due
+        due = next_due(self._scheduler.clients)
         if due != self._next_due:
             self._next_due = due
             if due is None:
@@ -284,48 +285,6 @@ def _executor_of(config: OctreeConfig, pools: LoaderPools, assemblers: int) -> E
     return ThreadExecutor(pools.num_workers + assemblers)
 
 
-def _snapshot(scheduler: Scheduler) -> LoaderStatistics:
-    cache = scheduler.cache
-    staged = [
-        tile
-        for client in scheduler.clients
-        for tile in client.tiles.values()
-        if tile.result is not None
-    ]
-    staged_bytes = sum(tile.reserved for tile in staged)
-    return LoaderStatistics(
-        limit_bytes=cache.limit_bytes,
-        cached_bytes=cache.cached_bytes,
-        in_flight_bytes=cache.reserved_bytes - staged_bytes,
-        staged_bytes=staged_bytes,
-        hits=cache.hits,
-        misses=cache.misses,
-        evictions=cache.evictions,
-        pending=sum(client.pending for client in scheduler.clients),
-        staged=len(staged),
-        failed=sum(len(client.failed) for client in scheduler.clients),
-        reading=len(scheduler.running),
-        assembling=scheduler.assembling,
-        cancelled=scheduler.cancelled,
-        clients=len(scheduler.clients),
-        sources={
-            name: SourceStatistics(
-                reads=source.reads,
-                retries=source.retries,
-                failures=source.failures,
-                nbytes=source.nbytes,
-                latency_ms=None if source.latency_s is None else 1000 * source.latency_s,
-                mb_per_s=source.nbytes / source.read_seconds / 1e6
-                if source.read_seconds
-                else None,
-                concurrency=source.concurrency.limit,
-                running=source.concurrency.running,
-            )
-            for name, source in scheduler.sources.items()
-        },
-    )
-
-
 _defaults: dict[str, ChunkLoader] = {}
 _default_lock = threading.Lock()
 
@@ -342,9 +301,8 @@ def default_loader(config: OctreeConfig | None = None) -> ChunkLoader:
         Default: as `NAPARI_OCTREE` says.
     """
     config = OctreeConfig.from_environment() if config is None else config
-    name = "".join(
-        part.model_dump_json()
-        for part in (config.loader_defaults, config.memory, *config.octree.loaders.values())
+    name = config.model_dump_json(
+        include={"loader_defaults": True, "memory": True, "octree": {"loaders"}}
     )
     with _default_lock:
         loader = _defaults.get(name)

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from napari_octree.sources.errors import SourceError
+
 FIRST_DELAY_S = 0.25
 LONGEST_DELAY_S = 60.0
 TRANSIENT_ATTEMPTS = 7
@@ -72,7 +74,7 @@ def judge(error: BaseException) -> Verdict:
             return Verdict(f"HTTP {status}", TRANSIENT_ATTEMPTS, _retry_after(link))
     cause = type(error).__name__
     for link in chain:
-        if isinstance(link, (ShapeMismatchError, PermissionError)):
+        if isinstance(link, (ShapeMismatchError, SourceError, PermissionError)):
             return Verdict(cause, 1)
         if _DENIED_WORDS.search(str(link)):
             return Verdict(cause, 1)

@@ -20,9 +20,12 @@ from concurrent.futures import CancelledError
 
 import numpy as np
 
-from napari_octree.loading.chunk_cache import ENTRY_BYTES, ChunkCache, ChunkId
+from napari_octree.loading.admission import admit, chunk_bytes, withdraw
+from napari_octree.loading.apron_gaps import ApronGaps
+from napari_octree.loading.chunk_cache import ChunkCache, ChunkId
 from napari_octree.loading.failure import LoadFailure
 from napari_octree.loading.jobs import AssembleJob, ReadJob
+from napari_octree.loading.lanes import arrange, best_head
 from napari_octree.loading.loader_pool import LoaderPools
 from napari_octree.loading.request import LoadedTile, TileRequest, TileState
 from napari_octree.loading.retry import delay_s, judge
@@ -31,7 +34,6 @@ from napari_octree.loading.working_set import (
     ChunkState,
     ClientList,
     GridMemo,
-    Lane,
     Source,
     Stage,
     Tile,
@@ -74,7 +76,7 @@ class Scheduler:
         """Reads that nobody wants any more, for executors that can cancel."""
         self._jitter = jitter
         self._dead: dict[ChunkId, None] = {}
-        self._waiters: dict[ChunkId, set[Tile]] = {}
+        self.gaps = ApronGaps()
         cache.on_evict = self._evicted
 
     # ---- lists -----------------------------------------------------------------------------
@@ -107,7 +109,7 @@ class Scheduler:
             self._enter(tile, memo)
         for tile in left:
             self._leave(tile)
-        self._arrange(client)
+        arrange(client, self.pools)
 
     def close(self, client: ClientList) -> None:
         """Empty the client's list and forget the client."""
@@ -143,12 +145,11 @@ class Scheduler:
                 again |= {tile for tile in chunk.tiles if tile.request.key in tile.client.failed}
         for tile in again:
             tile.client.failed.discard(tile.request.key)
-            tile.client.pending += 1
             tile.stage = Stage.LISTED
             tile.result = None
             tile.since = now
         for other in {tile.client for tile in again}:
-            self._arrange(other)
+            arrange(other, self.pools)
 
     def forget(self, storage: object) -> None:
         """Drop cached chunks and remembered failures of one array."""
@@ -169,24 +170,12 @@ class Scheduler:
                 if lane.due is not None and lane.due <= now:
                     lane.rewind()
 
-    @property
-    def next_due(self) -> float | None:
-        """When `time_passed` should be called next."""
-        dues = [
-            lane.due
-            for client in self.clients
-            for lane in client.lanes.values()
-            if lane.due is not None
-        ]
-        return min(dues, default=None)
+    def source_of(self, source_name: str) -> Source:
+        """Return what is known of a source.
 
-    @property
-    def moving(self) -> bool:
-        """Whether some client's user moves right now."""
-        return any(client.moving for client in self.clients)
-
-    def source_of(self, name: str) -> Source:
-        """Return what is known of a source."""
+        The levels of one image lie side by side in their store, and are one source.
+        """
+        name = source_name.rpartition("/")[0] or source_name
         source = self.sources.get(name)
         if source is None:
             source = self.sources[name] = Source(name, self.pools.num_workers)
@@ -219,7 +208,7 @@ class Scheduler:
         chunk = job.chunk
         chunk.job = None
         chunk.reserved = False
-        self.cache.free(chunk.nbytes + ENTRY_BYTES)
+        self.cache.free(chunk_bytes(chunk))
         if error is not None:
             self._read_failed(job, error, now)
             return
@@ -252,7 +241,7 @@ class Scheduler:
         self.cache.resize(job.reserved, tile.reserved)
         tile.result = result
         if first:
-            tile.client.pending -= 1
+            self._finished(tile)
         tile.stage = Stage.STAGED
         if not queued:
             heapq.heappush(tile.client.staged, tile)
@@ -272,17 +261,13 @@ class Scheduler:
 
     def _enter(self, tile: Tile, memo: GridMemo) -> None:
         request = tile.request
-        client = tile.client
-        client.pending += 1
-        tile.pool = self.pools.of(request.relative_level)
         storage = request.source.storage
+        source = self.source_of(storage.source_name)
         broken = False
         for chunk_id in memo.chunk_ids(request):
             chunk = self.chunks.get(chunk_id)
             if chunk is None:
-                chunk = self.chunks[chunk_id] = Chunk(
-                    chunk_id, storage, self.source_of(storage.source_name)
-                )
+                chunk = self.chunks[chunk_id] = Chunk(chunk_id, storage, source)
                 cached = self.cache.use(chunk_id)
                 if cached is not None:
                     cached.listed = True
@@ -304,14 +289,12 @@ class Scheduler:
         client = tile.client
         tile.listed = False
         if tile.stage is Stage.ADMITTED:
-            self._withdraw(tile)
-        if tile.stage in (Stage.LISTED, Stage.ASSEMBLING):
-            client.pending -= 1
+            withdraw(self.cache, tile)
         client.failed.discard(tile.request.key)
         tile.result = None
         self.cache.free(tile.reserved)
         tile.reserved = 0
-        self._close_gaps(tile)
+        self.gaps.close(tile)
         for chunk in tile.chunks:
             chunk.tiles.discard(tile)
             if not chunk.tiles:
@@ -322,120 +305,29 @@ class Scheduler:
                 if chunk.state is ChunkState.QUEUED:
                     self.cancelled += 1
                 self._drop(chunk)
-            if self._waiters:
+            if self.gaps:
                 self._gap_decided(chunk.chunk_id)
 
     def _drop(self, chunk: Chunk) -> None:
         del self.chunks[chunk.chunk_id]
         self.cache.set_listed(chunk.chunk_id, False)
 
-    def _arrange(self, client: ClientList) -> None:
-        """Put the client's unfinished tiles into lanes, ready ones and staged ones into heaps."""
-        lanes: dict[tuple[int, int], Lane] = {}
-        ready: list[Tile] = []
-        staged: list[Tile] = []
-        for tile in client.tiles.values():
-            if tile.result is not None:
-                staged.append(tile)
-            if tile.stage is Stage.LISTED or tile.stage is Stage.ADMITTED:
-                if tile.chunks:
-                    source = tile.chunks[0].source
-                    tile.pool = self.pools.of(tile.request.relative_level)
-                    name = (id(tile.pool), id(source))
-                    lane = lanes.get(name)
-                    if lane is None:
-                        lane = lanes[name] = Lane(tile.pool, source)
-                    tile.lane = lane
-                    tile.position = len(lane.tiles)
-                    lane.tiles.append(tile)
-                if tile.waiting == 0:
-                    ready.append(tile)
-            elif tile.improvable:
-                ready.append(tile)
-        # Lists are mostly in order already, and then this is one comparison a tile.
-        heapq.heapify(ready)
-        heapq.heapify(staged)
-        client.lanes, client.ready, client.staged = lanes, ready, staged
-
     # ---- reads -----------------------------------------------------------------------------
 
     def _next_read(self, now: float) -> ReadJob | None:
-        best: Tile | None = None
-        moving = self.moving
-        for client in self.clients:
-            for lane in client.lanes.values():
-                source = lane.source
-                if lane.pool.has_room() and source.concurrency.has_room(
-                    moving, source.latency_s or 0.0
-                ):
-                    head = self._head(client, lane, now)
-                    if head is not None and (best is None or head < best):
-                        best = head
-        if best is None or (best.stage is Stage.LISTED and not self._admit(best)):
+        tile = best_head(self.clients, now)
+        if tile is None or (tile.stage is Stage.LISTED and not admit(self.cache, tile)):
             return None
-        chunk = next(c for c in best.chunks if c.state is ChunkState.QUEUED)
+        assert tile.lane is not None  # it is the head of one
+        pool = tile.lane.pool
+        chunk = next(c for c in tile.chunks if c.state is ChunkState.QUEUED)
         chunk.state = ChunkState.LOADING
-        best.pool.running += 1
+        pool.running += 1
         chunk.source.concurrency.started(now)
-        job = ReadJob(chunk, best.pool, now, now - best.since)
+        job = ReadJob(chunk, pool, now, now - tile.since)
         chunk.job = job
         self.running[job] = None
         return job
-
-    def _head(self, client: ClientList, lane: Lane, now: float) -> Tile | None:
-        """Return the lane's best tile with a chunk to read; move the cursor there."""
-        tiles = lane.tiles
-        latency = lane.source.latency_s
-        while lane.cursor < len(tiles):
-            tile = tiles[lane.cursor]
-            if tile.waiting and (tile.stage is Stage.LISTED or tile.stage is Stage.ADMITTED):
-                queued = [c.not_before for c in tile.chunks if c.state is ChunkState.QUEUED]
-                if queued:
-                    if tile.stage is Stage.ADMITTED:
-                        return tile
-                    delay = lane.pool.delay_of(tile.request.tier, latency, client.moving)
-                    due = max(tile.since + delay, *queued)
-                    if due <= now:
-                        return tile
-                    lane.due = due if lane.due is None else min(lane.due, due)
-            lane.cursor += 1
-        return None
-
-    def _admit(self, tile: Tile) -> bool:
-        """Reserve memory for all that the tile needs and hold what is already cached."""
-        cache = self.cache
-        nothing_under_way = cache.reserved_bytes == 0 and cache.held_bytes == 0
-        fresh = [c for c in tile.chunks if c.state is ChunkState.QUEUED and not c.reserved]
-        held = [c.chunk_id for c in tile.chunks if c.available]
-        for chunk_id in held:
-            cache.hold(chunk_id)
-        needed = sum(c.nbytes + ENTRY_BYTES for c in fresh) + tile.block_bytes
-        urgent = tile.request.tier <= Tier.IDEAL
-        if not cache.reserve(needed, urgent, alone=nothing_under_way):
-            for chunk_id in held:
-                cache.let_go(chunk_id)
-            return False
-        for chunk in fresh:
-            chunk.reserved = True
-        tile.reserved = tile.block_bytes
-        tile.stage = Stage.ADMITTED
-        return True
-
-    def _withdraw(self, tile: Tile) -> None:
-        """Undo `_admit`."""
-        tile.stage = Stage.LISTED
-        self.cache.free(tile.reserved)
-        tile.reserved = 0
-        for chunk in tile.chunks:
-            if chunk.available:
-                self.cache.let_go(chunk.chunk_id)
-            elif (
-                chunk.state is ChunkState.QUEUED
-                and chunk.reserved
-                and not any(other.stage is Stage.ADMITTED for other in chunk.tiles)
-            ):
-                chunk.reserved = False
-                self.cache.free(chunk.nbytes + ENTRY_BYTES)
 
     def _arrived(self, chunk: Chunk, pixels: np.ndarray | None, seconds: float) -> None:
         chunk.attempts = 0
@@ -454,7 +346,7 @@ class Scheduler:
                     heapq.heappush(tile.client.ready, tile)
         if not chunk.tiles:
             self._drop(chunk)
-        for tile in self._waiters.get(chunk.chunk_id, ()):
+        for tile in self.gaps.tiles(chunk.chunk_id):
             tile.improvable = True
         self._gap_decided(chunk.chunk_id)
 
@@ -465,7 +357,7 @@ class Scheduler:
             source.concurrency.ended()
             chunk.state = ChunkState.QUEUED
             for tile in [t for t in chunk.tiles if t.stage is Stage.ADMITTED]:
-                self._withdraw(tile)
+                withdraw(self.cache, tile)
             self._look_again(chunk)
         else:
             verdict = judge(error)
@@ -476,7 +368,7 @@ class Scheduler:
             chunk.attempts += 1
             chunk.state = ChunkState.QUEUED
             for tile in [t for t in chunk.tiles if t.stage is Stage.ADMITTED]:
-                self._withdraw(tile)
+                withdraw(self.cache, tile)
             if chunk.attempts < verdict.attempts:
                 source.retries += 1
                 chunk.not_before = now + delay_s(chunk.attempts, verdict, self._jitter)
@@ -516,16 +408,21 @@ class Scheduler:
     def _fail(self, tile: Tile, error: BaseException | None) -> None:
         """Stage a tile as failed; `error` is its own, or None if a chunk's."""
         if error is not None:
-            name = tile.request.source.storage.source_name
-            self.source_of(name).failures += 1
-            self.failures.append(LoadFailure(name, type(error).__name__, str(error)))
+            source = self.source_of(tile.request.source.storage.source_name)
+            source.failures += 1
+            self.failures.append(LoadFailure(source.name, type(error).__name__, str(error)))
         client = tile.client
-        client.pending -= 1
+        self._finished(tile)
         client.failed.add(tile.request.key)
         tile.stage = Stage.STAGED
         tile.result = LoadedTile(tile.request.key, None, TileState.FAILED, True)
         heapq.heappush(client.staged, tile)
         self.woken[client] = None
+
+    @staticmethod
+    def _finished(tile: Tile) -> None:
+        if tile.request.tier is not Tier.PREFETCH:
+            tile.client.pending -= 1
 
     # ---- assembly --------------------------------------------------------------------------
 
@@ -541,7 +438,7 @@ class Scheduler:
             if best is None:
                 return None
             tile = best.ready[0]
-            if tile.stage is Stage.LISTED and not self._admit(tile):
+            if tile.stage is Stage.LISTED and not admit(self.cache, tile):
                 return None
             heapq.heappop(best.ready)
             job = self._assembly_of(tile)
@@ -591,24 +488,12 @@ class Scheduler:
                     cache.hold(chunk_id)
                     held.append(chunk_id)
                     parts.append((chunk_id.region, neighbour.pixels))
-        self._close_gaps(tile)
-        tile.gaps = frozenset(gaps)
-        for chunk_id in gaps:
-            self._waiters.setdefault(chunk_id, set()).add(tile)
+        self.gaps.open(tile, gaps)
         return AssembleJob(tile, parts, not gaps, held, reserved)
-
-    def _close_gaps(self, tile: Tile) -> None:
-        for chunk_id in tile.gaps:
-            waiters = self._waiters.get(chunk_id)
-            if waiters is not None:
-                waiters.discard(tile)
-                if not waiters:
-                    del self._waiters[chunk_id]
-        tile.gaps = frozenset()
 
     def _gap_decided(self, chunk_id: ChunkId) -> None:
         """Think again about tiles whose apron lacks a chunk: it has come, or will not come."""
-        for tile in self._waiters.get(chunk_id, ()):
+        for tile in self.gaps.tiles(chunk_id):
             self._improve(tile)
 
     def _improve(self, tile: Tile) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from napari_octree.loading.scheduler import Scheduler
 
 
 @dataclass(frozen=True)
@@ -80,3 +83,46 @@ class LoaderStatistics:
     def as_dict(self) -> dict[str, Any]:
         """Plain dicts, numbers and strings."""
         return asdict(self)
+
+
+def snapshot(scheduler: Scheduler) -> LoaderStatistics:
+    """Count (under the loader's lock)."""
+    cache = scheduler.cache
+    staged = [
+        tile
+        for client in scheduler.clients
+        for tile in client.tiles.values()
+        if tile.result is not None
+    ]
+    staged_bytes = sum(tile.reserved for tile in staged)
+    return LoaderStatistics(
+        limit_bytes=cache.limit_bytes,
+        cached_bytes=cache.cached_bytes,
+        in_flight_bytes=cache.reserved_bytes - staged_bytes,
+        staged_bytes=staged_bytes,
+        hits=cache.hits,
+        misses=cache.misses,
+        evictions=cache.evictions,
+        pending=sum(client.pending for client in scheduler.clients),
+        staged=len(staged),
+        failed=sum(len(client.failed) for client in scheduler.clients),
+        reading=len(scheduler.running),
+        assembling=scheduler.assembling,
+        cancelled=scheduler.cancelled,
+        clients=len(scheduler.clients),
+        sources={
+            name: SourceStatistics(
+                reads=source.reads,
+                retries=source.retries,
+                failures=source.failures,
+                nbytes=source.nbytes,
+                latency_ms=None if source.latency_s is None else 1000 * source.latency_s,
+                mb_per_s=source.nbytes / source.read_seconds / 1e6
+                if source.read_seconds
+                else None,
+                concurrency=source.concurrency.limit,
+                running=source.concurrency.running,
+            )
+            for name, source in scheduler.sources.items()
+        },
+    )

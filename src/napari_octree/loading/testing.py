@@ -6,40 +6,16 @@ that the test decides.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
-from itertools import count, product
-from math import ceil
+from itertools import count
 
 import numpy as np
 
 from napari_octree.loading.executors import Done
 from napari_octree.loading.jobs import read_checked
+from napari_octree.sources.chunk_grid import RegularGrid
 from napari_octree.sources.protocol import Region, StorageArray
-
-
-@dataclass(frozen=True)
-class RegularGrid:
-    """Chunks of one shape, clipped at the array's end."""
-
-    shape: tuple[int, ...]
-    chunk: tuple[int, ...]
-
-    def indices(self, region: Region) -> Iterator[tuple[int, ...]]:
-        """Grid indices of the chunks that touch `region`."""
-        return product(
-            *(
-                range(start // c, ceil(stop / c))
-                for (start, stop), c in zip(region, self.chunk, strict=True)
-            )
-        )
-
-    def region(self, index: tuple[int, ...]) -> Region:
-        """The box of chunk `index`."""
-        return tuple(
-            (i * c, min((i + 1) * c, n))
-            for i, c, n in zip(index, self.chunk, self.shape, strict=True)
-        )
 
 
 class SimulatedSource:

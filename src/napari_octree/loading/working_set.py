@@ -21,6 +21,7 @@ from napari_octree.loading.chunk_cache import ChunkId
 from napari_octree.loading.concurrency import SourceConcurrency
 from napari_octree.loading.loader_pool import LoaderPool
 from napari_octree.loading.request import LoadedTile, TileRequest
+from napari_octree.octree.chunk_key import Tier
 from napari_octree.sources.protocol import ChunkGrid, Region, StorageArray
 
 
@@ -121,7 +122,6 @@ class Tile:
         "improvable",
         "lane",
         "listed",
-        "pool",
         "position",
         "rank",
         "request",
@@ -137,7 +137,6 @@ class Tile:
         self.request = request
         self.since = since
         self.rank = 0
-        self.pool: LoaderPool
         self.lane: Lane | None = None
         self.position = 0
         self.chunks: list[Chunk] = []
@@ -189,15 +188,27 @@ class Tile:
 class Lane:
     """Tiles of one client, pool and source, best first, with a cursor to the next one to start."""
 
-    __slots__ = ("cursor", "due", "pool", "source", "tiles")
+    __slots__ = ("client", "cursor", "due", "pool", "source", "tiles")
 
-    def __init__(self, pool: LoaderPool, source: Source) -> None:
+    def __init__(self, client: ClientList, pool: LoaderPool, source: Source) -> None:
+        self.client = client
         self.pool = pool
         self.source = source
         self.tiles: list[Tile] = []
         self.cursor = 0
         self.due: float | None = None
         """When the first tile that the cursor passed over may start."""
+
+    def has_room(self, moving: bool) -> bool:
+        """Whether one more read may start."""
+        source = self.source
+        return self.pool.has_room() and source.concurrency.has_room(
+            moving, source.latency_s or 0.0
+        )
+
+    def delay_s(self, tier: Tier) -> float:
+        """Seconds that a tile has to stay on the list before it is read."""
+        return self.pool.delay_of(tier, self.source.latency_s, self.client.moving)
 
     def rewind(self, position: int = 0) -> None:
         """Look again at the tiles from `position` on."""
@@ -227,6 +238,7 @@ class ClientList:
         self.staged: list[Tile] = []
         """Heap of finished tiles; some may have left the list."""
         self.pending = 0
+        """Unfinished tiles, those only prefetched not counted."""
         self.failed: set[object] = set()
 
 
