@@ -1,0 +1,76 @@
+"""Arrays that hold nothing: pixels are computed when they are sliced.
+
+Invariants: slicing follows numpy for integers, slices and the ellipsis; only the pixels asked for
+are computed, in the thread that asks.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class GeneratedArray:
+    """An array whose pixels a function makes.
+
+    Attributes
+    ----------
+    name : str
+    shape : tuple of int
+    dtype : numpy.dtype
+    chunks : tuple of int
+        The shape in which it is best asked for.
+    compute : callable
+        Takes a `range` of pixels per axis, gives an array of their lengths.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    chunks: tuple[int, ...]
+    compute: Callable[[tuple[range, ...]], np.ndarray]
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of pixels."""
+        return math.prod(self.shape)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, index: Any) -> np.ndarray:
+        """Compute pixels."""
+        index = index if isinstance(index, tuple) else (index,)
+        if sum(i is Ellipsis for i in index) > 1 or len(index) - (... in index) > self.ndim:
+            raise IndexError(f"{index} does not fit an array of shape {self.shape}")
+        at = index.index(...) if ... in index else len(index)
+        missing = self.ndim - (len(index) - (... in index))
+        index = index[:at] + (slice(None),) * missing + index[at + 1 :]
+        ranges: list[range] = []
+        single: list[slice | int] = []
+        for i, n in zip(index, self.shape, strict=True):
+            if isinstance(i, slice):
+                ranges.append(range(n)[i])
+                single.append(slice(None))
+            else:
+                pixel = range(n)[operator.index(i)]
+                ranges.append(range(pixel, pixel + 1))
+                single.append(0)
+        return self.compute(tuple(ranges))[tuple(single)]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.array(self[...], dtype=dtype, copy=copy)
+
+    def __repr__(self) -> str:
+        return f"<{self.name}, {' × '.join(map(str, self.shape))}, {self.dtype}>"
