@@ -12,6 +12,7 @@ import tempfile
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from benchmarks.browse.pyramid import write_pyramid
@@ -47,6 +48,22 @@ def run_session(layer: str, store: str, folder: Path, scratch: Path) -> dict[str
     return json.loads(result.read_text(encoding="utf-8"))
 
 
+def median_of(results: list[dict[str, Any]]) -> dict[str, Any]:
+    """One result with the median of each figure of several runs (the last one's statistics).
+
+    A figure that is missing in some run (never settled) is missing.
+    """
+    phases = {
+        phase: {
+            name: None if None in values else median(values)
+            for name in figures
+            if (values := [result["phases"][phase][name] for result in results])
+        }
+        for phase, figures in results[-1]["phases"].items()
+    }
+    return results[-1] | {"phases": phases}
+
+
 def machine() -> dict[str, Any]:
     """Where the figures were taken."""
     packages = ("napari", "vispy", "zarr", "numpy")
@@ -65,6 +82,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--stores", nargs="+", default=STORES, metavar="STORE")
     parser.add_argument("--layers", nargs="+", default=LAYERS, choices=LAYERS)
     parser.add_argument("--size", type=int, default=16384, help="pixels per side, a power of two")
+    parser.add_argument("--repeat", type=int, default=1, help="sessions each; medians are shown")
     parser.add_argument("--quick", action="store_true", help="4096 pixels, 50ms and ram only")
     parser.add_argument("--output", type=Path, default=ROOT / "benchmarks/results/browse.json")
     options = parser.parse_args()
@@ -86,7 +104,12 @@ def main() -> None:
             run[store] = {}
             for layer in options.layers:
                 print(f"{layer} on {store} …", flush=True)
-                run[store][layer] = run_session(layer, store, folder, Path(scratch))
+                run[store][layer] = median_of(
+                    [
+                        run_session(layer, store, folder, Path(scratch))
+                        for _ in range(options.repeat)
+                    ]
+                )
     print(*tables(run), *ratios(run), sep="\n")
     promised = list(bounds(run))
     if promised:
