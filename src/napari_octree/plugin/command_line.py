@@ -1,0 +1,175 @@
+"""``napari-octree``: look at an image, or write a picture of it.
+
+Invariants: what can be wrong without a window is told before one is opened; messages go to stderr,
+the exit status says what kind of problem it was; no traceback for what a user did.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from napari_octree.config import ConfigError, OctreeConfig
+from napari_octree.sources.errors import SourceError
+
+if TYPE_CHECKING:
+    from napari_octree.layers.octree_image import OctreeImage
+
+BAD_INPUT = 1
+BAD_USAGE = 2  # argparse's own
+NO_DISPLAY = 3
+NOT_SETTLED = 4
+
+DEMOS = ("mandelbrot",)
+
+EPILOG = f"""\
+exit status:
+  0  all went well
+  {BAD_INPUT}  the image or the configuration cannot be used
+  {BAD_USAGE}  wrong arguments
+  {NO_DISPLAY}  there is no display, or no Qt
+  {NOT_SETTLED}  the picture was written, but not all was loaded: the time was up, or reads failed
+
+examples:
+  napari-octree image.ome.zarr
+  napari-octree https://host/image.zarr --screenshot picture.png
+  napari-octree --demo mandelbrot
+  xvfb-run -a napari-octree --demo mandelbrot --screenshot picture.png
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; return the exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        config = (
+            OctreeConfig.from_file(options.config)
+            if options.config is not None
+            else OctreeConfig.from_environment()
+        )
+        problem = _display_problem()
+        if problem is not None:
+            return _fail(problem, NO_DISPLAY)
+        layers = _layers(options.path, options.demo, config)
+    except (ConfigError, SourceError) as error:
+        return _fail(str(error), BAD_INPUT)
+    return _show(layers, options.ndisplay, options.screenshot, options.timeout)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="napari-octree",
+        description="Browse an image that is far larger than memory, in napari.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument(
+        "path", nargs="?", metavar="PATH_OR_URL", help="an OME-Zarr image or a zarr array"
+    )
+    what.add_argument("--demo", choices=DEMOS, help="an image that is computed while you look")
+    parser.add_argument(
+        "--ndisplay", type=int, choices=(2, 3), default=2, help="dimensions shown (default: 2)"
+    )
+    parser.add_argument(
+        "--screenshot",
+        type=_picture_path,
+        metavar="FILE.png",
+        help="wait until all is loaded, write the picture of the canvas, and exit",
+    )
+    parser.add_argument(
+        "--timeout",
+        type=_seconds,
+        default=120.0,
+        metavar="SECONDS",
+        help="the longest wait of --screenshot (default: 120)",
+    )
+    parser.add_argument("--config", metavar="FILE.json", help="a configuration, as NAPARI_OCTREE")
+    parser.add_argument(
+        "--version", action="version", version=f"%(prog)s {version('napari-octree')}"
+    )
+    return parser
+
+
+def _picture_path(value: str) -> Path:
+    path = Path(value).expanduser()
+    if path.suffix.lower() != ".png":
+        raise argparse.ArgumentTypeError(f"{value}: the picture's name must end in .png")
+    if not path.absolute().parent.is_dir():
+        raise argparse.ArgumentTypeError(f"{value}: its folder does not exist")
+    return path
+
+
+def _seconds(value: str) -> float:
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = -1.0
+    if not 0 < seconds < float("inf"):
+        raise argparse.ArgumentTypeError(f"{value!r} is not a number of seconds")
+    return seconds
+
+
+def _display_problem() -> str | None:
+    """Why no window can be opened: Qt itself would end the process without a message."""
+    platform = os.environ.get("QT_QPA_PLATFORM", "")
+    has_display = {"DISPLAY", "WAYLAND_DISPLAY"} & {k for k, v in os.environ.items() if v}
+    if sys.platform.startswith("linux") and not has_display and not platform:
+        return (
+            "there is no display. On a machine without one, run\n"
+            '  xvfb-run -a -s "-screen 0 1600x1200x24" napari-octree …'
+        )
+    try:
+        import qtpy.QtWidgets  # noqa: F401
+    except ImportError:
+        return "Qt is not installed; try\n  pip install 'napari-octree[pyqt5]'"
+    return None
+
+
+def _layers(path: str | None, demo: str | None, config: OctreeConfig) -> list[OctreeImage]:
+    # napari takes a second to import: not for --help or a wrong argument.
+    if demo is not None:
+        from napari_octree.plugin.samples import sample_layers
+
+        return sample_layers(demo, config=config)
+    from napari_octree.plugin.open_ome_zarr import open_layers
+
+    return open_layers(str(path), config)
+
+
+def _show(
+    layers: list[OctreeImage], ndisplay: int, screenshot: Path | None, timeout: float
+) -> int:
+    import napari
+
+    viewer = napari.Viewer(ndisplay=ndisplay)
+    for layer in layers:
+        viewer.add_layer(layer)
+    viewer.reset_view()
+    if screenshot is None:
+        napari.run()
+        return 0
+    deadline = monotonic() + timeout
+    waits = [layer.wait_until_settled(deadline - monotonic()) for layer in layers if layer.visible]
+    viewer.screenshot(str(screenshot), canvas_only=True, flash=False)
+    viewer.close()
+    if not all(waits):
+        failed = sum(layer.progress.failed for layer in layers)
+        reason = f"{failed} chunks cannot be read" if failed else f"not loaded in {timeout:g} s"
+        return _fail(f"{screenshot} is not complete: {reason}", NOT_SETTLED)
+    return 0
+
+
+def _fail(message: str, status: int) -> int:
+    print(f"napari-octree: {message}", file=sys.stderr)  # noqa: T201
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
