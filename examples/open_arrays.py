@@ -31,8 +31,9 @@ class Ripples:
             for n, part in zip(self.shape, index, strict=True)
         )
         radius = np.hypot(y[:, np.newaxis], x)
-        brightness = np.cos(radius**0.75) + np.cos(radius / 4000)
-        return (16000 * (brightness + 2)).astype(self.dtype)
+        # Waves too short for the pixels of this level are left out, as averaging would do.
+        waves = [np.cos(radius / n) for n in (5, 70, 900, 12_000, 160_000) if n > self.step]
+        return (8000 * (sum(waves) / len(waves) + 1)).astype(self.dtype)
 
 
 def main() -> None:
@@ -42,10 +43,11 @@ def main() -> None:
     arguments = parser.parse_args()
 
     viewer = napari.Viewer()
+    viewer.window.resize(1200, 800)
     ripples = OctreeImage(
         [Ripples(level) for level in range(12)],
         name="ripples",
-        contrast_limits=(0, 64000),
+        contrast_limits=(0, 16000),
         colormap="viridis",
     )
     noise = OctreeImage(

@@ -66,6 +66,7 @@ def main() -> None:
             path = Path(folder) / "cells.ome.zarr"
             write_cells(path)
         viewer = napari.Viewer()
+        viewer.window.resize(1200, 800)
         layers = open_ome_zarr(path)
         for layer in layers:
             viewer.add_layer(layer)
