@@ -26,6 +26,9 @@ BAD_USAGE = 2  # argparse's own
 NO_DISPLAY = 3
 NOT_SETTLED = 4
 
+PICTURE_WINDOW = (1500, 1000)
+"""Width and height of the window of a picture; the canvas is what the docks leave."""
+
 DEMOS = ("mandelbrot",)
 
 EPILOG = f"""\
@@ -147,8 +150,12 @@ def _show(
     layers: list[OctreeImage], ndisplay: int, screenshot: Path | None, timeout: float
 ) -> int:
     import napari
+    from qtpy.QtWidgets import QApplication
 
     viewer = napari.Viewer(ndisplay=ndisplay)
+    if screenshot is not None:  # whatever size the window had when it was last closed
+        viewer.window.resize(*PICTURE_WINDOW)
+        QApplication.processEvents()
     for layer in layers:
         viewer.add_layer(layer)
     viewer.reset_view()
