@@ -1,9 +1,10 @@
 """The octree: which chunks a view wants, what stands in for them, what comes next.
 
 Pure functions over frozen values; numpy only. In order of a frame: `View` →
-`intersect` → `wish_list` and `cover`, together `plan`. For 2-D see `plan.py`.
+`intersect` → `wish_list` and `cover`, together `plan`. In 3-D: `VolumeView` → `select_bricks`.
 """
 
+from napari_octree.octree.bricks import BrickSelection, select_bricks
 from napari_octree.octree.chunk_key import ChunkKey, Tier, Wish
 from napari_octree.octree.cover import Cover, Resident, by_level, cover
 from napari_octree.octree.intersection import OctreeIntersection, choose_level, intersect
@@ -21,6 +22,7 @@ __all__ = [
     "EXPLORE",
     "PLAY",
     "QUALITY",
+    "BrickSelection",
     "ChunkKey",
     "Cover",
     "LevelTransform",
@@ -43,5 +45,6 @@ __all__ = [
     "intersect",
     "observe",
     "plan",
+    "select_bricks",
     "wish_list",
 ]

@@ -68,19 +68,19 @@ class Wish(NamedTuple):
 # times as fast as that of the named tuple, which is written in Python.
 
 
-def chunk_keys(level: int, tiles: npt.NDArray[np.int64]) -> list[ChunkKey]:
-    """Name many chunks of a level, given an (N, rank) array of their indices."""
+def chunk_keys(levels: Iterable[int], tiles: npt.NDArray[np.int64]) -> list[ChunkKey]:
+    """Name many chunks: their levels (perhaps one repeated), an (N, rank) array of indices."""
     indices = zip(*tiles.T.tolist(), strict=True)
-    return list(map(tuple.__new__, repeat(ChunkKey), zip(repeat(level), indices, strict=False)))
+    return list(map(tuple.__new__, repeat(ChunkKey), zip(levels, indices, strict=False)))
 
 
 def make_wishes(
     keys: Iterable[ChunkKey],
-    tier: Tier,
+    tiers: Iterable[Tier],
     relative_levels: Iterable[int],
     distances: Iterable[float],
     slice_offsets: Iterable[int] = repeat(0),
 ) -> list[Wish]:
-    """Make a wish of each key; the other iterables may be longer, or endless."""
-    fields = zip(keys, repeat(tier), relative_levels, distances, slice_offsets, strict=False)
+    """Make as many wishes as the shortest of the iterables has; the others may be endless."""
+    fields = zip(keys, tiers, relative_levels, distances, slice_offsets, strict=False)
     return list(map(tuple.__new__, repeat(Wish), fields))

@@ -19,7 +19,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import compress
+from itertools import compress, repeat
 
 import numpy as np
 import numpy.typing as npt
@@ -125,7 +125,7 @@ class _Quads:
         self.rectangles.append(rectangles)
         self.texels.append(texels)
         self.relative_levels.append(np.full(len(cells), level.index - self.ideal_level, np.int64))
-        self.chunks.extend(chunk_keys(level.index, cells) if keys is None else keys)
+        self.chunks.extend(chunk_keys(repeat(level.index), cells) if keys is None else keys)
 
     def finish(self, blank: FloatArray) -> Cover:
         none = np.empty((0, 4))
@@ -191,7 +191,7 @@ def _show_coarser(
     owner, cells = cells_of(boxes)
     different, where = distinct(cells)
     here = resident[level.index]
-    keys = chunk_keys(level.index, different)
+    keys = chunk_keys(repeat(level.index), different)
     found = np.fromiter(map(here.__contains__, keys), np.bool_, len(keys))
     if not found.any():
         return pieces

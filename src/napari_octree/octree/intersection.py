@@ -11,6 +11,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import repeat
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -84,7 +85,7 @@ class OctreeIntersection:
     @cached_property
     def chunks(self) -> tuple[ChunkKey, ...]:
         """The keys of `tiles`, in the same order."""
-        return tuple(chunk_keys(self.level, self.tiles))
+        return tuple(chunk_keys(repeat(self.level), self.tiles))
 
     @property
     def box(self) -> tuple[tuple[int, int], tuple[int, int]]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from napari_octree.octree.level import OctreeLevel
+from napari_octree.octree.level_tables import LevelTables
 from napari_octree.octree.transform import LevelTransform, infer_level_transforms
 
 
@@ -110,6 +111,11 @@ class Octree:
     def factors(self) -> tuple[tuple[float, ...], ...]:
         """Per axis: the factor of every level, finest first (never falling)."""
         return tuple(zip(*(level.transform.factor for level in self.levels), strict=True))
+
+    @cached_property
+    def tables(self) -> LevelTables:
+        """The same geometry as arrays over all levels."""
+        return LevelTables.of(self.levels)
 
     @cached_property
     def slack(self) -> float:

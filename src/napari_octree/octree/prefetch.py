@@ -68,8 +68,7 @@ def prefetch_candidates(
         yield _ring(octree, intersection, policy, motion)
     if policy.neighbour_levels:
         yield from _neighbour_levels(octree, intersection, policy, motion)
-    if motion.scrolled:
-        yield from _slices(octree, intersection, coverage, policy, motion)
+    yield from _slices(intersection, coverage, policy, motion)
 
 
 def _hull(view: View) -> tuple[FloatArray, FloatArray]:
@@ -141,22 +140,27 @@ def _neighbour_levels(
         yield Candidates(level, tiles, np.full(len(tiles), probability))
 
 
+def likely_slices(policy: Policy, motion: Motion) -> list[tuple[int, float]]:
+    """List the neighbouring slices worth loading ahead, with their probabilities, surest first."""
+    if not motion.scrolled:
+        return []
+    # A slice is reached when half of the way to it is done: indices are rounded.
+    likely = [
+        (sign * n, motion.scroll.reach(sign * (n - 0.5), policy.horizon_s, SPREAD_SLICES))
+        for n in range(1, policy.slices + 1)
+        for sign in (1, -1)
+    ]
+    likely = [(offset, p) for offset, p in likely if p >= policy.probable]
+    return sorted(likely, key=lambda pair: -pair[1])
+
+
 def _slices(
-    octree: Octree,
     intersection: OctreeIntersection,
     coverage: Sequence[tuple[OctreeLevel, IntArray]],
     policy: Policy,
     motion: Motion,
 ) -> Iterator[Candidates]:
     """Yield the same places in neighbouring slices, coarser chunks first."""
-    ideal = intersection.octree_level
-    for distance in range(1, policy.slices + 1):
-        for offset in (distance, -distance):
-            # A slice is reached when half of the way to it is done: indices are rounded.
-            probability = motion.scroll.reach(
-                offset - np.sign(offset) * 0.5, policy.horizon_s, SPREAD_SLICES
-            )
-            if probability < policy.probable:
-                continue
-            for level, tiles in (*coverage, (ideal, intersection.tiles)):
-                yield Candidates(level, tiles, np.full(len(tiles), probability), offset)
+    for offset, probability in likely_slices(policy, motion):
+        for level, tiles in (*coverage, (intersection.octree_level, intersection.tiles)):
+            yield Candidates(level, tiles, np.full(len(tiles), probability), offset)

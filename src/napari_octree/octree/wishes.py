@@ -9,13 +9,13 @@ working set, and whoever loads leaves out what is there.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import repeat
 
 import numpy as np
 
 from napari_octree.octree.cells import project
-from napari_octree.octree.chunk_key import ChunkKey, Tier, Wish, chunk_keys, make_wishes
+from napari_octree.octree.chunk_key import Tier, Wish, chunk_keys, make_wishes
 from napari_octree.octree.intersection import OctreeIntersection
 from napari_octree.octree.level import IntArray, OctreeLevel
 from napari_octree.octree.motion import AT_REST, Motion
@@ -88,8 +88,8 @@ def _around_focus(
     # Tiles come row by row: a stable sort keeps that order among equals.
     order = np.argsort(away, kind="stable")
     return make_wishes(
-        chunk_keys(level.index, tiles[order]),
-        tier,
+        chunk_keys(repeat(level.index), tiles[order]),
+        repeat(tier),
         repeat(level.index - intersection.level),
         away[order].tolist(),
     )
@@ -100,7 +100,7 @@ def _most_probable(
     groups: Sequence[Candidates],
     policy: Policy,
     most: int,
-    wished: Iterable[Wish],
+    wished: Sequence[Wish],
 ) -> list[Wish]:
     """Return up to `most` wishes: surest first, then coarser first, then nearest first."""
     view = intersection.view
@@ -113,18 +113,15 @@ def _most_probable(
     tiles = np.concatenate([g.tiles for g in groups])
     order = np.lexsort((tiles[:, 1], tiles[:, 0], distance, -level, -probability))
     order = order[probability[order] >= policy.probable]
-    known = {wish.key for wish in wished}
-    chosen: list[Wish] = []
-    for k, (r, c), d, z in zip(
-        level[order].tolist(),
-        tiles[order].tolist(),
+    # Only what is wished already can be dropped below, so this many are enough.
+    order = order[: most + len(wished)]
+    keys = chunk_keys(level[order].tolist(), tiles[order])
+    ahead = make_wishes(
+        keys,
+        repeat(Tier.PREFETCH),
+        (level[order] - intersection.level).tolist(),
         distance[order].tolist(),
         offset[order].tolist(),
-        strict=True,
-    ):
-        if len(chosen) >= most:
-            break
-        key = ChunkKey(k, (r, c))
-        if z or key not in known:
-            chosen.append(Wish(key, Tier.PREFETCH, k - intersection.level, d, z))
-    return chosen
+    )
+    known = {wish.key for wish in wished}
+    return [wish for wish in ahead if wish.slice_offset or wish.key not in known][:most]
