@@ -61,10 +61,14 @@ docs: $(VENV)/.installed-docs
 clean:
 	rm -rf $(VENV) site demo.png
 
-# Some Pythons of Debian have no ensurepip: pip then comes from the pip that is there.
+# Debian keeps ensurepip in a package of its own: without it, pip installs itself into .venv.
 $(BIN)/pip:
-	$(PYTHON) -m venv $(VENV) || { $(PYTHON) -m venv --clear --without-pip $(VENV) \
-		&& $(PYTHON) -m pip --python $(BIN)/python install --quiet pip; }
+	@if $(PYTHON) -c 'import ensurepip' 2>/dev/null; then \
+		$(PYTHON) -m venv $(VENV); \
+	else \
+		$(PYTHON) -m venv --without-pip $(VENV) \
+			&& $(PYTHON) -m pip --python $(BIN)/python install --quiet pip; \
+	fi
 	$(BIN)/python -m pip install --quiet --upgrade 'pip >=25.1'
 
 $(VENV)/.installed-$(QT): pyproject.toml | $(BIN)/pip
@@ -93,7 +97,7 @@ $(VENV)/.system-packages: | $(BIN)/pip
 		if [ -n "$$missing" ]; then \
 			if [ "$$(id -u)" = 0 ]; then \
 				export DEBIAN_FRONTEND=noninteractive; \
-				apt-get update -qq && apt-get install -qq -y --no-install-recommends $$missing; \
+				apt-get update -qq && apt-get install -qq -y --no-install-recommends $$missing >/dev/null; \
 			else \
 				echo "There is no display here, and packages are missing for one in memory:" >&2; \
 				echo "  sudo apt-get install -y --no-install-recommends$$missing" >&2; \
