@@ -1,0 +1,1 @@
+"""Dock widgets and menus: the only room that shows anything but the canvas."""
