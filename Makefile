@@ -76,7 +76,7 @@ $(VENV)/.installed-$(QT): pyproject.toml | $(BIN)/pip
 	@touch $@
 
 $(VENV)/.installed-test-$(QT): pyproject.toml | $(BIN)/pip
-	$(BIN)/python -m pip install --quiet --group test --group bench --group lint -e '.[$(QT),fast]'
+	$(BIN)/python -m pip install --quiet --group test --group bench --group lint -e '.[$(QT)]'
 	@touch $@
 
 $(VENV)/.installed-docs: pyproject.toml | $(BIN)/pip
