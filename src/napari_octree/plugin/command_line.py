@@ -138,9 +138,9 @@ def _display_problem() -> str | None:
 def _layers(path: str | None, demo: str | None, config: OctreeConfig) -> list[OctreeImage]:
     # napari takes a second to import: not for --help or a wrong argument.
     if demo is not None:
-        from napari_octree.plugin.samples import sample_layers
+        from napari_octree.plugin.samples import SAMPLES
 
-        return sample_layers(demo, config=config)
+        return [SAMPLES[demo](config)]
     from napari_octree.plugin.open_ome_zarr import open_layers
 
     return open_layers(str(path), config)

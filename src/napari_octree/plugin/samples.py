@@ -5,17 +5,20 @@ Invariants: making a sample computes no pixels.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from napari.utils.colormaps import Colormap
 
+from napari_octree.config import OctreeConfig
 from napari_octree.layers.octree_image import OctreeImage
 from napari_octree.plugin.preferences import preferred_config
+from napari_octree.sources.errors import SourceError
 from napari_octree.sources.mandelbrot import mandelbrot
 
-LayerData = tuple[Any, dict[str, Any], str]
+SCHEME = "octree://"
+
+ReadLayers = Callable[[str | Sequence[str]], list[OctreeImage]]
 
 BANDS = 8
 """How often the palette returns over all escape times."""
@@ -33,16 +36,16 @@ LOWEST_VALUE = 8600
 """Every point of the image that escapes has at least this value."""
 
 
-def mandelbrot_sample() -> list[LayerData]:
-    """The Mandelbrot set, 2^27 × 2^27 pixels, 18 levels (napari's sample data)."""
-    keywords = {
-        "name": "Mandelbrot set",
-        "colormap": mandelbrot_colormap(),
-        "contrast_limits": (0, 65535),
-        "interpolation2d": "linear",
-        "config": preferred_config(),
-    }
-    return [(mandelbrot(), keywords, "octreeimage")]
+def mandelbrot_layer(config: OctreeConfig | None = None) -> OctreeImage:
+    """The Mandelbrot set, 2^27 × 2^27 pixels, 18 levels."""
+    return OctreeImage(
+        mandelbrot(),
+        config,
+        name="Mandelbrot set",
+        colormap=mandelbrot_colormap(),
+        contrast_limits=(0, 65535),
+        interpolation2d="linear",
+    )
 
 
 def mandelbrot_colormap() -> Colormap:
@@ -57,10 +60,29 @@ def mandelbrot_colormap() -> Colormap:
     return Colormap(rgb, name="mandelbrot", display_name="Mandelbrot")
 
 
-SAMPLES: dict[str, Callable[[], list[LayerData]]] = {"mandelbrot": mandelbrot_sample}
-"""By the name that `napari-octree --demo` takes."""
+SAMPLES: dict[str, Callable[[OctreeConfig | None], OctreeImage]] = {"mandelbrot": mandelbrot_layer}
+"""By the name that ``napari-octree --demo`` takes and that follows ``octree://``."""
 
 
-def sample_layers(name: str, **keywords: Any) -> list[OctreeImage]:
-    """Make the layers of a sample; `keywords` replace its own."""
-    return [OctreeImage(levels, **values | keywords) for levels, values, _ in SAMPLES[name]()]
+def get_sample_reader(path: str | Sequence[str]) -> ReadLayers | None:
+    """Return the function that makes the sample ``octree://NAME`` (napari's sample data).
+
+    Samples have addresses, because napari takes ready layers from readers only.
+    """
+    if isinstance(path, str) and path.startswith(SCHEME):
+        return read_sample
+    return None
+
+
+def read_sample(address: str | Sequence[str]) -> list[OctreeImage]:
+    """Make the layers of a sample's address.
+
+    Raises
+    ------
+    SourceError
+        There is no such sample.
+    """
+    name = str(address).removeprefix(SCHEME).rstrip("/")
+    if name not in SAMPLES:
+        raise SourceError(f"{address}: there is no such sample; there is {', '.join(SAMPLES)}")
+    return [SAMPLES[name](preferred_config())]

@@ -1,0 +1,41 @@
+import json
+
+import pytest
+from napari.settings import get_plugin_settings
+
+from napari_octree.config import ConfigError, OctreeConfig
+from napari_octree.plugin.preferences import preferred_config
+
+
+@pytest.fixture
+def preferences(octree_plugin, plugin_settings):
+    return get_plugin_settings("napari-octree")
+
+
+def test_untouched_preferences_are_the_defaults(preferences):
+    assert preferred_config() == OctreeConfig()
+
+
+def test_preferences_are_followed(preferences):
+    preferences.octree.tile_size = 128
+    preferences.memory.ram_bytes = 5e9
+    preferences.render.level_bias = -1
+    config = preferred_config()
+    assert config.octree.tile_size == 128
+    assert config.memory.ram_bytes == 5_000_000_000
+    assert config.render.level_bias == -1
+
+
+def test_without_the_plugin_the_defaults_serve(npe2pm, plugin_settings):
+    assert preferred_config() == OctreeConfig()
+
+
+def test_a_file_named_by_the_environment_replaces_them(preferences, tmp_path, monkeypatch):
+    preferences.octree.tile_size = 128
+    path = tmp_path / "octree.json"
+    path.write_text(json.dumps({"octree": {"brick_size": 32}}))
+    monkeypatch.setenv("NAPARI_OCTREE", str(path))
+    assert preferred_config() == OctreeConfig(octree={"brick_size": 32})
+    path.write_text("{")
+    with pytest.raises(ConfigError, match=r"octree\.json: not JSON"):
+        preferred_config()
