@@ -15,7 +15,7 @@ def test_napari_opens_the_sample(octree_plugin):
     assert layer.name == "Mandelbrot set"
     assert len(layer.data) == 18
     assert layer.level_shapes[0].tolist() == [2**27, 2**27]
-    assert layer.source.sample == ("napari-octree", "mandelbrot")
+    assert layer.source.path == "octree://mandelbrot"
 
 
 @pytest.mark.parametrize("name", SAMPLES)

@@ -6,6 +6,7 @@ Invariants: making a sample computes no pixels.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextvars import Context
 
 import numpy as np
 from napari.utils.colormaps import Colormap
@@ -85,4 +86,6 @@ def read_sample(address: str | Sequence[str]) -> list[OctreeImage]:
     name = str(address).removeprefix(SCHEME).rstrip("/")
     if name not in SAMPLES:
         raise SourceError(f"{address}: there is no such sample; there is {', '.join(SAMPLES)}")
-    return [SAMPLES[name](preferred_config())]
+    # In a context of its own the layer notes no source: napari writes the address there, and
+    # would not where it already says that the layer is a sample.
+    return [Context().run(SAMPLES[name], preferred_config())]
