@@ -62,8 +62,8 @@ class Client:
         return tile
 
     @property
-    def ready(self) -> int:
-        return len(self.done)
+    def ready(self) -> bool:
+        return bool(self.done)
 
     @property
     def pending(self) -> int:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NewType
 
 import napari.layers
+import napari.types
 import numpy as np
 from napari.components.histogram import HistogramModel
 from napari.layers import Image
@@ -163,8 +164,11 @@ class OctreeHistogram(HistogramModel):
 
 def register_layer_type(cls: type[Image]) -> None:
     """Let LayerData tuples (samples, Duplicate) name `cls` by its lower-case name."""
-    napari.layers.NAMES.add(cls.__name__.lower())
-    setattr(napari.layers, cls.__name__.title(), cls)
+    name = cls.__name__
+    napari.layers.NAMES.add(name.lower())
+    setattr(napari.layers, name.title(), cls)
+    # napari's thread workers expect a data type per name.
+    setattr(napari.types, f"{name.title()}Data", NewType(f"{name.title()}Data", object))
 
 
 def register_add_method(viewer_model: type, name: str, add: Callable[..., Any]) -> None:

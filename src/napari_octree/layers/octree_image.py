@@ -43,6 +43,7 @@ from napari_octree.octree.intersection import OctreeIntersection, intersect
 from napari_octree.octree.transform import LevelTransform, infer_level_transforms
 from napari_octree.octree.view import View
 from napari_octree.sources import as_level_sources
+from napari_octree.sources.protocol import Region
 
 _VERSIONS = itertools.count()
 
@@ -292,10 +293,7 @@ class OctreeImage(Image):
         for level in range(len(octree_slice.octree.levels) if thin else 0):
             _, pixel = octree_slice.tile_at(level, spot)
             region = octree_slice.region(level, [(i, i + 1) for i in pixel])
-            index = tuple(start for start, _ in region[: self.ndim])
-            value = value_at(
-                self._loader.cache, octree_slice.sources[level], index, octree_slice.hint
-            )
+            value = self._cached_value(octree_slice, level, region)
             if value is not None:
                 return (level, value)
         level = len(octree_slice.octree.levels) - 1
@@ -304,6 +302,18 @@ class OctreeImage(Image):
         if overview.shape[: len(pixel)] != octree_slice.octree.levels[level].shape:
             return (level, None)
         return (level, overview[pixel])
+
+    def _cached_value(self, octree_slice: OctreeSlice, level: int, pixel: Region) -> Any:
+        """A pixel's value or colour from RAM, or None."""
+        source, hint = octree_slice.sources[level], octree_slice.hint
+        index = tuple(start for start, _ in pixel[: self.ndim])
+        if not self.rgb:
+            return value_at(self._loader.cache, source, index, hint)
+        colours = [
+            value_at(self._loader.cache, source, (*index, channel), hint)
+            for channel in range(source.shape[-1])
+        ]
+        return None if any(c is None for c in colours) else np.array(colours, source.dtype)
 
     def _get_value_3d(self, *args: Any, **kwargs: Any) -> None:
         return None

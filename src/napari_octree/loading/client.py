@@ -43,13 +43,16 @@ class LoaderClient:
 
     @property
     def pending(self) -> int:
-        """Requests on the list that are neither finished nor failed."""
+        """Requests on the list that are neither finished nor failed.
+
+        Those of the tier PREFETCH are not counted: they may wait as long as memory is short.
+        """
         return self._list.pending
 
     @property
     def ready(self) -> bool:
         """Whether `take` has something to hand out."""
-        return any(tile.listed and tile.result is not None for tile in self._list.staged)
+        return bool(self._list.staged)
 
     @property
     def failed(self) -> frozenset[Hashable]:

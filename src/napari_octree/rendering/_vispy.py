@@ -8,7 +8,7 @@ the camera in float32, which is wrong by whole pixels beyond 2^24; what is compo
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from napari._vispy.layers.image import VispyImageLayer
@@ -18,19 +18,22 @@ from napari._vispy.utils.visual import layer_to_visual
 from napari._vispy.visuals.volume import Volume
 from napari.layers import Layer
 from vispy import glsl
-from vispy.gloo import Texture2D
+from vispy.gloo import Texture2D, Texture3D
 from vispy.gloo.context import GLContext
 from vispy.scene.cameras import PanZoomCamera
 from vispy.scene.node import Node
 from vispy.scene.widgets import ViewBox
 from vispy.visuals._scalable_textures import GPUScaledTexture2D
+from vispy.visuals._scalable_textures import GPUScaledTextured3D as GPUScaledTexture3D
 
 __all__ = [
     "GPUScaledTexture2D",
+    "GPUScaledTexture3D",
     "ScalarFieldLayerNode",
     "VispyImageLayer",
     "Volume",
     "clamped_filters",
+    "delete_texture",
     "fix_data_dtype",
     "flush",
     "get_max_texture_sizes",
@@ -39,6 +42,7 @@ __all__ = [
     "share_queue",
     "upload",
     "viewbox_of",
+    "volume_matrices",
     "when_idle",
 ]
 
@@ -126,18 +130,32 @@ def flush(context: GLContext) -> None:
     context.flush_commands()
 
 
+def delete_texture(canvas: Any, texture: Texture2D) -> None:
+    """Free a texture's memory on the GPU now, outside of a draw.
+
+    napari flushes a canvas' queue when a layer is removed, whichever GL context is current: with
+    two viewers that deletes the other one's textures. So the right one is made current first.
+    """
+    if canvas is None:
+        return
+    canvas.set_current()
+    texture.delete()
+    flush(canvas.context)
+
+
 def share_queue(context: GLContext, texture: Texture2D) -> None:
     """Let `flush(context)` reach a texture that has not been drawn yet."""
     context.glir.associate(texture.glir)
 
 
-def upload(texture: Texture2D, data: np.ndarray, offset: tuple[int, int]) -> None:
-    """Queue `data` for the texture at (row, column) `offset`; `data` must not change any more.
+def upload(texture: Texture2D | Texture3D, data: np.ndarray, offset: tuple[int, ...]) -> None:
+    """Queue `data` for the texture at ([plane,] row, column) `offset`; it must not change any more.
 
     The scaled texture's own `set_data` would take a part for the whole: it recomputes the
     contrast limits and the format from it.
     """
-    Texture2D._set_data(texture, data, offset=offset, copy=False)
+    base = Texture3D if isinstance(texture, Texture3D) else Texture2D
+    base._set_data(texture, data, offset=offset, copy=False)
 
 
 def when_idle(canvas: Any, callback: Callable[[], None]) -> None:
@@ -159,3 +177,47 @@ def clamped_filters() -> str:
         raise RuntimeError("vispy's spatial filters have changed: cannot clamp them to tiles")
     define = "#define tile_fetch(t, uv) texture2D(t, clamp(uv, v_tile.xy, v_tile.zw))\n"
     return define + source.replace(fetch, "tile_fetch(texture,")
+
+
+class VolumeMatrices(NamedTuple):
+    """Where a 3-D node's points go; see `volume_matrices`."""
+
+    to_render: np.ndarray
+    to_scene: np.ndarray
+    focus: np.ndarray
+    size: tuple[float, float]
+
+
+def volume_matrices(node: Node) -> VolumeMatrices:
+    """Where the points of a node in a 3-D view go.
+
+    Parameters
+    ----------
+    node : vispy node in a view box, in the course of a draw (or after one)
+
+    Returns
+    -------
+    to_render, to_scene : (4, 4) float64
+        Node coordinates to clip space, and to the scene's own coordinates (those of the camera's
+        centre and of clipping planes).
+    focus : (3,) float64
+        The point that the camera turns around, (x, y, z) in node coordinates.
+    size : (width, height)
+        Of the view box in framebuffer pixels.
+    """
+    viewbox = viewbox_of(node)
+    if viewbox is None:
+        raise ValueError("the node is not in a view box yet")
+    to_scene = _matrix(node.node_transform(viewbox.scene))
+    to_render = _matrix(node.transforms.get_transform("visual", "render"))
+    centre = np.r_[np.asarray(viewbox.camera.center, np.float64)[:3], 1.0]
+    try:
+        focus = (centre @ np.linalg.inv(to_scene))[:3]
+    except np.linalg.LinAlgError:  # a transform that flattens the layer
+        focus = np.zeros(3)
+    canvas = node.canvas
+    pixel_scale = float(canvas.pixel_scale) if canvas is not None else 1.0
+    width, height = viewbox.rect.size
+    return VolumeMatrices(
+        to_render, to_scene, focus, (float(width) * pixel_scale, float(height) * pixel_scale)
+    )

@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 from qtpy.QtCore import QTimer
-from vispy.gloo import get_current_canvas
 
 from napari_octree.layers.main_loop import MAIN_LOOP
 from napari_octree.layers.octree_image import OctreeImage
@@ -182,7 +181,7 @@ class VispyOctreeImage(_vispy.VispyImageLayer):
         self._rest.stop()
         self.layer.detach_view(self)
         self._client.close()
-        self._layer_node.tiles.atlas.delete()
+        _vispy.delete_texture(self.node.canvas, self._layer_node.tiles.atlas)
         super().close()
 
     # --------------------------------------------------------------- the frame
@@ -286,10 +285,10 @@ class VispyOctreeImage(_vispy.VispyImageLayer):
         )
         node.atlas = atlas
         old.delete()
-        _vispy.share_queue(get_current_canvas().context, atlas)
+        _vispy.share_queue(node.canvas.context, atlas)
 
     def _send(self) -> None:
-        _vispy.flush(get_current_canvas().context)
+        _vispy.flush(self.node.canvas.context)
 
     def _on_rest(self) -> None:
         if not self._closed:
@@ -315,13 +314,14 @@ class VispyOctreeImage(_vispy.VispyImageLayer):
         """Whether what was drawn last is what the camera shows now."""
         if self.layer._slice_input.ndisplay != 2:
             return True
-        if self._drawn_view is None or _vispy.viewbox_of(self.node) is None:
+        if not self._frames or _vispy.viewbox_of(self.node) is None:
             return False
         to_viewbox, _, size, pixel_scale = _vispy.node_matrices(self.node)
         view = self._make_view(to_viewbox, size, pixel_scale)
-        return view is None or (
-            view.corners == self._drawn_view.corners and view.slice == self._drawn_view.slice
-        )
+        drawn = self._drawn_view
+        if view is None or drawn is None:
+            return view is drawn
+        return view.corners == drawn.corners and view.slice == drawn.slice
 
     @property
     def settled(self) -> bool:

@@ -193,11 +193,10 @@ class TileFrame:
         known, requests, wanted = self._requests, {}, []
         self._protected = set()
         for wish in self._wishes:
-            if wish.slice_offset:
+            if wish.tier is Tier.PREFETCH:
                 continue
             key = (slice_key, wish.key)
-            if wish.tier is not Tier.PREFETCH:
-                self._protected.add(key)
+            self._protected.add(key)
             slot = slots.get(key)
             if slot is not None and slot.complete:
                 continue
@@ -222,7 +221,7 @@ class TileFrame:
         tile_bytes = atlas.slot_size**2 * atlas.encoding.texel_bytes
         while True:
             if not budget.allows(tile_bytes):
-                self._more = self._client.ready > 0
+                self._more = self._client.ready
                 break
             tile = self._client.take()
             if tile is None:
@@ -232,6 +231,8 @@ class TileFrame:
                 changed = True
                 continue
             self._failed.discard(tile.key)
+            if not changed:
+                self._send()  # what others have queued is not the tiles' cost
             data, key, complete = tile.data, tile.key, tile.complete
 
             def put() -> None:

@@ -1,0 +1,107 @@
+// Ray casting through an octree of bricks. What precedes this in the program is vispy's own:
+// contrast, colour map and lighting.
+//
+// Samples of a level lie on one lattice along the whole ray, whatever bricks they fall into: where
+// all bricks are of level 0 they are the samples of vispy's volume, and no step is cut or doubled
+// where bricks meet. A sample of a coarser level stands for `weight` samples of level 0.
+
+uniform vec3 octree_ray;            // place of the view's centre, on the plane through the focus
+uniform vec3 octree_ray_x;          // and how it moves across the view
+uniform vec3 octree_ray_y;
+uniform vec3 octree_sight;          // direction of sight there
+uniform vec3 octree_sight_x;
+uniform vec3 octree_sight_y;
+uniform vec3 octree_box_low;
+uniform vec3 octree_box_high;
+uniform vec4 octree_near;           // the near plane: positive beyond it
+uniform vec4 octree_depth_z;        // from places to depth
+uniform vec4 octree_depth_w;
+uniform vec3 octree_plane_normal;
+uniform float octree_plane_distance;
+
+#define MAX_ROUNDS 16384
+
+vec3 nonzero(vec3 v) {
+    return mix(v, vec3(1e-12), vec3(lessThan(abs(v), vec3(1e-12))));
+}
+
+void main() {
+    vec3 frag_depth_point;
+    vec3 ray_origin = octree_ray + v_clip.x * octree_ray_x + v_clip.y * octree_ray_y;
+    view_ray = normalize(octree_sight + v_clip.x * octree_sight_x + v_clip.y * octree_sight_y);
+
+    $raycasting_setup
+
+    // The lattice of samples begins at t_first, but is counted from the sample next to the focus:
+    // far from it float32 cannot tell samples apart.
+    float anchor = t_first + fine_step * floor(max(-t_first, 0.0) / fine_step);
+    vec2 clipped = $clip_with_planes(march_origin, march_direction);
+    float t = max(t_first, clipped.x);
+    float t_end = min(t_last, clipped.y);
+    vec3 forward = vec3(greaterThan(inverse, vec3(0.0)));
+
+    $before_loop
+
+    bool done = false;
+    bool texture_sampled = false;  // else only what is clipped, or not loaded, was crossed
+    bool loaded = false;
+    float brick_exit = t;
+    float weight = 1.0;
+    float brick_step = fine_step;
+    vec3 stride = march_direction * fine_step;
+    vec3 loc = march_origin;
+    if (t_end <= t) discard;
+    for (int round = 0; round < MAX_ROUNDS && t < t_end && !done; round++) {
+        // A step over the border, wide enough for float32, lest the brick just left is found again.
+        float nudge = max(1e-4, abs(t) * 4e-6);
+        vec3 here = clamp(march_origin + march_direction * (t + nudge), octree_box_low, octree_box_high);
+        if (t >= brick_exit) {
+            loaded = enter_brick(here);
+            vec3 exits = (mix(brick_low, brick_high, forward) - march_origin) * inverse;
+            brick_exit = min(min(exits.x, min(exits.y, exits.z)), t_end);
+            weight = 1.0 / length(march_direction * brick_inverse_factor);
+            if (abs(weight - 1.0) < 1e-5) weight = 1.0;
+            brick_step = fine_step * weight;
+            stride = march_direction * brick_step;
+        }
+        float exit = brick_exit;
+        float first = ceil((t - anchor) / brick_step - 1e-3);
+        float count = 0.0;
+        bool skip = !loaded;
+        if (loaded) {
+            vec2 range = brick_range;
+            for (int part = 0; part < 2 && !skip; part++) {
+                if (part == 1) {
+                    if (!$uses_cells) break;
+                    vec3 low;
+                    vec3 high;
+                    range = enter_cell(here, low, high);
+                    vec3 exits = (mix(low, high, forward) - march_origin) * inverse;
+                    exit = min(min(exits.x, min(exits.y, exits.z)), brick_exit);
+                }
+                count = max(ceil((exit - anchor) / brick_step - 1e-3) - first, 0.0);
+                $skip_test
+            }
+            texture_sampled = texture_sampled || count > 0.0;
+        }
+        if (!skip) {
+            for (float n = 0.0; n < count; n += 1.0) {
+                loc = march_origin + march_direction * (anchor + (first + n) * brick_step);
+                vec4 color = $get_data(loc);
+                float val = colorToVal(color);
+                $in_loop
+                if (done) break;
+            }
+        }
+        t = max(exit, t + nudge);
+    }
+
+    if (!texture_sampled)
+        discard;
+
+    $after_loop
+
+    vec4 depth_point = vec4(frag_depth_point, 1.0);
+    float depth = dot(depth_point, octree_depth_z) / dot(depth_point, octree_depth_w);
+    gl_FragDepth = (depth + 1.0) / 2.0;
+}

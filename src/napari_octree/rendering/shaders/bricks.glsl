@@ -1,0 +1,103 @@
+// From a place to the brick that shows it: down the octree until a child is absent.
+//
+// Places are in level-0 voxels (x, y, z) relative to an integer origin near the focus, so that
+// float32 is exact where detail is. Per level the origin's own place in the grid of bricks is
+// given by a whole part (octree_base) and a fraction.
+
+#define MAX_LEVELS 24
+#define FAR 1e30
+#define CHILD_SLACK 0.00390625  // as in node_texture.py
+
+uniform sampler3D octree_nodes;       // (slot number, flag, lowest, highest value) of children
+uniform sampler3D octree_ranges;      // (lowest, highest value) of the cells of each slot
+uniform int octree_levels;
+uniform vec3 octree_pitch[MAX_LEVELS];     // size of a brick
+uniform vec3 octree_fraction[MAX_LEVELS];  // of the origin in its brick
+uniform vec3 octree_base[MAX_LEVELS];      // index of the origin's brick
+uniform vec3 octree_last[MAX_LEVELS];      // index of the last brick
+uniform vec3 octree_ratio[MAX_LEVELS];     // bricks of this level per brick of the next coarser
+uniform vec3 octree_shift[MAX_LEVELS];     // and where the coarser level begins, in bricks
+uniform vec3 octree_grid;             // slots of the atlas per axis
+uniform vec3 octree_block;            // children of a node per axis, at most
+uniform vec3 octree_brick;            // voxels of a brick
+uniform vec3 octree_slot;             // texels of a slot: brick and apron
+uniform vec3 octree_apron;
+uniform vec3 octree_cells;            // cells of a brick that have their own range
+
+vec3 brick_low;          // the part of the brick that shows here: a brick or one octant of it
+vec3 brick_high;
+vec2 brick_range;
+vec3 brick_inverse_factor;
+vec3 cell_scale;
+vec3 cell_offset;
+vec3 cell_origin;
+
+vec3 slot_place(float number) {
+    float row = floor((number + 0.5) / octree_grid.x);
+    float plane = floor((row + 0.5) / octree_grid.y);
+    return vec3(number - row * octree_grid.x, row - plane * octree_grid.y, plane);
+}
+
+// False where nothing has been loaded; brick_low and brick_high are set all the same.
+bool enter_brick(vec3 place) {
+    vec3 node = vec3(0.0);
+    vec3 parent = vec3(0.0);
+    vec3 offset = vec3(0.0);
+    vec3 pitch = vec3(1.0);
+    bool found = false;
+    brick_low = vec3(-FAR);
+    brick_high = vec3(FAR);
+    for (int level = octree_levels - 1; level >= 0; level--) {
+        vec3 level_pitch = octree_pitch[level];
+        vec3 fraction = octree_fraction[level];
+        vec3 last = octree_last[level];
+        vec3 base = octree_base[level];
+        vec3 index = clamp(floor(place / level_pitch + fraction) + base, vec3(0.0), last);
+        vec3 relative = index - base - fraction;
+        // The first and last brick stand for all that lies outside.
+        vec3 low = relative * level_pitch;
+        vec3 high = low + level_pitch;
+        brick_low = max(brick_low, mix(low, vec3(-FAR), vec3(lessThan(index, vec3(0.5)))));
+        brick_high = min(brick_high, mix(high, vec3(FAR), vec3(greaterThan(index, last - 0.5))));
+
+        vec3 child = index;
+        if (level < octree_levels - 1) {
+            vec3 first = floor(parent * octree_ratio[level] + octree_shift[level] + CHILD_SLACK);
+            child -= max(first, 0.0) * vec3(greaterThan(parent, vec3(0.5)));
+        }
+        child = clamp(child, vec3(0.0), octree_block - 1.0);
+        vec4 entry = texture3D(
+            octree_nodes, (node * octree_block + child + 0.5) / (octree_block * octree_grid)
+        );
+        if (entry.g < 0.5) break;  // absent: what has been found so far stands in
+        node = slot_place(entry.r);
+        parent = index;
+        offset = relative;
+        pitch = level_pitch;
+        brick_range = entry.ba;
+        found = true;
+        if (entry.g < 1.5) break;  // a leaf
+    }
+    vec3 texels = octree_slot * octree_grid;
+    brick_inverse_factor = octree_brick / pitch;
+    brick_scale = brick_inverse_factor / texels;
+    brick_offset = (node * octree_slot + octree_apron - offset * octree_brick) / texels;
+    brick_first = (node * octree_slot + 0.5) / texels;
+    brick_last = (node * octree_slot + octree_slot - 0.5) / texels;
+    cell_scale = octree_cells / pitch;
+    cell_offset = offset * octree_cells;
+    cell_origin = node * octree_cells;
+    return found;
+}
+
+// Lowest and highest value in the cell of the current brick around a place, and its bounds.
+vec2 enter_cell(vec3 place, out vec3 low, out vec3 high) {
+    vec3 cell = clamp(floor(place * cell_scale - cell_offset), vec3(0.0), octree_cells - 1.0);
+    low = (cell + cell_offset) / cell_scale;
+    high = low + 1.0 / cell_scale;
+    low = max(brick_low, mix(low, vec3(-FAR), vec3(lessThan(cell, vec3(0.5)))));
+    high = min(
+        brick_high, mix(high, vec3(FAR), vec3(greaterThan(cell, octree_cells - 1.5)))
+    );
+    return texture3D(octree_ranges, (cell_origin + cell + 0.5) / (octree_cells * octree_grid)).rg;
+}

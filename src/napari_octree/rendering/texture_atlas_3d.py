@@ -1,0 +1,144 @@
+"""TextureAtlas3D: many bricks in one 3-D texture.
+
+Invariants: every slot holds a whole brick with its apron; slot 0 is never given away (the node
+texture keeps the octree's root there). Contrast limits, gamma and colour map act in the shader:
+nothing here depends on them. GUI thread with a current GL context only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Hashable, Iterator
+from math import prod
+
+import numpy as np
+from vispy.gloo import Texture3D
+
+from napari_octree.rendering._vispy import GPUScaledTexture3D, upload
+from napari_octree.rendering.atlas_slots import AtlasSlots, Slot
+from napari_octree.rendering.brick_encoding import BrickEncoding
+
+
+class TextureAtlas3D(GPUScaledTexture3D):
+    """A box of slots, and the ranges of values of their cells.
+
+    Parameters
+    ----------
+    encoding : BrickEncoding
+    grid : (z, y, x)
+        Slots per axis.
+    """
+
+    def __init__(self, encoding: BrickEncoding, grid: tuple[int, int, int]) -> None:
+        self.encoding = encoding
+        self.grid = grid
+        self.slots: AtlasSlots[Hashable] = AtlasSlots(prod(grid) - 1)
+        self._ranges = np.zeros((prod(grid), 2), np.float32)
+        channels = encoding.texels.channels
+        shape: tuple[int, ...] = (10, 10, 10)
+        if channels > 1:
+            shape = (*shape, channels)
+        super().__init__(
+            np.zeros(shape, encoding.texels.texel_dtype),
+            internalformat="auto",
+            interpolation="linear",
+            wrapping="clamp_to_edge",
+        )
+        self._resize((*self.texture_shape, channels))
+        # From here on the limits are normalised by the data's type, not the texels'.
+        self._data_dtype = encoding.texels.clim_dtype
+        cells = tuple(g * n for g, n in zip(grid, encoding.cells, strict=True))
+        self.ranges = Texture3D(
+            (*cells, 2), format="rg", internalformat="rg32f", interpolation="nearest"
+        )
+
+    @property
+    def texture_shape(self) -> tuple[int, ...]:
+        """Texels per axis."""
+        return tuple(g * n for g, n in zip(self.grid, self.encoding.slot_shape, strict=True))
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes on the GPU."""
+        return prod(self.grid) * self.encoding.nbytes
+
+    def stage(
+        self, key: Hashable, complete: bool, protected: Collection[Hashable]
+    ) -> tuple[Slot | None, Hashable | None]:
+        """Give `key` a slot, as `AtlasSlots.add`; what it holds is still to be written."""
+        return self.slots.add(key, self.encoding.slot_shape, complete, protected)
+
+    def number(self, slot: Slot) -> int:
+        """The slot's number from 1 on, as node entries name it."""
+        return slot.number + 1
+
+    def value_ranges(self, numbers: np.ndarray) -> np.ndarray:
+        """Lowest and highest value of the bricks in slots, (N, 2)."""
+        return self._ranges[numbers]
+
+    def slabs(self, brick: np.ndarray, largest_bytes: int) -> Iterator[tuple[slice, int]]:
+        """Cut a brick into uploads of at most `largest_bytes`, or of one plane: (planes, bytes)."""
+        depth = self.encoding.slot_shape[0]
+        plane = brick["texels"].nbytes // depth
+        step = max(min(largest_bytes // plane, depth), 1)
+        for start in range(0, depth, step):
+            planes = slice(start, min(start + step, depth))
+            yield planes, (planes.stop - planes.start) * plane
+
+    def write(self, slot: Slot, brick: np.ndarray, planes: slice) -> None:
+        """Queue the upload of some planes of a brick.
+
+        Parameters
+        ----------
+        slot : Slot
+        brick : (1,) array of the encoding's record
+            Must not change any more.
+        planes : slice
+        """
+        place = np.unravel_index(self.number(slot), self.grid)
+        origin = [int(p * n) for p, n in zip(place, self.encoding.slot_shape, strict=True)]
+        origin[0] += planes.start
+        upload(self, brick["texels"][0][planes], tuple(origin))
+        if planes.start == 0:
+            cells = brick["cells"][0]
+            first = tuple(int(p * n) for p, n in zip(place, self.encoding.cells, strict=True))
+            upload(self.ranges, cells, first)
+            self._ranges[self.number(slot)] = cells[..., 0].min(), cells[..., 1].max()
+
+    def delete(self) -> None:
+        """Free the GPU's memory."""
+        self.ranges.delete()
+        super().delete()
+
+
+def slot_grid(
+    encoding: BrickEncoding, bricks: int, vram_bytes: int, max_side: int
+) -> tuple[int, int, int]:
+    """How many slots an atlas should have per axis (z, y, x).
+
+    Parameters
+    ----------
+    encoding : BrickEncoding
+    bricks : int
+        More are never needed: all bricks of all levels.
+    vram_bytes : int
+        What the texture may take. One brick beside the root's slot is always there, whatever it
+        says: with less there is no picture.
+    max_side : int
+        GL's limit of texels per axis.
+    """
+    capacity = max(min(bricks + 1, vram_bytes // encoding.nbytes), 2)
+    limits = [max(max_side // n, 1) for n in encoding.slot_shape]
+    x = min(int(np.ceil(capacity ** (1 / 3))), limits[2])
+    y = min(int(np.ceil((capacity / x) ** 0.5)), limits[1])
+    z = min(max(capacity // (x * y), 1), limits[0])
+    # The rounding of x and y must not cost what the budget allows, nor exceed it.
+    while x * y * z > capacity and (y > 1 or x > 1):
+        if y >= x:
+            y -= 1
+        else:
+            x -= 1
+    while x * y * (z + 1) <= capacity and z < limits[0]:
+        z += 1
+    if x * y * z < 2:
+        return 1, 1, 2
+    return z, y, x
