@@ -1,6 +1,6 @@
 """Lanes: a client's tiles in the order in which they start.
 
-Invariants: a lane holds tiles of one client, one pool and one source, best first; every unfinished
+Invariants: a lane holds tiles of one client, pool, source and tier, best first; every unfinished
 tile is in one; no tile before the cursor can start now, and if one can start later, `due` says
 when at the latest to look again. Under the loader's lock only.
 """
@@ -18,7 +18,7 @@ UNFINISHED = frozenset({Stage.LISTED, Stage.ADMITTED, Stage.ASSEMBLING})
 
 def arrange(client: ClientList, pools: LoaderPools) -> None:
     """Put the client's unfinished tiles into lanes, ready and staged ones into heaps."""
-    lanes: dict[tuple[int, int], Lane] = {}
+    lanes: dict[tuple[int, int, Tier], Lane] = {}
     ready: list[Tile] = []
     staged: list[Tile] = []
     pending = 0
@@ -34,7 +34,7 @@ def arrange(client: ClientList, pools: LoaderPools) -> None:
             if tile.chunks:
                 source = tile.chunks[0].source
                 pool = pools.of(tile.request.relative_level)
-                name = (id(pool), id(source))
+                name = (id(pool), id(source), tile.request.tier)
                 lane = lanes.get(name)
                 if lane is None:
                     lane = lanes[name] = Lane(client, pool, source)
@@ -70,10 +70,9 @@ def head(lane: Lane, now: float) -> Tile | None:
     return None
 
 
-def best_head(clients: list[ClientList], now: float) -> Tile | None:
+def best_head(clients: list[ClientList], moving: bool, now: float) -> Tile | None:
     """Return the best tile to read for, of all lanes whose pool and source have room."""
     best: Tile | None = None
-    moving = any(client.moving for client in clients)
     for client in clients:
         for lane in client.lanes.values():
             if lane.has_room(moving):

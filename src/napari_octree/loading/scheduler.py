@@ -7,7 +7,7 @@ Invariants:
 * Wishes start best first (tier, then rank) among those that are due and for which pool and source
   have room. What is not on a list is never started.
 * A tile is admitted (memory for its chunks and its block reserved) before its first read starts;
-  if the best tile does not fit, nothing worse is started in its place.
+  if the best tile does not fit, nothing worse is admitted in its place.
 * A storage chunk has at most one read under way.
 """
 
@@ -20,7 +20,7 @@ from concurrent.futures import CancelledError
 
 import numpy as np
 
-from napari_octree.loading.admission import admit, chunk_bytes, withdraw
+from napari_octree.loading.admission import Admission, chunk_bytes
 from napari_octree.loading.apron_gaps import ApronGaps
 from napari_octree.loading.chunk_cache import ChunkCache, ChunkId
 from napari_octree.loading.failure import LoadFailure
@@ -77,6 +77,7 @@ class Scheduler:
         self._jitter = jitter
         self._dead: dict[ChunkId, None] = {}
         self.gaps = ApronGaps()
+        self.admission = Admission(cache)
         cache.on_evict = self._evicted
 
     # ---- lists -----------------------------------------------------------------------------
@@ -250,7 +251,7 @@ class Scheduler:
 
     def write_off(self, limit_s: float, now: float) -> list[ReadJob]:
         """Give up reads that have taken longer than `limit_s`, as if they had timed out."""
-        late = [job for job in self.running if now - job.started >= limit_s]
+        late = [job for job in self.running if job.started + limit_s <= now]
         for job in late:
             error = TimeoutError(f"a read took longer than {limit_s:g} s")
             self.read_finished(job, None, error, now - job.started, now)
@@ -289,7 +290,7 @@ class Scheduler:
         client = tile.client
         tile.listed = False
         if tile.stage is Stage.ADMITTED:
-            withdraw(self.cache, tile)
+            self.admission.withdraw(tile)
         client.failed.discard(tile.request.key)
         tile.result = None
         self.cache.free(tile.reserved)
@@ -315,8 +316,11 @@ class Scheduler:
     # ---- reads -----------------------------------------------------------------------------
 
     def _next_read(self, now: float) -> ReadJob | None:
-        tile = best_head(self.clients, now)
-        if tile is None or (tile.stage is Stage.LISTED and not admit(self.cache, tile)):
+        moving = any(client.moving for client in self.clients)
+        tile = best_head(self.clients, moving, now)
+        if tile is not None and tile.stage is Stage.LISTED and not self.admission.admit(tile):
+            tile = self.admission.best_unstarted(moving)
+        if tile is None:
             return None
         assert tile.lane is not None  # it is the head of one
         pool = tile.lane.pool
@@ -357,7 +361,7 @@ class Scheduler:
             source.concurrency.ended()
             chunk.state = ChunkState.QUEUED
             for tile in [t for t in chunk.tiles if t.stage is Stage.ADMITTED]:
-                withdraw(self.cache, tile)
+                self.admission.withdraw(tile)
             self._look_again(chunk)
         else:
             verdict = judge(error)
@@ -368,7 +372,7 @@ class Scheduler:
             chunk.attempts += 1
             chunk.state = ChunkState.QUEUED
             for tile in [t for t in chunk.tiles if t.stage is Stage.ADMITTED]:
-                withdraw(self.cache, tile)
+                self.admission.withdraw(tile)
             if chunk.attempts < verdict.attempts:
                 source.retries += 1
                 chunk.not_before = now + delay_s(chunk.attempts, verdict, self._jitter)
@@ -418,6 +422,8 @@ class Scheduler:
         tile.result = LoadedTile(tile.request.key, None, TileState.FAILED, True)
         heapq.heappush(client.staged, tile)
         self.woken[client] = None
+        for chunk in tile.chunks:  # which will perhaps not be read any more
+            self._gap_decided(chunk.chunk_id)
 
     @staticmethod
     def _finished(tile: Tile) -> None:
@@ -427,25 +433,28 @@ class Scheduler:
     # ---- assembly --------------------------------------------------------------------------
 
     def _next_assembly(self) -> AssembleJob | None:
-        while self.assembling < self.assemblers:
-            best: ClientList | None = None
-            for client in self.clients:
-                ready = client.ready
-                while ready and not self._can_assemble(ready[0]):
-                    heapq.heappop(ready)
-                if ready and (best is None or ready[0] < best.ready[0]):
-                    best = client
-            if best is None:
-                return None
-            tile = best.ready[0]
-            if tile.stage is Stage.LISTED and not admit(self.cache, tile):
-                return None
-            heapq.heappop(best.ready)
+        while self.assembling < self.assemblers and (tile := self._next_ready()) is not None:
             job = self._assembly_of(tile)
             if job is not None:
                 self.assembling += 1
                 return job
         return None
+
+    def _next_ready(self) -> Tile | None:
+        """Return the best tile that can be assembled now."""
+        best: ClientList | None = None
+        for client in self.clients:
+            ready = client.ready
+            while ready and not self._can_assemble(ready[0]):
+                heapq.heappop(ready)
+            if ready and (best is None or ready[0] < best.ready[0]):
+                best = client
+        if best is None:
+            return None
+        tile = best.ready[0]
+        if tile.stage is Stage.LISTED and not self.admission.admit(tile):
+            return self.admission.best_complete()
+        return heapq.heappop(best.ready)
 
     @staticmethod
     def _can_assemble(tile: Tile) -> bool:
@@ -460,8 +469,7 @@ class Scheduler:
         tile.improvable = False
         reserved = tile.block_bytes
         if first:
-            tile.stage = Stage.ASSEMBLING
-            tile.reserved = 0  # now the job's
+            self.admission.complete(tile)
         else:
             for chunk in tile.chunks:
                 cache.hold(chunk.chunk_id)

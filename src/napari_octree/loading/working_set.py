@@ -186,7 +186,7 @@ class Tile:
 
 
 class Lane:
-    """Tiles of one client, pool and source, best first, with a cursor to the next one to start."""
+    """Tiles of one client, pool, source and tier, best first; the cursor is at the next one."""
 
     __slots__ = ("client", "cursor", "due", "pool", "source", "tiles")
 
@@ -232,7 +232,7 @@ class ClientList:
         self.moving = False
         self.closed = False
         self.tiles: dict[object, Tile] = {}
-        self.lanes: dict[tuple[int, int], Lane] = {}
+        self.lanes: dict[tuple[int, int, Tier], Lane] = {}
         self.ready: list[Tile] = []
         """Heap of tiles whose chunks are all at hand."""
         self.staged: list[Tile] = []
