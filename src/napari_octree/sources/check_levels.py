@@ -12,6 +12,9 @@ from napari_octree.sources.errors import SourceError
 from napari_octree.sources.protocol import LevelSource
 
 MAX_AXIS_PIXELS = 10**9 - 1
+"""napari 0.9.2 makes a slider for every axis, shown or not, and lets its step be typed: the validator's
+upper bound is 10 to the number of digits of the axis, which from 10^9 pixels on is no 32-bit number
+(`OverflowError` in qt_dims_slider, when the layer is added and its dims are already changed)."""
 
 
 def check_levels(sources: Sequence[LevelSource]) -> None:
@@ -46,8 +49,8 @@ def _check_alone(source: LevelSource, where: str) -> None:
     for axis, size in enumerate(source.shape):
         if size > MAX_AXIS_PIXELS:
             raise SourceError(
-                f"{where}: axis {axis} has {size} pixels; napari's sliders cannot count to "
-                "10^9 or more, so leave out the finest levels or cut the axis"
+                f"{where}: axis {axis} has {size} pixels; napari's sliders count to less "
+                "than 10^9, so leave out the finest levels or cut the axis"
             )
 
 
