@@ -62,8 +62,11 @@ def corners_of(bounds):
 
 
 def brick_in_view(octree, view, key):
-    """Not all corners beyond the same side of the view, or behind the eye, or cut away."""
-    corners = corners_of(octree.levels[key[0]].tile_bounds(key[1]))
+    """Not empty, and not all corners beyond one side of the view, behind the eye or cut away."""
+    bounds = octree.levels[key[0]].tile_bounds(key[1])
+    if any(start >= stop for start, stop in bounds):
+        return False
+    corners = corners_of(bounds)
     x, y, _, w = np.array(view.matrix) @ corners.T
     sides = [w + x, w - x, w + y, w - y, w]
     for position, normal in view.clipping_planes:

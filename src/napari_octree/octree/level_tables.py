@@ -30,6 +30,8 @@ class LevelTables:
         Shape of level 0, once and twice.
     starts_late, ends_early : bool
         Whether some level's own pixels begin after, or end before, those of level 0.
+    some_empty : bool
+        Whether some tile lies wholly outside level 0 and so stands for nothing.
     steps : (levels, rank) int64 or None
         Tiles per coarser tile, if every level's grid nests in the next coarser one.
     """
@@ -42,6 +44,7 @@ class LevelTables:
     extents: FloatArray
     starts_late: bool
     ends_early: bool
+    some_empty: bool
     steps: IntArray | None
 
     @classmethod
@@ -67,6 +70,7 @@ class LevelTables:
             np.tile(extent, 2),
             bool((origin > 0).any()),
             bool((pitch * grid + origin < extent).any()),
+            bool(((pitch * (grid - 1) + origin >= extent) | (pitch + origin <= 0)).any()),
             steps.astype(np.int64) if nested else None,
         )
 

@@ -35,6 +35,8 @@ class Projection:
         Octree coordinates.
     focus_pixels : (3,) float64
         Framebuffer pixels that a unit along each axis spans at the depth of the focus.
+    anchor : (3,) float64
+        Where voxels look largest: the eye, or the focus in orthographic views.
     reach : float
         Half the diagonal of the canvas, framebuffer pixels.
     """
@@ -45,6 +47,7 @@ class Projection:
     nearest_w: float
     focus: FloatArray
     focus_pixels: FloatArray
+    anchor: FloatArray
     reach: float
 
     @classmethod
@@ -75,6 +78,7 @@ class Projection:
             nearest_w,
             focus,
             pixels / focus_w,
+            _eye(x, y, w) if w[:3].any() else focus,
             float(np.hypot(*half)),
         )
 
@@ -104,3 +108,10 @@ class Projection:
         gaps *= self.focus_pixels
         distance: FloatArray = np.sqrt(np.einsum("ij,ij->i", gaps, gaps))
         return distance
+
+
+def _eye(x: FloatArray, y: FloatArray, w: FloatArray) -> FloatArray:
+    """Find the place where clip x, y and w are all zero."""
+    rows = np.array([x, y, w])
+    eye: FloatArray = np.linalg.lstsq(rows[:, :3], -rows[:, 3], rcond=None)[0]
+    return eye
