@@ -1,0 +1,233 @@
+import urllib.error
+from email.message import Message
+from itertools import pairwise
+
+import pytest
+
+from loading.loader_bench import request, take_all
+from napari_octree.loading import TileState
+from napari_octree.loading.retry import LONGEST_DELAY_S, judge
+from napari_octree.loading.testing import SimulatedSource
+
+
+class FlakySource(SimulatedSource):
+    """Fails as often as told, then works."""
+
+    def __init__(self, failures, error, **options):
+        super().__init__((8, 80), (8, 8), **options)
+        self.left = failures
+        self.error = error
+
+    def read(self, region):
+        self.reads.append(region)
+        if self.left > 0:
+            self.left -= 1
+            raise self.error
+        return self.pixels_at(region)
+
+
+def drain(b, client, seconds=100):
+    """Let reads and time go on until nothing happens any more."""
+    tiles = b.run(client)
+    until = b.clock.time + seconds
+    while b.clock.next_call is not None and b.clock.next_call <= until:
+        b.clock.advance(b.clock.next_call - b.clock.time)
+        tiles += b.run(client)
+    return tiles
+
+
+def http_error(status, retry_after=None):
+    headers = Message()
+    if retry_after is not None:
+        headers["Retry-After"] = str(retry_after)
+    return urllib.error.HTTPError("http://here", status, "no", headers, None)
+
+
+@pytest.mark.parametrize(
+    "error", [TimeoutError(), ConnectionResetError(), http_error(503), http_error(429)]
+)
+def test_a_transient_failure_is_retried_later_and_later(bench, error):
+    source = FlakySource(4, error)
+    b = bench()
+    client = b.open()
+    client.replace([request(source, 0, 0)])
+    times = []
+    while client.pending:
+        if b.executor.finish() is not None:
+            times.append(b.clock.time)
+        elif b.clock.next_call is not None:
+            b.clock.advance(b.clock.next_call - b.clock.time)
+    waits = [b - a for a, b in pairwise(times)]
+    assert len(waits) == 4
+    for attempt, wait in enumerate(waits):
+        assert 0.125 * 2**attempt <= wait <= 0.25 * 2**attempt + 1e-6
+    assert client.take().state is TileState.LOADED
+    assert b.loader.failures == ()
+    assert b.loader.statistics.sources["simulated"].retries == 4
+
+
+def test_retry_after_is_honoured(bench):
+    source = FlakySource(1, http_error(429, retry_after=7))
+    b = bench()
+    client = b.open()
+    client.replace([request(source, 0, 0)])
+    b.executor.finish()
+    b.clock.advance(6.9)
+    assert not b.executor.reads
+    b.clock.advance(0.5)
+    assert len(b.executor.reads) == 1
+
+
+def test_a_transient_failure_that_lasts_becomes_failed(bench):
+    source = FlakySource(10**9, TimeoutError("slow"))
+    b = bench()
+    client = b.open()
+    client.replace([request(source, 0, 0)])
+    (tile,) = drain(b, client)
+    assert tile.state is TileState.FAILED
+    assert tile.data is None
+    assert client.failed == {tile.key}
+    assert client.pending == 0
+    assert len(source.reads) == 7
+    assert not b.clock.scheduled
+
+
+@pytest.mark.parametrize("error", [PermissionError(), http_error(403), http_error(401)])
+def test_a_permanent_failure_is_not_retried(bench, error):
+    source = FlakySource(10**9, error)
+    b = bench()
+    client = b.open()
+    client.replace([request(source, 0, 0)])
+    (tile,) = drain(b, client)
+    assert tile.state is TileState.FAILED
+    assert len(source.reads) == 1
+    client.replace([])
+    client.replace([request(source, 0, 0)])  # going back does not ask again
+    assert [t.state for t in drain(b, client)] == [TileState.FAILED]
+    assert len(source.reads) == 1
+
+
+def test_failures_are_told_once_per_source_and_cause(bench):
+    told = []
+    b = bench()
+    b.loader.on_failure.connect(told.append)
+    client = b.open()
+    one = FlakySource(10**9, http_error(403), key="store/0")
+    two = FlakySource(10**9, http_error(403), key="store/1")
+    other = FlakySource(10**9, http_error(403), key="other/0")
+    client.replace([request(s, 0, c) for s in (one, two, other) for c in range(10)])
+    drain(b, client)
+    assert [(f.source_name, f.cause, f.count) for f in told] == [
+        ("store", "HTTP 403", 1),
+        ("other", "HTTP 403", 1),
+    ]
+    assert [f.count for f in b.loader.failures] == [20, 10]
+
+
+def test_a_listener_that_raises_stalls_nobody(bench):
+    def listener(failure):
+        raise RuntimeError("from a listener")
+
+    b = bench()
+    b.loader.on_failure.connect(listener)
+    client = b.open()
+    source = FlakySource(2, PermissionError())
+    client.replace([request(source, 0, c) for c in range(10)])
+    states = [tile.state for tile in drain(b, client) if tile.state is TileState.FAILED]
+    assert len(states) == 2
+    assert client.pending == 0
+
+
+def test_retry_reads_again_what_failed_and_only_that(bench):
+    source = FlakySource(3, PermissionError())
+    b = bench()
+    client = b.open()
+    client.replace([request(source, 0, c, apron=0) for c in range(10)])
+    drain(b, client)
+    assert len(client.failed) == 3
+    reads = len(source.reads)
+    client.retry()
+    assert client.pending == 3
+    tiles = drain(b, client)
+    assert [tile.state for tile in tiles] == [TileState.LOADED] * 3
+    assert len(source.reads) == reads + 3
+    assert not client.failed
+
+
+def test_a_read_that_hangs_is_given_up_and_tried_again(bench):
+    source = SimulatedSource((8, 80), (8, 8))
+    b = bench()
+    client = b.open()
+    client.replace([request(source, 0, 0)])
+    (hung,) = b.executor.reads
+    b.executor.reads.clear()
+    b.clock.advance(61)
+    assert b.executor.written_off == [hung]
+    b.clock.advance(1)
+    assert len(b.run(client)) == 1
+    hung.done(source.pixels_at(hung.region), None, 70)  # too late: ignored
+    assert take_all(client) == []
+    assert b.loader.statistics.in_flight_bytes == 0
+
+
+def test_a_chunk_of_another_shape_is_a_permanent_failure(bench):
+    class Wrong(SimulatedSource):
+        def read(self, region):
+            self.reads.append(region)
+            return super().pixels_at(region)[:-1]
+
+    source = Wrong((8, 80), (8, 8))
+    b = bench()
+    client = b.open()
+    client.replace([request(source, 0, 0)])
+    assert [tile.state for tile in drain(b, client)] == [TileState.FAILED]
+    assert len(source.reads) == 1
+    assert "shape" in str(b.loader.failures[0])
+
+
+def test_a_finish_that_raises_fails_its_tile_only(bench, source):
+    from dataclasses import replace
+
+    def finish(block):
+        raise ZeroDivisionError("from finish")
+
+    b = bench()
+    client = b.open()
+    client.replace([replace(request(source, 0, 0), finish=finish), request(source, 0, 1)])
+    states = {tile.key[2]: tile.state for tile in drain(b, client)}
+    assert states == {0: TileState.FAILED, 1: TileState.LOADED}
+    assert b.loader.statistics.in_flight_bytes == 0
+
+
+def test_errors_halve_the_concurrency(bench):
+    source = FlakySource(10**9, http_error(503))
+    b = bench()
+    client = b.open()
+    client.replace([request(source, 0, c) for c in range(10)])
+    before = b.loader.statistics.sources["simulated"].concurrency
+    b.executor.finish()
+    assert b.loader.statistics.sources["simulated"].concurrency == before // 2
+
+
+@pytest.mark.parametrize(
+    ("error", "transient"),
+    [
+        (OSError("broken pipe"), True),
+        (ValueError("UNAVAILABLE: HTTP response code: 503"), True),
+        (RuntimeError("DEADLINE_EXCEEDED: slow"), True),
+        (ValueError("PERMISSION_DENIED: HTTP response code: 403"), False),
+        (FileNotFoundError(), False),
+        (RuntimeError("error during blosc decompression: -1"), False),
+    ],
+)
+def test_what_errors_mean(error, transient):
+    assert judge(error).transient is transient
+
+
+def test_the_cause_of_an_error_counts_too():
+    error = FileNotFoundError("http://here")
+    error.__cause__ = http_error(503, retry_after=10**6)
+    verdict = judge(error)
+    assert verdict.transient
+    assert verdict.cause == "HTTP 503"
+    assert verdict.retry_after_s > LONGEST_DELAY_S
