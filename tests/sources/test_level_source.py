@@ -4,6 +4,7 @@ import gc
 import subprocess
 import sys
 
+import dask
 import dask.array as da
 import h5py
 import numpy as np
@@ -243,7 +244,9 @@ def test_a_dask_array_that_changes_its_zarr_array_is_computed(tmp_path):
     stored = in_zarr(3)(tmp_path)
     wrapper = da.from_zarr(stored)
     assert as_level_source(wrapper).storage.array is stored
-    for changed in (wrapper + 1, wrapper[:, 1:], wrapper.T, wrapper.astype("f4"), wrapper[::-1]):
+    (fused,) = dask.optimize(wrapper + 1)
+    changes = [wrapper + 1, fused, wrapper[:, 1:], wrapper.T, wrapper.astype("f4"), wrapper[::-1]]
+    for changed in changes:
         source = as_level_source(changed)
         assert not isinstance(source.storage.array, zarr.Array)
         hint = changed.shape

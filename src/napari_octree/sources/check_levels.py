@@ -12,9 +12,9 @@ from napari_octree.sources.errors import SourceError
 from napari_octree.sources.protocol import LevelSource
 
 MAX_AXIS_PIXELS = 10**9 - 1
-"""napari 0.9.2 makes a slider for every axis, shown or not, and lets its step be typed: the validator's
-upper bound is 10 to the number of digits of the axis, which from 10^9 pixels on is no 32-bit number
-(`OverflowError` in qt_dims_slider, when the layer is added and its dims are already changed)."""
+"""napari 0.9.2 makes a slider for every axis, shown or not, whose step may be typed: its largest
+value is bounded by 10 to the number of digits, which from 10^9 pixels on is no 32-bit number.
+It raises `OverflowError` (qt_dims_slider) while a layer is being added."""
 
 
 def check_levels(sources: Sequence[LevelSource]) -> None:
