@@ -15,10 +15,11 @@ from napari_octree.octree import (
     Tier,
     Velocity,
     VolumeView,
+    brick_seed,
     bricks,
     select_bricks,
 )
-from napari_octree.octree.brick_seed import plant
+from napari_octree.octree.brick_seed import Seed
 from octree.cameras_3d import orthographic, perspective
 from octree.reference import best_first, brick_children, brick_in_view, brick_scores
 
@@ -245,16 +246,18 @@ def test_volume_views_that_are_not_ready_are_refused():
 @pytest.mark.parametrize("budget", [150, 1000])
 def test_a_seed_changes_nothing_but_the_time(monkeypatch, make, size, budget):
     at = (MIDDLE, MIDDLE / 3, MIDDLE * 1.7)
-    planted = []
+    guesses = []
 
-    def observed(tree, refinement):
-        planted.append(plant(tree, refinement))
-        return planted[-1]
+    class Observed(Seed):
+        def plant(self, *arguments):
+            guesses.append(super().plant(*arguments))
+            return guesses[-1]
 
-    monkeypatch.setattr(bricks, "plant", observed)
+    monkeypatch.setattr(bricks, "Seed", Observed)
     seeded = select_bricks(VAST, make(at, size), budget)
-    assert planted[0] < math.inf, "these trees are deep enough for a seed"
-    monkeypatch.setattr(bricks, "plant", lambda tree, refinement: math.inf)
+    assert guesses[0] < math.inf, "these trees are deep enough for a seed"
+    monkeypatch.setattr(brick_seed, "SHARES", (0.0,))
+    monkeypatch.setattr(brick_seed, "SHARES_WITHOUT_EYE", (0.0,))
     plain = select_bricks(VAST, make(at, size), budget)
     assert set(seeded.leaves) == set(plain.leaves)
     assert set(seeded.ancestors) == set(plain.ancestors)

@@ -22,7 +22,7 @@ from itertools import islice
 
 import numpy as np
 
-from napari_octree.octree.brick_seed import plant
+from napari_octree.octree.brick_seed import Seed
 from napari_octree.octree.brick_tree import BrickTree, Refinement
 from napari_octree.octree.chunk_key import ChunkKey, Tier, Wish, chunk_keys, make_wishes
 from napari_octree.octree.octree import Octree
@@ -92,11 +92,11 @@ def select_bricks(
     whole = np.argwhere(np.ones(root.grid_shape, np.bool_))
     _, roots = refinement.seen(np.full(len(whole), root.index), whole)
     coarse = refinement.coarse(roots)
-    complete = None
-    for seeded in (True, False):
+    seed = Seed.find(refinement)
+    for share in seed.shares:
         tree = BrickTree(max(max_nodes, len(roots.keys)))
         tree.add(roots, coarse)
-        complete = _grow(tree, refinement, plant(tree, refinement) if seeded else math.inf)
+        complete = _grow(tree, refinement, seed.plant(tree, refinement, share))
         if complete is not None:
             break
     return _selection(octree, view, policy, tree, bool(complete), enough)

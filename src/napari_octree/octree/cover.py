@@ -217,10 +217,12 @@ def _cut(
     rectangles = pieces.rectangles[owner]
     box = boxes[owner]
     for axis in (0, 1):
-        inner = cells[:, axis] > box[:, axis]
-        rectangles[inner, axis] = level.edges(axis, cells[inner, axis])
-        inner = cells[:, axis] + 1 < box[:, 2 + axis]
-        rectangles[inner, 2 + axis] = level.edges(axis, cells[inner, axis] + 1)
+        inner = np.flatnonzero(cells[:, axis] > box[:, axis])
+        if len(inner):
+            rectangles[inner, axis] = level.edges(axis, cells[inner, axis])
+        inner = np.flatnonzero(cells[:, axis] + 1 < box[:, 2 + axis])
+        if len(inner):
+            rectangles[inner, 2 + axis] = level.edges(axis, cells[inner, axis] + 1)
     return rectangles
 
 

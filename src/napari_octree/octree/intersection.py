@@ -83,6 +83,21 @@ class OctreeIntersection:
         return bounds
 
     @cached_property
+    def row_bounds(self) -> FloatArray:
+        """(R, 4) array of y0, x0, y1, x1 of the tiles of each row that has any, together."""
+        ranges = np.array(self.columns, np.int64).reshape(-1, 2)
+        rows = np.flatnonzero(ranges[:, 1] > ranges[:, 0])
+        ends = np.empty((len(rows), 4))
+        for column, axis, edge in (
+            (0, 0, rows + self.first_row),
+            (1, 1, ranges[rows, 0]),
+            (2, 0, rows + self.first_row + 1),
+            (3, 1, ranges[rows, 1]),
+        ):
+            ends[:, column] = self.octree_level.edges(axis, edge)
+        return ends
+
+    @cached_property
     def chunks(self) -> tuple[ChunkKey, ...]:
         """The keys of `tiles`, in the same order."""
         return tuple(chunk_keys(repeat(self.level), self.tiles))

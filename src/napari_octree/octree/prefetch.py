@@ -21,9 +21,13 @@ from napari_octree.octree.polygon import cells_of_rows
 from napari_octree.octree.view import View
 
 SPREAD_PIXELS = 128.0
-SPREAD_OCTAVES = 0.25
+SPREAD_OCTAVES = 0.1
 SPREAD_SLICES = 0.5
 """Standard deviations of what a user at rest does within the horizon: a little of everything."""
+
+
+BEYOND_OCTAVES = 0.25
+"""A zoom must be likely to go so far past a threshold before the level there is worth loading."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,10 +131,8 @@ def _neighbour_levels(
         # exceed a pixel, coarser once its own texels do not.
         threshold = octree.levels[intersection.level + (step > 0)].transform.factor
         octaves = float(np.log2(np.array(threshold) / pixel_size).max())
-        octaves = min(octaves, 0.0) if step < 0 else max(octaves, 0.0)
-        probability = motion.zoom.reach(
-            octaves if octaves else step * 1e-9, policy.horizon_s, SPREAD_OCTAVES
-        )
+        octaves = step * max(step * octaves, 0.0) + step * BEYOND_OCTAVES
+        probability = motion.zoom.reach(octaves, policy.horizon_s, SPREAD_OCTAVES)
         if probability < policy.probable:
             continue
         zoomed = np.concatenate(

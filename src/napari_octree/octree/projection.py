@@ -35,8 +35,8 @@ class Projection:
         Octree coordinates.
     focus_pixels : (3,) float64
         Framebuffer pixels that a unit along each axis spans at the depth of the focus.
-    anchor : (3,) float64
-        Where voxels look largest: the eye, or the focus in orthographic views.
+    eye : (3,) float64 or None
+        Octree coordinates; None in orthographic views.
     reach : float
         Half the diagonal of the canvas, framebuffer pixels.
     """
@@ -47,7 +47,7 @@ class Projection:
     nearest_w: float
     focus: FloatArray
     focus_pixels: FloatArray
-    anchor: FloatArray
+    eye: FloatArray | None
     reach: float
 
     @classmethod
@@ -78,7 +78,7 @@ class Projection:
             nearest_w,
             focus,
             pixels / focus_w,
-            _eye(x, y, w) if w[:3].any() else focus,
+            _eye(x, y, w) if w[:3].any() else None,
             float(np.hypot(*half)),
         )
 

@@ -51,9 +51,9 @@ def wish_list(
         probability. Within a level from the focus outward.
     """
     ideal, overview = intersection.octree_level, octree.coarsest
-    bounds = intersection.bounds
+    seen = intersection.row_bounds
     coverage = [
-        (level, project(level, bounds, octree.slack))
+        (level, project(level, seen, octree.slack))
         for level in (
             octree.levels[ideal.index + above]
             for above in policy.coverage
@@ -61,7 +61,7 @@ def wish_list(
         )
     ]
     wishes = _around_focus(
-        intersection, overview, project(overview, bounds, octree.slack), Tier.OVERVIEW
+        intersection, overview, project(overview, seen, octree.slack), Tier.OVERVIEW
     )
     if math.prod(overview.grid_shape) <= policy.max_overview_tiles:
         visible = {wish.key for wish in wishes}
@@ -104,15 +104,16 @@ def _most_probable(
 ) -> list[Wish]:
     """Return up to `most` wishes: surest first, then coarser first, then nearest first."""
     view = intersection.view
-    probability = np.concatenate([g.probability for g in groups])
-    bounds = np.concatenate([g.level.bounds(g.tiles) for g in groups])
-    distance = distances(bounds, view.focus_point, view.pixel_size)
     sizes = [len(g.tiles) for g in groups]
-    level = np.repeat([g.level.index for g in groups], sizes)
-    offset = np.repeat([g.slice_offset for g in groups], sizes)
-    tiles = np.concatenate([g.tiles for g in groups])
+    probability = np.concatenate([g.probability for g in groups])
+    likely = probability >= policy.probable
+    probability = probability[likely]
+    level = np.repeat([g.level.index for g in groups], sizes)[likely]
+    offset = np.repeat([g.slice_offset for g in groups], sizes)[likely]
+    tiles = np.concatenate([g.tiles for g in groups])[likely]
+    bounds = np.concatenate([g.level.bounds(g.tiles) for g in groups])[likely]
+    distance = distances(bounds, view.focus_point, view.pixel_size)
     order = np.lexsort((tiles[:, 1], tiles[:, 0], distance, -level, -probability))
-    order = order[probability[order] >= policy.probable]
     # Only what is wished already can be dropped below, so this many are enough.
     order = order[: most + len(wished)]
     keys = chunk_keys(level[order].tolist(), tiles[order])
