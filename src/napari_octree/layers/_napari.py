@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NewType
 
 import napari.layers
@@ -23,7 +24,7 @@ from napari.layers._scalar_field._slice import (  # what Image._slice must be
 from napari.layers.base import _LayerSlicingState  # base of every layer's slicing
 from napari.layers.utils.layer_utils import calc_data_range
 from napari.utils._dtype import get_dtype_limits, normalize_dtype
-from napari.utils.naming import magic_name
+from napari.utils.naming import ROOT_DIR, magic_name
 from napari.utils.transforms import Affine
 
 from napari_octree.layers.slice_key import SliceKey
@@ -37,10 +38,10 @@ __all__ = [
     "OverviewSlicingState",
     "calc_data_range",
     "get_dtype_limits",
-    "magic_name",
     "normalize_dtype",
     "register_layer_type",
     "register_visual",
+    "variable_name",
 ]
 
 
@@ -160,6 +161,12 @@ class OctreeHistogram(HistogramModel):
     @staticmethod
     def _has_chunks(data: Any) -> bool:
         return False
+
+
+def variable_name(value: Any) -> str | None:
+    """The name of the caller's variable that holds `value`, as napari names its layers."""
+    ours = str(Path(__file__).parents[1])
+    return magic_name(value, path_prefix=(ours, ROOT_DIR))  # handed on to str.startswith
 
 
 def register_layer_type(cls: type[Image]) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Literal, Protocol, cast
 
 import numpy as np
@@ -24,10 +23,10 @@ from napari_octree.layers._napari import (
     OverviewSlicingState,
     calc_data_range,
     get_dtype_limits,
-    magic_name,
     normalize_dtype,
     register_layer_type,
     register_visual,
+    variable_name,
 )
 from napari_octree.layers.display_options import OctreeDisplayOptions
 from napari_octree.layers.main_loop import MAIN_LOOP
@@ -122,7 +121,7 @@ class OctreeImage(Image):
         levels = _as_levels(data)
         sources = as_level_sources(levels)
         if keywords.get("name") is None:
-            keywords["name"] = magic_name(data, path_prefix=str(Path(__file__).parents[1]))
+            keywords["name"] = variable_name(data)
         keywords.pop("multiscale", None)
         keywords.pop("cache", None)
         limits = keywords.pop("contrast_limits", None)
@@ -182,7 +181,7 @@ class OctreeImage(Image):
     @property
     def data(self) -> OctreeLevels:
         """The levels, finest first."""
-        return cast(OctreeLevels, self._data)
+        return self._data
 
     @data.setter
     def data(self, data: Any) -> None:
@@ -197,7 +196,7 @@ class OctreeImage(Image):
         cast(OverviewSlicingState, self._slicing_state)._overview = None
         self._data = OctreeLevels(levels)
         self._set_pyramid()
-        Image.data.fset(self, self._data)  # type: ignore[attr-defined]
+        Image.data.fset(self, self._data)
 
     def reload(self) -> None:
         """Forget failed and loaded chunks of this layer, and read again what is in view."""
@@ -234,7 +233,7 @@ class OctreeImage(Image):
         """Histogram of the overview."""
         if not hasattr(self, "_histogram"):
             self._histogram = OctreeHistogram(self)
-        return cast(OctreeHistogram, self._histogram)
+        return self._histogram
 
     @property
     def octree_slice(self) -> OctreeSlice | None:

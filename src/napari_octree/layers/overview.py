@@ -61,7 +61,7 @@ class OverviewLoader:
 
     def _collect(self) -> None:
         while (tile := self._client.take()) is not None:
-            if tile.key != self._wanted:
+            if self._wanted is None or tile.key != self._wanted:
                 continue
             if tile.state is TileState.FAILED or tile.data is None:
                 self.failed = True

@@ -22,7 +22,7 @@ from napari_octree.layers.main_loop import MAIN_LOOP
 from napari_octree.layers.octree_image import OctreeImage
 from napari_octree.layers.progress import OctreeProgress
 from napari_octree.layers.statistics import ViewStatistics
-from napari_octree.octree.motion import AT_REST, observe
+from napari_octree.octree.motion import AT_REST, Velocity, observe
 from napari_octree.octree.view import View
 from napari_octree.rendering import _vispy
 from napari_octree.rendering.qt_loop import attach_qt_loop
@@ -77,6 +77,7 @@ class VispyOctreeImage(_vispy.VispyImageLayer):
     """
 
     layer: OctreeImage
+    _world_to_layer_units_scale: tuple[float, ...]
 
     def __init__(
         self, layer: OctreeImage, node: Any = None, texture_format: str = "auto", **keywords: Any
@@ -92,8 +93,12 @@ class VispyOctreeImage(_vispy.VispyImageLayer):
         self._budget = UploadBudget()
         this = weakref.ref(self)
 
+        def draw() -> None:
+            if (view := this()) is not None:
+                view.request_frame()
+
         def wake() -> None:
-            MAIN_LOOP.post(lambda: (view := this()) is not None and view.request_frame())
+            MAIN_LOOP.post(draw)
 
         self._client = layer.loader.open(wake)
         self._frame = TileFrame(self._client, layer.config, self._budget, self._send)
@@ -293,7 +298,10 @@ class VispyOctreeImage(_vispy.VispyImageLayer):
     def _on_rest(self) -> None:
         if not self._closed:
             self._client.moving = False
-            if self._frame.more:
+            self._motion = replace(self._motion, zoom=Velocity())
+            if self._drawn_view is not None:
+                self._drawn_view = replace(self._drawn_view, motion=self._motion)
+            if not self._frame.settled:  # what was left out while moving
                 self.request_frame()
 
     def _report(self) -> None:

@@ -7,7 +7,8 @@ the shader: nothing here depends on them. GUI thread with a current GL context o
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable
+from collections.abc import Collection
+from typing import Any
 
 import numpy as np
 
@@ -36,7 +37,7 @@ class TextureAtlas2D(GPUScaledTexture2D):
         self.slot_size = tile_size + 2 * apron
         self.slots_a_side = slots_a_side
         self.side = self.slot_size * slots_a_side
-        self.slots: AtlasSlots[Hashable] = AtlasSlots(slots_a_side**2)
+        self.slots: AtlasSlots[Any] = AtlasSlots(slots_a_side**2)
         shape: tuple[int, ...] = (10, 10)
         if encoding.channels > 1:
             shape = (*shape, encoding.channels)
@@ -51,8 +52,8 @@ class TextureAtlas2D(GPUScaledTexture2D):
         return self.side**2 * self.encoding.texel_bytes
 
     def add(
-        self, key: Hashable, tile: np.ndarray, complete: bool, protected: Collection[Hashable]
-    ) -> tuple[Slot | None, Hashable | None]:
+        self, key: Any, tile: np.ndarray, complete: bool, protected: Collection[Any]
+    ) -> tuple[Slot | None, Any]:
         """Queue the upload of `tile` to a slot.
 
         Parameters

@@ -9,15 +9,16 @@ napari: the atlas, the loader's client and the layer's slice are handed in.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from napari_octree.config import OctreeConfig
 from napari_octree.layers.octree_slice import OctreeSlice
 from napari_octree.layers.progress import OctreeProgress
+from napari_octree.layers.slice_key import SliceKey
 from napari_octree.loading.request import TileRequest, TileState
 from napari_octree.octree.chunk_key import ChunkKey, Tier, Wish
 from napari_octree.octree.cover import Cover, cover
@@ -30,6 +31,9 @@ from napari_octree.rendering.upload_budget import UploadBudget
 if TYPE_CHECKING:
     from napari_octree.loading.client import LoaderClient
 
+RequestName = tuple[ChunkKey, Tier, int]
+TileKey = tuple[SliceKey, ChunkKey]
+
 TINTS = np.array(
     [
         [0.2, 0.4, 1.0, 1.0],  # finer than ideal
@@ -40,6 +44,14 @@ TINTS = np.array(
     ],
     np.float32,
 )
+
+
+HASTY_OUT, HASTY_IN = 1.0, 8.0
+"""Octaves per second of zooming beyond which nothing but the overview is wished for.
+
+Levels pass by faster than they load then. Zooming out needs nothing new to be complete: finer
+tiles and the overview stand in, and where it ends has often been seen before.
+"""
 
 
 @dataclass(frozen=True)
@@ -81,10 +93,11 @@ class TileFrame:
         self._slice: OctreeSlice | None = None
         self._intersection: OctreeIntersection | None = None
         self._wishes: tuple[Wish, ...] = ()
-        self._requests: dict[tuple[ChunkKey, Tier, int], TileRequest] = {}
-        self._protected: set[Hashable] = set()
+        self._requests: dict[RequestName, TileRequest] = {}
+        self._protected: set[TileKey] = set()
         self._resident: dict[int, set[ChunkKey]] = {}
-        self._failed: set[Hashable] = set()
+        self._failed: set[TileKey] = set()
+        self._hasty = False
         self._cover: Cover | None = None
         self._more = False
         self.plans = 0
@@ -178,9 +191,12 @@ class TileFrame:
             level_bias=render.level_bias,
             margin_texels=margin_texels,
         )
-        if intersection == previous:
+        speed = view.motion.zoom.mean
+        hasty = speed > HASTY_OUT or speed < -HASTY_IN
+        if intersection == previous and hasty == self._hasty:
             return False
         self._intersection = intersection
+        self._hasty = hasty
         self._wishes = wish_list(octree_slice.octree, intersection, motion=view.motion)
         self.plans += 1
         self._request(octree_slice)
@@ -190,13 +206,16 @@ class TileFrame:
         """Tell the loader the working set, less what is resident for good."""
         assert self._atlas is not None
         slots, slice_key = self._atlas.slots, octree_slice.key
-        known, requests, wanted = self._requests, {}, []
+        known, wanted = self._requests, []
+        requests: dict[RequestName, TileRequest] = {}
         self._protected = set()
         for wish in self._wishes:
             if wish.tier is Tier.PREFETCH:
                 continue
             key = (slice_key, wish.key)
             self._protected.add(key)
+            if self._hasty and wish.tier is not Tier.OVERVIEW:
+                continue
             slot = slots.get(key)
             if slot is not None and slot.complete:
                 continue
@@ -226,14 +245,15 @@ class TileFrame:
             tile = self._client.take()
             if tile is None:
                 break
+            key = cast(TileKey, tile.key)
             if tile.state is TileState.FAILED or tile.data is None:
-                self._failed.add(tile.key)
+                self._failed.add(key)
                 changed = True
                 continue
-            self._failed.discard(tile.key)
+            self._failed.discard(key)
             if not changed:
                 self._send()  # what others have queued is not the tiles' cost
-            data, key, complete = tile.data, tile.key, tile.complete
+            data, complete = tile.data, tile.complete
 
             def put() -> None:
                 _, evicted = atlas.add(key, data, complete, self._protected)  # noqa: B023
@@ -245,22 +265,22 @@ class TileFrame:
         budget.end()
         return changed
 
-    def _move(self, added: Hashable, evicted: Hashable | None) -> None:
+    def _move(self, added: TileKey, evicted: TileKey | None) -> None:
         """Keep `_resident`, the current slice's share of the atlas, up to date."""
         assert self._atlas is not None
         current = self._slice.key if self._slice is not None else None
         if evicted is not None:
-            slice_key, chunk = evicted  # type: ignore[misc]
+            slice_key, chunk = evicted
             if slice_key == current:
                 self._resident.get(chunk.level, set()).discard(chunk)
-        slice_key, chunk = added  # type: ignore[misc]
+        slice_key, chunk = added
         if slice_key == current and added in self._atlas.slots:
             self._resident.setdefault(chunk.level, set()).add(chunk)
 
     def _resident_of_slice(self) -> dict[int, set[ChunkKey]]:
         levels: dict[int, set[ChunkKey]] = defaultdict(set)
         if self._atlas is not None and self._slice is not None:
-            for slice_key, chunk in self._atlas.slots:  # type: ignore[misc]
+            for slice_key, chunk in self._atlas.slots:
                 if slice_key == self._slice.key:
                     levels[chunk.level].add(chunk)
         return dict(levels)
@@ -326,9 +346,10 @@ class TileFrame:
             return self._slice is None
         if self._cover is None or not self._cover.complete:
             return False
-        return not self._more and self._client.pending == 0
+        return not self._more and not self._hasty and self._client.pending == 0
 
     @property
     def stuck(self) -> bool:
         """Not settled, and nothing is on its way: reads have failed."""
-        return not self.settled and bool(self._failed) and self._client.pending == 0
+        waiting = self._hasty or self._client.pending > 0
+        return not self.settled and bool(self._failed) and not waiting
