@@ -1,7 +1,10 @@
 """Groups on disk: from third-party writers, by hand, and things that are no image."""
 
 import json
+import threading
 import warnings
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import ome_zarr.format
@@ -12,7 +15,7 @@ import zarr
 from yaozarrs import v05
 from yaozarrs.write.v05 import Bf2RawBuilder, write_image
 
-from napari_octree.sources import SourceError
+from napari_octree.sources import SourceError, as_level_source
 from napari_octree.sources.ome_zarr import name_of, read_ome_zarr
 from napari_octree.sources.ome_zarr_metadata import OmeZarrWarning
 from recording_array import random_pixels
@@ -152,6 +155,49 @@ def test_a_url():
     (image,) = read_ome_zarr("memory://remote/a.zarr")
     assert image.name == "a"
     np.testing.assert_array_equal(image.levels[0][:], PIXELS)
+
+
+class QuietFiles(SimpleHTTPRequestHandler):
+    """A server of files that cannot list folders."""
+
+    def list_directory(self, path):
+        self.send_error(404)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def http(tmp_path):
+    """The address of a plain server of this test's files."""
+    handler = partial(QuietFiles, directory=str(tmp_path))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.mark.parametrize("fmt", [ome_zarr.format.FormatV04(), ome_zarr.format.FormatV05()])
+def test_an_image_behind_plain_http(tmp_path, http, fmt):
+    write_by_ome_zarr(tmp_path / "a.ome.zarr", fmt)
+    (image,) = read_ome_zarr(f"{http}/a.ome.zarr")
+    assert image.name == "cells"
+    storage = as_level_source(image.levels[1]).storage
+    assert storage.source_name == f"{http}/a.ome.zarr/{image.metadata.datasets[1].path}"
+    region = storage.grid((1, 1, 1, 1)).region((0, 0, 0, 0))
+    box = tuple(slice(*edges) for edges in region)
+    expected = zarr.open_group(tmp_path / "a.ome.zarr", mode="r")[image.metadata.datasets[1].path]
+    np.testing.assert_array_equal(storage.read(region), expected[box])
+    again = read_ome_zarr(f"{http}/a.ome.zarr")[0].levels[1]
+    assert as_level_source(again).storage.key == storage.key
+
+
+def test_nothing_behind_plain_http(http):
+    with pytest.raises(SourceError, match="not zarr: no array or group is there"):
+        read_ome_zarr(f"{http}/nothing.zarr")
 
 
 def test_a_plain_group_of_numbered_arrays(tmp_path):
