@@ -156,7 +156,7 @@ class BrickVolume(Volume):
             ("ratio", geometry.ratio),
             ("shift", geometry.shift),
         ):
-            program[f"octree_{name}"] = _table(table)
+            self._set_table(name, table)
         program["u_rgb_mode"] = int(encoding.texels.channels > 1)
         program["clim"] = self._texture.clim_normalized
         self.set_place(np.eye(4), np.zeros(3))
@@ -285,8 +285,16 @@ class BrickVolume(Volume):
         geometry = self._geometry
         relative = (origin[::-1] - geometry.translation) / geometry.pitch
         base = np.floor(relative)
-        self.shared_program["octree_base"] = _table(base)
-        self.shared_program["octree_fraction"] = _table(relative - base)
+        self._set_table("base", base)
+        self._set_table("fraction", relative - base)
+
+    def _set_table(self, name: str, rows: np.ndarray) -> None:
+        """Hand over one row per level, (z, y, x)."""
+        # One by one: vispy forgets the shape of whole arrays when it compiles again. Unused levels
+        # too: it wants a value for everything.
+        for level in range(MAX_LEVELS):
+            row = rows[level] if level < len(rows) else np.ones(3)
+            self.shared_program[f"octree_{name}[{level}]"] = _xyz(row)
 
     def _prepare_transforms(self, view: Any) -> None:
         """Leave the transforms to `set_place`."""
@@ -296,7 +304,8 @@ class BrickVolume(Volume):
         matrices = volume_matrices(self)
         half = np.eye(4)
         half[3, :3] = -0.5
-        self.set_place(half @ matrices.to_render, matrices.focus + 0.5, half @ matrices.to_scene)
+        # vispy clips half a voxel off: it takes texture coordinates for data coordinates there.
+        self.set_place(half @ matrices.to_render, matrices.focus + 0.5, matrices.to_scene)
         if self._need_vertex_update:
             self._create_vertex_data()
         if self._need_interpolation_update:
@@ -333,10 +342,3 @@ def _rays(matrix: np.ndarray, inverse: np.ndarray, focus: np.ndarray) -> dict[st
 def _xyz(zyx: Any) -> tuple[float, ...]:
     """Turn the axes round: here (z, y, x) becomes GL's (x, y, z)."""
     return tuple(float(v) for v in np.asarray(zyx)[::-1])
-
-
-def _table(zyx: np.ndarray) -> np.ndarray:
-    """Rows of levels as a uniform array."""
-    table = np.ones((MAX_LEVELS, 3), np.float32)
-    table[: len(zyx)] = zyx[:, ::-1]
-    return table

@@ -126,19 +126,14 @@ def slot_grid(
     max_side : int
         GL's limit of texels per axis.
     """
-    capacity = max(min(bricks + 1, vram_bytes // encoding.nbytes), 2)
+    wanted, allowed = bricks + 1, max(vram_bytes // encoding.nbytes, 2)
     limits = [max(max_side // n, 1) for n in encoding.slot_shape]
-    x = min(int(np.ceil(capacity ** (1 / 3))), limits[2])
-    y = min(int(np.ceil((capacity / x) ** 0.5)), limits[1])
-    z = min(max(capacity // (x * y), 1), limits[0])
-    # The rounding of x and y must not cost what the budget allows, nor exceed it.
-    while x * y * z > capacity and (y > 1 or x > 1):
-        if y >= x:
-            y -= 1
-        else:
-            x -= 1
-    while x * y * (z + 1) <= capacity and z < limits[0]:
-        z += 1
-    if x * y * z < 2:
-        return 1, 1, 2
-    return z, y, x
+    best, best_grid = (0, 0), (1, 1, 2)
+    for y in range(1, limits[1] + 1):
+        for x in range(1, min(limits[2], allowed // y) + 1):
+            z = min(-(-wanted // (y * x)), allowed // (y * x), limits[0])
+            # As many as wanted or allowed, then near to a cube: GL's caches like it.
+            score = (min(z * y * x, wanted), -max(z, y, x))
+            if score > best:
+                best, best_grid = score, (z, y, x)
+    return best_grid

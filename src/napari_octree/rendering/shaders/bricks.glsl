@@ -4,19 +4,18 @@
 // float32 is exact where detail is. Per level the origin's own place in the grid of bricks is
 // given by a whole part (octree_base) and a fraction.
 
-#define MAX_LEVELS 24
 #define FAR 1e30
 #define CHILD_SLACK 0.00390625  // as in node_texture.py
 
 uniform sampler3D octree_nodes;       // (slot number, flag, lowest, highest value) of children
 uniform sampler3D octree_ranges;      // (lowest, highest value) of the cells of each slot
-uniform int octree_levels;
-uniform vec3 octree_pitch[MAX_LEVELS];     // size of a brick
-uniform vec3 octree_fraction[MAX_LEVELS];  // of the origin in its brick
-uniform vec3 octree_base[MAX_LEVELS];      // index of the origin's brick
-uniform vec3 octree_last[MAX_LEVELS];      // index of the last brick
-uniform vec3 octree_ratio[MAX_LEVELS];     // bricks of this level per brick of the next coarser
-uniform vec3 octree_shift[MAX_LEVELS];     // and where the coarser level begins, in bricks
+uniform int octree_levels;                 // at most 24: vispy knows arrays of literal size only
+uniform vec3 octree_pitch[24];     // size of a brick
+uniform vec3 octree_fraction[24];  // of the origin in its brick
+uniform vec3 octree_base[24];      // index of the origin's brick
+uniform vec3 octree_last[24];      // index of the last brick
+uniform vec3 octree_ratio[24];     // bricks of this level per brick of the next coarser
+uniform vec3 octree_shift[24];     // and where the coarser level begins, in bricks
 uniform vec3 octree_grid;             // slots of the atlas per axis
 uniform vec3 octree_block;            // children of a node per axis, at most
 uniform vec3 octree_brick;            // voxels of a brick

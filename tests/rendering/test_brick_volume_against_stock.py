@@ -1,0 +1,131 @@
+"""With all bricks of level 0, ours equals napari's own volume in every rendering mode."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from brick_scene import BrickScene, pyramid, smooth_volume
+from napari_octree.rendering.brick_volume import MODES
+
+SIZE = 64
+
+
+def as_type(volume: np.ndarray, dtype: str) -> tuple[np.ndarray, float]:
+    if dtype == "float32":
+        return volume, 1.0
+    top = np.iinfo(dtype).max
+    return (volume * top).astype(dtype), float(top)
+
+
+@pytest.fixture(scope="module", params=[0.0, 45.0], ids=["orthographic", "perspective"])
+def fov(request: Any) -> float:
+    return float(request.param)
+
+
+@pytest.fixture(scope="module", params=["uint8", "uint16", "float32"])
+def pair(request: Any, fov: float, qapp: Any) -> Iterator[tuple[BrickScene, Any, Any]]:
+    """A scene with stock's and our node, of the same blobs."""
+    volume, top = as_type(smooth_volume(SIZE), request.param)
+    scene = BrickScene(fov=fov)
+    clim = (0.1 * top, 0.9 * top)
+    stock = scene.add_stock(volume, clim)
+    ours = scene.add_bricks(pyramid(volume), clim)
+    scene.look((SIZE / 2,) * 3, 1.3 * SIZE)
+    yield scene, stock, ours
+    scene.close()
+
+
+@pytest.fixture
+def compare(pair: Any) -> Any:
+    """Draw both with some settings; then put the settings back."""
+    scene, stock, ours = pair
+    defaults = {
+        "method": "mip",
+        "interpolation": "linear",
+        "gamma": 1.0,
+        "clipping_planes": None,
+        "raycasting_mode": "volume",
+        "threshold": 0.5,
+        "attenuation": 0.05,
+        "mip_cutoff": None,
+        "minip_cutoff": None,
+    }
+
+    def run(**settings: Any) -> np.ndarray:
+        for name, value in {**defaults, **settings}.items():
+            setattr(stock, name, value)
+            setattr(ours, name, value)
+        expected = scene.picture(stock)
+        assert expected.std() > 5, "nothing to compare"
+        return np.abs(expected - scene.picture(ours)).max(axis=-1)
+
+    return run
+
+
+def assert_equal(difference: np.ndarray) -> None:
+    assert difference.mean() <= 0.01
+    assert (difference > 2).mean() <= 0.001
+
+
+@pytest.mark.parametrize("mode", [mode for mode in MODES if mode != "iso"])
+def test_mode(compare: Any, mode: str) -> None:
+    assert_equal(compare(method=mode))
+
+
+def test_iso_but_for_silhouettes(compare: Any) -> None:
+    difference = compare(method="iso")
+    # Where the surface is seen edge on, one sample more or less decides.
+    assert difference.mean() <= 0.02
+    assert (difference > 2).mean() <= 0.002
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"gamma": 0.5},
+        {"interpolation": "nearest"},
+        {"mip_cutoff": 0.3},
+        {"method": "minip", "minip_cutoff": 0.6},
+        {"clipping_planes": np.array([[[32, 32, 32], [1, 0.3, 0.2]]])},
+        {"clipping_planes": np.array([[[32, 30, 32], [0, 1, 0]], [[20, 0, 0], [-1, 0, 0.1]]])},
+    ],
+    ids=lambda settings: "-".join(settings),
+)
+def test_settings(compare: Any, settings: dict[str, Any]) -> None:
+    assert_equal(compare(**settings))
+
+
+@pytest.mark.parametrize("mode", ["mip", "average", "translucent"])
+def test_plane(compare: Any, mode: str) -> None:
+    plane = {
+        "plane_position": (SIZE / 2,) * 3,
+        "plane_normal": (1, 0.5, 0.2),
+        "plane_thickness": 6.0,
+    }
+    assert_equal(compare(method=mode, raycasting_mode="plane", **plane))
+
+
+def test_clipping_hides_all(compare: Any, pair: Any) -> None:
+    scene, _, ours = pair
+    ours.clipping_planes = np.array([[[1e4, 0, 0], [1, 0, 0]]])
+    assert scene.picture(ours).max() == 0
+
+
+def test_the_comparison_sees_half_a_voxel(compare: Any, monkeypatch: Any) -> None:
+    from napari_octree.rendering import brick_volume
+
+    original = brick_volume.volume_matrices
+
+    def shifted(node: Any) -> Any:
+        matrices = original(node)
+        to_render = matrices.to_render.copy()
+        to_render[3] += 0.5 * to_render[0]
+        return matrices._replace(to_render=to_render)
+
+    monkeypatch.setattr(brick_volume, "volume_matrices", shifted)
+    with pytest.raises(AssertionError):
+        assert_equal(compare())
