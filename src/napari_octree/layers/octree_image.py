@@ -395,6 +395,7 @@ class OctreeImage(Image):
             return self.settled or self._stuck
 
         MAIN_LOOP.run_until(done, timeout)
+        self._emit_progress()  # listeners hear of it before the caller goes on
         return self.settled
 
     @property
