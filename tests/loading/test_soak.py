@@ -26,11 +26,11 @@ def test_memory_stays_flat(bench):
     row = column = 10_000
     used = []
     for frame in range(FRAMES):
-        if frame % 8 == 0:
-            client.moving = frame % 16 == 0
+        if frame % 10 == 0:
+            client.moving = frame % 20 == 0
             row = max(row + rng.randint(-2, 2), 0)
             column = max(column + rng.randint(-2, 2), 0)
-            tier = Tier.COVERAGE if frame % 64 == 0 else Tier.IDEAL
+            tier = Tier.COVERAGE if frame % 80 == 0 else Tier.IDEAL
             client.replace(
                 [
                     request(source, row + r, column + c, size=4, tier=tier)
@@ -47,6 +47,6 @@ def test_memory_stays_flat(bench):
             used.append(len(gc.get_objects()))
             counts = b.loader.statistics
             assert counts.cached_bytes + counts.in_flight_bytes + counts.staged_bytes <= 40_000
-    assert source.count > FRAMES / 16
+    assert source.count > FRAMES / 20
     assert b.loader.statistics.evictions > 1000
     assert max(used[2:]) < 1.01 * used[1]

@@ -17,11 +17,6 @@ Part = tuple[Region, np.ndarray | None]
 """A chunk's box and its pixels; None where the fill value applies."""
 
 
-def shape_of(region: Region) -> tuple[int, ...]:
-    """Return the shape of a region."""
-    return tuple(stop - start for start, stop in region)
-
-
 def nbytes_of(region: Region, dtype: np.dtype) -> int:
     """Return the bytes of a region's pixels."""
     return prod(stop - start for start, stop in region) * dtype.itemsize
@@ -39,11 +34,6 @@ def grow(region: Region, apron: tuple[int, ...], shape: tuple[int, ...]) -> Regi
         (max(start - a, 0), min(stop + a, n))
         for (start, stop), a, n in zip(region, apron, shape, strict=True)
     )
-
-
-def touches(first: Region, second: Region) -> bool:
-    """Whether two regions have pixels in common."""
-    return _intersection(first, second) is not None
 
 
 def assemble(
@@ -74,36 +64,47 @@ def assemble(
     parts = list(parts)
     box, pixels = parts[0]
     if not any(apron) and len(parts) == 1 and pixels is not None:
-        return pixels[_within(region, box)]
+        return pixels[
+            tuple(slice(a - o, b - o) for (a, b), (o, _) in zip(region, box, strict=True))
+        ]
     origin = tuple(start - a for (start, _), a in zip(region, apron, strict=True))
     inner = grow(region, apron, shape)
-    block = np.empty(tuple(n + 2 * a for n, a in zip(shape_of(region), apron, strict=True)), dtype)
-    for box, pixels in parts:
-        _paste(block, origin, _intersection(box, region), box, pixels, fill_value)
-    _repeat_edges(block, origin, region)
-    if inner != region:
+    block = np.empty(
+        tuple(stop - start + 2 * a for (start, stop), a in zip(region, apron, strict=True)), dtype
+    )
+    fill = 0 if fill_value is None else fill_value
+    covered = sum(_paste(block, origin, inner, box, pixels, fill) for box, pixels in parts)
+    if covered < prod(stop - start for start, stop in inner):
+        # What lacks around the core repeats it: so the core alone, then the parts over it.
+        _repeat_edges(block, origin, region)
         for box, pixels in parts:
-            if not _contains(region, box):
-                _paste(block, origin, _intersection(box, inner), box, pixels, fill_value)
-        _repeat_edges(block, origin, inner)
+            _paste(block, origin, inner, box, pixels, fill)
+    _repeat_edges(block, origin, inner)
     return block
 
 
 def _paste(
     block: np.ndarray,
     origin: tuple[int, ...],
-    target: Region | None,
+    target: Region,
     box: Region,
     pixels: np.ndarray | None,
-    fill_value: object,
-) -> None:
-    if target is not None:
-        place = tuple(slice(a - o, b - o) for (a, b), o in zip(target, origin, strict=True))
-        block[place] = (
-            (0 if fill_value is None else fill_value)
-            if pixels is None
-            else pixels[_within(target, box)]
-        )
+    fill: object,
+) -> int:
+    """Write what a part has of `target`; return how many pixels that was."""
+    place = []
+    piece = []
+    size = 1
+    for (start, stop), (first, last), o in zip(target, box, origin, strict=True):
+        start = first if first > start else start
+        stop = last if last < stop else stop
+        if start >= stop:
+            return 0
+        place.append(slice(start - o, stop - o))
+        piece.append(slice(start - first, stop - first))
+        size *= stop - start
+    block[tuple(place)] = fill if pixels is None else pixels[tuple(piece)]
+    return size
 
 
 def _repeat_edges(block: np.ndarray, origin: tuple[int, ...], known: Region) -> None:
@@ -115,16 +116,3 @@ def _repeat_edges(block: np.ndarray, origin: tuple[int, ...], known: Region) -> 
             block[(*lead, slice(0, before))] = block[(*lead, slice(before, before + 1))]
         if after < block.shape[axis]:
             block[(*lead, slice(after, None))] = block[(*lead, slice(after - 1, after))]
-
-
-def _within(region: Region, box: Region) -> tuple[slice, ...]:
-    return tuple(slice(a - o, b - o) for (a, b), (o, _) in zip(region, box, strict=True))
-
-
-def _intersection(first: Region, second: Region) -> Region | None:
-    both = tuple((max(a, c), min(b, d)) for (a, b), (c, d) in zip(first, second, strict=True))
-    return both if all(start < stop for start, stop in both) else None
-
-
-def _contains(outer: Region, inner: Region) -> bool:
-    return all(a <= c and d <= b for (a, b), (c, d) in zip(outer, inner, strict=True))

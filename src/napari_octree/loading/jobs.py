@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from napari_octree.loading.assembly import Part, assemble, grow, storage_apron, touches
+from napari_octree.loading.assembly import Part, assemble, grow, storage_apron
 from napari_octree.loading.chunk_cache import ChunkId
 from napari_octree.loading.loader_pool import LoaderPool
 from napari_octree.loading.request import LoadedTile, TileState
@@ -49,6 +49,7 @@ class AssembleJob:
     ----------
     tile : Tile
     parts : list of Part
+        Those of the tile's own chunks first.
     complete : bool
         No chunk around the tile is absent.
     held : list of ChunkId
@@ -76,8 +77,8 @@ class AssembleJob:
             parts = [(around, read_checked(storage, around))]
         block = assemble(core, apron, storage.shape, storage.dtype, storage.fill_value, parts)
         data = request.finish(source.drop_fixed(block))
-        own = [pixels for box, pixels in parts if touches(box, core)]
-        missing = all(pixels is None for pixels in own)
+        own = parts[: max(len(self.tile.chunks), 1)]
+        missing = all(pixels is None for _, pixels in own)
         state = TileState.MISSING if missing else TileState.LOADED
         return LoadedTile(request.key, data, state, self.complete)
 

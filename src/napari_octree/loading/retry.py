@@ -30,7 +30,7 @@ _TRANSIENT_WORDS = re.compile(
     re.IGNORECASE,
 )
 _DENIED_WORDS = re.compile(r"PERMISSION_DENIED|UNAUTHENTICATED|access ?denied", re.IGNORECASE)
-_TRANSIENT_NAMES = frozenset(
+_TRANSIENT_NAMES = frozenset(  # truncated answers, in aiohttp and http.client
     {"ClientPayloadError", "ServerDisconnectedError", "IncompleteRead", "ContentLengthError"}
 )
 
@@ -66,6 +66,8 @@ class Verdict:
 def judge(error: BaseException) -> Verdict:
     """Tell transient errors (time-outs, connections, 429, 5xx) from permanent ones."""
     chain = list(_chain(error))
+    if any(type(link).__name__ in _TRANSIENT_NAMES for link in chain):
+        return Verdict(type(error).__name__, TRANSIENT_ATTEMPTS)  # whose text may name a status
     for link in chain:
         status = _http_status(link)
         if status is not None:
@@ -80,7 +82,7 @@ def judge(error: BaseException) -> Verdict:
             return Verdict(cause, 1)
         if isinstance(link, (FileNotFoundError, IsADirectoryError, NotADirectoryError)):
             return Verdict(cause, 1)
-        if isinstance(link, (TimeoutError, OSError)) or type(link).__name__ in _TRANSIENT_NAMES:
+        if isinstance(link, (TimeoutError, OSError)):
             return Verdict(cause, TRANSIENT_ATTEMPTS)
         if _TRANSIENT_WORDS.search(str(link)):
             return Verdict(cause, TRANSIENT_ATTEMPTS)

@@ -485,10 +485,7 @@ class Scheduler:
                 entry = cache.peek(chunk_id)
                 assert entry is not None  # held
                 parts.append((chunk_id.region, entry.pixels))
-            core = set(held)
             for chunk_id in tile.neighbours() if any(tile.request.apron) else ():
-                if chunk_id in core:
-                    continue
                 neighbour = cache.peek(chunk_id)
                 if neighbour is None:
                     gaps.append(chunk_id)

@@ -13,7 +13,7 @@ Everything here is touched under the loader's lock only.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from enum import Enum, auto
 
 from napari_octree.loading.assembly import grow, nbytes_of, storage_apron
@@ -116,6 +116,8 @@ class Tile:
     """A request on some client's list."""
 
     __slots__ = (
+        "around",
+        "block_bytes",
         "chunks",
         "client",
         "gaps",
@@ -136,6 +138,8 @@ class Tile:
         self.client = client
         self.request = request
         self.since = since
+        self.block_bytes = block_bytes_of(request)
+        self.around: tuple[ChunkId, ...] | None = None
         self.rank = 0
         self.lane: Lane | None = None
         self.position = 0
@@ -162,27 +166,30 @@ class Tile:
         )
 
     @property
-    def block_bytes(self) -> int:
-        """Bytes of the assembled block and, as an estimate, of what `finish` makes of it."""
-        request = self.request
-        n = request.source.dtype.itemsize
-        for (start, stop), apron in zip(request.region, request.apron, strict=True):
-            n *= stop - start + 2 * apron
-        return 2 * n
-
-    @property
     def core(self) -> Region:
         """The tile's own pixels in the storage array."""
         return self.request.source.storage_region(self.request.region)
 
-    def neighbours(self) -> Iterator[ChunkId]:
-        """All chunks that touch the tile or its apron."""
-        source = self.request.source
-        storage = source.storage
-        grid = storage.grid(source.storage_shape(self.request.hint))
-        apron = storage_apron(source, self.request.apron)
-        for index in grid.indices(grow(self.core, apron, storage.shape)):
-            yield ChunkId(storage.key, grid.region(index))
+    def neighbours(self) -> tuple[ChunkId, ...]:
+        """Return the chunks that touch the tile's apron, but not the tile."""
+        if self.around is None:
+            request = self.request
+            source = request.source
+            storage = source.storage
+            grid = storage.grid(source.storage_shape(request.hint))
+            apron = storage_apron(source, request.apron)
+            own = {chunk.chunk_id.region for chunk in self.chunks}
+            boxes = map(grid.region, grid.indices(grow(self.core, apron, storage.shape)))
+            self.around = tuple(ChunkId(storage.key, box) for box in boxes if box not in own)
+        return self.around
+
+
+def block_bytes_of(request: TileRequest) -> int:
+    """Return the bytes of the assembled block and (an estimate) of what `finish` makes of it."""
+    n = request.source.dtype.itemsize
+    for (start, stop), apron in zip(request.region, request.apron, strict=True):
+        n *= stop - start + 2 * apron
+    return 2 * n
 
 
 class Lane:
@@ -246,7 +253,7 @@ class GridMemo:
     """Storage chunks of a request's region; remembers grids for the length of one `replace`."""
 
     def __init__(self) -> None:
-        self._grids: dict[tuple[int, tuple[int, ...]], ChunkGrid] = {}
+        self._grids: dict[tuple[int, tuple[int, ...]], tuple[ChunkGrid, bool]] = {}
 
     def chunk_ids(self, request: TileRequest) -> list[ChunkId]:
         """Return the chunks that hold the request's own pixels (none if in memory)."""
@@ -255,12 +262,12 @@ class GridMemo:
         if storage.in_memory:
             return []
         name = (id(source), request.hint)
-        grid = self._grids.get(name)
-        if grid is None:
-            grid = self._grids[name] = storage.grid(source.storage_shape(request.hint))
+        known = self._grids.get(name)
+        if known is None:
+            grid = storage.grid(source.storage_shape(request.hint))
+            known = self._grids[name] = grid, any(i is not None for i in source.fixed)
+        grid, partly_fixed = known
+        region = source.storage_region(request.region) if partly_fixed else request.region
         key = storage.key
         box = grid.region
-        return [
-            ChunkId(key, box(index))
-            for index in grid.indices(source.storage_region(request.region))
-        ]
+        return [ChunkId(key, box(index)) for index in grid.indices(region)]
