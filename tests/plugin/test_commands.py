@@ -75,6 +75,18 @@ def test_selected_images_become_octree_images(model):
     assert (tuple(layer.scale), tuple(layer.translate)) == ((2, 3), (5, 6))
 
 
+def test_converting_moves_neither_sliders_nor_camera(model):
+    model.add_image(np.zeros((20, 8, 8), "u1"), name="stack")
+    model.dims.set_point(0, 5)
+    model.scene.camera.zoom = 3
+    commands.convert_selected(model)
+    assert model.dims.current_step[0] == 5
+    assert model.scene.camera.zoom == 3
+    (layer,) = model.layers
+    assert layer.name == "stack"
+    assert model.layers.selection == {layer}
+
+
 def test_single_arrays_and_rgb_are_converted(model):
     model.add_image(np.zeros((9, 8, 3), "u1"), rgb=True)
     commands.convert_selected(model)

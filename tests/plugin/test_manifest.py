@@ -55,6 +55,14 @@ def test_preferences_are_keys_of_the_configuration(manifest):
             assert schema.default == expected, f"{section}.{key}"
 
 
+def test_numbers_have_bounds_that_hold_the_default(manifest):
+    """Without a maximum napari's form stops at 99.99, and saves that."""
+    for contribution in manifest.contributions.configurations.values():
+        for key, schema in contribution.properties.items():
+            if schema.type in ("integer", "number"):
+                assert schema.minimum <= schema.default <= schema.maximum, key
+
+
 def test_the_installed_package_points_at_it():
     manager = PluginManager()
     manager.discover()

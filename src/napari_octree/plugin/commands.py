@@ -7,9 +7,9 @@ a layer is replaced only after its successor has been made.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
-from napari.layers import Image, Labels
+from napari.layers import Image, Labels, Layer
 from napari.settings import get_settings
 from napari.utils.notifications import show_info
 
@@ -52,18 +52,19 @@ def open_path(viewer: napari.viewer.Viewer, path: str) -> None:
 
 def convert_selected(viewer: napari.viewer.Viewer) -> None:
     """Replace the selected images by OctreeImages of the same data and looks."""
-    images = [layer for layer in _selected(viewer) if is_convertible(layer)]
+    images = [layer for layer in _selected(viewer) if is_stock_image(layer)]
     if not images:
         show_info("Select an image layer to convert.")
     for image in images:
-        converted = as_octree_image(image)
-        position = viewer.layers.index(image)
+        converted, name = as_octree_image(image), image.name
+        # Before the old one goes: an empty viewer forgets its camera and its sliders.
+        viewer.layers.insert(viewer.layers.index(image), converted)
         viewer.layers.remove(image)
-        viewer.layers.insert(position, converted)
+        converted.name = name
 
 
-def is_convertible(layer: object) -> bool:
-    """Whether a layer is a stock image."""
+def is_stock_image(layer: Layer) -> TypeGuard[Image]:
+    """Whether a layer is an image, and no OctreeImage yet."""
     return isinstance(layer, Image) and not isinstance(layer, OctreeImage | Labels)
 
 
@@ -106,7 +107,7 @@ def reload(viewer: napari.viewer.Viewer) -> None:
         layer.reload()
 
 
-def _selected(viewer: napari.viewer.Viewer) -> list[object]:
+def _selected(viewer: napari.viewer.Viewer) -> list[Layer]:
     """The selected layers, from bottom to top."""
     return [layer for layer in viewer.layers if layer in viewer.layers.selection]
 
