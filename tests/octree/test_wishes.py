@@ -172,3 +172,11 @@ def test_nothing_in_view_still_wants_the_overview():
     found = intersect(LARGE, View.of_box((-900.0, -900.0), (-800.0, -800.0)))
     wishes = wish_list(LARGE, found, motion=AT_REST)
     assert {w.tier for w in wishes} == {Tier.OVERVIEW}
+
+
+def test_at_rest_only_the_ring_is_prefetched_even_on_a_threshold():
+    found = intersect(LARGE, dataclasses.replace(VIEW, pixel_size=(2.0, 2.0)))
+    ahead = [w for w in wish_list(LARGE, found) if w.tier is Tier.PREFETCH]
+    assert ahead
+    assert {w.relative_level for w in ahead} == {0}
+    assert not {w.key for w in ahead} & set(found.chunks)

@@ -19,7 +19,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import compress, repeat
+from itertools import chain, compress, repeat
 
 import numpy as np
 import numpy.typing as npt
@@ -266,8 +266,9 @@ def _resident_in(keys: Collection[ChunkKey], level: int, boxes: IntArray) -> Int
         cells = [(r, c) for r in range(r0, r1) for c in range(c0, c1) if (level, (r, c)) in keys]
     else:
         cells = [(r, c) for _, (r, c) in keys if r0 <= r < r1 and c0 <= c < c1]
-        cells.sort()
-    return np.array(cells, np.int64).reshape(-1, 2)
+    found = np.fromiter(chain.from_iterable(cells), np.int64, 2 * len(cells)).reshape(-1, 2)
+    # A set gives its members in any order; plans of equal input are equal.
+    return found[np.lexsort((found[:, 1], found[:, 0]))]
 
 
 def _join(
