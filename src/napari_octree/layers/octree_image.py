@@ -28,6 +28,7 @@ from napari_octree.layers._napari import (
     register_visual,
     variable_name,
 )
+from napari_octree.layers.data_lease import DataLease
 from napari_octree.layers.display_options import OctreeDisplayOptions
 from napari_octree.layers.main_loop import MAIN_LOOP
 from napari_octree.layers.octree_slice import ImagePyramid, OctreeSlice
@@ -135,6 +136,7 @@ class OctreeImage(Image):
         self._sources = sources
         self._level_transforms = level_transforms
         self._pyramid: ImagePyramid | None = None
+        self._lease: DataLease | None = None
         self._octree_slices: dict[SliceKey, OctreeSlice] = {}
         self._was_settled = False
         self._last_progress = OctreeProgress()
@@ -174,8 +176,16 @@ class OctreeImage(Image):
             )
         self._version = next(_VERSIONS)
         self._octree_slices.clear()
+        former, self._lease = self._lease, DataLease(self._loader)
+        self._lease.use(source.storage.key for source in self._sources)
+        if former is not None:
+            former.release()
         self._pyramid = ImagePyramid(
-            self._sources, tuple(transforms), bool(self.rgb), self._config.octree.tile_size
+            self._sources,
+            tuple(transforms),
+            bool(self.rgb),
+            self._config.octree.tile_size,
+            brick_size=self._config.octree.brick_size,
         )
 
     @property
@@ -250,6 +260,8 @@ class OctreeImage(Image):
             while len(self._octree_slices) >= 8:  # a few, for viewers at different slices
                 del self._octree_slices[next(iter(self._octree_slices))]
             found = self._octree_slices[key] = OctreeSlice(self._pyramid, key)
+            if self._lease is not None:
+                self._lease.use(source.storage.key for source in found.sources)
         return found
 
     def _on_slice_moved(self) -> None:

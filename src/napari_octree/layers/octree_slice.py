@@ -43,7 +43,9 @@ class ImagePyramid:
         Texels a side.
     max_overview : int
         Where a slice's coarsest level is larger than this many pixels a side, coarser ones are
-        computed from it in workers.
+        computed from it in workers. In 3-D two bricks a side take its place.
+    brick_size : int
+        Voxels a side of a brick.
     """
 
     sources: tuple[LevelSource, ...]
@@ -51,6 +53,7 @@ class ImagePyramid:
     rgb: bool
     tile_size: int
     max_overview: int = 1024
+    brick_size: int = 64
 
     @property
     def shapes(self) -> tuple[tuple[int, ...], ...]:
@@ -76,11 +79,13 @@ class OctreeSlice:
         self.pyramid = pyramid
         self.key = key
         axes = list(key.displayed)
+        shapes = [tuple(shape[a] for a in axes) for shape in pyramid.shapes]
+        volume = len(axes) == 3
         self.octree = Octree.from_shapes(
-            [tuple(shape[a] for a in axes) for shape in pyramid.shapes],
-            pyramid.tile_size,
+            shapes,
+            brick_shape(shapes[0], pyramid.brick_size) if volume else pyramid.tile_size,
             transforms=[t.select(axes) for t in pyramid.transforms],
-            max_overview=pyramid.max_overview,
+            max_overview=2 * pyramid.brick_size if volume else pyramid.max_overview,
         )
 
     @cached_property
@@ -103,8 +108,8 @@ class OctreeSlice:
     def hint(self) -> tuple[int, ...]:
         """Chunk shape for sources that have none of their own."""
         shape = [1] * len(self.pyramid.shapes[0])
-        for axis in self.key.displayed:
-            shape[axis] = self.pyramid.tile_size
+        for axis, size in zip(self.key.displayed, self.octree.levels[0].tile_shape, strict=True):
+            shape[axis] = size
         return (*shape, *self.pyramid.colour_axis)
 
     def ranges(self, level: int) -> tuple[tuple[int, int] | None, ...]:
@@ -206,3 +211,9 @@ class OctreeSlice:
         )
         index = tuple(i // n for i, n in zip(pixel, grid.tile_shape, strict=True))
         return ChunkKey(level, index), pixel
+
+
+def brick_shape(extent: Sequence[int], brick_size: int) -> tuple[int, ...]:
+    """Voxels of a brick per axis: `brick_size`, or less where the whole image is thinner."""
+    step = min(16, brick_size)
+    return tuple(min(brick_size, -(-n // step) * step) for n in extent)

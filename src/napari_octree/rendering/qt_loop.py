@@ -19,11 +19,10 @@ class QtLoop(QObject):
     """A `Toolkit` for the main loop; lives in the GUI thread."""
 
     _woken = Signal()
-    turned = Signal()
-    """Callbacks have been called."""
 
     def __init__(self) -> None:
         super().__init__()
+        self._waiting: list[tuple[Callable[[], bool], QEventLoop]] = []
         self._lock = threading.Lock()
         self._pending = False
         self._woken.connect(self._drain, Qt.ConnectionType.QueuedConnection)
@@ -40,7 +39,9 @@ class QtLoop(QObject):
         with self._lock:
             self._pending = False
         MAIN_LOOP.drain()
-        self.turned.emit()
+        for done, loop in self._waiting:
+            if done():
+                loop.quit()
 
     def run_until(self, done: Callable[[], bool], timeout: float) -> bool:
         """Run Qt's event loop until `done()` or `timeout` seconds (GUI thread)."""
@@ -48,21 +49,16 @@ class QtLoop(QObject):
         if done():
             return True
         loop = QEventLoop()
-
-        def check() -> None:
-            if done():
-                loop.quit()
-
-        self.turned.connect(check)
         deadline = QTimer()
         deadline.setSingleShot(True)
         deadline.timeout.connect(loop.quit)
         deadline.start(max(int(timeout * 1000), 0))
+        self._waiting.append((done, loop))
         try:
             loop.exec_() if hasattr(loop, "exec_") else loop.exec()
         finally:
+            self._waiting.pop()
             deadline.stop()
-            self.turned.disconnect(check)
         return done()
 
 
