@@ -1,6 +1,7 @@
 """Every kind of array gives the same pixels, chunk by chunk, and is not read before."""
 
 import gc
+import pickle
 import subprocess
 import sys
 
@@ -181,6 +182,18 @@ def test_fresh_arrays_have_keys_of_their_own(array):
 
 def test_fresh_arrays_have_the_same_pixels(array):
     np.testing.assert_array_equal(read_all(as_level_source(array, fresh=True)), PIXELS)
+
+
+@pytest.mark.parametrize(
+    "kind", sorted(KINDS.keys() - {"h5py"}), indirect=True
+)  # its files stay here
+def test_other_processes_read_the_same_pixels_under_the_same_key(kind, array):
+    storage = as_level_source(array).storage
+    region = storage.grid(HINT).region((0, 0, 0))
+    expected = storage.read(region)
+    twin = pickle.loads(pickle.dumps(storage))
+    assert twin.key == storage.key
+    np.testing.assert_array_equal(twin.read(region), expected)
 
 
 def test_reads_in_memory_are_views():
