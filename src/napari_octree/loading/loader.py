@@ -26,12 +26,14 @@ from psygnal import Signal
 from napari_octree.config import OctreeConfig
 from napari_octree.loading.chunk_cache import ChunkCache
 from napari_octree.loading.client import LoaderClient
+from napari_octree.loading.dask_executor import DaskExecutor
 from napari_octree.loading.delay_queue import DelayQueue, Timer
 from napari_octree.loading.executors import Executor, InlineExecutor, ThreadExecutor
 from napari_octree.loading.failure import LoadFailure
 from napari_octree.loading.jobs import AssembleJob, ReadJob
 from napari_octree.loading.lanes import next_due
 from napari_octree.loading.loader_pool import LoaderPool, LoaderPools
+from napari_octree.loading.process_executor import ProcessExecutor
 from napari_octree.loading.request import LoadedTile
 from napari_octree.loading.scheduler import Scheduler
 from napari_octree.loading.statistics import LoaderStatistics, snapshot
@@ -279,10 +281,16 @@ def _pools_of(config: OctreeConfig) -> LoaderPools:
 
 
 def _executor_of(config: OctreeConfig, pools: LoaderPools, assemblers: int) -> Executor:
-    if config.loader_defaults.force_synchronous:
+    defaults = config.loader_defaults
+    if defaults.force_synchronous:
         return InlineExecutor()
     # Enough threads that an assembly never waits behind reads that hang.
-    return ThreadExecutor(pools.num_workers + assemblers)
+    threads = pools.num_workers + assemblers
+    if defaults.executor == "processes":
+        return ProcessExecutor(threads)
+    if defaults.executor == "dask":
+        return DaskExecutor(assemblers)
+    return ThreadExecutor(threads)
 
 
 _defaults: dict[str, ChunkLoader] = {}

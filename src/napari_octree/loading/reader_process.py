@@ -1,0 +1,108 @@
+"""Reads in a process of its own: both ends of a pipe.
+
+Invariants: one question, then one answer; the child ends when its input ends, so it never outlives
+the parent by more than a read; what readers print in the child goes to standard error, as standard
+output carries the answers.
+
+Run as `python -m napari_octree.loading.reader_process` (not by `multiprocessing`, which would run
+the user's main script again).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+
+from napari_octree.sources.protocol import Region, StorageArray
+
+
+class NotPicklableError(TypeError):
+    """The source cannot be sent to another process."""
+
+
+class ReaderProcess:
+    """The parent's end; used by one thread at a time."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "napari_octree.loading.reader_process"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        )
+
+    def read(self, storage: StorageArray, region: Region) -> np.ndarray | None:
+        """Read a chunk in the other process.
+
+        Raises
+        ------
+        NotPicklableError
+            The source cannot be pickled here, or not be unpickled there.
+        ConnectionError
+            The process has died.
+        Exception
+            Whatever the read raised there.
+        """
+        try:
+            question = pickle.dumps((storage, region), protocol=5)
+        except Exception as error:  # pickling runs the source's own code
+            raise NotPicklableError(str(error)) from error
+        sink, answers = self._process.stdin, self._process.stdout
+        assert sink is not None
+        assert answers is not None
+        try:
+            pickle.dump(question, sink, protocol=5)
+            sink.flush()
+            good, answer = pickle.load(answers)
+        except (EOFError, OSError, pickle.UnpicklingError) as error:
+            raise ConnectionError("the reading process has died") from error
+        if not good:
+            raise answer
+        return answer
+
+    def kill(self) -> None:
+        """End the process at once (any thread)."""
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):  # the other end is gone, as it should be
+                    pipe.close()
+
+
+def _answer(question: bytes) -> tuple[bool, object]:
+    try:
+        storage, region = pickle.loads(question)
+    except Exception as error:  # e.g. a class of the user's main script
+        return False, NotPicklableError(str(error))
+    try:
+        return True, storage.read(region)
+    except BaseException as error:  # a reader is foreign code; the parent judges what it raised
+        try:
+            pickle.loads(pickle.dumps(error))
+        except Exception:  # errors with constructors of their own
+            return False, RuntimeError(f"{type(error).__name__}: {error}")
+        return False, error
+
+
+def main() -> None:
+    """Answer until the input ends."""
+    questions = sys.stdin.buffer
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    while True:
+        try:
+            question = pickle.load(questions)
+        except EOFError:
+            return
+        pickle.dump(_answer(question), answers, protocol=5)
+        answers.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,152 @@
+"""Other processes and a dask cluster; real ones, waited for by events."""
+
+import os
+import threading
+from functools import partial
+
+import numpy as np
+import pytest
+
+from loading.loader_bench import expected, request, take_all
+from napari_octree.config import OctreeConfig
+from napari_octree.loading import ChunkLoader, TileState
+from napari_octree.loading.dask_executor import DaskExecutor
+from napari_octree.loading.testing import SimulatedSource, VirtualClock
+
+
+def fails_in_the_first_row(region):
+    return PermissionError("no") if region[0][0] == 0 else None
+
+
+def dies_once(flag, region):
+    """Kill the process that reads, but only the first time."""
+    try:
+        os.close(os.open(flag, os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        return None
+    os._exit(1)
+
+
+def config(executor):
+    return OctreeConfig(
+        loader_defaults={"executor": executor},
+        octree={"loaders": {0: {"num_workers": 2, "delay_queue_ms": 0}}},
+    )
+
+
+def load(loader, source):
+    woken = threading.Event()
+    client = loader.open(woken.set)
+    client.replace([request(source, r, c, apron=0) for r in range(4) for c in range(5)])
+    tiles = {}
+    while client.pending:
+        assert woken.wait(60)
+        woken.clear()
+        tiles |= {tile.key: tile for tile in take_all(client)}
+    return tiles | {tile.key: tile for tile in take_all(client)}
+
+
+def check(tiles, source, failed_rows=()):
+    for (_, r, c), tile in tiles.items():
+        if r in failed_rows:
+            assert tile.state is TileState.FAILED
+        else:
+            np.testing.assert_array_equal(
+                tile.data, expected(source, request(source, r, c, apron=0))
+            )
+    assert len(tiles) == 20
+
+
+@pytest.fixture
+def processes():
+    loader = ChunkLoader(config("processes"))
+    yield loader
+    loader.close()
+
+
+def test_processes_read(processes):
+    source = SimulatedSource((32, 40), (8, 8), error=fails_in_the_first_row)
+    check(load(processes, source), source, failed_rows=(0,))
+    assert source.reads == []  # not in this process
+    assert [f.cause for f in processes.failures] == ["PermissionError"]
+
+
+def test_a_source_that_cannot_be_pickled_is_read_in_threads(processes):
+    source = SimulatedSource((32, 40), (8, 8), error=lambda region: None)
+    check(load(processes, source), source)
+    assert len(source.reads) == 20
+
+
+def test_a_process_that_dies_is_replaced(processes, tmp_path):
+    source = SimulatedSource((32, 40), (8, 8), error=partial(dies_once, str(tmp_path / "died")))
+    check(load(processes, source), source)
+    assert processes.statistics.sources["simulated"].retries == 1
+
+
+@pytest.fixture
+def cluster():
+    distributed = pytest.importorskip("distributed")
+    with (
+        distributed.LocalCluster(
+            n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        yield client
+
+
+def test_a_dask_cluster_reads(cluster):
+    loader = ChunkLoader(config("dask"))
+    source = SimulatedSource((32, 40), (8, 8), error=fails_in_the_first_row)
+    check(load(loader, source), source, failed_rows=(0,))
+    loader.close()
+
+
+class Gate:
+    """Shared by all copies in this process, as a pickled event could not be."""
+
+    entered = threading.Semaphore(0)
+    open = threading.Event()
+
+
+def waits(region):
+    Gate.entered.release()
+    assert Gate.open.wait(30)
+
+
+def test_futures_that_left_the_list_are_cancelled(cluster):
+    Gate.open.clear()
+    executor = DaskExecutor(2, cluster)
+    loader = ChunkLoader(config("dask"), executor=executor, timer=VirtualClock())
+    woken = threading.Event()
+    client = loader.open(woken.set)
+    source = SimulatedSource((32, 40), (8, 8), error=waits)
+    client.replace([request(source, 0, 0)])
+    assert Gate.entered.acquire(timeout=30)
+    (job,) = loader._scheduler.running
+    cancelled = threading.Event()
+    job.handle.add_done_callback(lambda future: cancelled.set())
+    client.replace([])
+    assert cancelled.wait(30)
+    assert job.handle.cancelled()
+    Gate.open.set()
+    client.replace([request(source, 0, 0)])
+    while client.pending:
+        assert woken.wait(30)
+        woken.clear()
+    assert client.take() is not None
+    loader.close()
+
+
+def test_dask_without_a_client_is_a_failure_that_says_so():
+    loader = ChunkLoader(config("dask"))
+    source = SimulatedSource((8, 8), (8, 8))
+    woken = threading.Event()
+    client = loader.open(woken.set)
+    client.replace([request(source, 0, 0)])
+    while client.pending:
+        assert woken.wait(30)
+        woken.clear()
+    assert client.take().state is TileState.FAILED
+    assert "client" in loader.failures[0].message.lower()
+    loader.close()
