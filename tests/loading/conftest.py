@@ -10,10 +10,11 @@ from napari_octree.loading.testing import SimulatedSource, VirtualClock, Virtual
 def bench():
     benches = []
 
-    def make(ram_bytes=2**22, executor=None, **sections):
+    def make(ram_bytes=2**22, executor=None, memory_options=None, **sections):
         sections.setdefault("loader_defaults", {})
         sections.setdefault("octree", {"loaders": {0: {"delay_queue_ms": 0}}})
-        config = OctreeConfig(memory={"ram_bytes": max(ram_bytes, 2**20)}, **sections)
+        memory = {"ram_bytes": max(ram_bytes, 2**20), **(memory_options or {})}
+        config = OctreeConfig(memory=memory, **sections)
         clock = VirtualClock()
         executor = VirtualExecutor() if executor is None else executor
         loader = ChunkLoader(config, timer=clock, executor=executor, seed=0)

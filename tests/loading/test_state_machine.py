@@ -137,6 +137,10 @@ class LoaderMachine(RuleBasedStateMachine):
     def retry(self, user):
         user.client.retry()
 
+    @rule(name=st.sampled_from(["one", "two"]))
+    def forget(self, name):
+        self.loader.forget(name)
+
     @rule(user=consumes(users))
     def close(self, user):
         user.wishes = {}

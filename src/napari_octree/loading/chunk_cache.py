@@ -175,9 +175,10 @@ class ChunkCache:
             self._scorer.forget(chunk_id)
 
     def forget(self, storage: Hashable) -> None:
-        """Drop all chunks of one array."""
-        for chunk_id in [i for i in self._entries if i.storage == storage]:
-            self.discard(chunk_id)
+        """Drop all chunks of one array that are not held."""
+        own = [i for i, e in self._entries.items() if i.storage == storage and not e.holds]
+        for chunk_id in own:
+            self._evict(chunk_id)
 
     def set_listed(self, chunk_id: ChunkId, listed: bool) -> None:
         """Say whether the chunk belongs to some client's current list."""

@@ -17,6 +17,7 @@ import logging
 import os
 import random
 import threading
+import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -28,10 +29,12 @@ from napari_octree.loading.chunk_cache import ChunkCache
 from napari_octree.loading.client import LoaderClient
 from napari_octree.loading.dask_executor import DaskExecutor
 from napari_octree.loading.delay_queue import DelayQueue, Timer
+from napari_octree.loading.disk_cache import DiskCache
 from napari_octree.loading.executors import Executor, InlineExecutor, ThreadExecutor
 from napari_octree.loading.failure import LoadFailure
 from napari_octree.loading.jobs import AssembleJob, ReadJob
 from napari_octree.loading.lanes import next_due
+from napari_octree.loading.latency_log import LatencyLog
 from napari_octree.loading.loader_pool import LoaderPool, LoaderPools
 from napari_octree.loading.process_executor import ProcessExecutor
 from napari_octree.loading.request import LoadedTile
@@ -84,6 +87,10 @@ class ChunkLoader:
         self._timer: Timer = DelayQueue() if timer is None else timer
         self._executor = _executor_of(config, pools, assemblers) if executor is None else executor
         self._read_limit_s = read_limit_s
+        memory = config.memory
+        self._disk = DiskCache(memory.disk_path, memory.disk_bytes) if memory.disk_bytes else None
+        log_path = config.loader_defaults.log_path
+        self._log = LatencyLog(log_path) if log_path is not None else None
         self._scheduler = Scheduler(pools, self.cache, assemblers, random.Random(seed))
         self._lock = threading.Lock()
         self._closed = False
@@ -106,9 +113,19 @@ class ChunkLoader:
             self._scheduler.clients.append(wishes)
         return LoaderClient(self, wishes)
 
-    def forget(self, storage_key: object) -> None:
-        """Free what is cached of an array that nobody will ask for again (its data changed)."""
+    def forget(self, storage_key: object, source_name: str | None = None) -> None:
+        """Free what is cached of an array that nobody will ask for again, or not so.
+
+        Parameters
+        ----------
+        storage_key : Hashable
+            `StorageArray.key`.
+        source_name : str, optional
+            `StorageArray.source_name`: its chunks on disk are dropped too, as its data changed.
+        """
         self._change(lambda scheduler, _: scheduler.forget(storage_key))
+        if self._disk is not None and source_name is not None:
+            self._disk.forget(source_name)
 
     @property
     def failures(self) -> tuple[LoadFailure, ...]:
@@ -137,6 +154,10 @@ class ChunkLoader:
         self._executor.close(wait_s)
         with self._lock:
             self.cache.clear()
+        if self._disk is not None:
+            self._disk.close()
+        if self._log is not None:
+            self._log.close()
 
     # ---- every change ----------------------------------------------------------------------
 
@@ -155,9 +176,11 @@ class ChunkLoader:
                 self._set_timers(now)
         for job in jobs:
             if isinstance(job, ReadJob):
-                job.handle = self._executor.read(
-                    job.chunk.storage, job.chunk.chunk_id.region, _Reading(self, job)
-                )
+                storage = job.chunk.storage
+                if self._disk is not None:
+                    storage = self._disk.wrap(storage)
+                region = job.chunk.chunk_id.region
+                job.handle = self._executor.read(storage, region, _Reading(self, job))
             else:
                 self._executor.run(_Assembling(self, job))
         for read in abandoned:
@@ -243,6 +266,13 @@ class _Reading:
         self, pixels: np.ndarray | None, error: BaseException | None, seconds: float
     ) -> None:
         job = self._job
+        if (log := self._loader._log) is not None:
+            nbytes = 0 if pixels is None else pixels.nbytes
+            result = type(error).__name__ if error is not None else "loaded"
+            if error is None and pixels is None:
+                result = "missing"
+            storage, region = job.chunk.storage, job.chunk.chunk_id.region
+            log.read(storage.source_name, region, job.queued_s, seconds, nbytes, result)
         self._loader._change(
             lambda scheduler, now: scheduler.read_finished(job, pixels, error, seconds, now)
         )
@@ -261,10 +291,16 @@ class _Assembling:
         job = self._job
         result: LoadedTile | None = None
         error: BaseException | None = None
+        started = time.perf_counter()
         try:
             result = job.run()
         except BaseException as raised:  # `finish` and arrays in memory are foreign code
             error = raised
+        if (log := self._loader._log) is not None:
+            seconds = time.perf_counter() - started
+            nbytes = 0 if result is None or result.data is None else result.data.nbytes
+            outcome = type(error).__name__ if result is None else result.state.value
+            log.assembled(job.tile.request.key, seconds, nbytes, outcome)
         self._loader._change(lambda scheduler, _: scheduler.assembled(job, result, error))
 
 

@@ -1,0 +1,115 @@
+"""Storage chunks of far stores, kept on disk between sessions.
+
+Invariants: bounded in bytes; safe with several processes (it is a `diskcache.Cache`, an SQLite
+data base and files); holds nothing but bytes, so that reading it runs no code; whatever goes wrong
+with the disk, the chunk is read from its store.
+
+A chunk is found again by the array's address, shape, type and the chunk's box. An array that
+is written anew with other metadata is never mixed up with the old one; one whose pixels change
+under unchanged metadata is served as it was until `forget`.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from pathlib import Path
+
+import numpy as np
+
+from napari_octree.sources.protocol import ChunkGrid, Region, StorageArray
+
+logger = logging.getLogger("napari_octree.loader")
+
+_NOTHING = b""
+"""Stands for a chunk that the store does not hold."""
+
+
+def is_far(storage: StorageArray) -> bool:
+    """Whether the array's store is at an address on a network."""
+    scheme, separator, _ = storage.source_name.partition("://")
+    return bool(separator) and scheme not in ("file", "memory")
+
+
+class DiskCache:
+    """Chunks on disk.
+
+    Parameters
+    ----------
+    path : Path or None
+        The folder; None for the user's cache folder.
+    limit_bytes : int
+
+    Raises
+    ------
+    ImportError
+        The package diskcache is not installed (`pip install napari-octree[disk]`).
+    """
+
+    def __init__(self, path: Path | None, limit_bytes: int) -> None:
+        import diskcache
+        from platformdirs import user_cache_path
+
+        folder = user_cache_path("napari-octree") / "chunks" if path is None else path
+        self._cache = diskcache.Cache(str(folder), size_limit=limit_bytes)
+        self._errors = (OSError, sqlite3.Error, diskcache.Timeout)
+
+    def wrap(self, storage: StorageArray) -> StorageArray:
+        """Return the array with reads that look on disk first; itself if it is near."""
+        return CachedOnDisk(storage, self) if is_far(storage) else storage
+
+    def read(self, storage: StorageArray, region: Region) -> np.ndarray | None:
+        """Return a chunk from disk, else from its store."""
+        key = f"{storage.source_name} {storage.shape} {storage.dtype.str} {region}"
+        shape = tuple(stop - start for start, stop in region)
+        try:
+            kept = self._cache.get(key)
+        except self._errors as error:
+            logger.warning("the disk cache cannot be read: %s", error)
+            kept = None
+        if kept == _NOTHING:
+            return None
+        if kept is not None and len(kept) == np.prod(shape) * storage.dtype.itemsize:
+            return np.frombuffer(kept, storage.dtype).reshape(shape)
+        pixels = storage.read(region)
+        try:
+            value = _NOTHING if pixels is None else np.ascontiguousarray(pixels).tobytes()
+            self._cache.set(key, value, tag=storage.source_name)
+        except self._errors as error:
+            logger.warning("the disk cache cannot be written: %s", error)
+        return pixels
+
+    def forget(self, source_name: str) -> None:
+        """Drop all chunks of the arrays at an address."""
+        self._cache.evict(source_name)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes on disk."""
+        return int(self._cache.volume())
+
+    def close(self) -> None:
+        """Close the data base."""
+        self._cache.close()
+
+
+class CachedOnDisk:
+    """A `StorageArray` whose reads look on disk first."""
+
+    def __init__(self, storage: StorageArray, disk: DiskCache) -> None:
+        self._storage = storage
+        self._disk = disk
+        self.key = storage.key
+        self.shape = storage.shape
+        self.dtype = storage.dtype
+        self.in_memory = storage.in_memory
+        self.source_name = storage.source_name
+        self.fill_value = storage.fill_value
+
+    def grid(self, hint: tuple[int, ...]) -> ChunkGrid:
+        """Return the array's own grid."""
+        return self._storage.grid(hint)
+
+    def read(self, region: Region) -> np.ndarray | None:
+        """Read a chunk from disk, else from its store."""
+        return self._disk.read(self._storage, region)

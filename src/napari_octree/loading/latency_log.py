@@ -1,0 +1,68 @@
+"""A log of every read and every assembled tile: JSON lines in a local file.
+
+Invariants: nothing is written unless `loader_defaults.log_path` is set; one line is one event,
+written whole; a disk that is full or away ends the log, never the loading.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from pathlib import Path
+
+logger = logging.getLogger("napari_octree.loader")
+
+
+class LatencyLog:
+    """Appends events to a file.
+
+    Parameters
+    ----------
+    path : Path
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._lock = threading.Lock()
+        self._file = path.expanduser().open("a", encoding="utf-8", buffering=1)
+
+    def read(
+        self, source: str, region: object, queued_s: float, read_s: float, nbytes: int, result: str
+    ) -> None:
+        """Note one read of a storage chunk; `read_s` includes decoding."""
+        self._write(
+            event="read",
+            source=source,
+            region=region,
+            queue_ms=round(1000 * queued_s, 3),
+            read_ms=round(1000 * read_s, 3),
+            bytes=nbytes,
+            result=result,
+        )
+
+    def assembled(self, key: object, assemble_s: float, nbytes: int, result: str) -> None:
+        """Note one assembled tile."""
+        self._write(
+            event="tile",
+            key=str(key),
+            assemble_ms=round(1000 * assemble_s, 3),
+            bytes=nbytes,
+            result=result,
+        )
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._file.close()
+
+    def _write(self, **event: object) -> None:
+        line = json.dumps({"time": round(time.time(), 3), **event}) + "\n"
+        with self._lock:
+            if self._file.closed:
+                return
+            try:
+                self._file.write(line)
+            except OSError as error:
+                logger.warning("the latency log ends: %s", error)
+                self._file.close()

@@ -1,0 +1,130 @@
+import math
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from napari_octree.loading.chunk_cache import ENTRY_BYTES, ChunkCache, ChunkId, ChunkScorer
+
+
+def chunk(i, storage="a"):
+    return ChunkId(storage, ((i, i + 1),))
+
+
+def pixels(n=100):
+    return np.zeros(n, np.uint8)
+
+
+SIZE = ENTRY_BYTES + 100
+
+
+def test_cheap_chunks_leave_first():
+    cache = ChunkCache(3 * SIZE)
+    for i, seconds in enumerate([0.1, 0.001, 0.1]):
+        assert cache.put(chunk(i), pixels(), seconds)
+    assert cache.put(chunk(3), pixels(), 0.1)
+    assert chunk(1) not in cache
+    assert cache.evictions == 1
+
+
+def test_used_chunks_stay_longer():
+    cache = ChunkCache(3 * SIZE)
+    for i in range(3):
+        cache.put(chunk(i), pixels(), 0.1)
+    for _ in range(5):
+        cache.use(chunk(0))
+    cache.put(chunk(3), pixels(), 0.1)
+    assert chunk(0) in cache
+
+
+def test_listed_chunks_leave_last_and_held_ones_never():
+    gone = []
+    cache = ChunkCache(4 * SIZE, gone.append)
+    for i in range(4):
+        cache.put(chunk(i), pixels(), 0.1, listed=i < 3)
+    cache.hold(chunk(0))
+    assert not cache.reserve(2 * SIZE, evict_listed=False)
+    assert gone == []  # the unlisted one went unannounced
+    assert chunk(3) not in cache
+    assert cache.reserve(3 * SIZE, evict_listed=True)
+    assert sorted(gone) == [chunk(1), chunk(2)]
+    assert not cache.reserve(SIZE, evict_listed=True)
+    assert chunk(0) in cache
+
+
+def test_an_unlisted_chunk_can_be_evicted_again():
+    cache = ChunkCache(2 * SIZE)
+    cache.put(chunk(0), pixels(), 0.1, listed=True)
+    cache.put(chunk(1), pixels(), 0.1, listed=True)
+    assert not cache.reserve(SIZE, evict_listed=False)
+    cache.set_listed(chunk(0), False)
+    assert cache.reserve(SIZE, evict_listed=False)
+    assert chunk(0) not in cache
+
+
+def test_equal_regions_of_other_arrays_are_other_chunks():
+    cache = ChunkCache(10 * SIZE)
+    cache.put(chunk(0, "a"), pixels(), 0.1)
+    assert cache.use(chunk(0, "b")) is None
+    assert (cache.hits, cache.misses) == (0, 1)
+
+
+def test_forget_drops_one_array():
+    cache = ChunkCache(10 * SIZE)
+    cache.put(chunk(0, "a"), pixels(), 0.1)
+    cache.put(chunk(0, "b"), pixels(), 0.1)
+    cache.forget("a")
+    assert chunk(0, "a") not in cache
+    assert chunk(0, "b") in cache
+    assert cache.cached_bytes == SIZE
+
+
+def test_scores_stay_finite_after_millions_of_touches():
+    scorer = ChunkScorer(halflife=1)  # ages a thousand times as fast as ours
+    first = scorer.touch("a", 1.0)
+    for _ in range(20_000):
+        if scorer.too_large():
+            scorer.scale_down()
+        last = scorer.touch("a", None)
+    assert math.isfinite(first)
+    assert math.isfinite(last)
+    scorer.forget("a")
+    assert not scorer.cost
+    assert not scorer.time
+
+
+@settings(max_examples=50)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["put", "use", "list", "unlist", "hold", "let go", "reserve", "free"]),
+            st.integers(0, 7),
+            st.integers(0, 300),
+        ),
+        max_size=60,
+    )
+)
+def test_it_never_exceeds_its_limit(steps):
+    limit = 4 * SIZE
+    cache = ChunkCache(limit)
+    held = []
+    reserved = []
+    for verb, i, size in steps:
+        if verb == "put" and chunk(i) not in held:
+            cache.put(chunk(i), pixels(size), 0.1, listed=size % 2 == 0)
+        elif verb == "use":
+            cache.use(chunk(i))
+        elif verb in ("list", "unlist"):
+            cache.set_listed(chunk(i), verb == "list")
+        elif verb == "hold" and chunk(i) in cache:
+            cache.hold(chunk(i))
+            held.append(chunk(i))
+        elif verb == "let go" and held:
+            cache.let_go(held.pop())
+        elif verb == "reserve" and cache.reserve(size, evict_listed=i % 2 == 0):
+            reserved.append(size)
+        elif verb == "free" and reserved:
+            cache.free(reserved.pop())
+        assert cache.cached_bytes + cache.reserved_bytes <= limit
+        assert cache.reserved_bytes == sum(reserved)
+        assert all(chunk_id in cache for chunk_id in held)

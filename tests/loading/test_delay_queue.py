@@ -1,0 +1,66 @@
+import threading
+
+from napari_octree.loading.delay_queue import DelayQueue
+
+
+def test_calls_come_in_the_order_of_their_times():
+    queue = DelayQueue()
+    called = []
+    done = threading.Event()
+    now = queue.now()
+    queue.call_at("c", now + 0.03, done.set)
+    queue.call_at("a", now + 0.01, lambda: called.append("a"))
+    queue.call_at("b", now + 0.02, lambda: called.append("b"))
+    assert done.wait(10)
+    assert called == ["a", "b"]
+    queue.close()
+
+
+def test_a_name_has_one_time():
+    queue = DelayQueue()
+    called = []
+    done = threading.Event()
+    queue.call_at("a", queue.now() + 3600, lambda: called.append("first"))
+    queue.call_at("a", queue.now(), lambda: (called.append("second"), done.set()))
+    assert done.wait(10)
+    assert called == ["second"]
+    queue.close()
+
+
+def test_a_call_that_raises_does_not_end_the_queue():
+    queue = DelayQueue()
+    done = threading.Event()
+    queue.call_at("a", queue.now(), lambda: 1 / 0)
+    queue.call_at("b", queue.now() + 0.01, done.set)
+    assert done.wait(10)
+    queue.close()
+
+
+def test_with_nothing_scheduled_it_waits_without_a_time_out():
+    queue = DelayQueue()
+    queue.call_at("a", queue.now() + 3600, lambda: None)
+    waits = []
+    settled = threading.Event()
+    wait = queue._condition.wait
+
+    def watched(timeout=None):
+        waits.append(timeout)
+        if timeout is None:
+            settled.set()
+        return wait(timeout)
+
+    queue._condition.wait = watched
+    queue.call_at("b", queue.now(), lambda: queue.cancel("a"))
+    assert settled.wait(10)
+    assert waits[-1] is None
+    queue.close()
+
+
+def test_close_ends_the_thread_whatever_is_scheduled():
+    queue = DelayQueue()
+    queue.call_at("a", queue.now() + 3600, lambda: None)
+    thread = queue._thread
+    queue.close()
+    thread.join(10)
+    assert not thread.is_alive()
+    queue.call_at("b", queue.now(), lambda: None)  # ignored
