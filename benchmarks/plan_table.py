@@ -1,4 +1,4 @@
-"""Print the tables of docs/performance.md, section Plan: ``python benchmarks/plan_table.py``.
+"""Print the tables of docs/performance.md, section Plan: ``python -m benchmarks.plan_table``.
 
 All sizes of an image are timed in turns, so that a busy moment of the machine meets them alike.
 The argument is the number of rounds in each of ten batches.
@@ -13,7 +13,7 @@ import time
 import tracemalloc
 from collections.abc import Callable
 
-from plan_scenes import CAMERAS, SIDES, STATES, camera, scene, volume
+from benchmarks.plan_scenes import CAMERAS, SIDES, STATES, camera, scene, volume
 
 from napari_octree.octree import plan, select_bricks
 

@@ -1,4 +1,4 @@
-"""How long a plan takes. Run with ``pytest benchmarks/test_plan.py --benchmark-only``.
+"""How long a plan takes. Run by ``make bench``.
 
 Aims: 256 visible tiles within 1 ms, 1000 bricks within 2 ms (median), and no more than 1.2 times
 as long for an image of 2^40 pixels a side as for one of 2^13.
@@ -7,7 +7,7 @@ as long for an image of 2^40 pixels a side as for one of 2^13.
 from __future__ import annotations
 
 import pytest
-from plan_scenes import CAMERAS, SIDES, STATES, camera, scene, volume
+from benchmarks.plan_scenes import CAMERAS, SIDES, STATES, camera, scene, volume
 
 from napari_octree.octree import cover, intersect, plan, select_bricks, wish_list
 
