@@ -30,6 +30,7 @@ from napari_octree.layers._napari import (
 )
 from napari_octree.layers.data_lease import DataLease
 from napari_octree.layers.display_options import OctreeDisplayOptions
+from napari_octree.layers.failure_reports import report_failures
 from napari_octree.layers.main_loop import MAIN_LOOP
 from napari_octree.layers.octree_slice import ImagePyramid, OctreeSlice
 from napari_octree.layers.overview import OverviewLoader
@@ -131,6 +132,7 @@ class OctreeImage(Image):
             limits = _type_limits(sources[0].dtype)
 
         self._loader: ChunkLoader = default_loader(self._config)
+        report_failures(self._loader)
         self._views: list[OctreeView] = []
         self._overview: OverviewLoader | None = None
         self._sources = sources
@@ -412,9 +414,10 @@ class OctreeImage(Image):
 
     @property
     def _stuck(self) -> bool:
-        if self._overview is None or not (self._overview.settled or self._overview.failed):
+        overview = self._overview
+        if overview is None or not (overview.settled or overview.failed):
             return False
-        return any(view.stuck for view in self._views) or self._overview.failed
+        return all(view.settled or view.stuck for view in self._views)
 
     def get_intersection(self, view: View) -> OctreeIntersection:
         """The ideal level and its tiles in `view` (as napari's octree documents name it)."""

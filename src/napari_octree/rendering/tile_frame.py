@@ -346,10 +346,15 @@ class TileFrame:
             return self._slice is None
         if self._cover is None or not self._cover.complete:
             return False
-        return not self._more and not self._hasty and self._client.pending == 0
+        return not self._to_come
 
     @property
     def stuck(self) -> bool:
         """Not settled, and nothing is on its way: reads have failed."""
-        waiting = self._hasty or self._client.pending > 0
-        return not self.settled and bool(self._failed) and not waiting
+        return not self.settled and bool(self._failed) and not self._to_come
+
+    @property
+    def _to_come(self) -> bool:
+        """Tiles are being loaded, wait to be uploaded, or are not yet asked for."""
+        client = self._client
+        return self._more or self._hasty or client.pending > 0 or client.ready
