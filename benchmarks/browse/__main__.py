@@ -110,6 +110,9 @@ def main() -> None:
                         for _ in range(options.repeat)
                     ]
                 )
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    report = {"machine": machine(), "size": options.size, "run": run}
+    options.output.write_text(json.dumps(report, indent=1), encoding="utf-8")
     print(*tables(run), *ratios(run), sep="\n")
     promised = list(bounds(run))
     if promised:
@@ -117,9 +120,6 @@ def main() -> None:
     for name, measured, limit in promised:
         verdict = "kept" if measured <= limit else "BROKEN"
         print(f"{name:60}{measured:8.2f}  (at most {limit})  {verdict}")
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    report = {"machine": machine(), "size": options.size, "run": run, "promised": promised}
-    options.output.write_text(json.dumps(report, indent=1), encoding="utf-8")
     print(f"\nWritten to {options.output}")
 
 

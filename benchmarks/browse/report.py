@@ -65,7 +65,6 @@ def bounds(run: Run) -> Iterator[tuple[str, float, float]]:
                 measured, theirs = (
                     _settled_ms(result["phases"][phase])
                     for result in (ours, layers["stock-async"])
-                    for result in (ours, layers["stock-async"])
                 )
                 yield f"{store}: {phase} settles, ours / stock-async", measured / theirs, 1.0
 
