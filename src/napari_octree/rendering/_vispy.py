@@ -149,7 +149,7 @@ def share_queue(context: GLContext, texture: Texture2D) -> None:
 
 
 def upload(texture: Texture2D | Texture3D, data: np.ndarray, offset: tuple[int, ...]) -> None:
-    """Queue `data` for the texture at ([plane,] row, column) `offset`; it must not change any more.
+    """Queue `data`, which must not change any more, for ([plane,] row, column) `offset`.
 
     The scaled texture's own `set_data` would take a part for the whole: it recomputes the
     contrast limits and the format from it.

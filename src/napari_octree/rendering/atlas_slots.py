@@ -24,13 +24,13 @@ class Slot:
     number : int
         Row-major in the grid of slots.
     shape : tuple of int
-        Texels of the tile with its apron, (rows, columns).
+        Texels of the tile with its apron, ([planes,] rows, columns).
     complete : bool
         The tile's apron is final.
     """
 
     number: int
-    shape: tuple[int, int]
+    shape: tuple[int, ...]
     complete: bool = True
 
 
@@ -70,7 +70,7 @@ class AtlasSlots(Generic[K]):
     def add(
         self,
         key: K,
-        shape: tuple[int, int],
+        shape: tuple[int, ...],
         complete: bool = True,
         protected: Collection[K] = (),
     ) -> tuple[Slot | None, K | None]:

@@ -93,7 +93,7 @@ class BrickEncoding:
     def _ranges(self, texels: np.ndarray) -> np.ndarray:
         """Lowest and highest value of each cell and its apron: (z, y, x, 2) float32."""
         if self.texels.channels > 1:
-            return np.broadcast_to(np.float32(EVERYTHING), (*self.cells, 2))
+            return np.broadcast_to(np.array(EVERYTHING, np.float32), (*self.cells, 2))
         low, high = texels, texels
         for axis, n in enumerate(self.brick_shape):
             starts = range(0, n, CELL)

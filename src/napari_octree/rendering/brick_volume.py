@@ -19,7 +19,7 @@ import numpy as np
 from vispy.visuals.shaders import Function
 
 from napari_octree.octree.octree import Octree
-from napari_octree.rendering._vispy import Volume, volume_matrices
+from napari_octree.rendering._vispy import Volume, delete_texture, volume_matrices
 from napari_octree.rendering.brick_encoding import BrickEncoding
 from napari_octree.rendering.node_texture import MAX_LEVELS, NodeGeometry, NodeTexture
 from napari_octree.rendering.texture_atlas_3d import TextureAtlas3D
@@ -84,6 +84,8 @@ class BrickVolume(Volume):
         Of napari's volume node.
     """
 
+    _texture: TextureAtlas3D
+    _interpolation: str
     _shaders = {"vertex": _shader("brick_volume.vert"), "fragment": _fragment_shader()}  # noqa: RUF012
     _rendering_methods = {mode: _mode(mode) for mode in MODES}  # noqa: RUF012
     _raycasting_modes = {  # noqa: RUF012
@@ -109,6 +111,7 @@ class BrickVolume(Volume):
             np.zeros((1, 1, 1), np.float32), clim=(0, 1), texture_format="auto", **keywords
         )
         self.unfreeze()
+        self.fade = 1.0
         self.bind(self._texture, self._geometry)
         self.freeze()
 
@@ -133,7 +136,7 @@ class BrickVolume(Volume):
         self._geometry = geometry
         self._origin = None
         if self._nodes is not None:
-            self._nodes.texture.delete()
+            delete_texture(self.canvas, self._nodes.texture)
         self._nodes = NodeTexture(geometry, atlas.grid)
         program = self.shared_program
         program["u_volumetex"] = atlas
@@ -177,6 +180,16 @@ class BrickVolume(Volume):
     def geometry(self) -> NodeGeometry:
         """Where bricks lie."""
         return self._geometry
+
+    @property
+    def fade(self) -> float:
+        """Brightness of the whole, 1 for normal: less marks what is not current."""
+        return self._fade
+
+    @fade.setter
+    def fade(self, fade: float) -> None:
+        self._fade = fade
+        self.shared_program["octree_fade"] = fade
 
     def _build_interpolation(self) -> None:
         # vispy's wide filters would read across slots: linear stands in, as in the hardware.
@@ -278,7 +291,7 @@ class BrickVolume(Volume):
         for n, (place, direction) in enumerate(self._clipping_planes):
             gradient = scene[:3, :3] @ direction
             offset = float((scene[3, :3] - place) @ direction)
-            length = max(np.linalg.norm(gradient), 1e-300)
+            length = max(float(np.linalg.norm(gradient)), 1e-300)
             self._clip_func[f"plane{n}"] = (*(gradient / length), offset / length)
 
     def _place_levels(self, origin: np.ndarray) -> None:
@@ -318,8 +331,8 @@ def _rays(matrix: np.ndarray, inverse: np.ndarray, focus: np.ndarray) -> dict[st
 
     Both are affine in clip coordinates on a plane of constant depth.
     """
-    *_, depth, w = np.r_[focus, 1.0] @ matrix
-    depth = depth / w if w > 0 else 0.5
+    clip = np.r_[focus, 1.0] @ matrix
+    depth = float(clip[2] / clip[3]) if clip[3] > 0 else 0.5
 
     def place(x: float, y: float, z: float) -> np.ndarray:
         point = np.array([x, y, z, 1.0]) @ inverse
@@ -328,7 +341,7 @@ def _rays(matrix: np.ndarray, inverse: np.ndarray, focus: np.ndarray) -> dict[st
     corners = ((0.0, 0.0), (1.0, 0.0), (0.0, 1.0))
     points = [place(x, y, depth) for x, y in corners]
     sights = [point - place(x, y, -1.0) for point, (x, y) in zip(points, corners, strict=True)]
-    length = max(float(np.linalg.norm(sights[0])), 1e-300)
+    length: float = max(float(np.linalg.norm(sights[0])), 1e-300)
     return {
         "ray": points[0],
         "ray_x": points[1] - points[0],

@@ -3,7 +3,8 @@
 Invariants: the work of a frame is done in the draw itself (`_prepare_draw`), where the
 transforms are the ones drawn with and a GL context is current; nothing raises there. Another
 frame is asked for only while something is left to upload or the camera moves: settled means no
-frames and no timers. In 3-D napari's own volume node shows the overview.
+frames and no timers. 3-D has its own half, `VolumeDrawing`; data of two axes are shown there
+by napari's own volume node, from the overview.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import functools
 import time
 import warnings
 import weakref
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -25,13 +27,17 @@ from napari_octree.layers.statistics import ViewStatistics
 from napari_octree.octree.motion import AT_REST, Velocity, observe
 from napari_octree.octree.view import View
 from napari_octree.rendering import _vispy
+from napari_octree.rendering.brick_frame import BrickFrame
+from napari_octree.rendering.brick_volume import BrickVolume
 from napari_octree.rendering.qt_loop import attach_qt_loop
 from napari_octree.rendering.texture_atlas_2d import TextureAtlas2D, slots_a_side
+from napari_octree.rendering.texture_atlas_3d import TextureAtlas3D
 from napari_octree.rendering.texture_encoding import TextureEncoding, texture_encoding
 from napari_octree.rendering.tile_frame import TileFrame
 from napari_octree.rendering.tiled_image import TiledImage, TiledImageVisual
 from napari_octree.rendering.upload_budget import UploadBudget
 from napari_octree.rendering.view_2d import view_from_matrix
+from napari_octree.rendering.volume_drawing import VolumeDrawing
 
 REST_MS = 120
 """The camera counts as moving until it has stood still for so long."""
@@ -41,7 +47,7 @@ FILTER_TEXELS = {"nearest": 0.0, "linear": 0.5, "custom": 4.0}
 
 
 class OctreeNodes(_vispy.ScalarFieldLayerNode):
-    """The nodes of a layer: tiles in 2-D, napari's volume in 3-D (made when first asked for)."""
+    """The nodes of a layer: tiles in 2-D, bricks in 3-D (made when first asked for)."""
 
     def __init__(
         self,
@@ -50,22 +56,30 @@ class OctreeNodes(_vispy.ScalarFieldLayerNode):
         *,
         layer: OctreeImage,
         on_prepare: Any,
+        make_volume: Callable[[TextureEncoding], VolumeDrawing],
     ) -> None:
+        self._layer = layer
+        self._make_volume = make_volume
         self.encoding: TextureEncoding = texture_encoding(
             layer.dtype, layer.data.shape[-1] if layer.rgb else 1
         )
         self.tiles = TiledImage(self.encoding, (1, 1), on_prepare)
-        self._volume: Any = None
+        self.volume: VolumeDrawing | None = None
+        self._flat: Any = None
 
     def get_node(self, ndisplay: int, dtype: Any = None, shape: Any = None) -> Any:
-        """Tiles in 2-D, a volume in 3-D."""
+        """Tiles in 2-D, bricks in 3-D, the overview where data of two axes are shown in 3-D."""
         if ndisplay == 2:
             return self.tiles
-        if self._volume is None:
-            self._volume = _vispy.Volume(
+        if self._layer.ndim > 2:
+            if self.volume is None:
+                self.volume = self._make_volume(self.encoding)
+            return self.volume.node
+        if self._flat is None:
+            self._flat = _vispy.Volume(
                 np.zeros((1, 1, 1), dtype=np.float32), clim=[0, 1], texture_format="auto"
             )
-        return self._volume
+        return self._flat
 
 
 class VispyOctreeImage(_vispy.VispyImageLayer):
@@ -100,6 +114,11 @@ class VispyOctreeImage(_vispy.VispyImageLayer):
         def wake() -> None:
             MAIN_LOOP.post(draw)
 
+        def make_volume(texels: TextureEncoding) -> VolumeDrawing:
+            client = layer.loader.open(wake)
+            max_side = self.MAX_TEXTURE_SIZE_3D or 2048
+            return VolumeDrawing(layer, texels, client, self._on_prepare, max_side)
+
         self._client = layer.loader.open(wake)
         self._frame = TileFrame(self._client, layer.config, self._budget, self._send)
         self._rest = QTimer()
@@ -111,7 +130,10 @@ class VispyOctreeImage(_vispy.VispyImageLayer):
             node=node,
             texture_format=texture_format,
             layer_node_class=functools.partial(
-                OctreeNodes, layer=layer, on_prepare=self._on_prepare
+                OctreeNodes,
+                layer=layer,
+                on_prepare=self._on_prepare,
+                make_volume=make_volume,
             ),
             **keywords,
         )
@@ -122,7 +144,7 @@ class VispyOctreeImage(_vispy.VispyImageLayer):
     def _on_data_change(self) -> None:
         ndisplay = self.layer._slice_input.ndisplay
         node = self._layer_node.get_node(ndisplay)
-        if ndisplay == 3:
+        if ndisplay == 3 and self._volume is None:
             data = _vispy.fix_data_dtype(self.layer._data_view)
             rank = data.ndim - len(self.layer._colour_axis)
             data = data.reshape((1,) * (3 - rank) + data.shape)
@@ -136,9 +158,30 @@ class VispyOctreeImage(_vispy.VispyImageLayer):
         if ndisplay == 2:
             rows, columns = self._displayed_shape()
             node.size = (columns, rows)
+            if self._layer_node.volume is not None:
+                self._layer_node.volume.leave()
+        else:
+            self._frame.prepare(self._layer_node.tiles.atlas, None, None, 0.0)
         node.visible = self.layer.visible
         self._on_matrix_change()
         node.update()
+
+    @property
+    def _volume(self) -> VolumeDrawing | None:
+        """The 3-D half, while it is what is shown."""
+        shown = self.layer._slice_input.ndisplay == 3 and self.layer.ndim > 2
+        return self._layer_node.volume if shown else None
+
+    def _on_iso_threshold_change(self) -> None:
+        """Place the surface at its value in data units.
+
+        napari's own takes the range of the limits' slider for that of the type.
+        """
+        volume = self._volume
+        if volume is None:
+            super()._on_iso_threshold_change()
+        else:
+            volume.node.threshold = volume.node.atlas.texture_value(self.layer.iso_threshold)
 
     def _displayed_shape(self) -> tuple[int, int]:
         shape = self.layer.level_shapes[0]
@@ -167,7 +210,7 @@ class VispyOctreeImage(_vispy.VispyImageLayer):
             # Node coordinates are pixel areas; data coordinates have their origin at the centre
             # of the first pixel.
             to_data[3, :rank] = -0.5
-        else:
+        elif self._volume is None:
             octree_slice = layer.octree_slice
             if octree_slice is not None and len(octree_slice.octree.extent) == rank:
                 coarsest = octree_slice.octree.levels[-1].transform
@@ -186,17 +229,22 @@ class VispyOctreeImage(_vispy.VispyImageLayer):
         self._rest.stop()
         self.layer.detach_view(self)
         self._client.close()
+        if self._layer_node.volume is not None:
+            self._layer_node.volume.close()
         _vispy.delete_texture(self.node.canvas, self._layer_node.tiles.atlas)
         super().close()
 
     # --------------------------------------------------------------- the frame
 
-    def _on_prepare(self, node: TiledImageVisual) -> None:
+    def _on_prepare(self, node: TiledImageVisual | BrickVolume) -> None:
         """Do the work of a frame, inside the draw."""
         if self._closed or self._broken:
             return
         try:
-            self._prepare(node)
+            if isinstance(node, BrickVolume):
+                self._prepare_volume()
+            else:
+                self._prepare(node)
         except Exception as error:  # the draw path must not raise: napari would lose the canvas
             self._broken = True
             message = f"{self.layer.name}: drawing has stopped: {type(error).__name__}: {error}"
@@ -252,6 +300,16 @@ class VispyOctreeImage(_vispy.VispyImageLayer):
             _vispy.when_idle(self.node.canvas, self.request_frame)
         self._report()
 
+    def _prepare_volume(self) -> None:
+        volume = self._volume
+        if volume is None:  # the last draw of a node that has been replaced
+            return
+        if volume.prepare():
+            self._rest.start()
+        if volume.frame.more:
+            _vispy.when_idle(self.node.canvas, self.request_frame)
+        self._report()
+
     def _make_view(
         self, to_viewbox: np.ndarray, size: tuple[float, float], pixel_scale: float
     ) -> View | None:
@@ -296,7 +354,10 @@ class VispyOctreeImage(_vispy.VispyImageLayer):
         _vispy.flush(self.node.canvas.context)
 
     def _on_rest(self) -> None:
-        if not self._closed:
+        if not self._closed and self._volume is not None:
+            if self._volume.rest():
+                self.request_frame()
+        elif not self._closed:
             self._client.moving = False
             self._motion = replace(self._motion, zoom=Velocity())
             if self._drawn_view is not None:
@@ -306,7 +367,10 @@ class VispyOctreeImage(_vispy.VispyImageLayer):
 
     def _report(self) -> None:
         """Tell the layer if what is shown, or how much of it, has changed."""
-        state = (self._frame.progress, self._frame.settled, self._drawn_view)
+        if self._volume is not None:
+            state: tuple[Any, ...] = (self._volume.frame.progress, self._volume.settled)
+        else:
+            state = (self._frame.progress, self._frame.settled, self._drawn_view)
         if state != self._reported:
             self._reported = state
             self.layer._tell_progress()
@@ -334,6 +398,8 @@ class VispyOctreeImage(_vispy.VispyImageLayer):
     @property
     def settled(self) -> bool:
         """Every ideal tile of what the camera shows now is drawn."""
+        if self._volume is not None:
+            return self._volume.settled
         if self.layer._slice_input.ndisplay != 2:
             return True
         return self._frame.settled and self._is_current()
@@ -341,25 +407,34 @@ class VispyOctreeImage(_vispy.VispyImageLayer):
     @property
     def stuck(self) -> bool:
         """Not settled, and nothing more will come by itself."""
+        if self._volume is not None:
+            return self._broken or (self._volume.frame.stuck and self._volume.is_current)
         return self._broken or (self._frame.stuck and self._is_current())
 
     @property
     def level(self) -> int:
         """The ideal level of the last plan."""
-        return self._frame.level
+        return self._current_frame.level
 
     @property
     def progress(self) -> OctreeProgress:
         """Chunks of the last plan."""
-        return self._frame.progress
+        return self._current_frame.progress
+
+    @property
+    def _current_frame(self) -> TileFrame | BrickFrame:
+        return self._frame if self._volume is None else self._volume.frame
 
     @property
     def statistics(self) -> ViewStatistics:
         """Counts so far."""
-        atlas, budget = self._layer_node.tiles.atlas, self._budget
+        atlas: TextureAtlas2D | TextureAtlas3D = self._layer_node.tiles.atlas
+        budget, frames, volume = self._budget, self._frames, self._volume
+        if volume is not None:
+            atlas, budget, frames = volume.node.atlas, volume.budget, volume.frames
         return ViewStatistics(
-            frames=self._frames,
-            plans=self._frame.plans,
+            frames=frames,
+            plans=self._current_frame.plans,
             uploads=budget.uploads,
             upload_bytes=budget.upload_bytes,
             upload_ms=budget.upload_ms,
@@ -368,7 +443,7 @@ class VispyOctreeImage(_vispy.VispyImageLayer):
             slots=atlas.slots.capacity,
             resident=len(atlas.slots),
             vram_bytes=atlas.nbytes,
-            level=self._frame.level,
+            level=self._current_frame.level,
         )
 
 

@@ -61,6 +61,12 @@ class TextureAtlas3D(GPUScaledTexture3D):
         """Bytes on the GPU."""
         return prod(self.grid) * self.encoding.nbytes
 
+    def texture_value(self, value: float) -> float:
+        """What the shader samples for a value of the data."""
+        if not self.is_normalized:
+            return value
+        return float(self.normalize_value(value, self.encoding.texels.clim_dtype))
+
     def stage(
         self, key: Hashable, complete: bool, protected: Collection[Hashable]
     ) -> tuple[Slot | None, Hashable | None]:
@@ -76,7 +82,7 @@ class TextureAtlas3D(GPUScaledTexture3D):
         return self._ranges[numbers]
 
     def slabs(self, brick: np.ndarray, largest_bytes: int) -> Iterator[tuple[slice, int]]:
-        """Cut a brick into uploads of at most `largest_bytes`, or of one plane: (planes, bytes)."""
+        """Cut a brick into uploads (planes, bytes) of at most `largest_bytes`, or of one plane."""
         depth = self.encoding.slot_shape[0]
         plane = brick["texels"].nbytes // depth
         step = max(min(largest_bytes // plane, depth), 1)

@@ -42,6 +42,16 @@ class UploadBudget:
         """Measured rate, 0 before the first upload."""
         return 1 / self._ms_per_byte if self._ms_per_byte else 0.0
 
+    @property
+    def limit_ms(self) -> float:
+        """What the current frame may spend."""
+        return self._limit_ms
+
+    @property
+    def started(self) -> bool:
+        """Something has been sent in the current frame."""
+        return self._frame_uploads > 0
+
     def begin(self, limit_ms: float) -> None:
         """Start a frame with `limit_ms` to spend."""
         self._limit_ms = limit_ms

@@ -18,6 +18,7 @@ uniform vec4 octree_depth_z;        // from places to depth
 uniform vec4 octree_depth_w;
 uniform vec3 octree_plane_normal;
 uniform float octree_plane_distance;
+uniform float octree_fade;
 
 #define MAX_ROUNDS 16384
 
@@ -101,6 +102,7 @@ void main() {
 
     $after_loop
 
+    gl_FragColor.rgb *= octree_fade;
     vec4 depth_point = vec4(frag_depth_point, 1.0);
     float depth = dot(depth_point, octree_depth_z) / dot(depth_point, octree_depth_w);
     gl_FragDepth = (depth + 1.0) / 2.0;

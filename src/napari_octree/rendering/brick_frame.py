@@ -1,0 +1,336 @@
+"""What one viewer shows of one layer in 3-D: from a view to the bricks of the octree on the GPU.
+
+Invariants: GUI thread only. A frame selects bricks only if the view has changed, and uploads in
+the order of the selection until its milliseconds are spent; a brick too large for them goes
+slab by slab over several frames. What is selected is never evicted. Only selected bricks are
+shown, so a settled picture does not depend on what was seen before; but until the coarsest
+bricks of another slice are there, those of the former one stay, and `stale` says so. Nothing here
+knows napari: the atlas, the loader's client and the layer's slice are handed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+
+from napari_octree.config import OctreeConfig
+from napari_octree.layers.octree_slice import OctreeSlice
+from napari_octree.layers.progress import OctreeProgress
+from napari_octree.layers.slice_key import SliceKey
+from napari_octree.loading.request import LoadedTile, TileRequest, TileState
+from napari_octree.octree.bricks import BrickSelection, select_bricks
+from napari_octree.octree.chunk_key import ChunkKey, Tier
+from napari_octree.octree.view import VolumeView
+from napari_octree.rendering.atlas_slots import Slot
+from napari_octree.rendering.brick_encoding import APRON
+from napari_octree.rendering.texture_atlas_3d import TextureAtlas3D
+from napari_octree.rendering.upload_budget import UploadBudget
+
+if TYPE_CHECKING:
+    from napari_octree.loading.client import LoaderClient
+
+BrickId = tuple[SliceKey, ChunkKey]
+
+
+@dataclass(frozen=True, eq=False)
+class ShownBricks:
+    """The bricks of the octree on the GPU, as `NodeTexture.write` takes them."""
+
+    octree_slice: OctreeSlice
+    keys: list[ChunkKey]
+    slots: np.ndarray
+    ranges: np.ndarray
+
+
+@dataclass(eq=False)
+class _Upload:
+    """A brick on its way to the GPU."""
+
+    brick: BrickId
+    tile: LoadedTile
+    slot: Slot
+    slabs: Iterator[tuple[slice, int]]
+    waiting: tuple[slice, int] | None
+
+
+class BrickFrame:
+    """Selections and uploads for one view after the other.
+
+    Parameters
+    ----------
+    client : LoaderClient
+    config : OctreeConfig
+    budget : UploadBudget
+    send : callable
+        Makes GL carry out what has been queued (and so cost its time).
+    """
+
+    def __init__(
+        self,
+        client: LoaderClient,
+        config: OctreeConfig,
+        budget: UploadBudget,
+        send: Callable[[], None],
+    ) -> None:
+        self._client = client
+        self._config = config
+        self._budget = budget
+        self._send = send
+        self._atlas: TextureAtlas3D | None = None
+        self._slice: OctreeSlice | None = None
+        self._planned: tuple[VolumeView, int | None] | None = None
+        self._selection: BrickSelection | None = None
+        self._requests: dict[tuple[ChunkKey, Tier, int], TileRequest] = {}
+        self._protected: set[BrickId] = set()
+        self._failed: set[BrickId] = set()
+        self._upload: _Upload | None = None
+        self._more = False
+        self.plans = 0
+        self.shown: ShownBricks | None = None
+
+    # ------------------------------------------------------------------- frame
+
+    def prepare(
+        self,
+        atlas: TextureAtlas3D,
+        octree_slice: OctreeSlice | None,
+        view: VolumeView | None,
+        upload_ms: float,
+        locked_level: int | None = None,
+    ) -> bool:
+        """Do a frame's work.
+
+        Parameters
+        ----------
+        atlas : TextureAtlas3D
+            Another one than before means that nothing is resident any more.
+        octree_slice : OctreeSlice or None
+            None: outside the data, or not in 3-D: nothing to draw.
+        view : VolumeView or None
+        upload_ms : float
+            The frame's budget.
+        locked_level : int, optional
+
+        Returns
+        -------
+        bool
+            Whether `shown` has changed.
+        """
+        if atlas is not self._atlas:
+            self._atlas = atlas
+            self.shown = None
+            self._upload = None
+            self.forget()
+        if octree_slice is not self._slice:
+            self._slice = octree_slice
+            self._requests.clear()
+            self._planned = None
+        if octree_slice is None or view is None:
+            return self._show_nothing()
+        planned = self._plan(octree_slice, view, locked_level)
+        uploaded = self._take(upload_ms)
+        return self._show(octree_slice) if planned or uploaded else False
+
+    def forget(self) -> None:
+        """Ask for everything again in the next frame (failed reads are to be tried again)."""
+        self._client.replace([])
+        self._failed.clear()
+        self._planned = None
+
+    def _show_nothing(self) -> bool:
+        shown = self.shown is not None
+        if self._selection is not None:
+            self._client.replace([])
+        self._selection, self._planned, self.shown = None, None, None
+        self._more = False
+        return shown
+
+    def _plan(self, octree_slice: OctreeSlice, view: VolumeView, locked_level: int | None) -> bool:
+        assert self._atlas is not None
+        if self._planned == (view, locked_level):
+            return False
+        self._planned = (view, locked_level)
+        capacity = self._atlas.slots.capacity
+        selection = select_bricks(
+            octree_slice.octree,
+            view,
+            # The rest keeps what was seen before, and the former slice.
+            max(capacity - capacity // 8, 1),
+            level_bias=self._config.render.level_bias,
+            locked_level=locked_level,
+        )
+        self.plans += 1
+        self._selection = selection
+        self._protected = {
+            (octree_slice.key, key) for key in (*selection.ancestors, *selection.leaves)
+        }
+        self._request(octree_slice, selection)
+        return True
+
+    def _request(self, octree_slice: OctreeSlice, selection: BrickSelection) -> None:
+        """Tell the loader the selection, less what is resident for good."""
+        assert self._atlas is not None
+        slots, encode = self._atlas.slots, self._atlas.encoding.encode
+        known = self._requests
+        requests: dict[tuple[ChunkKey, Tier, int], TileRequest] = {}
+        for wish in selection.wishes:
+            if wish.tier is Tier.PREFETCH:
+                continue
+            slot = slots.get((octree_slice.key, wish.key))
+            if slot is not None and slot.complete:
+                continue
+            name = (wish.key, wish.tier, wish.relative_level)
+            requests[name] = known.get(name) or octree_slice.tile_request(wish, APRON, encode)
+        self._requests = requests
+        self._client.replace(list(requests.values()))
+
+    # ----------------------------------------------------------------- uploads
+
+    def _take(self, upload_ms: float) -> bool:
+        """Upload finished bricks, best first, until the budget is spent."""
+        changed = False
+        self._more = False
+        self._budget.begin(upload_ms)
+        while True:
+            if self._upload is None and not self._begin():
+                break
+            if self._upload is None:  # failed, or without a slot
+                changed = True
+                continue
+            if not self._continue():
+                self._more = True
+                break
+            if self._upload is None:
+                changed = True
+        self._budget.end()
+        return changed
+
+    def _begin(self) -> bool:
+        """Take the next brick; False if none is ready, or nothing may start in this frame."""
+        assert self._atlas is not None
+        if not self._budget.allows(0):
+            self._more = self._client.ready
+            return False
+        tile = self._client.take()
+        if tile is None:
+            return False
+        brick = cast(BrickId, tile.key)
+        if tile.state is TileState.FAILED or tile.data is None:
+            self._failed.add(brick)
+            return True
+        self._failed.discard(brick)
+        # Its slot may hold an older version of it: shown until the new one is whole.
+        slot, _ = self._atlas.stage(brick, tile.complete, self._protected | {brick})
+        if slot is not None:
+            slabs = self._atlas.slabs(tile.data, self._slab_bytes())
+            self._upload = _Upload(brick, tile, slot, slabs, next(slabs))
+        return True
+
+    def _slab_bytes(self) -> int:
+        """A slab may take a frame's budget, not more."""
+        rate = self._budget.bytes_per_ms
+        return int(rate * self._budget.limit_ms) if rate else 2**20
+
+    def _continue(self) -> bool:
+        """Send slabs of the current brick; False if the budget is spent before its end."""
+        upload, atlas = self._upload, self._atlas
+        assert upload is not None
+        assert atlas is not None
+        data = upload.tile.data
+        assert data is not None
+        if not self._budget.started:
+            self._send()  # what others have queued is not the bricks' cost
+        while upload.waiting is not None:
+            planes, nbytes = upload.waiting
+            if not self._budget.allows(nbytes):
+                return False
+
+            def put() -> None:
+                atlas.write(upload.slot, data, planes)  # noqa: B023
+                self._send()
+
+            self._budget.spend(put, nbytes)
+            upload.waiting = next(upload.slabs, None)
+        self._upload = None
+        return True
+
+    # ------------------------------------------------------------------- shown
+
+    def _show(self, octree_slice: OctreeSlice) -> bool:
+        """Compose the octree of what is selected and resident."""
+        assert self._atlas is not None
+        assert self._selection is not None
+        atlas, former = self._atlas, self.shown
+        unfinished = self._upload.brick if self._upload is not None else None
+        keys = [
+            key
+            for key in (*self._selection.ancestors, *self._selection.leaves)
+            if (octree_slice.key, key) in atlas.slots and (octree_slice.key, key) != unfinished
+        ]
+        top = octree_slice.octree.coarsest.index
+        roots = {
+            key
+            for key in (*self._selection.ancestors, *self._selection.leaves)
+            if key.level == top
+        }
+        arrived = roots <= set(keys)
+        if former is not None and former.octree_slice.key != octree_slice.key and not arrived:
+            if former.octree_slice.octree != octree_slice.octree:
+                former = self.shown = None
+            else:
+                octree_slice = former.octree_slice
+                keys = [key for key in former.keys if (octree_slice.key, key) in atlas.slots]
+        slots = [cast(Slot, atlas.slots.get((octree_slice.key, key))) for key in keys]
+        numbers = np.array([atlas.number(slot) for slot in slots], np.int64)
+        atlas.slots.touch((octree_slice.key, key) for key in keys)
+        self.shown = ShownBricks(octree_slice, keys, numbers, atlas.value_ranges(numbers))
+        return True
+
+    # ------------------------------------------------------------------- state
+
+    @property
+    def stale(self) -> bool:
+        """What is shown belongs to another slice than the one asked for."""
+        if self.shown is None or self._slice is None:
+            return False
+        return self.shown.octree_slice.key != self._slice.key
+
+    @property
+    def more(self) -> bool:
+        """Bricks are ready, or half uploaded, that did not fit in the last frame's budget."""
+        return self._more
+
+    @property
+    def level(self) -> int:
+        """The finest level of the last selection (0 before any)."""
+        if self._selection is None:
+            return 0
+        return min((key.level for key in self._selection.leaves), default=0)
+
+    @property
+    def progress(self) -> OctreeProgress:
+        """Of the leaves of the last selection."""
+        if self._selection is None or self._slice is None or self._atlas is None:
+            return OctreeProgress()
+        bricks = [(self._slice.key, key) for key in self._selection.leaves]
+        shown = set() if self.stale or self.shown is None else set(self.shown.keys)
+        resident = sum(key in shown for _, key in bricks)
+        failed = sum(brick in self._failed for brick in bricks)
+        return OctreeProgress(len(bricks), resident, len(bricks) - resident - failed, failed)
+
+    @property
+    def settled(self) -> bool:
+        """Every selected brick is shown, and no better version is to come."""
+        if self._selection is None:
+            return self._slice is None
+        if self.stale or self._more or self.shown is None or self._client.pending:
+            return False
+        return len(self.shown.keys) == len(self._selection)
+
+    @property
+    def stuck(self) -> bool:
+        """Not settled, and nothing is on its way: reads have failed."""
+        return not self.settled and bool(self._failed) and self._client.pending == 0

@@ -1,0 +1,200 @@
+"""VolumeDrawing: the 3-D half of how one viewer draws one `OctreeImage`.
+
+Invariants: as `octree_layer` says of a frame: its work is done in the draw itself, nothing raises
+there that the caller does not catch, and another frame is asked for only while something is
+left to do. Loads nothing and holds no atlas before the first 3-D frame, nor after `leave`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_octree.layers.octree_image import OctreeImage
+from napari_octree.layers.octree_slice import OctreeSlice
+from napari_octree.octree.octree import Octree
+from napari_octree.octree.view import VolumeView
+from napari_octree.rendering import _vispy
+from napari_octree.rendering.brick_encoding import BrickEncoding
+from napari_octree.rendering.brick_frame import BrickFrame
+from napari_octree.rendering.brick_volume import STEP, BrickVolume
+from napari_octree.rendering.motion_quality import MotionQuality
+from napari_octree.rendering.node_texture import NodeGeometry
+from napari_octree.rendering.texture_atlas_3d import TextureAtlas3D, slot_grid
+from napari_octree.rendering.texture_encoding import TextureEncoding
+from napari_octree.rendering.upload_budget import UploadBudget
+from napari_octree.rendering.view_3d import volume_view
+from napari_octree.rendering.vram import VRAM
+
+if TYPE_CHECKING:
+    from napari_octree.loading.client import LoaderClient
+
+STALE_FADE = 0.5
+"""Brightness of a slice that still stands in for the one asked for."""
+
+
+class VolumeDrawing:
+    """The node, the atlas and the frames of a layer's 3-D view.
+
+    Parameters
+    ----------
+    layer : OctreeImage
+    texels : TextureEncoding
+    client : LoaderClient
+        Of its own.
+    on_prepare : callable
+        Called first in every draw of the node.
+    max_side : int
+        GL's limit of texels per axis.
+    """
+
+    def __init__(
+        self,
+        layer: OctreeImage,
+        texels: TextureEncoding,
+        client: LoaderClient,
+        on_prepare: Callable[[BrickVolume], None],
+        max_side: int,
+    ) -> None:
+        self.layer = layer
+        self.client = client
+        self.budget = UploadBudget()
+        self.frame = BrickFrame(client, layer.config, self.budget, self._send)
+        self.quality = MotionQuality()
+        self._texels = texels
+        self._max_side = max_side
+        self._drawn_view: VolumeView | None = None
+        self._has_atlas = False
+        self.frames = 0
+        nowhere = Octree.from_shapes([(1, 1, 1)], 16)
+        self.node = BrickVolume(BrickEncoding(texels, (16, 16, 16)), nowhere, on_prepare)
+
+    # ------------------------------------------------------------------- frame
+
+    def prepare(self) -> bool:
+        """Do a frame's work, inside the draw.
+
+        Returns
+        -------
+        bool
+            Whether the camera moves: what moves is drawn coarsely until `rest` is called.
+        """
+        node = self.node
+        octree_slice = self._slice()
+        view = self._view(octree_slice)
+        moving = view is not None and self._drawn_view is not None and view != self._drawn_view
+        if moving:
+            self.client.moving = True
+            node.relative_step_size = STEP * self.quality.moved(time.perf_counter())
+        self._drawn_view = view
+        self.frames += 1
+        if octree_slice is not None:
+            self._keep_atlas(octree_slice)
+        render = self.layer.config.render
+        changed = self.frame.prepare(
+            node.atlas,
+            octree_slice,
+            view,
+            render.upload_ms_moving if self.client.moving else render.upload_ms,
+            self.layer.locked_data_level,
+        )
+        if changed:
+            shown = self.frame.shown
+            if shown is None:
+                node.nodes.write([], np.zeros(0, np.int64), np.zeros((0, 2)))
+            else:
+                node.nodes.write(shown.keys, shown.slots, shown.ranges)
+        node.fade = STALE_FADE if self.frame.stale else 1.0
+        return moving
+
+    def rest(self) -> bool:
+        """The camera stands still: full quality from now on. Returns whether to draw again."""
+        self.client.moving = False
+        coarse = self.quality.factor != 1.0
+        self.node.relative_step_size = STEP * self.quality.rested()
+        return coarse or not self.frame.settled
+
+    def leave(self) -> None:
+        """Another dimension is shown: want nothing, hold nothing."""
+        if not self._has_atlas:
+            return
+        self.frame.prepare(self.node.atlas, None, None, 0.0)
+        self._replace_atlas(
+            TextureAtlas3D(self.node.atlas.encoding, (1, 1, 2)), self.node.geometry
+        )
+        VRAM.release(self)
+        self._has_atlas = False
+        self._drawn_view = None
+
+    def close(self) -> None:
+        """Stop loading and let go of the GPU's memory."""
+        self.client.close()
+        VRAM.release(self)
+        for texture in (self.node.atlas.ranges, self.node.nodes.texture, self.node.atlas):
+            _vispy.delete_texture(self.node.canvas, texture)
+
+    def _slice(self) -> OctreeSlice | None:
+        octree_slice = self.layer.octree_slice
+        if octree_slice is None or len(octree_slice.octree.extent) != 3:
+            return None
+        return octree_slice
+
+    def _view(self, octree_slice: OctreeSlice | None) -> VolumeView | None:
+        if octree_slice is None or _vispy.viewbox_of(self.node) is None:
+            return None
+        node = self.node
+        slab = None
+        if node.raycasting_mode == "plane":
+            slab = (node.plane_position, node.plane_normal, float(node.plane_thickness))
+        return volume_view(
+            _vispy.volume_matrices(node), node.clipping_planes, slab, octree_slice.key
+        )
+
+    def _keep_atlas(self, octree_slice: OctreeSlice) -> None:
+        """Have an atlas for bricks of this slice's shape, and the slice's geometry."""
+        node, octree = self.node, octree_slice.octree
+        if self._has_atlas and octree == node.geometry.octree:
+            return
+        z, y, x = octree.levels[0].tile_shape
+        encoding = BrickEncoding(self._texels, (z, y, x))
+        bricks = sum(int(np.prod(level.grid_shape)) for level in octree.levels)
+        allowed = VRAM.available(self, self.layer.config.memory.vram_bytes)
+        grid = slot_grid(encoding, bricks, allowed, self._max_side)
+        atlas = node.atlas
+        if not self._has_atlas or atlas.encoding != encoding or atlas.grid != grid:
+            atlas = TextureAtlas3D(encoding, grid)
+        self._replace_atlas(atlas, NodeGeometry.of(octree))
+        VRAM.take(self, atlas.nbytes + node.nodes.nbytes)
+        self._has_atlas = True
+
+    def _replace_atlas(self, atlas: TextureAtlas3D, geometry: NodeGeometry) -> None:
+        old = self.node.atlas
+        self.node.bind(atlas, geometry)
+        if atlas is not old:
+            _vispy.delete_texture(self.node.canvas, old.ranges)
+            _vispy.delete_texture(self.node.canvas, old)
+        canvas = self.node.canvas
+        if canvas is not None:
+            for texture in (atlas, atlas.ranges, self.node.nodes.texture):
+                _vispy.share_queue(canvas.context, texture)
+
+    def _send(self) -> None:
+        _vispy.flush(self.node.canvas.context)
+
+    # ------------------------------------------------------------------- state
+
+    @property
+    def is_current(self) -> bool:
+        """Whether what was drawn last is what the camera shows now."""
+        octree_slice = self._slice()
+        if octree_slice is None:
+            return True
+        return self.frames > 0 and self._view(octree_slice) == self._drawn_view
+
+    @property
+    def settled(self) -> bool:
+        """Every selected brick of what the camera shows now is drawn, in full quality."""
+        return self.frame.settled and self.quality.factor == 1.0 and self.is_current
