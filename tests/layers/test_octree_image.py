@@ -124,6 +124,14 @@ def test_contrast_limits_follow_the_overview(viewer) -> None:
     assert tuple(layer.contrast_limits) == (7.0, 8.0)
 
 
+def test_contrast_limits_that_somebody_chose_stay(viewer) -> None:
+    layer = OctreeImage([np.random.default_rng(0).random((300, 300), np.float32)])
+    layer.contrast_limits = (0.25, 0.5)  # before the overview has arrived
+    viewer.add_layer(layer)
+    layer.wait_until_settled(30)
+    assert tuple(layer.contrast_limits) == (0.25, 0.5)
+
+
 def test_new_data_is_shown(viewer, screenshot) -> None:
     layer = viewer.add_layer(OctreeImage([np.zeros((300, 400), np.uint8)]))
     layer.wait_until_settled(30)

@@ -146,6 +146,7 @@ class OctreeImage(Image):
             OctreeLevels(levels), multiscale=True, cache=False, contrast_limits=limits, **keywords
         )
         self.events.add(settled=Event, progress=Event)
+        self.events.contrast_limits.connect(self._stop_following)  # somebody has chosen
         self.display = OctreeDisplayOptions()
         self.display.events.connect(lambda _: self._request_frames())
         self._overview = OverviewLoader(self._loader, self._on_overview)
@@ -270,6 +271,9 @@ class OctreeImage(Image):
         if self._overview is not None:
             self._overview.request(self.octree_slice)
             self._tell_progress()
+
+    def _stop_following(self) -> None:
+        self._follow_overview = False
 
     def _on_overview(self, key: SliceKey, overview: np.ndarray) -> None:
         octree_slice = self.octree_slice
