@@ -101,10 +101,16 @@ class InlineExecutor:
 class _Worker:
     """One thread of a `ThreadExecutor`."""
 
-    __slots__ = ("reading", "written_off")
+    __slots__ = ("next", "reading", "written_off")
 
     def __init__(self) -> None:
         self.reading: object = None
+        self.next: tuple[object, Callable[[], None]] | None = None
+        """What it does next: the first task that its present one gave rise to.
+
+        A tile is so assembled by the thread that read its last chunk, which costs no
+        hand-over between threads.
+        """
         self.written_off = False
 
 
@@ -122,6 +128,7 @@ class ThreadExecutor:
         self._queue: SimpleQueue[tuple[object, Callable[[], None]] | None] = SimpleQueue()
         self._lock = threading.Lock()
         self._workers: dict[_Worker, threading.Thread] = {}
+        self._this = threading.local()
         self._unfinished = 0
         self._closed = False
 
@@ -162,6 +169,10 @@ class ThreadExecutor:
                 thread.join(timeout=max(0.0, until - time.monotonic()))
 
     def _submit(self, handle: object, work: Callable[[], None]) -> None:
+        worker: _Worker | None = getattr(self._this, "worker", None)
+        if worker is not None and worker.next is None and not worker.written_off:
+            worker.next = (handle, work)
+            return
         with self._lock:
             if self._closed:
                 return
@@ -179,17 +190,30 @@ class ThreadExecutor:
         thread.start()
 
     def _work(self, worker: _Worker) -> None:
-        while not worker.written_off:
-            task = self._queue.get()
-            if task is None or self._closed:
-                return
-            worker.reading = task[0]
+        self._this.worker = worker
+        while (task := self._next_task(worker)) is not None:
+            handle, work = task
+            worker.reading = handle
             try:
-                task[1]()
+                work()
             except BaseException:  # e.g. a client's `wake` that raises
                 logger.exception("a worker's task failed")
-            del task
-            with self._lock:
-                worker.reading = None
-                if not worker.written_off:
-                    self._unfinished -= 1
+            worker.reading = None
+            del task, work
+
+    def _next_task(self, worker: _Worker) -> tuple[object, Callable[[], None]] | None:
+        """Return what to do next; None when there is no need of this worker any more."""
+        task, worker.next = worker.next, None
+        first = not hasattr(self._this, "started")
+        self._this.started = True
+        with self._lock:
+            if worker.written_off:
+                if task is not None and not self._closed:
+                    self._unfinished += 1
+                    self._queue.put(task)
+                return None
+            if task is None and not first:
+                self._unfinished -= 1
+        if task is None:
+            task = self._queue.get()
+        return None if self._closed else task

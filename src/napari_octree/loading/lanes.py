@@ -26,6 +26,7 @@ def arrange(client: ClientList, pools: LoaderPools) -> None:
         if tile.result is not None:
             staged.append(tile)
         stage = tile.stage
+        tile.lane = None
         if stage in UNFINISHED:
             if tile.request.tier is not Tier.PREFETCH:
                 pending += 1

@@ -289,6 +289,7 @@ class Scheduler:
     def _leave(self, tile: Tile) -> None:
         client = tile.client
         tile.listed = False
+        tile.lane = None  # which refers to it: a cycle would be the garbage collector's work
         if tile.stage is Stage.ADMITTED:
             self.admission.withdraw(tile)
         client.failed.discard(tile.request.key)

@@ -22,6 +22,7 @@ from napari_octree.loading.concurrency import SourceConcurrency
 from napari_octree.loading.loader_pool import LoaderPool
 from napari_octree.loading.request import LoadedTile, TileRequest
 from napari_octree.octree.chunk_key import Tier
+from napari_octree.sources.chunk_grid import RegularGrid
 from napari_octree.sources.protocol import ChunkGrid, Region, StorageArray
 
 
@@ -269,5 +270,22 @@ class GridMemo:
         grid, partly_fixed = known
         region = source.storage_region(request.region) if partly_fixed else request.region
         key = storage.key
-        box = grid.region
-        return [ChunkId(key, box(index)) for index in grid.indices(region)]
+        if isinstance(grid, RegularGrid):
+            box = _single_box(grid, region)
+            if box is not None:
+                return [ChunkId(key, box)]
+        return [ChunkId(key, grid.region(index)) for index in grid.indices(region)]
+
+
+def _single_box(grid: RegularGrid, region: Region) -> Region | None:
+    """Return the one chunk that holds all of `region`, or None: the usual case, made quick."""
+    box = []
+    for (start, stop), size, chunk in zip(region, grid.shape, grid.chunk_shape, strict=True):
+        first = start - start % chunk
+        last = first + chunk
+        if last > size:
+            last = size
+        if not first <= start < stop <= last:
+            return None
+        box.append((first, last))
+    return tuple(box)
