@@ -15,7 +15,6 @@ from napari_octree.octree.transform import LevelTransform
 from napari_octree.rendering._vispy import Volume
 from napari_octree.rendering.brick_encoding import APRON, BrickEncoding
 from napari_octree.rendering.brick_volume import BrickVolume
-from napari_octree.rendering.node_texture import NodeGeometry
 from napari_octree.rendering.texture_atlas_3d import TextureAtlas3D, slot_grid
 from napari_octree.rendering.texture_encoding import texture_encoding
 
@@ -99,36 +98,53 @@ class BrickScene:
         **keywords: Any,
     ) -> BrickVolume:
         """Ours, with all bricks resident for which `shown` is true."""
-        keywords = {"interpolation": "linear", "cmap": "viridis", **keywords}
-        colour = levels[0].shape[3:]
         octree = Octree.from_shapes(
             [level.shape[:3] for level in levels], brick, transforms, max_overview=2**30
         )
-        texels = texture_encoding(levels[0].dtype, colour[0] if colour else 1)
-        encoding = BrickEncoding(texels, (brick,) * 3)
-        node = BrickVolume(encoding, octree, lambda node: None, parent=self.view.scene, **keywords)
         keys = [
             ChunkKey(level.index, index)
             for level in octree.levels
             for index in np.ndindex(*level.grid_shape)
         ]
-        keys = [key for key in keys if shown(key)]
-        atlas = TextureAtlas3D(encoding, slot_grid(encoding, len(keys), 2**30, 2048))
-        node.bind(atlas, NodeGeometry.of(octree))
+        colour = levels[0].shape[3:]
+        texels = texture_encoding(levels[0].dtype, colour[0] if colour else 1)
+        node = self.add_octree(octree, BrickEncoding(texels, (brick,) * 3), clim, **keywords)
+        self.fill(
+            node,
+            [key for key in keys if shown(key)],
+            lambda key: brick_voxels(levels[key.level], key.index, brick),
+        )
+        return node
+
+    def add_octree(
+        self, octree: Octree, encoding: BrickEncoding, clim: tuple[float, float], **keywords: Any
+    ) -> BrickVolume:
+        """Ours, with nothing resident."""
+        keywords = {"interpolation": "linear", "cmap": "viridis", **keywords}
+        node = BrickVolume(encoding, octree, lambda node: None, parent=self.view.scene, **keywords)
         node.clim = clim
+        self.nodes.append(node)
+        return node
+
+    @staticmethod
+    def fill(
+        node: BrickVolume, keys: Sequence[ChunkKey], voxels: Callable[[ChunkKey], np.ndarray]
+    ) -> None:
+        """Make these bricks resident, given their voxels with apron."""
+        encoding = node.atlas.encoding
+        atlas = TextureAtlas3D(encoding, slot_grid(encoding, len(keys), 2**30, 2048))
+        node.bind(atlas, node.geometry)
         numbers = []
         for key in keys:
             slot, evicted = atlas.stage(key, True, ())
             assert slot is not None
             assert evicted is None
-            record = encoding.encode(brick_voxels(levels[key.level], key.index, brick))
+            record = encoding.encode(voxels(key))
             for planes, _ in atlas.slabs(record, 2**30):
                 atlas.write(slot, record, planes)
             numbers.append(atlas.number(slot))
         slots = np.array(numbers, np.int64)
         node.nodes.write(keys, slots, atlas.value_ranges(slots))
-        self.nodes.append(node)
-        return node
 
     def picture(self, node: Any) -> np.ndarray:
         """Draw one node: (height, width, 3) int."""
