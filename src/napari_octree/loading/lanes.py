@@ -28,7 +28,7 @@ def arrange(client: ClientList, pools: LoaderPools) -> None:
         stage = tile.stage
         tile.lane = None
         if stage in UNFINISHED:
-            if tile.request.tier is not Tier.PREFETCH:
+            if not tile.request.only_ahead:
                 pending += 1
             if stage is Stage.ASSEMBLING:
                 continue
@@ -38,7 +38,7 @@ def arrange(client: ClientList, pools: LoaderPools) -> None:
                 name = (id(pool), id(source), tile.request.tier)
                 lane = lanes.get(name)
                 if lane is None:
-                    lane = lanes[name] = Lane(client, pool, source)
+                    lane = lanes[name] = Lane(client, pool, source, tile.request.only_ahead)
                 tile.lane = lane
                 tile.position = len(lane.tiles)
                 lane.tiles.append(tile)
@@ -72,10 +72,16 @@ def head(lane: Lane, now: float) -> Tile | None:
 
 
 def best_head(clients: list[ClientList], moving: bool, now: float) -> Tile | None:
-    """Return the best tile to read for, of all lanes whose pool and source have room."""
+    """Return the best tile to read for, of all lanes whose pool and source have room.
+
+    What is only read ahead has its turn when nothing else is unfinished, on any list.
+    """
     best: Tile | None = None
+    busy = any(client.pending for client in clients)
     for client in clients:
         for lane in client.lanes.values():
+            if lane.only_ahead and (busy or not lane.may_read_ahead(moving)):
+                continue
             if lane.has_room(moving):
                 tile = head(lane, now)
                 if tile is not None and (best is None or tile < best):

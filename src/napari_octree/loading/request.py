@@ -35,7 +35,8 @@ class TileRequest:
         Turns the assembled block (shape of `region` plus aprons) into the contiguous array
         that is uploaded: transpose, project, convert. Runs in a worker.
     tier, relative_level, distance
-        As in `octree.Wish`; they choose the pool and the delay.
+        As in `octree.Wish`; they choose the pool and the delay. A request of the tier PREFETCH
+        only brings its storage chunks into RAM: it is never assembled nor handed out.
     """
 
     key: Hashable
@@ -47,6 +48,11 @@ class TileRequest:
     tier: Tier
     relative_level: int = 0
     distance: float = 0.0
+
+    @property
+    def only_ahead(self) -> bool:
+        """Whether its storage chunks are to be in RAM and nothing is made of them (PREFETCH)."""
+        return self.tier is Tier.PREFETCH
 
 
 class TileState(Enum):

@@ -9,6 +9,7 @@ Invariants:
 * A tile is admitted (memory for its chunks and its block reserved) before its first read starts;
   if the best tile does not fit, nothing worse is admitted in its place.
 * A storage chunk has at most one read under way.
+* What is only read ahead starts when nothing else is unfinished, and is never assembled.
 """
 
 from __future__ import annotations
@@ -38,7 +39,6 @@ from napari_octree.loading.working_set import (
     Stage,
     Tile,
 )
-from napari_octree.octree.chunk_key import Tier
 
 REMEMBERED_FAILURES = 10_000
 
@@ -283,7 +283,14 @@ class Scheduler:
                 tile.waiting += 1
                 if chunk.state is ChunkState.FAILED:
                     broken = True
-        if broken:
+            if self.gaps and chunk.available and not request.only_ahead:
+                # Read ahead, so it filled nobody's apron when it came: now it will be seen.
+                for gap in self.gaps.tiles(chunk_id):
+                    gap.improvable = True
+                    self._improve(gap)
+        if request.only_ahead:
+            self._ahead_done(tile)
+        elif broken:
             self._fail(tile, None)
 
     def _leave(self, tile: Tile) -> None:
@@ -347,12 +354,16 @@ class Scheduler:
                 tile.waiting -= 1
                 if tile.stage is Stage.ADMITTED:
                     self.cache.hold(chunk.chunk_id)
-                if tile.waiting == 0 and tile.stage in (Stage.LISTED, Stage.ADMITTED):
+                if tile.request.only_ahead:
+                    self._ahead_done(tile)
+                elif tile.waiting == 0 and tile.stage in (Stage.LISTED, Stage.ADMITTED):
                     heapq.heappush(tile.client.ready, tile)
+        only_ahead = all(tile.request.only_ahead for tile in chunk.tiles)
         if not chunk.tiles:
             self._drop(chunk)
-        for tile in self.gaps.tiles(chunk.chunk_id):
-            tile.improvable = True
+        if not only_ahead:  # else a settled view would be assembled again for what nobody sees
+            for tile in self.gaps.tiles(chunk.chunk_id):
+                tile.improvable = True
         self._gap_decided(chunk.chunk_id)
 
     def _read_failed(self, job: ReadJob, error: BaseException, now: float) -> None:
@@ -385,7 +396,9 @@ class Scheduler:
                 if not verdict.transient:
                     self._remember(chunk.chunk_id)
                 for tile in list(chunk.tiles):
-                    if tile.stage is Stage.LISTED:
+                    if tile.request.only_ahead:
+                        self._ahead_done(tile)
+                    elif tile.stage is Stage.LISTED:
                         self._fail(tile, None)
         if not chunk.tiles:
             self._drop(chunk)
@@ -428,8 +441,16 @@ class Scheduler:
 
     @staticmethod
     def _finished(tile: Tile) -> None:
-        if tile.request.tier is not Tier.PREFETCH:
-            tile.client.pending -= 1
+        tile.client.pending -= 1
+
+    def _ahead_done(self, tile: Tile) -> None:
+        """Count a tile that is only read ahead as done once no chunk of it is to come."""
+        if tile.stage not in (Stage.LISTED, Stage.ADMITTED):
+            return
+        if all(chunk.available or chunk.state is ChunkState.FAILED for chunk in tile.chunks):
+            if tile.stage is Stage.ADMITTED:
+                self.admission.withdraw(tile)
+            tile.stage = Stage.TAKEN
 
     # ---- assembly --------------------------------------------------------------------------
 
@@ -518,5 +539,8 @@ class Scheduler:
             return False
         return chunk.state is ChunkState.LOADING or (
             chunk.state is ChunkState.QUEUED
-            and any(tile.stage in (Stage.LISTED, Stage.ADMITTED) for tile in chunk.tiles)
+            and any(
+                tile.stage in (Stage.LISTED, Stage.ADMITTED) and not tile.request.only_ahead
+                for tile in chunk.tiles
+            )
         )

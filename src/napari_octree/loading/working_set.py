@@ -139,7 +139,7 @@ class Tile:
         self.client = client
         self.request = request
         self.since = since
-        self.block_bytes = block_bytes_of(request)
+        self.block_bytes = 0 if request.only_ahead else block_bytes_of(request)
         self.around: tuple[ChunkId, ...] | None = None
         self.rank = 0
         self.lane: Lane | None = None
@@ -160,7 +160,8 @@ class Tile:
         """Whether `request` asks for the pixels that this tile is about."""
         own = self.request
         return own is request or (
-            own.region == request.region
+            own.only_ahead == request.only_ahead
+            and own.region == request.region
             and own.apron == request.apron
             and own.source.fixed == request.source.fixed
             and own.source.storage.key == request.source.storage.key
@@ -196,12 +197,15 @@ def block_bytes_of(request: TileRequest) -> int:
 class Lane:
     """Tiles of one client, pool, source and tier, best first; the cursor is at the next one."""
 
-    __slots__ = ("client", "cursor", "due", "pool", "source", "tiles")
+    __slots__ = ("client", "cursor", "due", "only_ahead", "pool", "source", "tiles")
 
-    def __init__(self, client: ClientList, pool: LoaderPool, source: Source) -> None:
+    def __init__(
+        self, client: ClientList, pool: LoaderPool, source: Source, only_ahead: bool = False
+    ) -> None:
         self.client = client
         self.pool = pool
         self.source = source
+        self.only_ahead = only_ahead
         self.tiles: list[Tile] = []
         self.cursor = 0
         self.due: float | None = None
@@ -213,6 +217,18 @@ class Lane:
         return self.pool.has_room() and source.concurrency.has_room(
             moving, source.latency_s or 0.0
         )
+
+    def may_read_ahead(self, moving: bool) -> bool:
+        """Whether reading ahead would delay nothing that may be wanted in a moment.
+
+        A read cannot be called back: so half of the source stays free, and while the user moves
+        only fast sources are read.
+        """
+        latency_s = self.source.latency_s or 0.0
+        if moving and latency_s > self.pool.auto_sync_s:
+            return False
+        concurrency = self.source.concurrency
+        return 2 * concurrency.running < max(concurrency.allowed(moving, latency_s), 2)
 
     def delay_s(self, tier: Tier) -> float:
         """Seconds that a tile has to stay on the list before it is read."""
