@@ -105,6 +105,6 @@ void main() {
     gl_FragColor.rgb *= octree_fade;
     vec4 depth_point = vec4(frag_depth_point, 1.0);
     float depth = dot(depth_point, octree_depth_z) / dot(depth_point, octree_depth_w);
-    // What lies beyond the far plane is still in front of nothing.
-    gl_FragDepth = clamp((depth + 1.0) / 2.0, 0.0, 0.999999);
+    // What lies near or beyond the far plane is still in front of nothing, also with 16 bits.
+    gl_FragDepth = clamp((depth + 1.0) / 2.0, 0.0, 0.99998);
 }
