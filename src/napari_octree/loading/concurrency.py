@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from math import ceil
 
-FIRST_LIMIT = 4
+FIRST_LIMIT = 8
 WORTH_IT = 1.05
 """Growth of goodput that pays for more reads at once."""
 READ_HOLDS_INTERPRETER_MS = 5.0

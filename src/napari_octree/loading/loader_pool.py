@@ -22,6 +22,10 @@ class PoolSettings(Protocol):
     auto_sync_ms: float | None
 
 
+MOVING_FACTOR = 1.5
+"""A level of a steady zoom stays ideal for about two delays: this much more, and it is passed."""
+
+
 class LoaderPool:
     """One range of relative levels.
 
@@ -48,14 +52,14 @@ class LoaderPool:
     def delay_of(self, tier: Tier, latency_s: float | None, moving: bool) -> float:
         """Seconds that a wish has to stay on the list before it is read.
 
-        While the user moves even a fast source waits: otherwise everything that is only passed
-        would be read.
+        While the user moves even a fast source waits, and all wait longer: otherwise everything
+        that is only passed would be read.
         """
         if tier <= Tier.COVERAGE:
             return 0.0
         if not moving and latency_s is not None and latency_s < self.auto_sync_s:
             return 0.0
-        return self.delay_s
+        return self.delay_s * (MOVING_FACTOR if moving else 1.0)
 
 
 class LoaderPools:

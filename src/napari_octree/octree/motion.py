@@ -82,6 +82,9 @@ class Motion:
         Slices per second along the axis last moved.
     scrolled : bool
         Whether the slice has ever moved: before that no neighbouring slice is likely.
+    begun : bool
+        The last observation came after a pause: its speed is an average over standing still,
+        and the next one replaces it.
     time_s, centre, octave, slice_position
         The last observation.
     """
@@ -90,6 +93,7 @@ class Motion:
     zoom: Velocity = Velocity()
     scroll: Velocity = Velocity()
     scrolled: bool = False
+    begun: bool = False
     time_s: float | None = None
     centre: tuple[float, ...] = ()
     octave: float = 0.0
@@ -141,7 +145,8 @@ def observe(
     if elapsed <= 0:
         # Two looks at one moment cannot measure a speed; the next one measures both moves.
         return motion
-    weight = 1.0 if elapsed > PAUSE_S else 1 - 0.5 ** (elapsed / HALF_LIFE_S)
+    paused = elapsed > PAUSE_S
+    weight = 1.0 if paused or motion.begun else 1 - 0.5 ** (elapsed / HALF_LIFE_S)
     pan = tuple(
         v.updated((c - b) / (p * elapsed), weight)
         for v, c, b, p in zip(motion.pan, centre, motion.centre, pixel_size, strict=True)
@@ -152,4 +157,5 @@ def observe(
         zoom=motion.zoom.updated((octave - motion.octave) / elapsed, weight),
         scroll=motion.scroll.updated((slice_position - motion.slice_position) / elapsed, weight),
         scrolled=scrolled,
+        begun=paused,
     )

@@ -23,8 +23,9 @@ from qtpy.QtCore import QTimer
 from napari_octree.layers.main_loop import MAIN_LOOP
 from napari_octree.layers.octree_image import OctreeImage
 from napari_octree.layers.progress import OctreeProgress
+from napari_octree.layers.slice_key import SliceKey
 from napari_octree.layers.statistics import ViewStatistics
-from napari_octree.octree.motion import AT_REST, Velocity, observe
+from napari_octree.octree.motion import AT_REST, Motion
 from napari_octree.octree.view import View
 from napari_octree.rendering import _vispy
 from napari_octree.rendering.brick_frame import BrickFrame
@@ -37,10 +38,14 @@ from napari_octree.rendering.tile_frame import TileFrame
 from napari_octree.rendering.tiled_image import TiledImage, TiledImageVisual
 from napari_octree.rendering.upload_budget import UploadBudget
 from napari_octree.rendering.view_2d import view_from_matrix
+from napari_octree.rendering.view_motion import ViewMotion
 from napari_octree.rendering.volume_drawing import VolumeDrawing
 
-REST_MS = 120
-"""The camera counts as moving until it has stood still for so long."""
+REST_MS, MOST_REST_MS = 50, 200
+"""The camera counts as moving until it has stood still for two frames, within these limits."""
+
+RUSH_OCTAVES, RUSH_WIDTHS = 0.5, 5.0
+"""Faster than this, per second, tiles leave the view before they were worth a read."""
 
 FILTER_TEXELS = {"nearest": 0.0, "linear": 0.5, "custom": 4.0}
 """How far an interpolation looks around a pixel; 4 for vispy's other kernels."""
@@ -99,8 +104,10 @@ class VispyOctreeImage(_vispy.VispyImageLayer):
         attach_qt_loop()
         self._closed = False
         self._drawn_view: View | None = None
-        self._motion = AT_REST
+        self._motion = ViewMotion()
+        self._slice_key: SliceKey | None = None
         self._moved_s = 0.0
+        self._moving = False
         self._frames = 0
         self._reported: tuple[Any, ...] = ()
         self._broken = False
@@ -123,7 +130,6 @@ class VispyOctreeImage(_vispy.VispyImageLayer):
         self._frame = TileFrame(self._client, layer.config, self._budget, self._send)
         self._rest = QTimer()
         self._rest.setSingleShot(True)
-        self._rest.setInterval(REST_MS)
         self._rest.timeout.connect(self._on_rest)
         super().__init__(
             layer,
@@ -260,12 +266,16 @@ class VispyOctreeImage(_vispy.VispyImageLayer):
             or view.corners != self._drawn_view.corners
             or view.slice != self._drawn_view.slice
         )
-        if view is not None and moved:
-            self._motion = observe(self._motion, now, view.centre, view.pixel_size)
-            view = replace(view, motion=self._motion)
-            self._client.moving = self._drawn_view is not None
+        if view is not None and octree_slice is not None and moved:
+            before = self._slice_key or octree_slice.key
+            self._slice_key = octree_slice.key
+            motion = self._motion.observe(view, octree_slice.key, before, now)
+            view = replace(view, motion=motion)
+            self._moving = self._drawn_view is not None
+            self._client.moving = self._moving and _rushes(motion, size, pixel_scale)
+            # A slow frame must not pass for standing still.
+            self._rest.start(int(np.clip(2e3 * (now - self._moved_s), REST_MS, MOST_REST_MS)))
             self._moved_s = now
-            self._rest.start()
         self._drawn_view = view
         self._frames += 1
         self._keep_atlas(node, size, pixel_scale)
@@ -274,9 +284,11 @@ class VispyOctreeImage(_vispy.VispyImageLayer):
             node.atlas,
             octree_slice if self.layer._slice_input.ndisplay == 2 else None,
             view,
-            render.upload_ms_moving if self._client.moving else render.upload_ms,
+            render.upload_ms_moving if self._moving else render.upload_ms,
             self.layer.locked_data_level,
             FILTER_TEXELS.get(self.layer.interpolation2d, 4.0),
+            self._motion.axis,
+            self._moving,
         )
         quads = self._frame.quads
         if changed:
@@ -358,10 +370,11 @@ class VispyOctreeImage(_vispy.VispyImageLayer):
             if self._volume.rest():
                 self.request_frame()
         elif not self._closed:
-            self._client.moving = False
-            self._motion = replace(self._motion, zoom=Velocity())
+            self._moving = self._client.moving = False
+            motion = self._motion.rest()
             if self._drawn_view is not None:
-                self._drawn_view = replace(self._drawn_view, motion=self._motion)
+                self._drawn_view = replace(self._drawn_view, motion=motion)
+            self._frame.rest(motion)
             if not self._frame.settled:  # what was left out while moving
                 self.request_frame()
 
@@ -445,6 +458,15 @@ class VispyOctreeImage(_vispy.VispyImageLayer):
             vram_bytes=atlas.nbytes,
             level=self._current_frame.level,
         )
+
+
+def _rushes(motion: Motion, size: tuple[float, float], pixel_scale: float) -> bool:
+    """Whether tiles come and go too quickly to be worth loading on the way."""
+    widths_per_s = max(
+        abs(speed.mean) / (length * pixel_scale)
+        for speed, length in zip(motion.pan, reversed(size), strict=True)
+    )
+    return abs(motion.zoom.mean) > RUSH_OCTAVES or widths_per_s > RUSH_WIDTHS
 
 
 def _raise_later(error: BaseException, message: str) -> None:
