@@ -260,9 +260,12 @@ class OctreeImage(Image):
             return None
         found = self._octree_slices.get(key)
         if found is None:
-            while len(self._octree_slices) >= 8:  # a few, for viewers at different slices
+            like = (s for s in self._octree_slices.values() if s.key.displayed == key.displayed)
+            alike = next(like, None)
+            found = OctreeSlice(self._pyramid, key) if alike is None else alike.at(key)
+            self._octree_slices[key] = found
+            while len(self._octree_slices) > 8:  # a few, for viewers at different slices
                 del self._octree_slices[next(iter(self._octree_slices))]
-            found = self._octree_slices[key] = OctreeSlice(self._pyramid, key)
             if self._lease is not None:
                 self._lease.use(source.storage.key for source in found.sources)
         return found

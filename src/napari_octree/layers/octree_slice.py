@@ -6,6 +6,7 @@ slices share its sources, so that neighbouring slices find the same storage chun
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -73,6 +74,11 @@ class OctreeSlice:
     ----------
     pyramid : ImagePyramid
     key : SliceKey
+
+    Notes
+    -----
+    What depends on the displayed axes only (octree, sources) is shared with the slices made by
+    `at` and `moved`: a step of a slider costs the same whatever the image.
     """
 
     def __init__(self, pyramid: ImagePyramid, key: SliceKey) -> None:
@@ -87,6 +93,19 @@ class OctreeSlice:
             transforms=[t.select(axes) for t in pyramid.transforms],
             max_overview=2 * pyramid.brick_size if volume else pyramid.max_overview,
         )
+
+    def at(self, key: SliceKey) -> OctreeSlice:
+        """Another slice of the same display."""
+        if key.displayed != self.key.displayed or key.version != self.key.version:
+            raise ValueError(f"{key} is not displayed as {self.key}")
+        other = copy.copy(self)
+        other.key = key
+        return other
+
+    def moved(self, axis: int, steps: int) -> OctreeSlice | None:
+        """The slice `steps` further along `axis`, or None beyond the data."""
+        key = self.key.moved(axis, steps, self.pyramid.shapes[0])
+        return None if key is None else self.at(key)
 
     @cached_property
     def sources(self) -> tuple[LevelSource, ...]:

@@ -28,6 +28,18 @@ class SliceKey:
     ranges: tuple[tuple[int, int] | None, ...]
     projection: str = "mean"
 
+    def position(self, axis: int) -> int:
+        """Index at which the slice begins on `axis`, 0 where the axis is displayed."""
+        extent = self.ranges[axis]
+        return 0 if extent is None else extent[0]
+
+    def axis_to(self, other: SliceKey) -> int | None:
+        """The first axis along which `other` lies elsewhere; None if the display differs."""
+        if self.displayed != other.displayed:
+            return None
+        pairs = enumerate(zip(self.ranges, other.ranges, strict=True))
+        return next((axis for axis, (own, theirs) in pairs if own != theirs), None)
+
     def moved(self, axis: int, steps: int, shape: Sequence[int]) -> SliceKey | None:
         """The slice `steps` further along `axis`, or None beyond the data."""
         old = self.ranges[axis]

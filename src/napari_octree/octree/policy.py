@@ -35,7 +35,8 @@ class Policy:
     slices : int
         Neighbouring slices (each way along the axis last moved) that may be prefetched.
     prefetch : float
-        Most prefetch wishes, as a fraction of the ideal tiles.
+        Most prefetch wishes, as a fraction of the ideal tiles: by default enough for two slices
+        with their coverage, or for the ring.
     probable : float
         Only what is reached with at least this probability is prefetched.
     horizon_s : float
@@ -52,7 +53,7 @@ class Policy:
     ring: int = 1
     neighbour_levels: bool = True
     slices: int = 2
-    prefetch: float = 1.0
+    prefetch: float = 2.5
     probable: float = 0.05
     horizon_s: float = 0.5
     max_overview_tiles: int = 16

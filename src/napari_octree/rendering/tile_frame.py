@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -23,6 +23,8 @@ from napari_octree.loading.request import TileRequest, TileState
 from napari_octree.octree.chunk_key import ChunkKey, Tier, Wish
 from napari_octree.octree.cover import Cover, cover
 from napari_octree.octree.intersection import OctreeIntersection, intersect
+from napari_octree.octree.motion import Motion
+from napari_octree.octree.policy import EXPLORE
 from napari_octree.octree.view import View
 from napari_octree.octree.wishes import wish_list
 from napari_octree.rendering.texture_atlas_2d import TextureAtlas2D
@@ -31,7 +33,7 @@ from napari_octree.rendering.upload_budget import UploadBudget
 if TYPE_CHECKING:
     from napari_octree.loading.client import LoaderClient
 
-RequestName = tuple[ChunkKey, Tier, int]
+RequestName = tuple[ChunkKey, Tier, int, int]
 TileKey = tuple[SliceKey, ChunkKey]
 
 TINTS = np.array(
@@ -98,6 +100,14 @@ class TileFrame:
         self._resident: dict[int, set[ChunkKey]] = {}
         self._failed: set[TileKey] = set()
         self._hasty = False
+        self._scroll_axis: int | None = None
+        self._moving = False
+        prefetch = config.render.prefetch
+        # Levels are not guessed: a zoom shows coarser tiles until it ends, and reads few.
+        self._moving_policy = replace(
+            EXPLORE, ring=0, slices=prefetch.slices, neighbour_levels=False
+        )
+        self._resting_policy = replace(self._moving_policy, ring=prefetch.ring)
         self._cover: Cover | None = None
         self._more = False
         self.plans = 0
@@ -113,6 +123,8 @@ class TileFrame:
         upload_ms: float,
         locked_level: int | None = None,
         margin_texels: float = 0.0,
+        scroll_axis: int | None = None,
+        moving: bool = False,
     ) -> bool:
         """Do a frame's work.
 
@@ -128,6 +140,10 @@ class TileFrame:
         locked_level : int, optional
         margin_texels : float
             How far the interpolation looks around a pixel.
+        scroll_axis : int, optional
+            The data axis whose slider was moved last: slices are read ahead along it.
+        moving : bool
+            The view moves: what lies around it is not read ahead before `rest`.
 
         Returns
         -------
@@ -137,6 +153,8 @@ class TileFrame:
         if atlas is not self._atlas:
             self._atlas = atlas
             self._forget()
+        self._scroll_axis = scroll_axis
+        self._moving = moving
         if octree_slice is not self._slice:
             self._slice = octree_slice
             self._requests.clear()
@@ -197,32 +215,51 @@ class TileFrame:
             return False
         self._intersection = intersection
         self._hasty = hasty
-        self._wishes = wish_list(octree_slice.octree, intersection, motion=view.motion)
+        self._wish(octree_slice, intersection, view.motion)
         self.plans += 1
-        self._request(octree_slice)
         return True
+
+    def rest(self, motion: Motion) -> None:
+        """The view has come to rest: read ahead what lies around it too (no frame needed)."""
+        self._moving = False
+        if self._slice is not None and self._intersection is not None and not self._hasty:
+            self._wish(self._slice, self._intersection, motion)
+
+    def _wish(
+        self, octree_slice: OctreeSlice, intersection: OctreeIntersection, motion: Motion
+    ) -> None:
+        policy = self._moving_policy if self._moving else self._resting_policy
+        self._wishes = wish_list(octree_slice.octree, intersection, policy, motion)
+        self._request(octree_slice)
 
     def _request(self, octree_slice: OctreeSlice) -> None:
         """Tell the loader the working set, less what is resident for good."""
         assert self._atlas is not None
-        slots, slice_key = self._atlas.slots, octree_slice.key
+        slots = self._atlas.slots
         known, wanted = self._requests, []
+        slices: dict[int, OctreeSlice | None] = {0: octree_slice}
         requests: dict[RequestName, TileRequest] = {}
         self._protected = set()
         for wish in self._wishes:
-            if wish.tier is Tier.PREFETCH:
+            offset = wish.slice_offset
+            if offset not in slices:
+                axis = self._scroll_axis
+                slices[offset] = None if axis is None else octree_slice.moved(axis, offset)
+            of_slice = slices[offset]
+            if of_slice is None:  # beyond the data
                 continue
-            key = (slice_key, wish.key)
-            self._protected.add(key)
+            key = (of_slice.key, wish.key)
+            if wish.tier is not Tier.PREFETCH:
+                self._protected.add(key)
             if self._hasty and wish.tier is not Tier.OVERVIEW:
                 continue
             slot = slots.get(key)
             if slot is not None and slot.complete:
                 continue
-            name = (wish.key, wish.tier, wish.relative_level)
+            name = (wish.key, wish.tier, wish.relative_level, offset)
             request = known.get(name)
             if request is None:
-                request = octree_slice.tile_request(
+                request = of_slice.tile_request(
                     wish, self._atlas.apron, self._atlas.encoding.encode
                 )
             requests[name] = request
