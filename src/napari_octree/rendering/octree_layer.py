@@ -25,7 +25,7 @@ from napari_octree.layers.octree_image import OctreeImage
 from napari_octree.layers.progress import OctreeProgress
 from napari_octree.layers.slice_key import SliceKey
 from napari_octree.layers.statistics import ViewStatistics
-from napari_octree.octree.motion import AT_REST
+from napari_octree.octree.motion import AT_REST, Motion
 from napari_octree.octree.view import View
 from napari_octree.rendering import _vispy
 from napari_octree.rendering.brick_frame import BrickFrame
@@ -41,8 +41,11 @@ from napari_octree.rendering.view_2d import view_from_matrix
 from napari_octree.rendering.view_motion import ViewMotion
 from napari_octree.rendering.volume_drawing import VolumeDrawing
 
-REST_MS = 120
-"""The camera counts as moving until it has stood still for so long."""
+REST_MS, MOST_REST_MS = 50, 200
+"""The camera counts as moving until it has stood still for two frames, within these limits."""
+
+RUSH_OCTAVES, RUSH_WIDTHS = 0.5, 5.0
+"""Faster than this, per second, tiles leave the view before they were worth a read."""
 
 FILTER_TEXELS = {"nearest": 0.0, "linear": 0.5, "custom": 4.0}
 """How far an interpolation looks around a pixel; 4 for vispy's other kernels."""
@@ -104,6 +107,7 @@ class VispyOctreeImage(_vispy.VispyImageLayer):
         self._motion = ViewMotion()
         self._slice_key: SliceKey | None = None
         self._moved_s = 0.0
+        self._moving = False
         self._frames = 0
         self._reported: tuple[Any, ...] = ()
         self._broken = False
@@ -126,7 +130,6 @@ class VispyOctreeImage(_vispy.VispyImageLayer):
         self._frame = TileFrame(self._client, layer.config, self._budget, self._send)
         self._rest = QTimer()
         self._rest.setSingleShot(True)
-        self._rest.setInterval(REST_MS)
         self._rest.timeout.connect(self._on_rest)
         super().__init__(
             layer,
@@ -268,9 +271,11 @@ class VispyOctreeImage(_vispy.VispyImageLayer):
             self._slice_key = octree_slice.key
             motion = self._motion.observe(view, octree_slice.key, before, now)
             view = replace(view, motion=motion)
-            self._client.moving = self._drawn_view is not None
+            self._moving = self._drawn_view is not None
+            self._client.moving = self._moving and _rushes(motion, size, pixel_scale)
+            # A slow frame must not pass for standing still.
+            self._rest.start(int(np.clip(2e3 * (now - self._moved_s), REST_MS, MOST_REST_MS)))
             self._moved_s = now
-            self._rest.start()
         self._drawn_view = view
         self._frames += 1
         self._keep_atlas(node, size, pixel_scale)
@@ -279,11 +284,11 @@ class VispyOctreeImage(_vispy.VispyImageLayer):
             node.atlas,
             octree_slice if self.layer._slice_input.ndisplay == 2 else None,
             view,
-            render.upload_ms_moving if self._client.moving else render.upload_ms,
+            render.upload_ms_moving if self._moving else render.upload_ms,
             self.layer.locked_data_level,
             FILTER_TEXELS.get(self.layer.interpolation2d, 4.0),
             self._motion.axis,
-            self._client.moving,
+            self._moving,
         )
         quads = self._frame.quads
         if changed:
@@ -365,7 +370,7 @@ class VispyOctreeImage(_vispy.VispyImageLayer):
             if self._volume.rest():
                 self.request_frame()
         elif not self._closed:
-            self._client.moving = False
+            self._moving = self._client.moving = False
             motion = self._motion.rest()
             if self._drawn_view is not None:
                 self._drawn_view = replace(self._drawn_view, motion=motion)
@@ -453,6 +458,15 @@ class VispyOctreeImage(_vispy.VispyImageLayer):
             vram_bytes=atlas.nbytes,
             level=self._current_frame.level,
         )
+
+
+def _rushes(motion: Motion, size: tuple[float, float], pixel_scale: float) -> bool:
+    """Whether tiles come and go too quickly to be worth loading on the way."""
+    widths_per_s = max(
+        abs(speed.mean) / (length * pixel_scale)
+        for speed, length in zip(motion.pan, reversed(size), strict=True)
+    )
+    return abs(motion.zoom.mean) > RUSH_OCTAVES or widths_per_s > RUSH_WIDTHS
 
 
 def _raise_later(error: BaseException, message: str) -> None:
