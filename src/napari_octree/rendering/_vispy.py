@@ -23,6 +23,7 @@ from vispy.gloo.context import GLContext
 from vispy.scene.cameras import PanZoomCamera
 from vispy.scene.node import Node
 from vispy.scene.widgets import ViewBox
+from vispy.visuals import ImageVisual
 from vispy.visuals._scalable_textures import GPUScaledTexture2D
 from vispy.visuals._scalable_textures import GPUScaledTextured3D as GPUScaledTexture3D
 
@@ -37,6 +38,7 @@ __all__ = [
     "fix_data_dtype",
     "flush",
     "get_max_texture_sizes",
+    "image_templates",
     "node_matrices",
     "register_visual_class",
     "share_queue",
@@ -163,6 +165,11 @@ def when_idle(canvas: Any, callback: Callable[[], None]) -> None:
     from qtpy.QtCore import QTimer
 
     QTimer.singleShot(0, callback)
+
+
+def image_templates(**ours: str) -> dict[str, str]:
+    """The shader templates of vispy's image visual, with some replaced."""
+    return {**ImageVisual._func_templates, **ours}
 
 
 def clamped_filters() -> str:

@@ -18,7 +18,7 @@ from vispy.gloo import VertexBuffer
 from vispy.scene.visuals import create_visual_node
 from vispy.visuals.image import ImageVisual
 
-from napari_octree.rendering._vispy import clamped_filters
+from napari_octree.rendering._vispy import clamped_filters, image_templates
 from napari_octree.rendering.texture_atlas_2d import TextureAtlas2D
 from napari_octree.rendering.texture_encoding import TextureEncoding
 
@@ -55,11 +55,10 @@ class TiledImageVisual(ImageVisual):
     """
 
     _shaders = {"vertex": _shader("tiled_image.vert"), "fragment": _shader("tiled_image.frag")}  # noqa: RUF012
-    _func_templates = {  # noqa: RUF012
-        **ImageVisual._func_templates,
-        "texture_lookup": _shader("lookup.glsl"),
-        "texture_lookup_custom": _shader("custom_lookup.glsl"),
-    }
+    _func_templates = image_templates(
+        texture_lookup=_shader("lookup.glsl"),
+        texture_lookup_custom=_shader("custom_lookup.glsl"),
+    )
 
     def __init__(
         self,
