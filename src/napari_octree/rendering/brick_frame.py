@@ -56,6 +56,19 @@ class _Upload:
     waiting: tuple[slice, int] | None
 
 
+def max_nodes(capacity: int) -> int:
+    """How many of an atlas' slots a selection may fill.
+
+    An eighth keeps what was seen before, and the coarsest bricks of the former slice.
+    """
+    return max(capacity - capacity // 8, 1)
+
+
+def room_for(bricks: int) -> int:
+    """Slots with which a selection may have so many bricks."""
+    return bricks + bricks // 7 + 1
+
+
 class BrickFrame:
     """Selections and uploads for one view after the other.
 
@@ -153,12 +166,10 @@ class BrickFrame:
         if self._planned == (view, locked_level):
             return False
         self._planned = (view, locked_level)
-        capacity = self._atlas.slots.capacity
         selection = select_bricks(
             octree_slice.octree,
             view,
-            # The rest keeps what was seen before, and the former slice.
-            max(capacity - capacity // 8, 1),
+            max_nodes(self._atlas.slots.capacity),
             level_bias=self._config.render.level_bias,
             locked_level=locked_level,
         )

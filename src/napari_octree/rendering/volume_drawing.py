@@ -19,7 +19,7 @@ from napari_octree.octree.octree import Octree
 from napari_octree.octree.view import VolumeView
 from napari_octree.rendering import _vispy
 from napari_octree.rendering.brick_encoding import BrickEncoding
-from napari_octree.rendering.brick_frame import BrickFrame
+from napari_octree.rendering.brick_frame import BrickFrame, room_for
 from napari_octree.rendering.brick_volume import STEP, BrickVolume
 from napari_octree.rendering.motion_quality import MotionQuality
 from napari_octree.rendering.node_texture import NodeGeometry
@@ -162,7 +162,7 @@ class VolumeDrawing:
         encoding = BrickEncoding(self._texels, (z, y, x))
         bricks = sum(int(np.prod(level.grid_shape)) for level in octree.levels)
         allowed = VRAM.available(self, self.layer.config.memory.vram_bytes)
-        grid = slot_grid(encoding, bricks, allowed, self._max_side)
+        grid = slot_grid(encoding, room_for(bricks), allowed, self._max_side)
         atlas = node.atlas
         if not self._has_atlas or atlas.encoding != encoding or atlas.grid != grid:
             atlas = TextureAtlas3D(encoding, grid)

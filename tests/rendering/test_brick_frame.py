@@ -1,0 +1,309 @@
+"""3-D frames without a window: a recorded client, an atlas without a GPU, random flights."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from napari_octree.config import OctreeConfig
+from napari_octree.layers.octree_slice import ImagePyramid, OctreeSlice
+from napari_octree.layers.slice_key import SliceKey
+from napari_octree.loading.request import LoadedTile, TileRequest, TileState
+from napari_octree.octree.chunk_key import ChunkKey
+from napari_octree.octree.transform import infer_level_transforms
+from napari_octree.octree.view import VolumeView
+from napari_octree.rendering.atlas_slots import AtlasSlots, Slot
+from napari_octree.rendering.brick_encoding import BrickEncoding
+from napari_octree.rendering.brick_frame import BrickFrame, max_nodes, room_for
+from napari_octree.rendering.texture_atlas_3d import TextureAtlas3D, slot_grid
+from napari_octree.rendering.texture_encoding import texture_encoding
+from napari_octree.rendering.upload_budget import UploadBudget
+from napari_octree.sources import as_level_sources
+
+BRICK = 16
+SIZE = 128
+ENCODING = BrickEncoding(texture_encoding(np.dtype(np.uint8)), (BRICK,) * 3)
+
+
+class Client:
+    """A loader whose reads finish when the test says so, in order."""
+
+    def __init__(self) -> None:
+        self.listed: dict[Hashable, TileRequest] = {}
+        self.done: list[LoadedTile] = []
+        self.taken: set[Hashable] = set()
+
+    def replace(self, requests: Sequence[TileRequest]) -> None:
+        self.listed = {r.key: r for r in requests}
+        self.done = [t for t in self.done if t.key in self.listed]
+        self.taken &= set(self.listed)
+
+    def finish(self, count: int, state: TileState = TileState.LOADED) -> None:
+        finished = {t.key for t in self.done} | self.taken
+        for request in [r for r in self.listed.values() if r.key not in finished][:count]:
+            brick = ENCODING.encode(np.zeros((BRICK + 4,) * 3, np.uint8))
+            data = None if state is TileState.FAILED else brick
+            self.done.append(LoadedTile(request.key, data, state, True))
+
+    def take(self) -> LoadedTile | None:
+        if not self.done:
+            return None
+        self.taken.add(self.done[0].key)
+        return self.done.pop(0)
+
+    @property
+    def ready(self) -> bool:
+        return bool(self.done)
+
+    @property
+    def pending(self) -> int:
+        return len(set(self.listed) - self.taken)
+
+
+class Atlas:
+    """Slots without a texture; it notes what is written."""
+
+    slabs = TextureAtlas3D.slabs
+    stage = TextureAtlas3D.stage
+    number = TextureAtlas3D.number
+
+    def __init__(self, capacity: int) -> None:
+        self.encoding = ENCODING
+        self.slots: AtlasSlots[Hashable] = AtlasSlots(capacity)
+        self.written: dict[int, list[slice]] = {}
+
+    def write(self, slot: Slot, brick: np.ndarray, planes: slice) -> None:
+        if planes.start == 0:
+            self.written[slot.number] = []
+        self.written[slot.number].append(planes)
+
+    def whole(self, number: int) -> bool:
+        """All planes of a slot (numbered from 1) have been written."""
+        return self.written.get(number - 1, [slice(0, 0)])[-1].stop == BRICK + 4
+
+    def value_ranges(self, numbers: np.ndarray) -> np.ndarray:
+        return np.zeros((len(numbers), 2))
+
+
+def make_slice(time: int = 0) -> OctreeSlice:
+    shapes = [(2, *(SIZE >> k,) * 3) for k in range(4)]
+    arrays = [np.broadcast_to(np.uint8(0), shape) for shape in shapes]
+    pyramid = ImagePyramid(
+        as_level_sources(arrays),
+        tuple(infer_level_transforms(shapes)),
+        False,
+        256,
+        brick_size=BRICK,
+    )
+    return OctreeSlice(pyramid, SliceKey(0, (1, 2, 3), ((time, time + 1), None, None, None)))
+
+
+def view(centre: tuple[float, float, float], width: float) -> VolumeView:
+    """An orthographic look along z."""
+    z, y, x = centre
+    s = 2 / width
+    matrix = ((0, 0, s, -s * x), (0, s, 0, -s * y), (1e-4, 0, 0, -1e-4 * z), (0, 0, 0, 1.0))
+    return VolumeView(matrix, (200.0, 200.0), centre)
+
+
+class Setting:
+    def __init__(self, capacity: int = 300) -> None:
+        self.client, self.atlas, self.now = Client(), Atlas(capacity), 0.0
+        self.slice = make_slice()
+        self.ms_per_send = 1.0
+        self.frame = BrickFrame(
+            self.client,
+            OctreeConfig(),
+            UploadBudget(lambda: self.now),
+            self.send,  # type: ignore[arg-type]
+        )
+
+    def send(self) -> None:
+        self.now += self.ms_per_send / 1e3
+
+    def prepare(self, at: VolumeView | None, upload_ms: float = 1e6) -> bool:
+        return self.frame.prepare(self.atlas, self.slice, at, upload_ms)  # type: ignore[arg-type]
+
+    def load(self, at: VolumeView) -> None:
+        self.prepare(at)
+        self.client.finish(10_000)
+        self.prepare(at)
+
+    @property
+    def shown(self) -> set[ChunkKey]:
+        return set() if self.frame.shown is None else set(self.frame.shown.keys)
+
+    def check(self) -> None:
+        """What always holds: only whole bricks are shown, nothing selected was evicted."""
+        shown = self.frame.shown
+        if shown is None:
+            return
+        assert len(set(shown.slots.tolist())) == len(shown.slots)
+        for key, number in zip(shown.keys, shown.slots, strict=True):
+            slot = self.atlas.slots.get((shown.octree_slice.key, key))
+            assert slot is not None
+            assert slot.number + 1 == number
+            assert self.atlas.whole(int(number))
+
+
+CENTRE = (SIZE / 2,) * 3
+
+
+def test_a_view_loads_and_settles() -> None:
+    s = Setting()
+    s.prepare(view(CENTRE, 150))
+    assert not s.frame.settled
+    s.client.finish(10_000)
+    assert s.prepare(view(CENTRE, 150))
+    assert s.frame.settled
+    assert s.frame.progress.ideal == s.frame.progress.resident > 0
+
+
+def test_an_unchanged_view_plans_and_uploads_nothing() -> None:
+    s = Setting()
+    s.load(view(CENTRE, 150))
+    plans, uploads = s.frame.plans, len(s.atlas.written)
+    assert not s.prepare(view(CENTRE, 150))
+    assert s.frame.plans == plans
+    assert len(s.atlas.written) == uploads
+
+
+def test_never_more_bricks_than_the_atlas_may_hold() -> None:
+    s = Setting(capacity=40)
+    s.load(view(CENTRE, 50))
+    assert s.frame.settled
+    assert s.frame.progress.resident <= max_nodes(40)
+
+
+def test_room_for_is_enough() -> None:
+    for bricks in range(1, 500):
+        assert max_nodes(room_for(bricks)) >= bricks
+
+
+def test_uploads_follow_the_budget_and_say_that_more_is_left() -> None:
+    s = Setting()
+    s.prepare(view(CENTRE, 150))
+    s.client.finish(10_000)
+    s.prepare(view(CENTRE, 150), upload_ms=1.0)
+    before = len(s.atlas.written)
+    s.prepare(view(CENTRE, 150), upload_ms=6.5)
+    assert 3 <= len(s.atlas.written) - before <= 6
+    assert s.frame.more
+    assert not s.frame.settled
+    s.check()
+
+
+def test_a_brick_that_exceeds_the_budget_goes_in_slabs() -> None:
+    s = Setting()
+    s.load(view(CENTRE, 150))
+    s.ms_per_send = 1.0
+    rate = s.frame._budget.bytes_per_ms
+    s.load(view((40, 40, 40), 30))
+    brick = ENCODING.nbytes
+    limit = 0.4 * brick / rate  # less than half a brick a frame
+    s.slice = make_slice(1)
+    s.prepare(view(CENTRE, 150), limit)
+    s.client.finish(1)
+    written = []
+    for _ in range(20):
+        s.prepare(view(CENTRE, 150), limit)
+        written.append([len(v) for v in s.atlas.written.values()])
+        s.check()
+        if not s.frame.more:
+            break
+    assert max(max(counts) for counts in written) > 1, "no brick was cut"
+
+
+def test_the_former_slice_stays_until_the_new_one_is_there() -> None:
+    s = Setting()
+    s.load(view(CENTRE, 150))
+    before = s.shown
+    s.slice = make_slice(1)
+    s.prepare(view(CENTRE, 150))
+    assert s.frame.stale
+    assert not s.frame.settled
+    assert s.shown == before
+    assert s.frame.progress.resident == 0
+    s.client.finish(1)  # the coarsest brick
+    s.prepare(view(CENTRE, 150))
+    assert not s.frame.stale
+    assert len(s.shown) == 1
+    s.client.finish(10_000)
+    s.prepare(view(CENTRE, 150))
+    assert s.frame.settled
+
+
+def test_failed_bricks_are_counted_and_end_the_wait() -> None:
+    s = Setting()
+    s.prepare(view(CENTRE, 150))
+    s.client.finish(3)
+    s.prepare(view(CENTRE, 150))
+    s.client.finish(10_000, TileState.FAILED)
+    s.prepare(view(CENTRE, 150))
+    assert s.frame.stuck
+    assert not s.frame.settled
+    assert s.frame.progress.failed > 0
+
+
+def test_leaving_wants_and_shows_nothing() -> None:
+    s = Setting()
+    s.load(view(CENTRE, 150))
+    s.prepare(None)
+    assert s.frame.shown is None
+    assert not s.client.listed
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    flight=st.lists(
+        st.tuples(
+            st.tuples(*[st.floats(-20, SIZE + 20)] * 3),
+            st.floats(10, 300),
+            st.integers(0, 40),
+            st.sampled_from([0.5, 3.0, 100.0]),
+            st.integers(0, 1),
+        ),
+        min_size=1,
+        max_size=12,
+    ),
+    capacity=st.sampled_from([20, 60, 300]),
+)
+def test_a_flight_never_blanks_and_never_shows_half_a_brick(
+    flight: list[Any], capacity: int
+) -> None:
+    s = Setting(capacity)
+    s.load(view(CENTRE, 300))
+    for centre, width, finished, budget, time in flight:
+        if time != s.slice.key.ranges[0][0]:  # type: ignore[index]
+            s.slice = make_slice(time)
+        at = view(centre, width)
+        s.prepare(at, budget)
+        s.client.finish(finished)
+        s.prepare(at, budget)
+        s.check()
+        if s.frame._selection is not None and len(s.frame._selection):
+            assert s.shown, "the coarsest brick is always there"
+    s.client.finish(10_000)
+    for _ in range(2000):
+        s.prepare(at, 100.0)
+        if not s.frame.more:
+            break
+    assert s.frame.settled
+
+
+@pytest.mark.parametrize("bricks", [1, 9, 73, 585, 10**9])
+@pytest.mark.parametrize("vram", [2**16, 2**22, 2**26, 2**28])
+def test_slot_grid_keeps_within_the_budget_and_uses_it(bricks: int, vram: int) -> None:
+    for shape in [(16, 64, 64), (64,) * 3]:
+        encoding = BrickEncoding(texture_encoding(np.dtype(np.uint16)), shape)
+        grid = slot_grid(encoding, bricks, vram, 2048)
+        slots = int(np.prod(grid))
+        assert slots * encoding.nbytes <= max(vram, 2 * encoding.nbytes)
+        assert all(n * t <= 2048 for n, t in zip(grid, encoding.slot_shape, strict=True))
+        limit = min(bricks + 1, vram // encoding.nbytes)
+        assert slots >= max(0.9 * limit, 2) or slots >= 0.9 * (2048 // 68) ** 3

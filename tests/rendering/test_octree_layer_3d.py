@@ -1,0 +1,218 @@
+"""3-D in a viewer: equal to stock when settled, and what a user does on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from napari.layers import Image
+
+from brick_scene import halved, smooth_volume
+from napari_octree import OctreeConfig, OctreeImage
+from napari_octree.rendering.vram import VRAM
+
+SIZE = 64
+SMALL_BRICKS = OctreeConfig(octree={"brick_size": 16})
+
+
+def levels_of(volume: np.ndarray, count: int = 3) -> list[np.ndarray]:
+    levels = [volume]
+    while len(levels) < count:
+        levels.append(halved(levels[-1]))
+    return levels
+
+
+@pytest.fixture(scope="module")
+def volume() -> np.ndarray:
+    return (smooth_volume(SIZE) * 60000).astype(np.uint16)
+
+
+@pytest.fixture
+def viewer(make_viewer: Callable[..., Any]) -> Any:
+    return make_viewer((200, 200), ndisplay=3)
+
+
+@pytest.fixture
+def look(viewer: Any, pump: Callable[[], None]) -> Callable[..., None]:
+    """Turn and place the camera."""
+
+    def at(centre: tuple[float, ...] = (SIZE / 2,) * 3, zoom: float = 2.1) -> None:
+        camera = viewer.scene.camera
+        camera.angles, camera.zoom, camera.center = (10, 35, 60), zoom, centre
+        pump()
+
+    return at
+
+
+@pytest.fixture
+def shoot(viewer: Any, look: Callable[..., None], screenshot: Any) -> Callable[..., np.ndarray]:
+    """Add a layer, look, settle, take the picture, remove the layer."""
+
+    def run(layer: Image, prepare: Callable[[Image], None] = lambda layer: None) -> np.ndarray:
+        viewer.add_layer(layer)
+        prepare(layer)
+        look()
+        if isinstance(layer, OctreeImage):
+            assert layer.wait_until_settled(30)
+            assert layer.progress.ideal == layer.progress.resident > 0
+        picture = screenshot(viewer).astype(int)
+        viewer.layers.remove(layer)
+        return picture
+
+    return run
+
+
+def assert_equal(stock: np.ndarray, ours: np.ndarray) -> None:
+    assert stock.std() > 5, "nothing to compare"
+    difference = np.abs(stock - ours).max(axis=-1)
+    # A ray along an edge of the box meets it or not: rounding decides.
+    silhouette = (stock[..., :3].max(axis=-1) == 0) != (ours[..., :3].max(axis=-1) == 0)
+    assert silhouette.mean() <= 0.0005
+    difference = difference[~silhouette]
+    assert difference.mean() <= 0.01
+    assert (difference > 2).mean() <= 0.001
+
+
+@pytest.mark.parametrize(
+    "keywords",
+    [
+        {},
+        {"scale": (2, 1, 1.5), "rotate": (10, 20, 30)},
+        {"affine": [[1, 0.1, 0, 3], [0, 1, 0.2, 0], [0, 0, 1, 1], [0, 0, 0, 1]]},
+        {"rendering": "attenuated_mip", "gamma": 0.7, "blending": "additive", "opacity": 0.6},
+        {"depiction": "plane", "plane": {"position": (32,) * 3, "normal": (1, 0.4, 0.2)}},
+        {
+            "scale": (1.5, 1, 1),
+            "experimental_clipping_planes": [
+                {"position": (32, 32, 32), "normal": (0.2, 1, 0.3), "enabled": True}
+            ],
+        },
+    ],
+    ids=lambda keywords: "-".join(keywords) or "plain",
+)
+def test_equal_to_stock(shoot: Any, volume: np.ndarray, keywords: dict[str, Any]) -> None:
+    limits = (5000, 50000)
+    stock = shoot(Image(volume, contrast_limits=limits, **keywords))
+    layer = OctreeImage(levels_of(volume), config=SMALL_BRICKS, contrast_limits=limits, **keywords)
+    assert_equal(stock, shoot(layer))
+
+
+def test_iso_at_once_where_stock_has_it(shoot: Any, volume: np.ndarray) -> None:
+    def whole_range(layer: Image) -> None:
+        # Stock takes the slider's range for the type's, and notices only what changes.
+        layer.contrast_limits_range = (0, 65535)
+        layer.iso_threshold = 30000
+
+    limits = (5000, 50000)
+    stock = shoot(Image(volume, contrast_limits=limits, rendering="iso"), whole_range)
+    ours = OctreeImage(
+        levels_of(volume),
+        config=SMALL_BRICKS,
+        contrast_limits=limits,
+        rendering="iso",
+        iso_threshold=30000,
+    )
+    assert_equal(stock, shoot(ours))
+
+
+def test_colour_volumes(shoot: Any) -> None:
+    grey = smooth_volume(SIZE)
+    colour = (np.stack([grey, grey[::-1], grey[:, ::-1]], axis=-1) * 255).astype(np.uint8)
+    levels = [colour, colour[::2, ::2, ::2].copy()]
+    stock = shoot(Image(colour, rgb=True))
+    assert_equal(stock, shoot(OctreeImage(levels, rgb=True, config=SMALL_BRICKS)))
+
+
+def test_signed_and_float_types(shoot: Any) -> None:
+    grey = smooth_volume(SIZE)
+    signed = (grey * 20000 - 10000).astype(np.int16)
+    stock = shoot(Image(signed.astype(np.float32), contrast_limits=(-8000, 8000)))
+    ours = OctreeImage([signed], config=SMALL_BRICKS, contrast_limits=(-8000, 8000))
+    assert_equal(stock, shoot(ours))
+    double = OctreeImage([grey.astype(np.float64)], config=SMALL_BRICKS, contrast_limits=(0, 1))
+    assert_equal(shoot(Image(grey, contrast_limits=(0, 1))), shoot(double))
+
+
+def test_thin_and_flat_data(shoot: Any, volume: np.ndarray) -> None:
+    thin = volume[30:37]
+    stock = shoot(Image(thin, contrast_limits=(0, 60000), scale=(5, 1, 1)))
+    assert_equal(stock, shoot(OctreeImage([thin], contrast_limits=(0, 60000), scale=(5, 1, 1))))
+
+
+def test_there_and_back(
+    viewer: Any, look: Any, pump: Any, volume: np.ndarray, screenshot: Any
+) -> None:
+    layer = OctreeImage(levels_of(volume), config=SMALL_BRICKS, contrast_limits=(0, 60000))
+    viewer.add_layer(layer)
+    look()
+    assert layer.wait_until_settled(30)
+    first = screenshot(viewer)
+    viewer.dims.ndisplay = 2
+    pump()
+    assert layer.wait_until_settled(30)
+    assert VRAM.held_bytes == 0, "the bricks' memory is free while tiles are shown"
+    viewer.dims.ndisplay = 3
+    look()
+    assert layer.wait_until_settled(30)
+    assert (screenshot(viewer) == first).all()
+
+
+def test_quiet_when_settled(viewer: Any, look: Any, pump: Any, volume: np.ndarray) -> None:
+    layer = OctreeImage(levels_of(volume), config=SMALL_BRICKS, contrast_limits=(0, 60000))
+    viewer.add_layer(layer)
+    look()
+    assert layer.wait_until_settled(30)
+    pump()
+    (before,) = layer.statistics.views
+    pump()
+    (after,) = layer.statistics.views
+    assert after.frames == before.frames
+    layer.contrast_limits = (1000, 30000)
+    layer.gamma = 0.5
+    pump()
+    (changed,) = layer.statistics.views
+    assert changed.frames > after.frames
+    assert changed.uploads == after.uploads
+    assert changed.plans == after.plans
+
+
+def test_a_former_time_point_is_marked_until_the_new_one_is_there(
+    viewer: Any, look: Any, pump_until: Any, recording_array: Any, read_log: Any, screenshot: Any
+) -> None:
+    volume = (smooth_volume(32) * 255).astype(np.uint8)
+    movie = np.stack([volume, volume[::-1]])
+    layer = OctreeImage(
+        [recording_array(movie, (1, 16, 16, 16))], config=SMALL_BRICKS, contrast_limits=(0, 255)
+    )
+    viewer.add_layer(layer)
+    look((0, 16, 16, 16)[1:], 4.0)
+    assert layer.wait_until_settled(30)
+    settled = screenshot(viewer)[..., :3].astype(float)
+    read_log.hold()
+    viewer.dims.set_current_step(0, 1)
+    pump_until(lambda: not layer.settled)
+    waiting = screenshot(viewer)[..., :3].astype(float)
+    assert not layer.settled
+    bright = settled.max(axis=-1) > 100
+    assert np.allclose(waiting[bright], settled[bright] / 2, atol=2)
+    read_log.release()
+    assert layer.wait_until_settled(30)
+    assert screenshot(viewer)[..., :3].astype(float).max() > 240
+
+
+def test_two_layers_share_the_gpu_s_memory(viewer: Any, look: Any, volume: np.ndarray) -> None:
+    config = OctreeConfig(octree={"brick_size": 16}, memory={"vram_bytes": 2 * 2**20})
+    layers = [
+        OctreeImage(levels_of(volume), config=config, contrast_limits=(0, 60000), name=str(i))
+        for i in range(3)
+    ]
+    for layer in layers:
+        viewer.add_layer(layer)
+    look()
+    for layer in layers:
+        assert layer.wait_until_settled(30)
+    used = [view.vram_bytes for layer in layers for view in layer.statistics.views]
+    assert sum(used) <= 2 * 2**20
+    assert all(view.resident <= view.slots for layer in layers for view in layer.statistics.views)
