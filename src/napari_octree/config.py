@@ -121,8 +121,9 @@ class LoaderDefaults(_Section):
     log_path : Path or None
         Where loads are logged; None for nowhere.
     force_synchronous : bool
-        Start every request at once, without delay, in one worker: for finding faults. Reads are
-        never made in the GUI thread.
+        Read in the thread that asks, at once and without workers: for scripts and for finding
+        faults. In a window it blocks; the promise that nothing is read in the GUI thread is
+        given up for as long as it is on.
     num_workers : int
         Reads that may run at once.
     use_processes : bool

@@ -183,6 +183,27 @@ def test_layer_data_tuples(qapp) -> None:
     assert twin.config == layer.config
 
 
+def test_viewers_take_layer_data_tuples(qapp) -> None:
+    model = ViewerModel()
+    (layer,) = model._add_layer_from_data(pyramid(), {"name": "tuple"}, "octreeimage")
+    assert isinstance(layer, OctreeImage)
+    assert model.add_octreeimage(pyramid(), name="method").name == "method"
+
+
+def test_the_layer_controls_show_the_level(viewer, pump) -> None:
+    layer = viewer.add_layer(OctreeImage(pyramid()))
+    viewer.scene.camera.zoom = 0.3
+    assert layer.wait_until_settled(30)
+    controls = viewer.window._qt_viewer.controls.widgets[layer]
+    box = controls._multiscale_level_control.level_combobox
+    pump()
+    assert box.itemText(0) == "Auto (1)"
+    viewer.scene.camera.zoom = 5
+    assert layer.wait_until_settled(30)
+    pump()
+    assert box.itemText(0) == "Auto (0)"
+
+
 def test_chunks_by_view(qapp) -> None:
     layer = OctreeImage(pyramid())
     view = View.of_box((0, 0), (300, 300), 1.0)

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any, Literal, Protocol, cast
 
 import numpy as np
+from napari.components import ViewerModel
 from napari.layers import Image
 from napari.utils.events import Event
 
@@ -24,6 +25,7 @@ from napari_octree.layers._napari import (
     calc_data_range,
     get_dtype_limits,
     normalize_dtype,
+    register_add_method,
     register_layer_type,
     register_visual,
     variable_name,
@@ -142,6 +144,7 @@ class OctreeImage(Image):
         self._octree_slices: dict[SliceKey, OctreeSlice] = {}
         self._was_settled = False
         self._last_progress = OctreeProgress()
+        self._told_level = -1
         super().__init__(
             OctreeLevels(levels), multiscale=True, cache=False, contrast_limits=limits, **keywords
         )
@@ -189,6 +192,7 @@ class OctreeImage(Image):
             bool(self.rgb),
             self._config.octree.tile_size,
             brick_size=self._config.octree.brick_size,
+            blocks=self._loader.blocks,
         )
 
     @property
@@ -367,6 +371,9 @@ class OctreeImage(Image):
         if settled != self._was_settled:
             self._was_settled = settled
             self.events.settled(value=settled)
+        if settled and self.data_level != self._told_level:
+            self._told_level = self.data_level
+            self.events.set_data()  # napari's layer controls show the level
 
     @property
     def data_level(self) -> int:
@@ -480,4 +487,11 @@ def _type_limits(dtype: np.dtype) -> tuple[float, float]:
     return 0, 1
 
 
+def _add_octreeimage(viewer: ViewerModel, data: Any, **keywords: Any) -> OctreeImage:
+    """Add `OctreeImage(data, **keywords)` to a viewer."""
+    layer: OctreeImage = viewer.add_layer(OctreeImage(data, **keywords))
+    return layer
+
+
 register_layer_type(OctreeImage)
+register_add_method(ViewerModel, "add_octreeimage", _add_octreeimage)
