@@ -101,6 +101,7 @@ class BrickFrame:
         self._failed: set[BrickId] = set()
         self._upload: _Upload | None = None
         self._more = False
+        self._evicted = False
         self.plans = 0
         self.shown: ShownBricks | None = None
 
@@ -202,8 +203,7 @@ class BrickFrame:
 
     def _take(self, upload_ms: float) -> bool:
         """Upload finished bricks, best first, until the budget is spent."""
-        changed = False
-        self._more = False
+        changed = self._more = self._evicted = False
         self._budget.begin(upload_ms)
         while True:
             if self._upload is None and not self._begin():
@@ -217,7 +217,7 @@ class BrickFrame:
             if self._upload is None:
                 changed = True
         self._budget.end()
-        return changed
+        return changed or self._evicted
 
     def _begin(self) -> bool:
         """Take the next brick; False if none is ready, or nothing may start in this frame."""
@@ -234,7 +234,9 @@ class BrickFrame:
             return True
         self._failed.discard(brick)
         # Its slot may hold an older version of it: shown until the new one is whole.
-        slot, _ = self._atlas.stage(brick, tile.complete, self._protected | {brick})
+        slot, evicted = self._atlas.stage(brick, tile.complete, self._protected | {brick})
+        # Its slot is overwritten from now on, even if this frame does not come to the end.
+        self._evicted |= evicted is not None
         if slot is not None:
             slabs = self._atlas.slabs(tile.data, self._slab_bytes())
             self._upload = _Upload(brick, tile, slot, slabs, next(slabs))
