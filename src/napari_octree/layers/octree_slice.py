@@ -18,8 +18,8 @@ from napari_octree.loading.request import TileRequest
 from napari_octree.octree.chunk_key import ChunkKey, Tier, Wish
 from napari_octree.octree.octree import Octree
 from napari_octree.octree.transform import LevelTransform
-from napari_octree.sources.downsampled import DownsampledArray
-from napari_octree.sources.protocol import LevelSource, Region
+from napari_octree.sources.downsampled import DownsampledArray, can_be_strided
+from napari_octree.sources.protocol import BlockStore, LevelSource, Region
 
 _REDUCTIONS: dict[str, Callable[..., np.ndarray]] = {
     "sum": np.sum,
@@ -47,6 +47,8 @@ class ImagePyramid:
         computed from it in workers. In 3-D two bricks a side take its place.
     brick_size : int
         Voxels a side of a brick.
+    blocks : BlockStore, optional
+        Where levels that are computed share chunks with those that are shown.
     """
 
     sources: tuple[LevelSource, ...]
@@ -55,6 +57,7 @@ class ImagePyramid:
     tile_size: int
     max_overview: int = 1024
     brick_size: int = 64
+    blocks: BlockStore | None = None
 
     @property
     def shapes(self) -> tuple[tuple[int, ...], ...]:
@@ -109,17 +112,29 @@ class OctreeSlice:
 
     @cached_property
     def sources(self) -> tuple[LevelSource, ...]:
-        """A source per level of the octree: the given ones, then the computed ones."""
-        sources = list(self.pyramid.sources)
-        for level in self.octree.levels[len(sources) :]:
-            below = sources[-1]
-            factors = [1] * len(below.shape)
-            finer = self.octree.levels[level.index - 1]
+        """A source per level of the octree: the given ones, then the computed ones.
+
+        A level that is computed from memory takes every n-th pixel of the last given one, as
+        a slice of 16384² pixels would take seconds to average; others average the level below.
+        """
+        given = self.pyramid.sources
+        sources = list(given)
+        strided = can_be_strided(given[-1].storage)
+        for level in self.octree.levels[len(given) :]:
+            below = len(given) - 1 if strided else level.index - 1
+            factors = [1] * len(given[-1].shape)
+            finer = self.octree.levels[below]
             for axis, fine, coarse in zip(
                 self.key.displayed, finer.transform.factor, level.transform.factor, strict=True
             ):
                 factors[axis] = round(coarse / fine)
-            computed = DownsampledArray(below, tuple(factors))
+            computed = DownsampledArray(
+                sources[below],
+                tuple(factors),
+                "nearest" if strided else "mean",
+                self.pyramid.blocks,
+                self.hint,
+            )
             sources.append(LevelSource(computed, (None,) * len(computed.shape)))
         return tuple(sources)
 

@@ -39,6 +39,7 @@ from napari_octree.loading.loader_pool import LoaderPool, LoaderPools
 from napari_octree.loading.process_executor import ProcessExecutor
 from napari_octree.loading.request import LoadedTile
 from napari_octree.loading.scheduler import Scheduler
+from napari_octree.loading.shared_blocks import SharedBlocks
 from napari_octree.loading.statistics import LoaderStatistics, snapshot
 from napari_octree.loading.working_set import ClientList
 
@@ -97,6 +98,7 @@ class ChunkLoader:
         self._failures: dict[tuple[str, str], LoadFailure] = {}
         self._next_due: float | None = None
         self._watching = False
+        self.blocks = SharedBlocks(self)
 
     def open(self, wake: Callable[[], None]) -> LoaderClient:
         """Register a client.

@@ -222,6 +222,17 @@ class Scheduler:
             self.delays_changed()
         self._arrived(chunk, pixels, seconds)
 
+    def found(self, chunk_id: ChunkId, pixels: np.ndarray | None, seconds: float) -> None:
+        """Keep a chunk that was read or computed on the way to another one."""
+        chunk = self.chunks.get(chunk_id)
+        if chunk is None:
+            self.cache.put(chunk_id, pixels, seconds)
+        elif chunk.state is ChunkState.QUEUED:
+            if chunk.reserved:
+                chunk.reserved = False
+                self.cache.free(chunk_bytes(chunk))
+            self._arrived(chunk, pixels, seconds)
+
     def assembled(
         self, job: AssembleJob, result: LoadedTile | None, error: BaseException | None
     ) -> None:

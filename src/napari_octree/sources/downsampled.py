@@ -1,21 +1,28 @@
 """Coarser levels that nobody stored, computed from the level below when they are read.
 
-Invariants: reading one block reads the pixels below it and no others; every pixel is made of
-exactly the pixels it covers, also where the factor does not divide the array; NaN is left out
-of means, and a pixel is NaN only if all that it covers are.
+Invariants: reading one block reads the pixels below it and no others, and none that `blocks`
+holds; every pixel is made of exactly the pixels it covers, also where the factor does not
+divide the array; NaN is left out of means, and a pixel is NaN only if all that it covers are.
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from time import perf_counter
+from typing import Any, Literal
 
 import numpy as np
 
 from napari_octree.sources.chunk_grid import RegularGrid
-from napari_octree.sources.protocol import ChunkGrid, LevelSource, Region
+from napari_octree.sources.protocol import (
+    BlockStore,
+    ChunkGrid,
+    LevelSource,
+    Region,
+    StorageArray,
+)
 
 Reduction = Literal["mean", "nearest"]
 
@@ -32,12 +39,23 @@ class DownsampledArray:
         Pixels of `source` per pixel, axis by axis; at least 1.
     reduction : {"mean", "nearest"}
         "mean" averages the box in float64 and rounds to the type; "nearest" takes the pixel
-        at the box's centre (the lower one of two), for labels.
+        at the box's centre (the lower one of two), for labels and for what is in memory:
+        no other pixel is touched there.
+    blocks : BlockStore, optional
+        Where chunks below are looked for, and kept.
+    chunk : tuple of int, optional
+        Shape of the blocks, whatever the hint: so that the level above, which is computed
+        from this one, asks for the same blocks as the tiles do.
     """
 
     source: LevelSource
     factors: tuple[int, ...]
     reduction: Reduction = "mean"
+    blocks: BlockStore | None = field(default=None, repr=False)
+    chunk: tuple[int, ...] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "blocks": None}  # another process has other memory
 
     def __post_init__(self) -> None:
         if len(self.factors) != len(self.source.shape) or min(self.factors) < 1:
@@ -79,6 +97,7 @@ class DownsampledArray:
 
         So that neighbours along an axis that is not reduced do not read the same chunk again.
         """
+        hint = hint if self.chunk is None else self.chunk
         grid = self.source.storage.grid(self.source.storage_shape(hint))
         first = next(grid.indices(tuple((0, 1) for _ in self.source.storage.shape)))
         chunk = [
@@ -97,7 +116,7 @@ class DownsampledArray:
             (start * f, min(stop * f, n))
             for (start, stop), f, n in zip(region, self.factors, self.source.shape, strict=True)
         )
-        block = read_region(self.source, below)
+        block = read_region(self.source, below, self.blocks, self.chunk)
         if block is None:
             return None
         if self.reduction == "nearest":
@@ -105,8 +124,26 @@ class DownsampledArray:
         return reduce_mean(block, self.factors)
 
 
-def read_region(source: LevelSource, region: Region) -> np.ndarray | None:
+def can_be_strided(storage: StorageArray) -> bool:
+    """Whether single pixels cost no more than themselves: memory, or a file mapped into it."""
+    return storage.in_memory or isinstance(getattr(storage, "array", None), np.ndarray)
+
+
+def read_region(
+    source: LevelSource,
+    region: Region,
+    blocks: BlockStore | None = None,
+    hint: tuple[int, ...] | None = None,
+) -> np.ndarray | None:
     """Read any region of a level, chunk by chunk (worker threads only).
+
+    Parameters
+    ----------
+    source, region
+    blocks : BlockStore, optional
+        Chunks at hand, which are not read again.
+    hint : tuple of int, optional
+        Chunk shape where the source has none of its own; default: the region's.
 
     Returns
     -------
@@ -116,14 +153,14 @@ def read_region(source: LevelSource, region: Region) -> np.ndarray | None:
     storage = source.storage
     wanted = source.storage_region(region)
     sizes = tuple(stop - start for start, stop in wanted)
-    if storage.in_memory:
+    if can_be_strided(storage):
         block = storage.read(wanted)
         return None if block is None else source.drop_fixed(block)
     result: np.ndarray | None = None
-    grid = storage.grid(sizes)
+    grid = storage.grid(sizes if hint is None else source.storage_shape(hint))
     for index in grid.indices(wanted):
         chunk_region = grid.region(index)
-        chunk = storage.read(chunk_region)
+        chunk = _read_chunk(storage, chunk_region, blocks)
         if chunk is None:
             continue
         if result is None:
@@ -135,6 +172,20 @@ def read_region(source: LevelSource, region: Region) -> np.ndarray | None:
             part.append(slice(low - first, high - first))
         result[tuple(target)] = chunk[tuple(part)]
     return None if result is None else source.drop_fixed(result)
+
+
+def _read_chunk(
+    storage: StorageArray, region: Region, blocks: BlockStore | None
+) -> np.ndarray | None:
+    if blocks is None:
+        return storage.read(region)
+    found = blocks.find(storage.key, region)
+    if found is not None:
+        return found[0]
+    started = perf_counter()
+    pixels = storage.read(region)
+    blocks.keep(storage.key, region, pixels, perf_counter() - started)
+    return pixels
 
 
 def reduce_mean(block: np.ndarray, factors: tuple[int, ...]) -> np.ndarray:
@@ -174,9 +225,12 @@ def reduce_nearest(block: np.ndarray, factors: tuple[int, ...]) -> np.ndarray:
     """Take one pixel of each box: the one at its centre, the lower of two."""
     for axis, f in enumerate(factors):
         size = block.shape[axis]
-        at = np.minimum(np.arange(0, size, f) + (f - 1) // 2, size - 1)
-        block = block.take(at, axis)
-    return block
+        centre = (f - 1) // 2
+        if (size - 1) % f >= centre:  # the last box has its centre too: a view, nothing is read
+            block = block[(slice(None),) * axis + (slice(centre, None, f),)]
+        else:
+            block = block.take(np.minimum(np.arange(0, size, f) + centre, size - 1), axis)
+    return np.ascontiguousarray(block)
 
 
 def _sum_boxes(block: np.ndarray, factors: tuple[int, ...]) -> np.ndarray:

@@ -76,6 +76,20 @@ class StorageArray(Protocol):
         ...
 
 
+class BlockStore(Protocol):
+    """Chunks that are in RAM already, for sources computed from others (any thread)."""
+
+    def find(self, storage: Hashable, region: Region) -> tuple[np.ndarray | None] | None:
+        """Return a chunk of the array of that key as a tuple of one; None if not at hand."""
+        ...
+
+    def keep(
+        self, storage: Hashable, region: Region, pixels: np.ndarray | None, seconds: float
+    ) -> None:
+        """Offer a chunk that took `seconds` to read or compute."""
+        ...
+
+
 @dataclass(frozen=True)
 class LevelSource:
     """One level of a pyramid: a storage array, possibly at a fixed index of some of its axes.
