@@ -29,7 +29,7 @@ NOT_SETTLED = 4
 PICTURE_WINDOW = (1500, 1000)
 """Width and height of the window of a picture; the canvas is what the docks leave."""
 
-DEMOS = ("mandelbrot",)
+DEMOS = ("mandelbrot", "mandelbulb")
 
 EPILOG = f"""\
 exit status:

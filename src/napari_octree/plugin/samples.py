@@ -16,6 +16,7 @@ from napari_octree.layers.octree_image import OctreeImage
 from napari_octree.plugin.preferences import preferred_config
 from napari_octree.sources.errors import SourceError
 from napari_octree.sources.mandelbrot import mandelbrot
+from napari_octree.sources.mandelbulb import mandelbulb
 
 SCHEME = "octree://"
 
@@ -35,6 +36,8 @@ PALETTE = (
 )
 LOWEST_VALUE = 8600
 """Every point of the image that escapes has at least this value."""
+INSIDE_MANDELBULB = 230
+"""Between the highest values outside and 255, which is inside."""
 
 
 def mandelbrot_layer(config: OctreeConfig | None = None) -> OctreeImage:
@@ -46,6 +49,19 @@ def mandelbrot_layer(config: OctreeConfig | None = None) -> OctreeImage:
         colormap=mandelbrot_colormap(),
         contrast_limits=(0, 65535),
         interpolation2d="linear",
+    )
+
+
+def mandelbulb_layer(config: OctreeConfig | None = None) -> OctreeImage:
+    """The Mandelbulb, 2^20 voxels a side, 15 levels: look at it in 3-D."""
+    return OctreeImage(
+        mandelbulb(),
+        config,
+        name="Mandelbulb",
+        colormap="bop orange",
+        contrast_limits=(0, 255),
+        rendering="iso",
+        iso_threshold=INSIDE_MANDELBULB,
     )
 
 
@@ -61,7 +77,10 @@ def mandelbrot_colormap() -> Colormap:
     return Colormap(rgb, name="mandelbrot", display_name="Mandelbrot")
 
 
-SAMPLES: dict[str, Callable[[OctreeConfig | None], OctreeImage]] = {"mandelbrot": mandelbrot_layer}
+SAMPLES: dict[str, Callable[[OctreeConfig | None], OctreeImage]] = {
+    "mandelbrot": mandelbrot_layer,
+    "mandelbulb": mandelbulb_layer,
+}
 """By the name that ``napari-octree --demo`` takes and that follows ``octree://``."""
 
 

@@ -25,7 +25,7 @@ class GeneratedArray:
     shape : tuple of int
     dtype : numpy.dtype
     chunks : tuple of int
-        The shape in which it is best asked for.
+        The shape in which it is best asked for; () if any will do.
     compute : callable
         Takes a `range` of pixels per axis, gives an array of their lengths.
     """
