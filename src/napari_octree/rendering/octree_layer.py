@@ -377,6 +377,7 @@ class VispyOctreeImage(_vispy.VispyImageLayer):
             self._frame.rest(motion)
             if not self._frame.settled:  # what was left out while moving
                 self.request_frame()
+                self.layer._tell_progress()
 
     def _report(self) -> None:
         """Tell the layer if what is shown, or how much of it, has changed."""
@@ -423,6 +424,11 @@ class VispyOctreeImage(_vispy.VispyImageLayer):
         if self._volume is not None:
             return self._broken or (self._volume.frame.stuck and self._volume.is_current)
         return self._broken or (self._frame.stuck and self._is_current())
+
+    @property
+    def moving(self) -> bool:
+        """The view is being moved right now."""
+        return self._moving if self._volume is None else self._volume.client.moving
 
     @property
     def level(self) -> int:
