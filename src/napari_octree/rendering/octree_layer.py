@@ -116,7 +116,7 @@ class VispyOctreeImage(_vispy.VispyImageLayer):
 
         def draw() -> None:
             if (view := this()) is not None:
-                view.request_frame()
+                view._refine()
 
         def wake() -> None:
             MAIN_LOOP.post(draw)
@@ -131,6 +131,9 @@ class VispyOctreeImage(_vispy.VispyImageLayer):
         self._rest = QTimer()
         self._rest.setSingleShot(True)
         self._rest.timeout.connect(self._on_rest)
+        self._patience = QTimer()
+        self._patience.setSingleShot(True)
+        self._patience.timeout.connect(self.request_frame)
         super().__init__(
             layer,
             node=node,
@@ -233,6 +236,7 @@ class VispyOctreeImage(_vispy.VispyImageLayer):
         """Stop loading and let go of the GPU's memory."""
         self._closed = True
         self._rest.stop()
+        self._patience.stop()
         self.layer.detach_view(self)
         self._client.close()
         if self._layer_node.volume is not None:
@@ -318,6 +322,7 @@ class VispyOctreeImage(_vispy.VispyImageLayer):
             return
         if volume.prepare():
             self._rest.start()
+        _vispy.when_idle(self.node.canvas, volume.drawn)
         if volume.frame.more:
             _vispy.when_idle(self.node.canvas, self.request_frame)
         self._report()
@@ -390,6 +395,14 @@ class VispyOctreeImage(_vispy.VispyImageLayer):
             self.layer._tell_progress()
 
     # ----------------------------------------------------------- for the layer
+
+    def _refine(self) -> None:
+        """Draw what has arrived; where frames are expensive, more of it at a time."""
+        wait_ms = 0 if self._volume is None else self._volume.wait_ms(time.perf_counter())
+        if wait_ms <= 0:
+            self.request_frame()
+        elif not self._closed and not self._patience.isActive():
+            self._patience.start(wait_ms)
 
     def request_frame(self) -> None:
         """Draw again soon."""

@@ -36,6 +36,10 @@ STALE_FADE = 0.5
 """Brightness of a slice that still stands in for the one asked for."""
 
 
+CHEAP_MS = 20.0
+"""Frames that take no longer are drawn whenever there is something new."""
+
+
 class VolumeDrawing:
     """The node, the atlas and the frames of a layer's 3-D view.
 
@@ -68,6 +72,7 @@ class VolumeDrawing:
         self._max_side = max_side
         self._drawn_view: VolumeView | None = None
         self._has_atlas = False
+        self._began_s = self._ended_s = 0.0
         self.frames = 0
         nowhere = Octree.from_shapes([(1, 1, 1)], 16)
         self.node = BrickVolume(BrickEncoding(texels, (16, 16, 16)), nowhere, on_prepare)
@@ -90,6 +95,7 @@ class VolumeDrawing:
             self.client.moving = True
             node.relative_step_size = STEP * self.quality.moved(time.perf_counter())
         self._drawn_view = view
+        self._began_s = time.perf_counter()
         self.frames += 1
         if octree_slice is not None:
             self._keep_atlas(octree_slice)
@@ -109,6 +115,20 @@ class VolumeDrawing:
                 node.nodes.write(shown.keys, shown.slots, shown.ranges)
         node.fade = STALE_FADE if self.frame.stale else 1.0
         return moving
+
+    def drawn(self) -> None:
+        """The frame that was prepared last has been drawn."""
+        self._ended_s = time.perf_counter()
+
+    def wait_ms(self, now_s: float) -> int:
+        """How long to wait before a frame that only shows more bricks.
+
+        Frames take at most a third of the time while the rest loads: where they are
+        expensive (a software renderer above all) loading would starve.
+        """
+        cost_s = max(self._ended_s - self._began_s, 0.0)
+        wait_s = self._ended_s + 2 * cost_s - now_s
+        return int(1e3 * wait_s) if cost_s * 1e3 > CHEAP_MS else 0
 
     def rest(self) -> bool:
         """The camera stands still: full quality from now on. Returns whether to draw again."""
