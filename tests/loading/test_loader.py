@@ -253,3 +253,17 @@ def test_an_idle_loader_has_nothing_scheduled(bench, source):
     b.run(client)
     assert client.pending == 0
     assert not b.clock.scheduled
+
+
+def test_a_better_tile_that_waits_for_memory_does_not_stall_those_that_hold_it(bench, source):
+    b = bench(
+        ram_bytes=4000,
+        loader_defaults={"num_workers": 1},
+        octree={"loaders": {0: {"delay_queue_ms": 0}}},
+    )
+    client = b.open()
+    large = request(source, 1, 1, size=16, apron=0, tier=Tier.PREFETCH)
+    better = request(source, 0, 0, apron=0, key="better")
+    client.replace([large])
+    client.replace([better, large])
+    assert {tile.key for tile in b.run(client)} == {large.key, "better"}
