@@ -75,6 +75,8 @@ class OverviewSlicingState(_LayerSlicingState):
     def __init__(self, layer: OctreeImage, data: Any, cache: bool) -> None:
         super().__init__(layer, data, cache=False)
         self._overview: np.ndarray | None = None
+        self._overview_key: SliceKey | None = None
+        self.awaited = False
         self._slice = self._response(self._blank())
 
     @property
@@ -99,9 +101,21 @@ class OverviewSlicingState(_LayerSlicingState):
             empty=False,  # True would hide the node
         )
 
-    def show_overview(self, overview: np.ndarray) -> None:
-        """Make `overview` (as displayed) the slice."""
-        self._overview = overview
+    @property
+    def loaded(self) -> bool:
+        """What napari's layer list asks for its loading sign.
+
+        `_loaded`, which the status bar asks, stays True, or there would be no value to see.
+        """
+        return not self.awaited
+
+    def overview_of(self, key: SliceKey) -> np.ndarray | None:
+        """The overview if it is that of `key`: a former slice's stays until its own has come."""
+        return self._overview if self._overview_key == key else None
+
+    def show_overview(self, overview: np.ndarray, key: SliceKey) -> None:
+        """Make `overview` (as displayed) of the slice `key` the slice."""
+        self._overview, self._overview_key = overview, key
         self._slice = self._response(overview)
 
     def forget_overview(self) -> None:

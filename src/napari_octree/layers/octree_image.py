@@ -16,6 +16,7 @@ import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Image
 from napari.utils.events import Event
+from napari.utils.notifications import show_warning
 
 from napari_octree.config import OctreeConfig
 from napari_octree.layers._napari import (
@@ -33,6 +34,8 @@ from napari_octree.layers._napari import (
 from napari_octree.layers.data_lease import DataLease
 from napari_octree.layers.display_options import OctreeDisplayOptions
 from napari_octree.layers.failure_reports import report_failures
+from napari_octree.layers.growth import GrowthWatch
+from napari_octree.layers.hover import value_under
 from napari_octree.layers.main_loop import MAIN_LOOP
 from napari_octree.layers.octree_slice import ImagePyramid, OctreeSlice
 from napari_octree.layers.overview import OverviewLoader
@@ -40,13 +43,13 @@ from napari_octree.layers.progress import OctreeProgress
 from napari_octree.layers.slice_key import SliceKey
 from napari_octree.layers.statistics import OctreeStatistics, ViewStatistics
 from napari_octree.loading.loader import ChunkLoader, default_loader
-from napari_octree.loading.values import value_at
 from napari_octree.octree.chunk_key import ChunkKey
 from napari_octree.octree.intersection import OctreeIntersection, intersect
 from napari_octree.octree.transform import LevelTransform, infer_level_transforms
 from napari_octree.octree.view import View
 from napari_octree.sources import as_level_sources
-from napari_octree.sources.protocol import Region
+from napari_octree.sources.errors import SourceError
+from napari_octree.sources.reopen import can_be_reopened
 
 _VERSIONS = itertools.count()
 
@@ -77,6 +80,11 @@ class OctreeView(Protocol):
     @property
     def level(self) -> int:
         """The ideal level."""
+        ...
+
+    @property
+    def moving(self) -> bool:
+        """The view is being moved right now."""
         ...
 
     def request_frame(self) -> None:
@@ -145,6 +153,8 @@ class OctreeImage(Image):
         self._was_settled = False
         self._last_progress = OctreeProgress()
         self._told_level = -1
+        self._reopening: GrowthWatch | None = None
+        self._watching: GrowthWatch | None = None
         super().__init__(
             OctreeLevels(levels), multiscale=True, cache=False, contrast_limits=limits, **keywords
         )
@@ -208,6 +218,7 @@ class OctreeImage(Image):
             raise ValueError(
                 f"an RGB layer needs a last axis of 3 or 4, the new data has {sources[0].shape}"
             )
+        self._stop_looking()
         self._sources = sources
         self._level_transforms = None
         cast(OverviewSlicingState, self._slicing_state)._overview = None
@@ -216,11 +227,60 @@ class OctreeImage(Image):
         Image.data.fset(self, self._data)
 
     def reload(self) -> None:
-        """Forget failed and loaded chunks of this layer, and read again what is in view."""
-        self._sources = as_level_sources([*self.data], fresh=True)
+        """Forget failed and loaded chunks of this layer, and read again what is in view.
+
+        Data that have grown show their new shape: stores are asked for it in a thread of its own,
+        and until they have answered the layer is not settled.
+        """
+        levels = [*self.data]
+        if can_be_reopened(levels):
+            self._reopening = GrowthWatch(levels, self._reopened)
+            self._tell_progress()
+        else:
+            self._show_anew(levels)
+
+    def watch(self, interval_s: float | None) -> None:
+        """Look every so many seconds whether the data have grown, and show what is new.
+
+        Parameters
+        ----------
+        interval_s : float or None
+            None: look no more.
+        """
+        if self._watching is not None:
+            self._watching.close()
+        self._watching = None
+        if interval_s is not None:
+            self._watching = GrowthWatch([*self.data], self._grown, interval_s)
+
+    def _reopened(self, levels: list[Any] | None) -> None:
+        self._reopening = None
+        self._show_anew([*self.data] if levels is None else levels)
+
+    def _grown(self, levels: list[Any] | None) -> None:
+        if levels is not None:
+            self._show_anew(levels)
+
+    def _stop_looking(self) -> None:
+        for look in (self._reopening, self._watching):
+            if look is not None:
+                look.close()
+        self._reopening = self._watching = None
+
+    def _show_anew(self, levels: list[Any]) -> None:
+        """Show this layer's own levels, perhaps opened anew, forgetting what was loaded."""
+        try:
+            self._sources = as_level_sources(levels, fresh=True)
+        except SourceError as error:  # half written: some levels have grown, others not yet
+            show_warning(f"{self.name}: {error}")
+            return
+        former = self.level_shapes
+        self._data = OctreeLevels(levels)
         self._set_pyramid()
         if self._overview is not None:
             self._overview.forget()
+        if not np.array_equal(former, self.level_shapes):
+            Image.data.fset(self, self._data)
         self._on_slice_moved()
         self._request_frames()
 
@@ -240,6 +300,17 @@ class OctreeImage(Image):
     def _calc_data_range(self, mode: Literal["data", "slice"] = "data") -> tuple[float, float]:
         low, high = calc_data_range(self._slice.image.raw, rgb=self.rgb, dtype=self.dtype)
         return low, high
+
+    def _update_thumbnail(self) -> None:
+        """As napari's own, which raises where no value of the type is within the limits."""
+        low, high = self.contrast_limits
+        if not self.rgb and np.issubdtype(self.dtype, np.integer):
+            type_low, type_high = _type_limits(self.dtype)
+            if low > type_high or high < type_low:
+                colour = self.colormap.map([0.0 if low > type_high else 1.0])
+                self.thumbnail = np.broadcast_to(colour, self._thumbnail_shape)
+                return
+        super()._update_thumbnail()
 
     def _display_bounding_box_augmented_data_level(self, dims_displayed: list[int]) -> np.ndarray:
         # The nodes are in level-0 coordinates whatever the level.
@@ -286,7 +357,7 @@ class OctreeImage(Image):
         octree_slice = self.octree_slice
         if octree_slice is None or octree_slice.key != key:
             return
-        cast(OverviewSlicingState, self._slicing_state).show_overview(overview)
+        cast(OverviewSlicingState, self._slicing_state).show_overview(overview, key)
         if self._follow_overview:
             self._follow_overview = False
             self.reset_contrast_limits_range()
@@ -308,36 +379,24 @@ class OctreeImage(Image):
         if octree_slice is None:
             return (self.data_level, None)
         point = np.asarray(position, dtype=float)[-self.ndim :] + 0.5
-        displayed = octree_slice.key.displayed
-        shape = octree_slice.pyramid.shapes[0]
-        if any(not 0 <= point[a] < shape[a] for a in displayed):
-            return (self.data_level, None)
-        spot = [float(point[a]) for a in displayed]
-        thin = all(r is None or r[1] - r[0] == 1 for r in octree_slice.key.ranges)
-        for level in range(len(octree_slice.octree.levels) if thin else 0):
-            _, pixel = octree_slice.tile_at(level, spot)
-            region = octree_slice.region(level, [(i, i + 1) for i in pixel])
-            value = self._cached_value(octree_slice, level, region)
-            if value is not None:
-                return (level, value)
-        level = len(octree_slice.octree.levels) - 1
-        overview = self._slice.image.raw
-        _, pixel = octree_slice.tile_at(level, spot)
-        if overview.shape[: len(pixel)] != octree_slice.octree.levels[level].shape:
-            return (level, None)
-        return (level, overview[pixel])
+        state = cast(OverviewSlicingState, self._slicing_state)
+        overview = state.overview_of(octree_slice.key)
+        found = value_under(octree_slice, self._loader.cache, point, overview)
+        return (self.data_level, None) if found is None else found
 
-    def _cached_value(self, octree_slice: OctreeSlice, level: int, pixel: Region) -> Any:
-        """A pixel's value or colour from RAM, or None."""
-        source, hint = octree_slice.sources[level], octree_slice.hint
-        index = tuple(start for start, _ in pixel[: self.ndim])
-        if not self.rgb:
-            return value_at(self._loader.cache, source, index, hint)
-        colours = [
-            value_at(self._loader.cache, source, (*index, channel), hint)
-            for channel in range(source.shape[-1])
-        ]
-        return None if any(c is None for c in colours) else np.array(colours, source.dtype)
+    def get_status(self, *args: Any, **keywords: Any) -> dict[str, str]:
+        """Status of a position, with how good the value is and how much is loaded."""
+        status: dict[str, str] = super().get_status(*args, **keywords)
+        if status["value"]:
+            level = int(status["value"].partition(",")[0])
+            progress = self._last_progress
+            if level > self.data_level:
+                status["value"] += " (coarser)"
+            if progress.loading:
+                share = progress.resident / progress.ideal
+                status["value"] += f" [{share:.0%} loaded]"
+            status["coordinates"] = ": ".join((status["coords"], status["value"]))
+        return status
 
     def _get_value_3d(self, *args: Any, **kwargs: Any) -> None:
         return None
@@ -371,6 +430,12 @@ class OctreeImage(Image):
         if settled != self._was_settled:
             self._was_settled = settled
             self.events.settled(value=settled)
+        # While the view moves a sign that comes and goes would only be nervous.
+        awaited = not (settled or self._stuck or any(view.moving for view in self._views))
+        state = cast(OverviewSlicingState, self._slicing_state)
+        if awaited != state.awaited:
+            state.awaited = awaited
+            self.events.loaded()
         if settled and self.data_level != self._told_level:
             self._told_level = self.data_level
             self.events.set_data()  # napari's layer controls show the level
@@ -384,7 +449,7 @@ class OctreeImage(Image):
     def settled(self) -> bool:
         """Every ideal chunk of the current view is drawn, in every viewer that shows the layer."""
         overview = self._overview
-        if overview is None or not overview.settled:
+        if overview is None or not overview.settled or self._reopening is not None:
             return False
         return not self.visible or all(view.settled for view in self._views)
 
@@ -430,6 +495,8 @@ class OctreeImage(Image):
     def _stuck(self) -> bool:
         overview = self._overview
         if overview is None or not (overview.settled or overview.failed):
+            return False
+        if self._reopening is not None:
             return False
         return all(view.settled or view.stuck for view in self._views)
 
