@@ -262,8 +262,8 @@ def test_a_better_tile_that_waits_for_memory_does_not_stall_those_that_hold_it(b
         octree={"loaders": {0: {"delay_queue_ms": 0}}},
     )
     client = b.open()
-    large = request(source, 1, 1, size=16, apron=0, tier=Tier.PREFETCH)
-    better = request(source, 0, 0, apron=0, key="better")
+    large = request(source, 0, 1, size=16, apron=0)
+    better = request(source, 0, 0, apron=0, key="better", tier=Tier.COVERAGE)
     client.replace([large])
     client.replace([better, large])
     assert {tile.key for tile in b.run(client)} == {large.key, "better"}
