@@ -9,7 +9,7 @@ data, its overview and its settings.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Literal, Protocol, cast
 
 import numpy as np
@@ -40,6 +40,7 @@ from napari_octree.layers.main_loop import MAIN_LOOP
 from napari_octree.layers.octree_slice import ImagePyramid, OctreeSlice
 from napari_octree.layers.overview import OverviewLoader
 from napari_octree.layers.progress import OctreeProgress
+from napari_octree.layers.ray_value import ray_values
 from napari_octree.layers.slice_key import SliceKey
 from napari_octree.layers.statistics import OctreeStatistics, ViewStatistics
 from napari_octree.loading.loader import ChunkLoader, default_loader
@@ -80,6 +81,11 @@ class OctreeView(Protocol):
     @property
     def level(self) -> int:
         """The ideal level."""
+        ...
+
+    @property
+    def shown_bricks(self) -> Collection[ChunkKey]:
+        """What a 3-D view shows of the current slice (any thread)."""
         ...
 
     @property
@@ -398,8 +404,27 @@ class OctreeImage(Image):
             status["coordinates"] = ": ".join((status["coords"], status["value"]))
         return status
 
-    def _get_value_3d(self, *args: Any, **kwargs: Any) -> None:
-        return None
+    def _get_value_3d(
+        self,
+        start_point: np.ndarray | None,
+        end_point: np.ndarray | None,
+        dims_displayed: list[int],
+    ) -> tuple[int, Any] | None:
+        """(level, value) of a line of sight, from RAM only: through the bricks that are shown.
+
+        Points are in data coordinates. napari calls this in a thread of its own.
+        """
+        octree_slice = self.octree_slice
+        if start_point is None or end_point is None or octree_slice is None:
+            return None
+        axes = list(octree_slice.key.displayed)
+        if len(axes) != 3 or not self._views:
+            return None
+        start, stop = (np.asarray(p, float)[axes] + 0.5 for p in (start_point, end_point))
+        shown = self._views[-1].shown_bricks
+        values = ray_values(octree_slice, shown, self._loader.cache, start, stop)
+        value = self._calculate_value_from_ray(values)
+        return None if value is None else (self.data_level, value)
 
     # ------------------------------------------------------------------- views
 

@@ -25,6 +25,7 @@ from napari_octree.layers.octree_image import OctreeImage
 from napari_octree.layers.progress import OctreeProgress
 from napari_octree.layers.slice_key import SliceKey
 from napari_octree.layers.statistics import ViewStatistics
+from napari_octree.octree.chunk_key import ChunkKey
 from napari_octree.octree.motion import AT_REST, Motion
 from napari_octree.octree.view import View
 from napari_octree.rendering import _vispy
@@ -447,6 +448,13 @@ class VispyOctreeImage(_vispy.VispyImageLayer):
     def level(self) -> int:
         """The ideal level of the last plan."""
         return self._current_frame.level
+
+    @property
+    def shown_bricks(self) -> frozenset[ChunkKey]:
+        """What a 3-D view shows of the current slice (any thread)."""
+        volume = self._volume
+        shown = None if volume is None or volume.frame.stale else volume.frame.shown
+        return frozenset() if shown is None else frozenset(shown.keys)
 
     @property
     def progress(self) -> OctreeProgress:
