@@ -10,63 +10,15 @@ import pytest
 from napari.layers import Image
 
 from conftest import CANVAS_SHAPE
-from napari_octree import OctreeImage
 
-ROWS, COLUMNS = 700, 900
 TYPES = ["uint8", "uint16", "float32"]
 LIMITS = {"uint8": (20, 200), "uint16": (5000, 50000), "float32": (0.1, 0.8)}
-
-
-@pytest.fixture(scope="module")
-def scene() -> np.ndarray:
-    """Structure at all scales with some noise, in [0, 1]."""
-    rng = np.random.default_rng(0)
-    y, x = np.mgrid[:ROWS, :COLUMNS]
-    waves = 0.5 + 0.25 * np.sin(x / 13) + 0.2 * np.cos(y / 7)
-    return np.clip(waves + rng.uniform(-0.05, 0.05, waves.shape), 0, 1)
 
 
 def as_type(scene: np.ndarray, dtype: str) -> np.ndarray:
     if dtype.startswith("float"):
         return scene.astype(dtype)
     return (scene * np.iinfo(dtype).max).astype(dtype)
-
-
-@pytest.fixture
-def compare(viewer, screenshot, pump, look_at):
-    """Greatest difference (0–255) between our picture and stock's, per screen pixel."""
-
-    def run(
-        data: Any, center: tuple[float, float], zoom: float, generic: bool = False, **keywords: Any
-    ) -> np.ndarray:
-        backdrop = np.tile(np.linspace(0, 1, 1600, dtype=np.float32), (1400, 1))
-        viewer.add_layer(
-            Image(backdrop, translate=(-200, -200), colormap="magma", contrast_limits=(0, 1))
-        )
-
-        def shoot(layer: Image) -> np.ndarray:
-            viewer.add_layer(layer)
-            if generic:  # rotated or sheared: no screen pixel is near a tie for long
-                viewer.scene.camera.zoom = zoom
-                viewer.scene.camera.center = (0.0, *center)
-            else:
-                scale = np.abs(layer.scale[-2:])
-                origin = layer.translate[-2:] - layer.scale[-2:] / 2
-                look_at(viewer, center, zoom, scale, origin)
-            pump()
-            if isinstance(layer, OctreeImage):
-                assert layer.wait_until_settled(30)
-            picture = screenshot(viewer).astype(int)
-            viewer.layers.remove(layer)
-            return picture
-
-        multiscale = isinstance(data, list)
-        stock = shoot(Image(data, multiscale=multiscale, **keywords))
-        ours = shoot(OctreeImage(data, **keywords))
-        assert stock.std() > 5, "nothing to compare"
-        return np.abs(stock - ours).max(axis=-1)
-
-    return run
 
 
 @pytest.mark.parametrize("dtype", TYPES)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from napari_octree.rendering.texture_encoding import texture_encoding
+from napari_octree.rendering.texture_encoding import encoding_for_limits, texture_encoding
 
 EXACT = ["bool", "uint8", "int8", "uint16", "int16", "float16", "float32"]
 
@@ -54,3 +54,55 @@ def test_encoding_does_not_copy_what_fits() -> None:
 def test_bytes_of_a_texel() -> None:
     assert texture_encoding(np.dtype("int16")).texel_bytes == 2
     assert texture_encoding(np.dtype("float64"), 4).texel_bytes == 16
+
+
+LIMITS = [
+    ("int32", (2**30, 2**30 + 100)),
+    ("uint16", (30000, 30000.001)),
+    ("float64", (1e38, 8e38)),
+    ("float64", (-1.7e308, 1.7e308)),
+    ("float64", (1e-300, 2e-300)),
+]
+
+
+@pytest.mark.parametrize(("dtype", "limits"), LIMITS)
+def test_limits_that_float32_cannot_hold_scale_the_texels(dtype: str, limits: tuple) -> None:
+    plain = texture_encoding(np.dtype(dtype))
+    encoding = encoding_for_limits(plain, limits)
+    assert encoding != plain
+    middle = limits[0] / 2 + limits[1] / 2
+    pixels = np.array([[limits[0], middle, limits[1]]]).astype(dtype)
+    low, high = encoding.texel_limits(limits)
+    shown = (encoding.encode(pixels).astype(float) - low) / (high - low)
+    if limits[1] - limits[0] < 1 and np.dtype(dtype).kind in "iu":
+        np.testing.assert_allclose(shown, [[0, 0, 0]], atol=1e-3)
+    else:
+        np.testing.assert_allclose(shown, [[0, 0.5, 1]], atol=1e-3)
+
+
+@pytest.mark.parametrize(("dtype", "limits"), LIMITS)
+def test_small_changes_of_such_limits_upload_nothing(dtype: str, limits: tuple) -> None:
+    plain = texture_encoding(np.dtype(dtype))
+    encoding = encoding_for_limits(plain, limits)
+    low, high = (value / 2 for value in limits)
+    middle, half = low + high, high - low
+    for factor in (0.5, 0.999, 0.25):
+        moved = (middle - factor * half, middle + factor * half)
+        assert encoding_for_limits(plain, moved, encoding) is encoding
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "int32", "float32", "float64"])
+def test_usual_limits_need_no_scaling(dtype: str) -> None:
+    plain = texture_encoding(np.dtype(dtype))
+    for limits in [(0, 1), (10, 200), (0, 65535), (-1000, 1000), (60000, 60001), (5, 5)]:
+        assert encoding_for_limits(plain, limits) is plain
+
+
+def test_limits_that_are_usual_again_use_plain_texels_again() -> None:
+    plain = texture_encoding(np.dtype("int32"))
+    scaled = encoding_for_limits(plain, (2**30, 2**30 + 100))
+    assert encoding_for_limits(plain, (0, 2**30), scaled) is plain
+
+
+def test_signed_colours_are_not_normalised() -> None:
+    assert texture_encoding(np.dtype("int16"), 4).texel_dtype == np.float32

@@ -57,6 +57,9 @@ class AtlasSlots(Generic[K]):
     def __iter__(self) -> Iterator[K]:
         return iter(self._slots)
 
+    def __getitem__(self, key: K) -> Slot:
+        return self._slots[key]
+
     def get(self, key: K) -> Slot | None:
         """The slot of `key`, without touching it."""
         return self._slots.get(key)

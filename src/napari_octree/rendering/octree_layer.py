@@ -29,12 +29,18 @@ from napari_octree.octree.chunk_key import ChunkKey
 from napari_octree.octree.motion import AT_REST, Motion
 from napari_octree.octree.view import View
 from napari_octree.rendering import _vispy
+from napari_octree.rendering.atlas_lease import AtlasLease
 from napari_octree.rendering.brick_frame import BrickFrame
 from napari_octree.rendering.brick_volume import BrickVolume
 from napari_octree.rendering.qt_loop import attach_qt_loop
-from napari_octree.rendering.texture_atlas_2d import TextureAtlas2D, slots_a_side
+from napari_octree.rendering.quads import no_quads
+from napari_octree.rendering.texture_atlas_2d import TextureAtlas2D
 from napari_octree.rendering.texture_atlas_3d import TextureAtlas3D
-from napari_octree.rendering.texture_encoding import TextureEncoding, texture_encoding
+from napari_octree.rendering.texture_encoding import (
+    TextureEncoding,
+    encoding_for_limits,
+    texture_encoding,
+)
 from napari_octree.rendering.tile_frame import TileFrame
 from napari_octree.rendering.tiled_image import TiledImage, TiledImageVisual
 from napari_octree.rendering.upload_budget import UploadBudget
@@ -48,8 +54,8 @@ REST_MS, MOST_REST_MS = 50, 200
 RUSH_OCTAVES, RUSH_WIDTHS = 0.5, 5.0
 """Faster than this, per second, tiles leave the view before they were worth a read."""
 
-FILTER_TEXELS = {"nearest": 0.0, "linear": 0.5, "custom": 4.0}
-"""How far an interpolation looks around a pixel; 4 for vispy's other kernels."""
+FILTER_TEXELS = {"nearest": 0.0, "linear": 0.5}
+"""How far an interpolation looks around a pixel; 4 for vispy's kernels."""
 
 
 class OctreeNodes(_vispy.ScalarFieldLayerNode):
@@ -129,6 +135,10 @@ class VispyOctreeImage(_vispy.VispyImageLayer):
 
         self._client = layer.loader.open(wake)
         self._frame = TileFrame(self._client, layer.config, self._budget, self._send)
+        max_side = _vispy.get_max_texture_sizes()[0] or 4096
+        self._lease = AtlasLease(self._frame, layer.config, max_side)
+        self._encoding: TextureEncoding | None = None
+        self._frozen_level: int | None = None
         self._rest = QTimer()
         self._rest.setSingleShot(True)
         self._rest.timeout.connect(self._on_rest)
@@ -172,6 +182,7 @@ class VispyOctreeImage(_vispy.VispyImageLayer):
                 self._layer_node.volume.leave()
         else:
             self._frame.prepare(self._layer_node.tiles.atlas, None, None, 0.0)
+            self._lease.release()
         node.visible = self.layer.visible
         self._on_matrix_change()
         node.update()
@@ -242,7 +253,7 @@ class VispyOctreeImage(_vispy.VispyImageLayer):
         self._client.close()
         if self._layer_node.volume is not None:
             self._layer_node.volume.close()
-        _vispy.delete_texture(self.node.canvas, self._layer_node.tiles.atlas)
+        self._lease.release()
         super().close()
 
     # --------------------------------------------------------------- the frame
@@ -283,35 +294,30 @@ class VispyOctreeImage(_vispy.VispyImageLayer):
             self._moved_s = now
         self._drawn_view = view
         self._frames += 1
-        self._keep_atlas(node, size, pixel_scale)
+        reach, former = self._filter_reach, node.atlas
+        atlas = self._lease.keep(
+            node, self._encoding or self._layer_node.encoding, reach, size, pixel_scale
+        )
         render = self.layer.config.render
         changed = self._frame.prepare(
-            node.atlas,
+            atlas,
             octree_slice if self.layer._slice_input.ndisplay == 2 else None,
             view,
             render.upload_ms_moving if self._moving else render.upload_ms,
-            self.layer.locked_data_level,
-            FILTER_TEXELS.get(self.layer.interpolation2d, 4.0),
+            self._level_lock(),
+            reach,
             self._motion.axis,
             self._moving,
         )
-        quads = self._frame.quads
+        self._lease.show()
+        if node.atlas is not former:
+            self._place_limits()
         if changed:
-            if quads is None:
-                node.clear_quads()
-            else:
-                node.set_quads(
-                    quads.rectangles,
-                    quads.texcoords,
-                    quads.clamps,
-                    quads.tints,
-                    quads.borders,
-                    quads.origin,
-                )
+            node.set_quads(self._frame.quads or no_quads())
         node.set_matrix(to_render)
         if view is not None:
             display = self.layer.display
-            grid = (view.pixel_size[1], view.pixel_size[0]) if display.show_grid else (0.0, 0.0)
+            grid = _pixel_size(to_viewbox, pixel_scale) if display.show_grid else (0.0, 0.0)
             node.set_overlays(display.tint_levels, grid)
         if self._frame.more:
             _vispy.when_idle(self.node.canvas, self.request_frame)
@@ -334,6 +340,8 @@ class VispyOctreeImage(_vispy.VispyImageLayer):
         octree_slice = self.layer.octree_slice
         if octree_slice is None:
             return None
+        if not self.layer.display.track_view and self._drawn_view is not None:
+            return replace(self._drawn_view, slice=octree_slice.key)
         return view_from_matrix(
             to_viewbox,
             size,
@@ -342,31 +350,37 @@ class VispyOctreeImage(_vispy.VispyImageLayer):
             motion=self._drawn_view.motion if self._drawn_view is not None else AT_REST,
         )
 
-    def _keep_atlas(
-        self, node: TiledImageVisual, size: tuple[float, float], pixel_scale: float
-    ) -> None:
-        """Have an atlas that the canvas' tiles fit in."""
-        config = self.layer.config
-        tile = config.octree.tile_size
-        # Texels are at least half a pixel: so many tiles across, in the worst case.
-        across = [2 * s * pixel_scale / tile + 2 for s in size]
-        side = slots_a_side(
-            tile,
-            config.render.interpolation_apron,
-            self._layer_node.encoding.texel_bytes,
-            int(3 * across[0] * across[1]),
-            config.memory.vram_bytes,
-            self.MAX_TEXTURE_SIZE_2D or 4096,
-        )
-        old = node.atlas
-        if old.tile_size == tile and old.slots_a_side >= side:
+    @property
+    def _filter_reach(self) -> float:
+        """How many texels around a pixel the interpolation looks at."""
+        if self.layer.interpolation2d == "custom":
+            return max(self.layer.custom_interpolation_kernel_2d.shape) / 2
+        return FILTER_TEXELS.get(self.layer.interpolation2d, 4.0)
+
+    def _level_lock(self) -> int | None:
+        """The level to show whatever the zoom, if any."""
+        layer = self.layer
+        if not layer.display.freeze_level or layer.locked_data_level is not None:
+            self._frozen_level = None
+            return layer.locked_data_level
+        if self._frozen_level is None and self._frame.plans:
+            self._frozen_level = self._frame.level
+        return self._frozen_level
+
+    def _on_contrast_limits_change(self) -> None:
+        """Hand the limits to the shader, and have other texels where float32 needs them."""
+        if self.node is not self._layer_node.tiles:
+            super()._on_contrast_limits_change()
             return
-        atlas = TextureAtlas2D(
-            self._layer_node.encoding, tile, config.render.interpolation_apron, side
-        )
-        node.atlas = atlas
-        old.delete()
-        _vispy.share_queue(node.canvas.context, atlas)
+        plain, limits = self._layer_node.encoding, self.layer.contrast_limits
+        self._encoding = encoding_for_limits(plain, limits, self._encoding)
+        self._place_limits()
+
+    def _place_limits(self) -> None:
+        node = self._layer_node.tiles
+        largest = float(np.finfo(np.float32).max) / 8
+        low, high = node.atlas.encoding.texel_limits(self.layer.contrast_limits)
+        node.clim = float(np.clip(low, -largest, largest)), float(np.clip(high, -largest, largest))
 
     def _send(self) -> None:
         _vispy.flush(self.node.canvas.context)
@@ -485,6 +499,12 @@ class VispyOctreeImage(_vispy.VispyImageLayer):
             vram_bytes=atlas.nbytes,
             level=self._current_frame.level,
         )
+
+
+def _pixel_size(to_viewbox: np.ndarray, pixel_scale: float) -> tuple[float, float]:
+    """Level-0 pixels (x, y) per framebuffer pixel."""
+    x, y = 1 / (np.linalg.norm(to_viewbox[:2, :2], axis=1) * pixel_scale)
+    return float(x), float(y)
 
 
 def _rushes(motion: Motion, size: tuple[float, float], pixel_scale: float) -> bool:

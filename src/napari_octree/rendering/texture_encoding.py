@@ -1,8 +1,10 @@
 """How pixels become texels.
 
 Invariants: encoding is pure, runs in workers, and keeps order and NaN; what a texture holds
-maps back to the data's own values by `clim_dtype` alone, so that contrast limits stay in data
-units and changing them uploads nothing.
+maps back to the data's own values by `clim_dtype`, `scale` and `offset` alone, so that changing
+contrast limits uploads nothing. The exception are limits that float32 cannot tell apart or hold
+(as 2^30 and 2^30 + 100, or 1e300): the shader calculates in float32, so these need texels
+that are scaled to them, and serve all limits of about their size.
 
 ==================================  =======================  ==========================
 data                                texture                  exact
@@ -13,16 +15,25 @@ uint16                              r16                      yes
 int16                               r16, sign bit flipped    yes
 float16, float32                    r32f                     yes
 float64, (u)int32, (u)int64         r32f                     to 24 bits
-RGB(A) of uint8, uint16             rgb(a)8, rgb(a)16        yes
+RGB(A) of bool, uint8, uint16       rgb(a)8, rgb(a)16        yes
 RGB(A) of others                    rgb(a)32f                to 24 bits
+any, with limits beyond float32     r32f, scaled             to 24 bits of the limits
 ==================================  =======================  ==========================
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+
+SHADES = 256
+"""Steps of float32 that contrast limits must be apart, as napari has it."""
+
+SCALED_LIMITS = 1000.0
+"""Texels that are scaled to contrast limits have them at 0 and here."""
+
+Limits = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -37,11 +48,15 @@ class TextureEncoding:
         The integer type whose range normalised textures stand for (float: not normalised).
     channels : int
         1, 3 or 4.
+    scale, offset : float
+        A texel is the pixel's value times `scale` plus `offset`.
     """
 
     texel_dtype: np.dtype
     clim_dtype: np.dtype
     channels: int
+    scale: float = 1.0
+    offset: float = 0.0
 
     @property
     def texel_bytes(self) -> int:
@@ -50,10 +65,65 @@ class TextureEncoding:
 
     def encode(self, pixels: np.ndarray) -> np.ndarray:
         """Texels of `pixels` (rows, columns[, channels]); a view where nothing changes."""
+        if (self.scale, self.offset) != (1.0, 0.0):
+            with np.errstate(over="ignore"):  # far outside the limits: infinity will do
+                scaled = pixels.astype(np.float64) * self.scale + self.offset
+                return scaled.astype(self.texel_dtype)
         if self.clim_dtype.kind == "i" and pixels.dtype == self.clim_dtype:
             flip = self.texel_dtype.type(1 << (8 * self.texel_dtype.itemsize - 1))
             return pixels.view(self.texel_dtype) ^ flip
-        return pixels.astype(self.texel_dtype, copy=False)
+        with np.errstate(over="ignore"):
+            return pixels.astype(self.texel_dtype, copy=False)
+
+    def texel_limits(self, limits: Limits) -> Limits:
+        """Contrast limits for the texture, from those for the data."""
+        low, high = (float(value) * self.scale + self.offset for value in limits)
+        return low, high
+
+    def suits(self, limits: Limits, margin: float = 1.0) -> bool:
+        """Whether float32 can hold these contrast limits, and tell values between them apart."""
+        largest = float(np.finfo(np.float32).max) / 10
+        low, high = self.texel_limits(limits)
+        if not max(abs(low), abs(high)) <= largest / margin:
+            return False
+        step = max(float(np.spacing(np.float32(abs(value)))) for value in (low, high))
+        return high - low >= SHADES * step * margin
+
+
+def encoding_for_limits(
+    plain: TextureEncoding, limits: Limits, former: TextureEncoding | None = None
+) -> TextureEncoding:
+    """The encoding that shows data between `limits` (in data units).
+
+    Parameters
+    ----------
+    plain : TextureEncoding
+        Of the data's type.
+    limits : (low, high)
+    former : TextureEncoding, optional
+        What is in use: kept as long as it suits, so that limits can be moved without uploads.
+
+    Returns
+    -------
+    TextureEncoding
+        `plain`, `former` or a new one.
+    """
+    if plain.channels > 1 or plain.suits(limits, margin=1 if former in (None, plain) else 16):
+        return plain
+    if former is not None and former != plain and former.suits(limits):
+        return former
+    low, high = (float(value) for value in limits)
+    half = high / 2 - low / 2  # the whole may be more than float64 holds
+    if not half > 0:
+        return plain
+    scale = SCALED_LIMITS / 2 / half
+    return replace(
+        plain,
+        texel_dtype=np.dtype(np.float32),
+        clim_dtype=np.dtype(np.float32),
+        scale=scale,
+        offset=-low * scale,
+    )
 
 
 def texture_encoding(dtype: np.dtype, channels: int = 1) -> TextureEncoding:
@@ -69,7 +139,8 @@ def texture_encoding(dtype: np.dtype, channels: int = 1) -> TextureEncoding:
     dtype = np.dtype(dtype)
     if dtype.kind == "b":
         dtype = np.dtype(np.uint8)
-    if dtype.kind in "iu" and dtype.itemsize <= 2:
+    # Signed colours are not normalised by napari: their alpha would be another.
+    if dtype.itemsize <= 2 and (dtype.kind == "u" or (dtype.kind == "i" and channels == 1)):
         texel = np.dtype(f"u{dtype.itemsize}")
         return TextureEncoding(texel, dtype, channels)
     return TextureEncoding(np.dtype(np.float32), np.dtype(np.float32), channels)

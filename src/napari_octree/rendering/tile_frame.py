@@ -2,18 +2,17 @@
 
 Invariants: GUI thread only. A frame plans only if the tiles in view have changed, uploads in the
 order of the plan until its milliseconds are spent, and rebuilds quads only if the plan or
-what is resident has changed. What the plan draws or wants is never evicted. Nothing here knows
-napari: the atlas, the loader's client and the layer's slice are handed in.
+what is resident has changed. What the plan draws or wants is never evicted. A new atlas is
+filled over frames while the former one is drawn, so that replacing it blanks nothing. Nothing
+here knows napari: the atlas, the loader's client and the layer's slice are handed in.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
-
-import numpy as np
 
 from napari_octree.config import OctreeConfig
 from napari_octree.layers.octree_slice import OctreeSlice
@@ -27,6 +26,7 @@ from napari_octree.octree.motion import Motion
 from napari_octree.octree.policy import EXPLORE
 from napari_octree.octree.view import View
 from napari_octree.octree.wishes import wish_list
+from napari_octree.rendering.quads import Quads, quads_of
 from napari_octree.rendering.texture_atlas_2d import TextureAtlas2D
 from napari_octree.rendering.upload_budget import UploadBudget
 
@@ -36,36 +36,12 @@ if TYPE_CHECKING:
 RequestName = tuple[ChunkKey, Tier, int, int]
 TileKey = tuple[SliceKey, ChunkKey]
 
-TINTS = np.array(
-    [
-        [0.2, 0.4, 1.0, 1.0],  # finer than ideal
-        [0.0, 0.0, 0.0, 0.0],  # ideal: as it is
-        [0.1, 0.8, 0.3, 1.0],
-        [1.0, 0.8, 0.1, 1.0],
-        [1.0, 0.2, 0.1, 1.0],  # three levels too coarse, or more
-    ],
-    np.float32,
-)
-
-
 HASTY_OUT, HASTY_IN = 1.0, 8.0
 """Octaves per second of zooming beyond which nothing but the overview is wished for.
 
 Levels pass by faster than they load then. Zooming out needs nothing new to be complete: finer
 tiles and the overview stand in, and where it ends has often been seen before.
 """
-
-
-@dataclass(frozen=True)
-class Quads:
-    """Vertex data of a cover, as `TiledImageVisual.set_quads` takes it."""
-
-    rectangles: np.ndarray
-    texcoords: np.ndarray
-    clamps: np.ndarray
-    tints: np.ndarray
-    borders: np.ndarray
-    origin: np.ndarray
 
 
 class TileFrame:
@@ -91,7 +67,9 @@ class TileFrame:
         self._config = config
         self._budget = budget
         self._send = send
-        self._atlas: TextureAtlas2D | None = None
+        self._atlas: TextureAtlas2D | None = None  # the one that is filled
+        self._stand_in: TextureAtlas2D | None = None  # the one that is drawn until then
+        self._stand_in_resident: dict[int, set[ChunkKey]] = {}
         self._slice: OctreeSlice | None = None
         self._intersection: OctreeIntersection | None = None
         self._wishes: tuple[Wish, ...] = ()
@@ -131,7 +109,8 @@ class TileFrame:
         Parameters
         ----------
         atlas : TextureAtlas2D
-            Another one than before means that nothing is resident any more.
+            Another one than before is filled from now on; the former is drawn until this shows
+            as much (see `shown_atlas`), unless `let_go` was called.
         octree_slice : OctreeSlice or None
             None: outside the data, nothing to draw.
         view : View or None
@@ -151,29 +130,36 @@ class TileFrame:
             Whether `quads` has changed.
         """
         if atlas is not self._atlas:
-            self._atlas = atlas
-            self._forget()
+            self._stage(atlas)
         self._scroll_axis = scroll_axis
         self._moving = moving
         if octree_slice is not self._slice:
             self._slice = octree_slice
             self._requests.clear()
             self._intersection = None
-            self._resident = self._resident_of_slice()
+            self._resident = self._residents(self._atlas)
+            self._stand_in_resident = self._residents(self._stand_in)
         if octree_slice is None or view is None:
             return self._show_nothing()
         planned = self._plan(octree_slice, view, locked_level, margin_texels)
         uploaded = self._upload(upload_ms)
-        if planned or uploaded:
+        changed = planned or uploaded or self._stand_in is not None
+        if changed:
             self._draw(octree_slice)
-        return planned or uploaded
+        return changed
 
-    def _forget(self) -> None:
-        self._client.replace([])
-        self._intersection = None
-        self._cover = None
+    def _stage(self, atlas: TextureAtlas2D) -> None:
+        if self._stand_in is None and any(self._resident.values()):
+            self._stand_in, self._stand_in_resident = self._atlas, self._resident
+        self._atlas = atlas
         self._resident = {}
-        self._failed.clear()
+        self._requests.clear()  # they bring tiles for the former atlas
+        self.forget()
+
+    def let_go(self) -> None:
+        """Draw from the former atlas no longer: its memory is needed."""
+        self._stand_in, self._stand_in_resident = None, {}
+        self._resident, self._cover = {}, None
 
     def forget(self) -> None:
         """Ask for everything again in the next frame (failed reads are to be tried again)."""
@@ -314,10 +300,11 @@ class TileFrame:
         if slice_key == current and added in self._atlas.slots:
             self._resident.setdefault(chunk.level, set()).add(chunk)
 
-    def _resident_of_slice(self) -> dict[int, set[ChunkKey]]:
+    def _residents(self, atlas: TextureAtlas2D | None) -> dict[int, set[ChunkKey]]:
+        """What an atlas has of the current slice."""
         levels: dict[int, set[ChunkKey]] = defaultdict(set)
-        if self._atlas is not None and self._slice is not None:
-            for slice_key, chunk in self._atlas.slots:
+        if atlas is not None and self._slice is not None:
+            for slice_key, chunk in atlas.slots:
                 if slice_key == self._slice.key:
                     levels[chunk.level].add(chunk)
         return dict(levels)
@@ -327,34 +314,26 @@ class TileFrame:
     def _draw(self, octree_slice: OctreeSlice) -> None:
         assert self._atlas is not None
         assert self._intersection is not None
-        drawn = cover(octree_slice.octree, self._intersection, self._resident)
+        octree, intersection = octree_slice.octree, self._intersection
+        atlas, drawn = self._atlas, cover(octree, intersection, self._resident)
+        if self._stand_in is not None:
+            former = cover(octree, intersection, self._stand_in_resident)
+            if self._to_come and not _shows_as_much(drawn, former):
+                atlas, drawn = self._stand_in, former
+            else:
+                self._stand_in, self._stand_in_resident = None, {}
         self._cover = drawn
-        atlas, slice_key = self._atlas, octree_slice.key
-        keys = {(slice_key, chunk) for chunk in drawn.chunks}
-        atlas.slots.touch(keys)
-        slots = [atlas.slots.get((slice_key, chunk)) for chunk in drawn.chunks]
-        numbers = np.array([s.number for s in slots if s is not None], np.int64)
-        shapes = np.array([s.shape for s in slots if s is not None], float).reshape(-1, 2)
-        rows, columns = np.divmod(numbers, atlas.slots_a_side)
-        origins = np.stack([rows, columns], axis=1) * float(atlas.slot_size)
-        texcoords = drawn.texels + np.tile(origins + atlas.apron, 2)
-        clamps = np.concatenate([origins + 0.5, origins + shapes - 0.5], axis=1)
-        tints = TINTS[np.clip(drawn.relative_levels, -1, 3) + 1]
-        centre = (
-            drawn.rectangles.reshape(-1, 2, 2).mean(axis=(0, 1))
-            if len(drawn.rectangles)
-            else np.zeros(2)
-        )
-        self.quads = Quads(
-            drawn.rectangles,
-            texcoords,
-            clamps,
-            tints,
-            drawn.rectangles,
-            np.floor(centre),
-        )
+        slice_key = octree_slice.key
+        atlas.slots.touch((slice_key, chunk) for chunk in drawn.chunks)
+        failed = {chunk for key, chunk in self._failed if key == slice_key}
+        self.quads = quads_of(drawn, octree, intersection.level, atlas, slice_key, failed)
 
     # ------------------------------------------------------------------- state
+
+    @property
+    def shown_atlas(self) -> TextureAtlas2D | None:
+        """The atlas that `quads` are of."""
+        return self._stand_in if self._stand_in is not None else self._atlas
 
     @property
     def more(self) -> bool:
@@ -381,7 +360,7 @@ class TileFrame:
         """Every ideal tile of the last plan is drawn, and no better version is to come."""
         if self._intersection is None:
             return self._slice is None
-        if self._cover is None or not self._cover.complete:
+        if self._cover is None or not self._cover.complete or self._stand_in is not None:
             return False
         return not self._to_come
 
@@ -395,3 +374,10 @@ class TileFrame:
         """Tiles are being loaded, wait to be uploaded, or are not yet asked for."""
         client = self._client
         return self._more or self._hasty or client.pending > 0 or client.ready
+
+
+def _shows_as_much(drawn: Cover, former: Cover) -> bool:
+    """Whether `drawn` has no blank that `former` has not, and as many ideal tiles."""
+    if len(drawn.blank) and not len(former.blank):
+        return False
+    return int(drawn.ideal.sum()) >= int(former.ideal.sum())

@@ -19,6 +19,7 @@ from vispy.scene.visuals import create_visual_node
 from vispy.visuals.image import ImageVisual
 
 from napari_octree.rendering._vispy import clamped_filters, image_templates
+from napari_octree.rendering.quads import Quads, no_quads
 from napari_octree.rendering.texture_atlas_2d import TextureAtlas2D
 from napari_octree.rendering.texture_encoding import TextureEncoding
 
@@ -70,12 +71,8 @@ class TiledImageVisual(ImageVisual):
         self._encoding = encoding
         self._full_size = size
         self._on_prepare = on_prepare
-        self._quads = np.zeros((0, 4))
-        self._texcoords = np.zeros((0, 4))
-        self._clamps = np.zeros((0, 4))
-        self._tints = np.zeros((0, 4), np.float32)
-        self._borders = np.zeros((0, 4))
-        self._origin = np.zeros(2)
+        self._quads = no_quads()
+        self._image_buffer = VertexBuffer()
         self._tile_buffer = VertexBuffer()
         self._tint_buffer = VertexBuffer()
         self._border_buffer = VertexBuffer()
@@ -143,45 +140,19 @@ class TiledImageVisual(ImageVisual):
 
     # ------------------------------------------------------------------ quads
 
-    def set_quads(
-        self,
-        rectangles: np.ndarray,
-        texcoords: np.ndarray,
-        clamps: np.ndarray,
-        tints: np.ndarray,
-        borders: np.ndarray,
-        origin: np.ndarray,
-    ) -> None:
-        """Replace what is drawn.
-
-        Parameters
-        ----------
-        rectangles : (N, 4) float64
-            y0, x0, y1, x1 in level-0 pixel areas.
-        texcoords : (N, 4) float64
-            y0, x0, y1, x1 in texels of the atlas.
-        clamps : (N, 4) float64
-            First and last texel centre that may be sampled: y0, x0, y1, x1.
-        tints : (N, 4) float32
-            RGBA of `tint_levels`.
-        borders : (N, 4) float64
-            The source tile's own edges y0, x0, y1, x1 in level-0 pixel areas.
-        origin : (2,) float64
-            y, x of a point near the view.
-        """
-        self._quads, self._texcoords, self._clamps = rectangles, texcoords, clamps
-        self._tints, self._borders, self._origin = tints, borders, origin
+    def set_quads(self, quads: Quads) -> None:
+        """Replace what is drawn."""
+        self._quads = quads
         self._need_vertex_update = True
 
     def clear_quads(self) -> None:
         """Draw nothing."""
-        none = np.zeros((0, 4))
-        self.set_quads(none, none, none, none, none, np.zeros(2))
+        self.set_quads(no_quads())
 
     @property
     def n_quads(self) -> int:
         """How many quads are drawn."""
-        return len(self._quads)
+        return len(self._quads.rectangles)
 
     def set_matrix(self, matrix: np.ndarray) -> None:
         """Place the quads.
@@ -191,7 +162,7 @@ class TiledImageVisual(ImageVisual):
         matrix : (4, 4) float64
             Node to clip coordinates, row-vector convention.
         """
-        y, x = self._origin
+        y, x = self._quads.origin
         shift = np.eye(4)
         shift[3, :2] = x, y
         # vispy uploads a matrix so that `u_m * v` is the row-vector product.
@@ -208,19 +179,20 @@ class TiledImageVisual(ImageVisual):
 
         # (y, x) becomes (x, y) here: vispy and GL want x first.
         swap = [1, 0, 3, 2]
-        y, x = self._origin
-        rectangles = self._quads[:, swap] - (x, y, x, y)
-        position = rectangles[:, _CORNERS].reshape(-1, 2).astype(np.float32)
-        texcoord = self._texcoords[:, swap][:, _CORNERS].reshape(-1, 2) / self._texture.side
-        edges = self._borders[:, swap] - (x, y, x, y)
+        quads, side = self._quads, self._texture.side
+        y, x = quads.origin
+        rectangles = quads.rectangles[:, swap] - (x, y, x, y)
         corners = rectangles[:, _CORNERS]
+        texcoord = quads.texcoords[:, swap][:, _CORNERS].reshape(-1, 2) / side
+        edges = quads.borders[:, swap] - (x, y, x, y)
         border = np.concatenate(
             [corners - edges[:, None, :2], edges[:, None, 2:] - corners], axis=-1
         )
-        self._subdiv_position.set_data(position)
+        self._subdiv_position.set_data(corners.reshape(-1, 2).astype(np.float32))
         self._subdiv_texcoord.set_data(texcoord.astype(np.float32))
-        self._tile_buffer.set_data(per_vertex(self._clamps[:, swap] / self._texture.side))
-        self._tint_buffer.set_data(per_vertex(self._tints))
+        self._tile_buffer.set_data(per_vertex(quads.clamps[:, swap] / side))
+        self._image_buffer.set_data(per_vertex(quads.images[:, swap] / side))
+        self._tint_buffer.set_data(per_vertex(quads.tints))
         self._border_buffer.set_data(border.reshape(-1, 4).astype(np.float32))
         self._need_vertex_update = False
 
@@ -230,6 +202,7 @@ class TiledImageVisual(ImageVisual):
         program["a_position"] = self._subdiv_position
         program["a_texcoord"] = self._subdiv_texcoord
         program["a_tile"] = self._tile_buffer
+        program["a_image"] = self._image_buffer
         program["a_tint"] = self._tint_buffer
         program["a_border"] = self._border_buffer
         view._need_method_update = False
@@ -239,7 +212,7 @@ class TiledImageVisual(ImageVisual):
 
     def _prepare_draw(self, view: Any) -> bool | None:
         self._on_prepare(self)
-        if not len(self._quads):
+        if not self.n_quads:
             return False
         if self._need_interpolation_update:
             self._build_interpolation()

@@ -28,8 +28,12 @@ class VramLedger:
         limit_bytes : int
             For all owners together.
         """
+        return self.room(owner, limit_bytes) // 2
+
+    def room(self, owner: object, limit_bytes: int) -> int:
+        """Bytes that the others left, what `owner` holds included."""
         others = self.held_bytes - self._held.get(id(owner), 0)
-        return max(limit_bytes - others, 0) // 2
+        return max(limit_bytes - others, 0)
 
     def take(self, owner: object, nbytes: int) -> None:
         """Note that `owner` holds `nbytes` now, and nothing else."""

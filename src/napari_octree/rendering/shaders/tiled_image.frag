@@ -8,8 +8,14 @@ varying vec4 v_tint;
 varying vec4 v_border;
 
 void main() {
-    vec4 color = $color_transform($get_data(v_texcoord));
-    color.rgb = mix(color.rgb, v_tint.rgb, v_tint.a * u_tint);
+    float marks = floor(v_tint.a + 0.5);
+    bool nothing = marks >= 4.0;
+    bool failed = mod(marks, 4.0) >= 2.0;
+    vec4 color = nothing ? vec4(0.0) : $color_transform($get_data(v_texcoord));
+    color.rgb = mix(color.rgb, v_tint.rgb, mod(marks, 2.0) * u_tint);
+    if (failed && mod(gl_FragCoord.x + gl_FragCoord.y, 16.0) < 3.0) {
+        color = vec4(0.9, 0.25, 0.2, max(color.a, 0.7));
+    }
     if (u_grid_width.x > 0.0) {
         vec2 near = min(v_border.xy, v_border.zw);
         if (near.x < u_grid_width.x || near.y < u_grid_width.y) {

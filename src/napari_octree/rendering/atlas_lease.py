@@ -1,0 +1,156 @@
+"""The atlases of one layer in one viewer: how large, when replaced, and when given back.
+
+Invariants: GUI thread with a current GL context. There is one atlas, or two while a new one is
+filled and the former still drawn; their bytes are in the process's ledger as long as they exist.
+Where both do not fit, the former goes first. An atlas grows as soon as the canvas needs it
+and shrinks when it needs much less; its apron only grows, so that going back to a narrower filter
+uploads nothing.
+"""
+
+from __future__ import annotations
+
+import math
+
+from napari_octree.config import OctreeConfig
+from napari_octree.rendering import _vispy
+from napari_octree.rendering.texture_atlas_2d import TextureAtlas2D, slots_a_side
+from napari_octree.rendering.texture_encoding import TextureEncoding
+from napari_octree.rendering.tile_frame import TileFrame
+from napari_octree.rendering.tiled_image import TiledImageVisual
+from napari_octree.rendering.vram import VRAM, VramLedger
+
+SPARE = 3
+"""Slots per tile in view: coverage, and what was seen before."""
+
+SHRINK = 1.5
+"""An atlas shrinks where so many times the need would fit in a smaller one."""
+
+SHRUNK, GROWN = 0.8, 1.2
+"""Less than this, a side's change is not worth filling another atlas."""
+
+
+class AtlasLease:
+    """Keeps an atlas that the canvas' tiles fit in.
+
+    Parameters
+    ----------
+    frame : TileFrame
+        Fills it.
+    config : OctreeConfig
+    max_side : int
+        GL's limit of texels per axis.
+    ledger : VramLedger
+        Replaced in tests.
+    """
+
+    def __init__(
+        self,
+        frame: TileFrame,
+        config: OctreeConfig,
+        max_side: int,
+        ledger: VramLedger = VRAM,
+    ) -> None:
+        self._node: TiledImageVisual | None = None
+        self._frame = frame
+        self._config = config
+        self._max_side = max_side
+        self._ledger = ledger
+        self._filled: TextureAtlas2D | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes on the GPU."""
+        if self._filled is None or self._node is None:
+            return 0
+        shown = self._node.atlas
+        return shown.nbytes + (self._filled.nbytes if self._filled is not shown else 0)
+
+    def keep(
+        self,
+        node: TiledImageVisual,
+        encoding: TextureEncoding,
+        filter_reach: float,
+        size: tuple[float, float],
+        pixel_scale: float,
+    ) -> TextureAtlas2D:
+        """Return the atlas to fill: the same as before wherever it still serves.
+
+        Parameters
+        ----------
+        node : TiledImageVisual
+            Draws from it.
+        encoding : TextureEncoding
+        filter_reach : float
+            How many texels around a pixel the interpolation looks at.
+        size : (width, height)
+            Of the canvas in logical pixels.
+        pixel_scale : float
+        """
+        tile = self._config.octree.tile_size
+        apron = max(self._config.render.interpolation_apron, math.ceil(filter_reach))
+        apron = min(apron, tile // 2)
+        filled = self._filled
+        if filled is not None:
+            apron = max(apron, filled.apron)
+        # Texels are at least half a pixel: so many tiles across, in the worst case.
+        across = [2 * s * pixel_scale / tile + 2 for s in size]
+        needed = SPARE * across[0] * across[1]
+        side = self._side(encoding, apron, needed)
+        if filled is not None and (filled.encoding, filled.apron) == (encoding, apron):
+            if side < filled.slots_a_side:
+                side = self._side(encoding, apron, needed * SHRINK)
+            if side / filled.slots_a_side > SHRUNK and side < filled.slots_a_side * GROWN:
+                return filled
+        return self._replace(node, TextureAtlas2D(encoding, tile, apron, side))
+
+    def _side(self, encoding: TextureEncoding, apron: int, needed: float) -> int:
+        limit = self._config.memory.vram_bytes
+        allowed = self._ledger.available(self, limit)
+        if self._filled is not None:  # what it has, it may keep
+            allowed = max(allowed, min(self._filled.nbytes, self._ledger.room(self, limit)))
+        return slots_a_side(
+            self._config.octree.tile_size,
+            apron,
+            encoding.texel_bytes,
+            int(needed),
+            allowed,
+            self._max_side,
+        )
+
+    def _replace(self, node: TiledImageVisual, atlas: TextureAtlas2D) -> TextureAtlas2D:
+        self._node = node
+        former, shown = self._filled, node.atlas
+        if former is not None and former is not shown:
+            former.delete()  # it has never been drawn
+        room = self._ledger.room(self, self._config.memory.vram_bytes)
+        self._filled = atlas
+        _vispy.share_queue(node.canvas.context, atlas)
+        if former is None or shown.nbytes + atlas.nbytes > room:
+            self._frame.let_go()
+            node.atlas = atlas
+            shown.delete()
+        self._ledger.take(self, self.nbytes)
+        return atlas
+
+    def show(self) -> None:
+        """Draw from the atlas that the frame has quads for."""
+        shown, node = self._frame.shown_atlas, self._node
+        if shown is None or node is None or shown is node.atlas:
+            return
+        former, node.atlas = node.atlas, shown
+        former.delete()
+        self._ledger.take(self, self.nbytes)
+
+    def release(self) -> None:
+        """Give the GPU's memory back, outside of a draw; `keep` begins anew."""
+        node = self._node
+        if self._filled is None or node is None:
+            return
+        canvas, shown = node.canvas, node.atlas
+        if self._filled is not shown:
+            _vispy.delete_texture(canvas, self._filled)
+        self._frame.let_go()
+        node.atlas = TextureAtlas2D(shown.encoding, tile_size=1, apron=0, slots_a_side=2)
+        _vispy.delete_texture(canvas, shown)
+        self._filled = None
+        self._ledger.release(self)

@@ -1,0 +1,266 @@
+"""Types, special values, limits, filters and places: all as stock napari draws them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from napari.utils.colormaps import Colormap
+
+from cameras import off_tie_center
+from napari_octree import OctreeImage
+
+LINEAR_TIES = 3.2
+"""A zoom whose screen pixels keep off edges and centres of texels: filters tie at the latter."""
+
+
+def stretched(scene: np.ndarray, dtype: str) -> np.ndarray:
+    """`scene` over all of a type."""
+    if np.dtype(dtype).kind == "f":
+        return scene.astype(dtype)
+    limits = np.iinfo(dtype)
+    span = float(limits.max) - float(limits.min)
+    return (limits.min + scene * 0.999 * span).astype(dtype)
+
+
+@pytest.mark.parametrize(
+    "dtype", ["int8", "int16", "int32", "uint32", "int64", "uint64", "float16", "float64"]
+)
+def test_types(compare, scene, dtype) -> None:
+    data = stretched(scene, dtype)
+    limits = tuple(float(v) for v in np.quantile(data, [0.1, 0.9]))
+    assert compare(data, contrast_limits=limits).max() == 0
+
+
+def test_bool(compare, scene) -> None:
+    assert compare(scene > 0.5).max() == 0
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "float32", "float64"])
+@pytest.mark.parametrize("channels", [3, 4])
+def test_colours(compare, scene, dtype, channels) -> None:
+    rgba = np.stack([scene, scene[::-1], scene[:, ::-1], 1 - scene], axis=-1)[..., :channels]
+    top = 1 if dtype.startswith("float") else np.iinfo(dtype).max
+    assert compare((rgba * top).astype(dtype), rgb=True).max() == 0
+
+
+def test_contrast_and_gamma_of_colours(compare, scene) -> None:
+    rgb = (np.stack([scene, scene[::-1], scene[:, ::-1]], axis=-1) * 255).astype(np.uint8)
+    assert compare(rgb, rgb=True, contrast_limits=(30, 180), gamma=0.7).max() == 0
+
+
+@pytest.mark.parametrize("colormap", ["gray", "viridis"])
+def test_nan_and_infinity(compare, scene, colormap) -> None:
+    data = scene.astype(np.float32)
+    data[250:260, 240:270] = np.nan
+    data[270:275] = np.inf
+    data[280:285] = -np.inf
+    assert compare(data, contrast_limits=(0.1, 0.8), colormap=colormap).max() == 0
+
+
+def test_nan_in_colours(compare, scene) -> None:
+    data = np.stack([scene, scene[::-1], scene[:, ::-1]], axis=-1).astype(np.float32)
+    data[250:260, 240:270] = np.nan
+    data[270:275, :, 0] = np.inf
+    assert compare(data, rgb=True).max() == 0
+
+
+@pytest.mark.parametrize(
+    ("dtype", "factor", "limits"),
+    [
+        ("uint16", 65535, (-5000, 90000)),
+        ("uint16", 65535, (30000, 30000.0001)),
+        ("uint8", 255, (100, 100.5)),
+        ("float64", 1e-40, (1e-41, 8e-41)),
+    ],
+)
+def test_unusual_contrast_limits(compare, scene, dtype, factor, limits) -> None:
+    assert compare((scene * factor).astype(dtype), contrast_limits=limits).max() == 0
+
+
+def test_limits_beyond_float32(compare, scene) -> None:
+    # Both scale the data to float32, with other factors.
+    assert compare(scene * 1e39, contrast_limits=(1e38, 8e38)).max() <= 1
+
+
+def test_narrow_limits_of_large_integers(compare, scene) -> None:
+    data = (2**30 + scene * 1000).astype(np.int32)
+    assert compare(data, contrast_limits=(2**30 + 100, 2**30 + 900)).max() == 0
+
+
+def test_limits_that_change_to_what_float32_cannot_hold(viewer, screenshot, scene, pump) -> None:
+    layer = OctreeImage((2**30 + scene * 1000).astype(np.int32), contrast_limits=(0, 2**31))
+    viewer.add_layer(layer)
+    assert layer.wait_until_settled(30)
+    assert screenshot(viewer)[100:200, 150:250, 0].std() < 1  # all the same to float32
+    layer.contrast_limits = (2**30, 2**30 + 1000)
+    assert layer.wait_until_settled(30)
+    picture = screenshot(viewer)[100:200, 150:250, 0]
+    assert picture.std() > 30
+    uploads = layer.statistics.views[0].uploads
+    for low in range(2**30, 2**30 + 100, 10):
+        layer.contrast_limits = (low, 2**30 + 900)
+        pump()
+    assert layer.wait_until_settled(30)
+    assert layer.statistics.views[0].uploads == uploads
+
+
+@pytest.mark.parametrize("limits", [(70000, 90000), (-90, -10)])
+def test_limits_beyond_the_type(viewer, screenshot, scene, limits) -> None:
+    # Stock napari raises here, in its thumbnail.
+    layer = OctreeImage((scene * 65535).astype(np.uint16), contrast_limits=limits)
+    viewer.add_layer(layer)
+    assert layer.wait_until_settled(30)
+    expected = 0 if limits[0] > 0 else 255
+    assert (screenshot(viewer)[100:200, 150:250, :3] == expected).all()
+
+
+@pytest.mark.parametrize("interpolation", ["linear", "zero"])
+def test_custom_colour_maps(compare, scene, interpolation) -> None:
+    controls = [0, 0.3, 1] if interpolation == "linear" else [0, 0.3, 0.6, 1]
+    colours = [[1, 0, 0, 1], [0, 1, 0, 0.5], [0, 0, 1, 1]]
+    colormap = Colormap(colours, controls=controls, interpolation=interpolation)
+    assert compare(stretched(scene, "uint16"), colormap=colormap).max() == 0
+
+
+def test_inverted_contrast(compare, scene) -> None:
+    assert compare(stretched(scene, "uint16"), colormap="gray_r").max() == 0
+
+
+FILTERS = [
+    "linear",
+    "cubic",
+    "bessel",
+    "blackman",
+    "catrom",
+    "gaussian",
+    "hamming",
+    "hanning",
+    "hermite",
+    "kaiser",
+    "lanczos",
+    "mitchell",
+    "spline16",
+    "spline36",
+]
+
+
+@pytest.mark.parametrize("center", [(256.2, 255.7), (690.3, 880.2)], ids=["tiles", "border"])
+def test_filters(compare, scene, center) -> None:
+    data = stretched(scene, "uint16")
+    for name in FILTERS:
+        difference = compare(data, center, LINEAR_TIES, interpolation2d=name)
+        assert difference.max() <= 1, name
+
+
+@pytest.mark.parametrize("center", [(256.2, 255.7), (690.3, 880.2)], ids=["tiles", "border"])
+@pytest.mark.parametrize("shape", [(1, 1), (3, 3), (3, 9), (21, 21)], ids=str)
+def test_custom_kernels(compare, scene, shape, center) -> None:
+    # 21 is wider than the apron that tiles have at first.
+    rng = np.random.default_rng(1)
+    kernel = rng.uniform(0.2, 1, shape)
+    keywords = {
+        "interpolation2d": "custom",
+        "custom_interpolation_kernel_2d": kernel / kernel.sum(),
+    }
+    difference = compare(stretched(scene, "uint16"), center, LINEAR_TIES, **keywords)
+    assert difference.max() <= 1
+
+
+def test_linear_on_coarser_levels(compare, scene) -> None:
+    levels = [stretched(scene, "uint16")[:640, :896]]
+    for _ in range(2):
+        fine = levels[-1].astype(float)
+        coarse = fine[::2, ::2] + fine[1::2, ::2] + fine[::2, 1::2] + fine[1::2, 1::2]
+        levels.append((coarse / 4).astype(np.uint16))
+    difference = compare(levels, (320, 448), 0.45, interpolation2d="linear")
+    assert difference.max() <= 1
+
+
+def turn(order: tuple[int, ...]) -> Any:
+    return lambda viewer: setattr(viewer.dims, "order", order)
+
+
+def test_transposed_axes(compare, scene) -> None:
+    assert compare(stretched(scene, "uint16"), arrange=turn((1, 0))).max() == 0
+
+
+def test_transposed_axes_of_a_volume(compare, scene) -> None:
+    volume = np.stack([stretched(scene, "uint16")] * 3, axis=1)
+    assert compare(volume, arrange=turn((1, 2, 0))).max() == 0
+
+
+@pytest.mark.parametrize("units", [("um", "um"), ("um", "nm")], ids="-".join)
+def test_units(compare, scene, units) -> None:
+    # The backdrop's pixels are micrometres to napari: only where the layer is matters here.
+    scale = (0.5, 0.5 if units[1] == "um" else 400)
+    data = stretched(scene, "uint16")
+    center = (128.03, 128.07)
+    difference = compare(data, center, 3.3, generic=True, units=units, scale=scale)
+    assert difference.max() == 0
+
+
+def test_grid_mode(compare, scene, viewer) -> None:
+    def grid(viewer: Any) -> None:
+        viewer.canvas.grid.enabled = True
+
+    try:
+        assert compare(stretched(scene, "uint16"), zoom=0.8113, arrange=grid).max() == 0
+    finally:
+        viewer.canvas.grid.enabled = False
+
+
+HIGH_DPI = """
+import sys
+import numpy as np
+import napari
+from napari._qt.utils import QImg2array
+from napari.layers import Image
+from napari_octree import OctreeImage
+from qtpy.QtWidgets import QApplication
+
+viewer = napari.Viewer(show=True)
+canvas = viewer.window._qt_viewer.canvas
+canvas.native.setFixedSize(300, 200)
+rng = np.random.default_rng(0)
+data = rng.integers(0, 65535, (700, 900), dtype=np.uint16)
+pictures = []
+for layer in (Image(data, contrast_limits=(0, 65535)), OctreeImage(data)):
+    viewer.add_layer(layer)
+    layer.contrast_limits = (0, 65535)
+    viewer.scene.camera.zoom = float(sys.argv[1])
+    viewer.scene.camera.center = (0.0, float(sys.argv[2]), float(sys.argv[3]))
+    for _ in range(20):
+        QApplication.processEvents()
+    if isinstance(layer, OctreeImage):
+        assert layer.wait_until_settled(30)
+        assert layer.data_level == 0
+    pictures.append(QImg2array(canvas.native.grabFramebuffer()))
+    viewer.layers.remove(layer)
+stock, ours = (p.astype(int) for p in pictures)
+assert canvas._scene_canvas.pixel_scale == 2
+assert stock.shape[:2] == (400, 600)
+assert stock.std() > 5
+assert np.abs(stock - ours).max() == 0, np.abs(stock - ours).max()
+viewer.close()
+"""
+
+
+def test_high_dpi(tmp_path: Path) -> None:
+    zoom = 0.8113
+    center = off_tie_center((300, 300), 2 * zoom, (400, 600))
+    environment = {**os.environ, "QT_SCALE_FACTOR": "2", "NAPARI_CONFIG": str(tmp_path / "s.yaml")}
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", HIGH_DPI, str(zoom), *map(str, center)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
