@@ -56,6 +56,8 @@ class OctreeLevels(MultiScaleData):
         return self
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        if len(self) == 1 and isinstance(self[0], np.ndarray):  # nothing needs to be read
+            return np.asarray(self[0], dtype=dtype, copy=copy)
         raise TypeError(
             "an OctreeImage's data is not read as a whole: index one level, e.g. "
             "np.asarray(layer.data[-1])"

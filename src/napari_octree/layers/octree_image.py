@@ -394,9 +394,9 @@ class OctreeImage(Image):
         """Status of a position, with how good the value is and how much is loaded."""
         status: dict[str, str] = super().get_status(*args, **keywords)
         if status["value"]:
-            level = int(status["value"].partition(",")[0])
+            level, _, value = status["value"].partition(", ")
             progress = self._last_progress
-            if level > self.data_level:
+            if value and level.isdigit() and int(level) > self.data_level:
                 status["value"] += " (coarser)"
             if progress.loading:
                 share = progress.resident / progress.ideal

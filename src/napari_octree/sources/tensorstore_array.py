@@ -43,7 +43,7 @@ def wrap_tensorstore(array: Any) -> TensorStoreArray:
 def _grid(array: Any) -> ChunkGrid | None:
     chunks = array.chunk_layout.read_chunk.shape
     origin = array.chunk_layout.grid_origin
-    if chunks is None or 0 in chunks or 0 in array.shape:
+    if chunks is None or None in chunks or 0 in chunks or 0 in array.shape:
         return None
     first = [start % n if start else n for start, n in zip(origin, chunks, strict=True)]
     if all(a % n == 0 for a, n in zip(first, chunks, strict=True)):
