@@ -1,0 +1,118 @@
+"""Small parts of 3-D drawing: encoding of bricks, shared memory, motion, views."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_octree.rendering._vispy import VolumeMatrices
+from napari_octree.rendering.brick_encoding import APRON, CELL, EVERYTHING, BrickEncoding
+from napari_octree.rendering.motion_quality import COARSEST, PAUSE_MS, TARGET_MS, MotionQuality
+from napari_octree.rendering.texture_encoding import texture_encoding
+from napari_octree.rendering.view_3d import volume_view
+from napari_octree.rendering.vram import VramLedger
+
+
+def encoding(
+    dtype: str, shape: tuple[int, int, int] = (32, 32, 32), channels: int = 1
+) -> BrickEncoding:
+    return BrickEncoding(texture_encoding(np.dtype(dtype), channels), shape)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+def test_ranges_hold_each_cell_and_its_apron(dtype: str) -> None:
+    rng = np.random.default_rng(0)
+    brick = encoding(dtype)
+    top = 1 if dtype == "float32" else np.iinfo(dtype).max
+    voxels = (rng.random(brick.slot_shape) * top).astype(dtype)
+    record = brick.encode(voxels)
+    assert record.flags.c_contiguous
+    assert record.nbytes == brick.nbytes
+    assert (record["texels"][0] == voxels).all()
+    for cell in np.ndindex(brick.cells):
+        part = voxels[tuple(slice(c * CELL, (c + 1) * CELL + 2 * APRON) for c in cell)]
+        low, high = record["cells"][0][cell]
+        assert low == pytest.approx(part.min() / top)
+        assert high == pytest.approx(part.max() / top)
+
+
+def test_bricks_at_the_border_repeat_their_last_voxels() -> None:
+    brick = encoding("uint8")
+    voxels = np.random.default_rng(0).integers(0, 255, (20, 36, 9)).astype(np.uint8)
+    texels = brick.encode(voxels)["texels"][0]
+    assert (texels[:20, :36, :9] == voxels).all()
+    assert (texels[20:, :36, :9] == voxels[-1:]).all()
+    assert (texels[:20, :36, 9:] == voxels[:, :, -1:]).all()
+
+
+def test_what_is_not_known_is_everything() -> None:
+    voxels = np.zeros((36, 36, 36), np.float32)
+    voxels[0, 0, 0] = np.nan
+    voxels[-1, -1, -1] = np.inf
+    cells = encoding("float32").encode(voxels)["cells"][0]
+    assert cells[0, 0, 0] == pytest.approx(EVERYTHING)
+    assert cells[1, 1, 1].tolist() == pytest.approx([0, EVERYTHING[1]])
+    assert cells[0, 0, 1].tolist() == [0, 0]
+    colour = encoding("uint8", channels=3).encode(np.zeros((36, 36, 36, 3), np.uint8))
+    assert (colour["cells"][0] == np.float32(EVERYTHING)).all()
+
+
+def test_memory_is_shared() -> None:
+    ledger, limit = VramLedger(), 1000
+    owners = [object() for _ in range(6)]
+    for owner in owners:
+        ledger.take(owner, ledger.available(owner, limit))
+    assert 900 < ledger.held_bytes <= limit
+    assert ledger.available(owners[0], limit) >= 250, "what it holds counts as free"
+    ledger.release(owners[0])
+    assert ledger.available(object(), limit) >= 250
+
+
+def test_slow_frames_get_coarser_until_they_are_in_time() -> None:
+    quality, now = MotionQuality(), 0.0
+    for _ in range(12):
+        factor = quality.moved(now)
+        now += 2.5 * TARGET_MS / factor / 1e3  # cost follows the number of steps
+    assert 2.0 < quality.factor < 3.0
+    assert quality.rested() == 1.0
+    assert quality.moved(now + 10) > 2.0, "what was learned serves the next move"
+
+
+def test_fast_frames_stay_fine_and_none_is_coarser_than_allowed() -> None:
+    fast, slow = MotionQuality(), MotionQuality()
+    for n in range(20):
+        assert fast.moved(n * 0.016) == 1.0
+        slow.moved(n * 0.9 * PAUSE_MS / 1e3)
+    assert slow.factor == COARSEST
+
+
+def matrices(to_render: np.ndarray) -> VolumeMatrices:
+    return VolumeMatrices(to_render, np.eye(4), np.array([3.0, 2.0, 1.0]), (200.0, 100.0))
+
+
+def test_a_view_is_in_octree_coordinates_z_first() -> None:
+    to_render = np.diag([0.1, 0.2, 0.3, 1.0])
+    to_render[3, :3] = -1, -2, -3
+    view = volume_view(matrices(to_render), slice_key="now")
+    assert view is not None
+    assert view.focus == (1.5, 2.5, 3.5)
+    x, y, z = 4.0, 5.0, 6.0
+    expected = np.array([x, y, z, 1.0]) @ to_render
+    assert np.array(view.matrix) @ [z + 0.5, y + 0.5, x + 0.5, 1] == pytest.approx(expected)
+
+
+def test_a_plane_is_a_slab_between_two_clipping_planes() -> None:
+    view = volume_view(
+        matrices(np.diag([0.1, 0.1, 0.1, 1.0])), slab=((10, 20, 30), (0, 0, 2.0), 8.0)
+    )
+    assert view is not None
+    for place, inside in ((30.0, True), (35.0, True), (23.0, False), (38.0, False)):
+        point = np.array([10.5, 20.5, place + 0.5])
+        kept = all((point - p) @ np.array(n) >= 0 for p, n in view.clipping_planes)
+        assert kept == inside
+
+
+def test_no_view_of_what_is_flat_or_not_ready() -> None:
+    assert volume_view(matrices(np.diag([0.1, 0.1, 0.0, 1.0]))) is None
+    assert volume_view(matrices(np.diag([0.1, 0.1, np.nan, 1.0]))) is None
+    assert volume_view(matrices(np.eye(4))._replace(size=(0.0, 0.0))) is None
