@@ -18,9 +18,13 @@ class OctreeDisplayOptions(EventedModel):
         Follow the camera: off keeps the chunks of the view as it was.
     freeze_level : bool
         Keep the level that is ideal now, whatever the zoom.
+    show_loading : bool
+        Draw a dot in the corner of the canvas while something is still to come (red: while
+        reads have failed).
     """
 
     show_grid: bool = False
     tint_levels: bool = False
     track_view: bool = True
     freeze_level: bool = False
+    show_loading: bool = True

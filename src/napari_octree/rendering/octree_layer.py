@@ -32,6 +32,7 @@ from napari_octree.rendering import _vispy
 from napari_octree.rendering.atlas_lease import AtlasLease
 from napari_octree.rendering.brick_frame import BrickFrame
 from napari_octree.rendering.brick_volume import BrickVolume
+from napari_octree.rendering.loading_sign import LoadingNotice
 from napari_octree.rendering.qt_loop import attach_qt_loop
 from napari_octree.rendering.quads import no_quads
 from napari_octree.rendering.texture_atlas_2d import TextureAtlas2D
@@ -139,6 +140,7 @@ class VispyOctreeImage(_vispy.VispyImageLayer):
         self._lease = AtlasLease(self._frame, layer.config, max_side)
         self._encoding: TextureEncoding | None = None
         self._frozen_level: int | None = None
+        self._notice = LoadingNotice(draw)
         self._rest = QTimer()
         self._rest.setSingleShot(True)
         self._rest.timeout.connect(self._on_rest)
@@ -249,6 +251,7 @@ class VispyOctreeImage(_vispy.VispyImageLayer):
         self._closed = True
         self._rest.stop()
         self._patience.stop()
+        self._notice.close()
         self.layer.detach_view(self)
         self._client.close()
         if self._layer_node.volume is not None:
@@ -401,6 +404,9 @@ class VispyOctreeImage(_vispy.VispyImageLayer):
 
     def _report(self) -> None:
         """Tell the layer if what is shown, or how much of it, has changed."""
+        frame = self._current_frame
+        unsettled = not frame.settled and self.layer.display.show_loading
+        self._notice.report(self.node, unsettled, frame.stuck)
         if self._volume is not None:
             state: tuple[Any, ...] = (self._volume.frame.progress, self._volume.settled)
         else:

@@ -1,0 +1,131 @@
+"""A small dot in the corner of a canvas while what is shown is not all there yet.
+
+Invariants: one dot per view box, however many layers load in it; whether it is drawn is decided in
+the draw itself, after the layers, so that a settled picture never shows it; it asks for no frames
+and keeps no view alive. GUI thread only.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from qtpy.QtCore import QTimer
+from vispy.scene.visuals import create_visual_node
+from vispy.visuals.markers import MarkersVisual
+
+from napari_octree.rendering._vispy import viewbox_of
+
+SIGN_MS = 300
+"""What loads faster than this needs no sign."""
+
+SIZE, INSET = 8, 14
+"""Diameter, and distance from the lower left corner, in logical pixels."""
+
+LOADING, FAILED = (0.95, 0.75, 0.2, 0.9), (0.9, 0.25, 0.2, 0.9)
+
+
+class LoadingSignVisual(MarkersVisual):
+    """The dot."""
+
+    def __init__(self) -> None:
+        self._states: WeakKeyDictionary[object, bool] = WeakKeyDictionary()
+        self._drawn: Any = None
+        super().__init__(pos=np.zeros((1, 2)), size=SIZE, edge_width=0, antialias=1)
+        self.unfreeze()
+        self.set_gl_state("translucent", depth_test=False)
+        self.height = 0.0
+        self.freeze()
+
+    def tell(self, owner: object, failed: bool | None) -> None:
+        """Note how `owner` is: None for settled, else whether it waits in vain."""
+        if failed is None:
+            self._states.pop(owner, None)
+        else:
+            self._states[owner] = failed
+
+    def _compute_bounds(self, axis: int, view: Any) -> None:
+        return None
+
+    def _prepare_draw(self, view: Any) -> Any:
+        if not self._states:
+            return False
+        wanted = (self.height, FAILED if all(self._states.values()) else LOADING)
+        if wanted != self._drawn:
+            self._drawn = wanted
+            self.set_data(
+                pos=np.array([[INSET, self.height - INSET]]),
+                size=SIZE,
+                edge_width=0,
+                face_color=wanted[1],
+            )
+        return super()._prepare_draw(view)
+
+
+LoadingSign = create_visual_node(LoadingSignVisual)
+
+
+class LoadingNotice:
+    """Has the sign drawn for one view that has not been settled for long.
+
+    Parameters
+    ----------
+    request_frame : callable
+    """
+
+    def __init__(self, request_frame: Callable[[], None]) -> None:
+        self._request_frame = request_frame
+        self._sign: Any = None
+        self._viewbox: Callable[[], Any] = lambda: None
+        self._waits = False
+        self._timer = QTimer()
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(SIGN_MS)
+        self._timer.timeout.connect(self._on_late)
+
+    @property
+    def late(self) -> bool:
+        """Not settled, and for so long that it should be seen."""
+        return self._waits and not self._timer.isActive()
+
+    def report(self, node: Any, unsettled: bool, failed: bool) -> None:
+        """Tell in a draw how the view is (in vain: `failed`)."""
+        if unsettled and not self._waits:
+            viewbox = viewbox_of(node)
+            self._viewbox = weakref.ref(viewbox) if viewbox is not None else lambda: None
+            self._timer.start()
+        elif not unsettled:
+            self._timer.stop()
+        self._waits = unsettled
+        if self._sign is not None:
+            self._sign.tell(self, failed if self.late else None)
+
+    def _on_late(self) -> None:
+        # Outside of a draw, which may not change what there is to draw.
+        viewbox = self._viewbox()
+        if viewbox is not None:
+            self._sign = sign_of(viewbox)
+            self._sign.height = float(viewbox.rect.size[1])
+            self._request_frame()
+
+    def close(self) -> None:
+        """The view is no more."""
+        self._timer.stop()
+        if self._sign is not None:
+            self._sign.tell(self, None)
+
+
+_signs: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
+
+
+def sign_of(viewbox: Any) -> Any:
+    """The sign of a view box, made when first asked for (not within a draw)."""
+    sign = _signs.get(viewbox)
+    if sign is None:
+        sign = _signs[viewbox] = LoadingSign(parent=viewbox)
+        sign.order = 10**7
+        sign.interactive = False
+    return sign

@@ -1,0 +1,171 @@
+"""What can be seen of the octree itself, by pixels; what is not there is never passed off."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import zarr
+
+from napari_octree import OctreeConfig, OctreeImage
+from napari_octree.octree.chunk_key import ChunkKey
+
+CONFIG = OctreeConfig(octree={"tile_size": 64}, loader_defaults={"num_workers": 2})
+CENTER, ZOOM = (128.3, 128.3), 1.0
+SIGN = (slice(280, 292), slice(8, 20))  # lower left corner of the canvas
+
+
+def flat_levels(recording_array: Any, side: int = 512, levels: int = 3) -> list[Any]:
+    """Levels that tell themselves by their brightness."""
+    return [
+        recording_array(
+            np.full((side >> k, side >> k), 200 - 50 * k, np.uint8), (64, 64), f"level {k}"
+        )
+        for k in range(levels)
+    ]
+
+
+@pytest.fixture
+def show(viewer, look_at):
+    def run(data: Any, **keywords: Any) -> OctreeImage:
+        layer = OctreeImage(data, config=CONFIG, contrast_limits=(0, 255), **keywords)
+        viewer.add_layer(layer)
+        look_at(viewer, CENTER, ZOOM)
+        return layer
+
+    return run
+
+
+def fail_level_zero(read_log: Any) -> None:
+    read_log.failure = lambda read: OSError("gone") if read.array == "level 0" else None
+
+
+def test_the_grid_is_where_tiles_end(show, viewer, screenshot, recording_array) -> None:
+    layer = show(flat_levels(recording_array))
+    assert layer.wait_until_settled(30)
+    plain = screenshot(viewer)[..., :3].astype(int)
+    layer.display.show_grid = True
+    changed = np.abs(screenshot(viewer)[..., :3].astype(int) - plain).max(axis=-1) > 20
+    columns = np.flatnonzero(changed.mean(axis=0) > 0.5)
+    world = CENTER[1] + (columns + 0.5 - 200) / ZOOM + 0.5
+    inside = world[(world > 2) & (world < 510)]
+    assert len(inside)
+    assert np.abs(inside / 64 - np.round(inside / 64)).max() * 64 < 1.5
+    assert {64, 128, 192, 256} <= set((np.round(inside / 64) * 64).astype(int))
+
+
+def test_the_grid_of_a_stand_in_is_its_own(
+    show, viewer, screenshot, recording_array, read_log, pump_until
+) -> None:
+    fail_level_zero(read_log)
+    layer = show(flat_levels(recording_array))
+    pump_until(lambda: layer._stuck)
+    layer.display.show_grid = True
+    picture = screenshot(viewer)
+    quads = layer._views[0]._frame.quads
+    shown = {tuple(border) for border in quads.borders}
+    assert all(y1 - y0 >= 128 and x1 - x0 >= 128 for y0, x0, y1, x1 in shown)
+    assert picture.shape == (300, 400, 4)
+
+
+def test_tints_tell_levels(
+    show, viewer, screenshot, recording_array, read_log, pump_until
+) -> None:
+    layer = show(flat_levels(recording_array))
+    assert layer.wait_until_settled(30)
+    layer.display.tint_levels = True
+    pixel = screenshot(viewer)[150, 200]
+    assert pixel[0] == pixel[1] == pixel[2]  # ideal: as it is
+    layer.locked_data_level = 2
+    fail_level_zero(read_log)
+    assert layer.wait_until_settled(30)
+    layer.locked_data_level = None
+    layer.reload()
+    pump_until(lambda: layer._stuck)
+    red, green, _ = screenshot(viewer)[152, 203, :3].astype(int)
+    assert abs(red - green) > 20
+
+
+def test_failed_is_hatched_and_shows_the_coarser_level(
+    show, viewer, screenshot, recording_array, read_log, pump_until, like_reference
+) -> None:
+    fail_level_zero(read_log)
+    layer = show(flat_levels(recording_array))
+    pump_until(lambda: layer._stuck)
+    assert not layer.settled
+    assert layer.progress.failed == layer.progress.ideal
+    picture = screenshot(viewer)[100:200, 100:200, :3].astype(int)
+    hatched = (picture[..., 0] > picture[..., 1] + 50).mean()
+    assert 0.1 < hatched < 0.3
+    coarse = (np.abs(picture - picture[..., :1]).max(axis=-1) == 0) & (picture[..., 0] <= 150)
+    assert coarse.mean() > 0.6
+    layer.display.show_loading = False
+    like_reference("failed", screenshot(viewer))
+
+
+def test_missing_is_plain(show, viewer, screenshot) -> None:
+    store = zarr.create_array({}, shape=(512, 512), chunks=(64, 64), dtype="u1", fill_value=90)
+    store[:64] = 200
+    layer = show([store])
+    assert layer.wait_until_settled(30)
+    assert layer.progress.failed == 0
+    picture = screenshot(viewer)[150:250, 150:250, :3]
+    assert (picture == 90).all()
+
+
+def test_a_frozen_level_stays(show, viewer, look_at, screenshot, recording_array) -> None:
+    layer = show(flat_levels(recording_array))
+    assert layer.wait_until_settled(30)
+    assert layer.data_level == 0
+    layer.display.freeze_level = True
+    look_at(viewer, CENTER, ZOOM / 5)
+    assert layer.wait_until_settled(30)
+    assert layer.data_level == 0
+    assert screenshot(viewer)[150, 200, 0] == 200
+    layer.display.freeze_level = False
+    assert layer.wait_until_settled(30)
+    assert layer.data_level == 2
+    assert screenshot(viewer)[150, 200, 0] == 100
+
+
+def test_an_untracked_view_keeps_its_chunks(
+    show, viewer, look_at, screenshot, recording_array, read_log
+) -> None:
+    layer = show(flat_levels(recording_array, side=2048, levels=4))
+    assert layer.wait_until_settled(30)
+    layer.display.track_view = False
+    reads = len(read_log.reads)
+    before = set(layer._views[0]._frame._intersection.chunks)
+    look_at(viewer, (1500, 1500), ZOOM)
+    assert layer.wait_until_settled(30)
+    assert screenshot(viewer)[150, 200, :3].max() == 0  # nothing is drawn out there
+    assert len(read_log.reads) == reads
+    assert set(layer._views[0]._frame._intersection.chunks) == before
+    layer.display.track_view = True
+    assert layer.wait_until_settled(30)
+    assert screenshot(viewer)[150, 200, 0] == 200
+    assert ChunkKey(0, (23, 23)) in layer._views[0]._frame._intersection.chunks
+
+
+def test_a_dot_says_that_something_is_to_come(
+    show, viewer, screenshot, recording_array, read_log, pump_until
+) -> None:
+    read_log.hold()
+    layer = show(flat_levels(recording_array))
+    pump_until(lambda: screenshot(viewer)[SIGN][..., :3].any())
+    read_log.release()
+    assert layer.wait_until_settled(30)
+    settled = screenshot(viewer)
+    layer.display.show_loading = False
+    assert (settled == screenshot(viewer)).all()
+
+
+def test_no_dot_where_it_is_not_wanted(
+    show, viewer, screenshot, recording_array, read_log, pump_until
+) -> None:
+    fail_level_zero(read_log)
+    layer = show(flat_levels(recording_array), visible=True)
+    layer.display.show_loading = False
+    pump_until(lambda: layer._stuck)
+    assert not layer._views[0]._notice.late
