@@ -1,0 +1,118 @@
+"""Run the scenarios one after the other, print the figures, write them as JSON."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from benchmarks.browse.__main__ import machine
+from benchmarks.sliders.session import SCENARIOS
+
+ROOT = Path(__file__).parents[2]
+LAYERS = ("stock-sync", "stock-async", "ours")
+LIMIT_S = 400
+COLUMNS = {
+    "longest_gap_ms": "longest gap ms",
+    "right_ms": "right plane ms",
+    "chunks": "chunks",
+    "moving_frames": "frames moving",
+    "frames": "frames",
+}
+
+Run = dict[str, dict[str, dict[str, Any]]]
+"""Per scenario, per layer: what a session wrote."""
+
+
+def run_session(layer: str, scenario: str, scratch: Path) -> dict[str, Any]:
+    """Run one scenario in a process of its own, with settings of its own.
+
+    Raises
+    ------
+    RuntimeError
+        The session failed; the message holds what it printed.
+    """
+    result = scratch / f"{layer}-{scenario}.json"
+    environment = os.environ | {"NAPARI_CONFIG": str(scratch / f"{layer}-{scenario}.yaml")}
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.sliders.session", layer, scenario, result],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        check=False,
+    )
+    if done.returncode:
+        raise RuntimeError(f"{layer}, {scenario} failed:\n{done.stdout}\n{done.stderr}")
+    return json.loads(result.read_text(encoding="utf-8"))
+
+
+def table(run: Run) -> Iterator[str]:
+    """A row per scenario and layer."""
+    yield f"{'scenario':14}{'layer':12}" + "".join(f"{c:>16}" for c in COLUMNS.values())
+    for scenario, layers in run.items():
+        for layer, figures in layers.items():
+            cells = (figures.get(name) for name in COLUMNS)
+            yield f"{scenario:14}{layer:12}" + "".join(
+                f"{'–' if c is None else format(c, '.0f'):>16}" for c in cells
+            )
+
+
+def bounds(run: Run) -> Iterator[tuple[str, float, float]]:
+    """What is promised of our layer: name, measured, at most."""
+    slow, fast = (run.get(name, {}).get("ours") for name in ("scrub-100ms", "scrub-ram"))
+    infinite = float("inf")
+    if slow is not None:
+        if fast is not None:
+            stall = slow["longest_gap_ms"] / fast["longest_gap_ms"]
+            yield "scrub: longest gap / the same in memory", stall, 1.5
+        yield "scrub: right plane, in read latencies", (slow["right_ms"] or infinite) / 100, 2.0
+        yield "scrub: 60 / frames drawn", 60 / max(slow["frames"], 1), 1.0
+    if (step := run.get("one-step", {}).get("ours")) is not None:
+        yield "one step: chunks of the ideal level", step["chunks_of_plane_by_level"][0], 4
+    giant = run.get("giant", {})
+    if {"ours", "stock-sync"} <= giant.keys():
+        ours, stock = giant["ours"], giant["stock-sync"]
+        stall = ours["longest_gap_ms"] / stock["longest_gap_ms"]
+        yield "giant: longest gap, ours / stock", stall, 0.1
+        whole = (ours["right_ms"] or infinite) / (stock["right_ms"] or infinite)
+        yield "giant: whole picture, ours / stock", whole, 2.0
+
+
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.sliders", description=__doc__)
+    parser.add_argument("--scenarios", nargs="+", default=list(SCENARIOS), choices=list(SCENARIOS))
+    parser.add_argument("--layers", nargs="+", default=LAYERS, choices=LAYERS)
+    parser.add_argument("--output", type=Path, default=ROOT / "benchmarks/results/sliders.json")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Run what the command line asks for."""
+    options = arguments()
+    run: Run = {}
+    with tempfile.TemporaryDirectory(prefix="napari-octree-sliders-") as scratch:
+        for scenario in options.scenarios:
+            run[scenario] = {}
+            for layer in options.layers:
+                print(f"{scenario}, {layer} …", flush=True)
+                run[scenario][layer] = run_session(layer, scenario, Path(scratch))
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    report = {"machine": machine(), "run": run}
+    options.output.write_text(json.dumps(report, indent=1), encoding="utf-8")
+    print(*table(run), sep="\n")
+    for name, measured, limit in bounds(run):
+        verdict = "kept" if measured <= limit else "BROKEN"
+        print(f"{name:50}{measured:8.2f}  (at most {limit})  {verdict}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+"""Stacks whose planes can be told apart on the screen, and that count what is read of them.
+
+Invariants: plane z is `z` steps brighter than plane 0; a read waits `latency_s` once, however much
+it reads (as a store that reads chunks side by side); no pixels are stored for large stacks.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import numpy as np
+
+STEP = 500
+"""By how much a plane is brighter than the one before."""
+
+
+class Stack:
+    """A (planes, side, side) array of uint16.
+
+    Parameters
+    ----------
+    shape : (int, int, int)
+    chunk : int or None
+        Side of a chunk of one plane; None: no chunks of its own.
+    latency_s : float
+        Per read.
+    """
+
+    def __init__(
+        self, shape: tuple[int, int, int], chunk: int | None, latency_s: float = 0.0
+    ) -> None:
+        self.shape = shape
+        self.dtype = np.dtype(np.uint16)
+        self.ndim = 3
+        self.size = int(np.prod(shape))
+        if chunk is not None:
+            self.chunks = (1, chunk, chunk)
+        self._tile = np.random.default_rng(0).integers(0, STEP // 2, (512, 512), np.uint16)
+        self._latency_s = latency_s
+        self._lock = threading.Lock()
+        self.chunks_read = 0
+        self.planes_read: list[int] = []
+
+    def __getitem__(self, index: Any) -> np.ndarray:
+        index = index if isinstance(index, tuple) else (index,)
+        index = (*index, *(slice(None),) * (3 - len(index)))
+        ranges = [
+            range(n)[i] if isinstance(i, slice) else range(int(i), int(i) + 1)
+            for i, n in zip(index, self.shape, strict=True)
+        ]
+        self._count(ranges)
+        if self._latency_s:
+            time.sleep(self._latency_s)
+        planes, rows, columns = (np.fromiter(r, np.intp, len(r)) for r in ranges)
+        plane = self._tile[np.ix_(rows % 512, columns % 512)]
+        block = plane[np.newaxis] + (STEP * planes.astype(np.uint16))[:, np.newaxis, np.newaxis]
+        kept = tuple(slice(None) if isinstance(i, slice) else 0 for i in index)
+        return block[kept]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.asarray(self[:, :, :], dtype=dtype)
+
+    def _count(self, ranges: list[range]) -> None:
+        chunks = getattr(self, "chunks", self.shape)
+        number = 1
+        for r, n in zip(ranges, chunks, strict=True):
+            number *= (r[-1] // n - r[0] // n + 1) if len(r) else 0
+        with self._lock:
+            self.chunks_read += number
+            self.planes_read += list(ranges[0])
+
+
+def pyramid(planes: int, side: int, chunk: int, latency_s: float) -> list[Stack]:
+    """Levels of which each halves the one before, down to one chunk."""
+    levels = []
+    while True:
+        levels.append(Stack((planes, side, side), chunk, latency_s))
+        if side <= chunk:
+            return levels
+        side //= 2
+
+
+def in_memory(planes: int, side: int) -> np.ndarray:
+    """A stack that really is in memory."""
+    tile = np.random.default_rng(0).integers(0, STEP // 2, (512, 512), np.uint16)
+    plane = np.tile(tile, (side // 512, side // 512))
+    return np.stack([plane + np.uint16(STEP * z) for z in range(planes)])

@@ -1,0 +1,130 @@
+"""Sliders: what a step reads, what is only passed, and what is read ahead."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pytest
+
+from napari_octree import OctreeConfig, OctreeImage
+
+DEPTH = 32
+
+
+def stack(recording_array: Any) -> list[Any]:
+    """Planes of value 2 z in four chunks each, half as large in level 1."""
+    planes = np.broadcast_to(
+        2 * np.arange(DEPTH, dtype=np.uint8)[:, None, None], (DEPTH, 512, 512)
+    )
+    return [
+        recording_array(planes[:, :: 2**k, :: 2**k], (1, 256, 256), f"level {k}") for k in (0, 1)
+    ]
+
+
+def config(slices: int, delay_ms: float) -> OctreeConfig:
+    """Every source counts as slow: its wishes wait in the delay queue."""
+    return OctreeConfig(
+        render={"prefetch": {"slices": slices}},
+        loader_defaults={"auto_sync_ms": 0},
+        octree={"loaders": {0: {"delay_queue_ms": delay_ms}}},
+    )
+
+
+def planes_read(read_log: Any, since: int = 0) -> Counter[tuple[str, int]]:
+    return Counter((read.array, read.index[0].start) for read in read_log.reads[since:])
+
+
+@pytest.fixture
+def shown(viewer, recording_array):
+    def show(slices: int = 2, delay_ms: float = 50) -> OctreeImage:
+        layer = OctreeImage(
+            stack(recording_array), config=config(slices, delay_ms), contrast_limits=(0, 255)
+        )
+        viewer.add_layer(layer)
+        viewer.scene.camera.zoom = 0.7  # level 0 is ideal, and all of it in view
+        viewer.scene.camera.center = (0, 255.5, 255.5)
+        assert layer.wait_until_settled(30)
+        return layer
+
+    return show
+
+
+def test_a_step_reads_the_chunks_of_its_plane(viewer, shown, read_log) -> None:
+    layer = shown(slices=0)
+    before = len(read_log.reads)
+    viewer.dims.set_point(0, 3)
+    assert layer.wait_until_settled(30)
+    assert planes_read(read_log, before) == {("level 0", 3): 4, ("level 1", 3): 1}
+
+
+def test_a_step_within_cached_chunks_reads_nothing(viewer, recording_array, read_log) -> None:
+    planes = np.zeros((DEPTH, 512, 512), np.uint8)
+    array = recording_array(planes, (8, 256, 256))
+    layer = viewer.add_layer(OctreeImage([array], contrast_limits=(0, 255)))
+    viewer.dims.set_point(0, 16)
+    assert layer.wait_until_settled(30)
+    before = len(read_log.reads)
+    for z in range(17, 22):
+        viewer.dims.set_point(0, z)
+        assert layer.wait_until_settled(30)
+    assert len(read_log.reads) == before
+
+
+def test_slices_ahead_are_read_when_the_view_rests(viewer, shown, read_log, pump_until) -> None:
+    layer = shown()
+    for z in (8, 9, 10, 11):
+        viewer.dims.set_point(0, z)
+        assert layer.wait_until_settled(30)
+    pump_until(lambda: planes_read(read_log)["level 0", 12] == 4)
+    planes = planes_read(read_log)
+    assert all(planes["level 0", z] == 4 for z in (8, 9, 10, 11))
+    assert set(planes.values()) <= {1, 4}, "no chunk was read twice"
+    before = len(read_log.reads)
+    viewer.dims.set_point(0, 12)
+    assert layer.wait_until_settled(30)
+    assert planes_read(read_log, before)["level 0", 12] == 0
+
+
+def test_what_is_only_passed_is_not_read(viewer, shown, read_log, pump, pump_until) -> None:
+    layer = shown(slices=0, delay_ms=1500)  # longer than all the steps take
+    read_log.hold()
+    before = len(read_log.reads)
+    for z in range(3, 23):
+        viewer.dims.set_point(0, z)
+        pump()
+    read_log.release()
+    assert layer.wait_until_settled(30)
+    read = planes_read(read_log, before)
+    assert read["level 0", 22] == 4
+    fine = {z for (level, z) in read if level == "level 0"}
+    assert fine == {22}
+    assert layer.get_value((22, 100, 100)) == (0, 44)
+
+
+def test_the_coarse_picture_comes_first(viewer, shown, read_log, pump_until, screenshot) -> None:
+    layer = shown(slices=0, delay_ms=1500)  # longer than all the steps take
+    read_log.hold()
+    before = len(read_log.reads)
+    viewer.dims.set_point(0, 20)
+    pump_until(lambda: read_log.waiting)
+    assert planes_read(read_log, before) == {("level 1", 20): 1}
+    read_log.release(1)
+    pump_until(lambda: screenshot(viewer)[150, 200, 0] == 40)
+    assert not layer.settled
+    read_log.release()
+    assert layer.wait_until_settled(30)
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (0, 2, 1), (1, 0, 2), (2, 1, 0)])
+def test_the_slider_of_any_axis(viewer, recording_array, read_log, pump_until, order) -> None:
+    data = np.zeros((40, 300, 300), np.uint8)
+    layer = viewer.add_layer(OctreeImage([recording_array(data, (4, 128, 128))]))
+    viewer.dims.order = order
+    axis = order[0]
+    for position in (10, 11, 12):
+        viewer.dims.set_point(axis, position)
+        assert layer.wait_until_settled(30)
+    assert layer._views[0]._motion.axis == axis
+    assert layer.octree_slice.key.position(axis) == 12
