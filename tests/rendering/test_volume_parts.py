@@ -14,7 +14,7 @@ from napari_octree.rendering.vram import VramLedger
 
 
 def encoding(
-    dtype: str, shape: tuple[int, int, int] = (32, 32, 32), channels: int = 1
+    dtype: str, shape: tuple[int, int, int] = (64, 64, 64), channels: int = 1
 ) -> BrickEncoding:
     return BrickEncoding(texture_encoding(np.dtype(dtype), channels), shape)
 
@@ -38,22 +38,22 @@ def test_ranges_hold_each_cell_and_its_apron(dtype: str) -> None:
 
 def test_bricks_at_the_border_repeat_their_last_voxels() -> None:
     brick = encoding("uint8")
-    voxels = np.random.default_rng(0).integers(0, 255, (20, 36, 9)).astype(np.uint8)
+    voxels = np.random.default_rng(0).integers(0, 255, (20, 68, 9)).astype(np.uint8)
     texels = brick.encode(voxels)["texels"][0]
-    assert (texels[:20, :36, :9] == voxels).all()
-    assert (texels[20:, :36, :9] == voxels[-1:]).all()
-    assert (texels[:20, :36, 9:] == voxels[:, :, -1:]).all()
+    assert (texels[:20, :68, :9] == voxels).all()
+    assert (texels[20:, :68, :9] == voxels[-1:]).all()
+    assert (texels[:20, :68, 9:] == voxels[:, :, -1:]).all()
 
 
 def test_what_is_not_known_is_everything() -> None:
-    voxels = np.zeros((36, 36, 36), np.float32)
+    voxels = np.zeros((68, 68, 68), np.float32)
     voxels[0, 0, 0] = np.nan
     voxels[-1, -1, -1] = np.inf
     cells = encoding("float32").encode(voxels)["cells"][0]
     assert cells[0, 0, 0] == pytest.approx(EVERYTHING)
     assert cells[1, 1, 1].tolist() == pytest.approx([0, EVERYTHING[1]])
     assert cells[0, 0, 1].tolist() == [0, 0]
-    colour = encoding("uint8", channels=3).encode(np.zeros((36, 36, 36, 3), np.uint8))
+    colour = encoding("uint8", channels=3).encode(np.zeros((68, 68, 68, 3), np.uint8))
     assert (colour["cells"][0] == np.float32(EVERYTHING)).all()
 
 

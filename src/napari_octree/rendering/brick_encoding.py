@@ -14,7 +14,7 @@ import numpy as np
 
 from napari_octree.rendering.texture_encoding import TextureEncoding
 
-CELL = 16
+CELL = 32
 """Voxels a side of the cells that have their own range."""
 
 APRON = 2

@@ -46,7 +46,7 @@ def volume_view(
         planes += [_half_space(matrices.to_scene, *plane) for plane in clipping_planes]
     if slab is not None:
         planes += _slab(*slab)
-    if abs(np.linalg.det(to_clip[:3, :3])) == 0:
+    if not np.isfinite(to_clip).all() or np.linalg.det(to_clip[:3, :3]) == 0:
         return None
     try:
         return VolumeView(
@@ -56,7 +56,7 @@ def volume_view(
             tuple(planes),
             slice_key,
         )
-    except ValueError:  # not finite, or no canvas yet
+    except ValueError:  # planes or focus not finite, or no canvas yet
         return None
 
 

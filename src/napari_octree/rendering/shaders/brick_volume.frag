@@ -86,9 +86,13 @@ void main() {
             texture_sampled = texture_sampled || count > 0.0;
         }
         if (!skip) {
+            vec3 from = march_origin + march_direction * (anchor + first * brick_step);
+            vec3 texel = from * brick_scale + brick_offset;
+            vec3 texel_stride = stride * brick_scale;
             for (float n = 0.0; n < count; n += 1.0) {
-                loc = march_origin + march_direction * (anchor + (first + n) * brick_step);
-                vec4 color = $get_data(loc);
+                loc = from + stride * n;
+                vec3 place = clamp(texel + texel_stride * n, brick_first, brick_last);
+                vec4 color = texture3D(u_volumetex, place);
                 float val = colorToVal(color);
                 $in_loop
                 if (done) break;
