@@ -70,11 +70,10 @@ def _compute(level: int, voxels: tuple[range, ...]) -> npt.NDArray[np.uint8]:
     step = EXTENT / (1 << (SIDE_BITS - level))
     z, y, x = ((np.asarray(axis, np.float64) + 0.5) * step - EXTENT / 2 for axis in voxels)
     shape = (len(z), len(y), len(x))
-    flat = [
-        np.broadcast_to(axis, shape).ravel()
-        for axis in (z[:, None, None], y[None, :, None], x[None, None, :])
-    ]
-    return escape_values(*flat, max_iterations(level)).reshape(shape)
+    every_z = np.broadcast_to(z[:, None, None], shape).ravel()
+    every_y = np.broadcast_to(y[None, :, None], shape).ravel()
+    every_x = np.broadcast_to(x[None, None, :], shape).ravel()
+    return escape_values(every_z, every_y, every_x, max_iterations(level)).reshape(shape)
 
 
 def _iterate(c_z: Floats, c_y: Floats, c_x: Floats, iterations: int) -> Floats:

@@ -47,6 +47,7 @@ void main() {
     bool texture_sampled = false;  // else only what is clipped, or not loaded, was crossed
     bool loaded = false;
     float brick_exit = t;
+    float patience = 1.0;
     float weight = 1.0;
     float brick_step = fine_step;
     vec3 stride = march_direction * fine_step;
@@ -65,7 +66,10 @@ void main() {
             brick_step = fine_step * weight;
             stride = march_direction * brick_step;
         }
-        float exit = brick_exit;
+        // A ray in the very face between bricks never leaves, by the one side's account: it goes on
+        // in ever longer steps, and misses no sample on the way.
+        float least = t + nudge * patience;
+        float exit = min(max(brick_exit, least), t_end);
         float first = ceil((t - anchor) / brick_step - 1e-3);
         float count = 0.0;
         bool skip = !loaded;
@@ -78,7 +82,8 @@ void main() {
                     vec3 high;
                     range = enter_cell(here, low, high);
                     vec3 exits = (mix(low, high, forward) - march_origin) * inverse;
-                    exit = min(min(exits.x, min(exits.y, exits.z)), brick_exit);
+                    float cell_exit = min(min(exits.x, min(exits.y, exits.z)), brick_exit);
+                    exit = min(max(cell_exit, least), t_end);
                 }
                 count = max(ceil((exit - anchor) / brick_step - 1e-3) - first, 0.0);
                 $skip_test
@@ -98,7 +103,8 @@ void main() {
                 if (done) break;
             }
         }
-        t = max(exit, t + nudge);
+        patience = exit > least ? 1.0 : patience * 2.0;
+        t = exit;
     }
 
     if (!texture_sampled)
