@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 from napari.layers import Image
-from scipy.ndimage import binary_dilation
 
 from brick_scene import halved, smooth_volume
 from napari_octree import OctreeConfig, OctreeImage
@@ -68,11 +67,6 @@ def shoot(viewer: Any, look: Callable[..., None], screenshot: Any) -> Callable[.
 def assert_equal(stock: np.ndarray, ours: np.ndarray) -> None:
     assert stock.std() > 5, "nothing to compare"
     difference = np.abs(stock - ours).max(axis=-1)
-    # Rays along an edge of the box are so short that rounding decides on their one or two steps.
-    black = stock[..., :3].max(axis=-1) == 0
-    edge = binary_dilation(black, iterations=2) & binary_dilation(~black, iterations=2)
-    assert (difference[edge] > 2).sum() <= 0.0005 * difference.size
-    difference = difference[~edge]
     assert difference.mean() <= 0.01
     assert (difference > 2).mean() <= 0.001
 

@@ -23,7 +23,7 @@ uniform float octree_fade;
 #define MAX_ROUNDS 16384
 
 vec3 nonzero(vec3 v) {
-    return mix(v, vec3(1e-12), vec3(lessThan(abs(v), vec3(1e-12))));
+    return choose(v, vec3(1e-12), lessThan(abs(v), vec3(1e-12)));
 }
 
 void main() {
@@ -39,7 +39,7 @@ void main() {
     vec2 clipped = $clip_with_planes(march_origin, march_direction);
     float t = max(t_first, clipped.x);
     float t_end = min(t_last, clipped.y);
-    vec3 forward = vec3(greaterThan(inverse, vec3(0.0)));
+    bvec3 forward = greaterThan(inverse, vec3(0.0));
 
     $before_loop
 
@@ -59,7 +59,7 @@ void main() {
         vec3 here = clamp(march_origin + march_direction * (t + nudge), octree_box_low, octree_box_high);
         if (t >= brick_exit) {
             loaded = enter_brick(here);
-            vec3 exits = (mix(brick_low, brick_high, forward) - march_origin) * inverse;
+            vec3 exits = (choose(brick_low, brick_high, forward) - march_origin) * inverse;
             brick_exit = min(min(exits.x, min(exits.y, exits.z)), t_end);
             weight = 1.0 / length(march_direction * brick_inverse_factor);
             if (abs(weight - 1.0) < 1e-5) weight = 1.0;
@@ -81,7 +81,7 @@ void main() {
                     vec3 low;
                     vec3 high;
                     range = enter_cell(here, low, high);
-                    vec3 exits = (mix(low, high, forward) - march_origin) * inverse;
+                    vec3 exits = (choose(low, high, forward) - march_origin) * inverse;
                     float cell_exit = min(min(exits.x, min(exits.y, exits.z)), brick_exit);
                     exit = min(max(cell_exit, least), t_end);
                 }

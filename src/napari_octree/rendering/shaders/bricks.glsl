@@ -31,6 +31,11 @@ vec3 cell_scale;
 vec3 cell_offset;
 vec3 cell_origin;
 
+// Not mix(), which may compute a + (b - a) * t: next to FAR nothing would be left of b.
+vec3 choose(vec3 no, vec3 yes, bvec3 which) {
+    return vec3(which.x ? yes.x : no.x, which.y ? yes.y : no.y, which.z ? yes.z : no.z);
+}
+
 vec3 slot_place(float number) {
     float row = floor((number + 0.5) / octree_grid.x);
     float plane = floor((row + 0.5) / octree_grid.y);
@@ -52,19 +57,21 @@ bool enter_brick(vec3 place) {
         vec3 last = octree_last[level];
         vec3 base = octree_base[level];
         vec3 index = clamp(floor(place / level_pitch + fraction) + base, vec3(0.0), last);
+        vec3 first = vec3(0.0);
+        if (level < octree_levels - 1) {
+            first = floor(parent * octree_ratio[level] + octree_shift[level] + CHILD_SLACK);
+            first = max(first, 0.0) * vec3(greaterThan(parent, vec3(0.5)));
+        }
+        // In a face between bricks rounding may put the child on another side than the parent.
+        vec3 child = clamp(index - first, vec3(0.0), octree_block - 1.0);
+        index = first + child;
         vec3 relative = index - base - fraction;
         // The first and last brick stand for all that lies outside.
         vec3 low = relative * level_pitch;
         vec3 high = low + level_pitch;
-        brick_low = max(brick_low, mix(low, vec3(-FAR), vec3(lessThan(index, vec3(0.5)))));
-        brick_high = min(brick_high, mix(high, vec3(FAR), vec3(greaterThan(index, last - 0.5))));
+        brick_low = max(brick_low, choose(low, vec3(-FAR), lessThan(index, vec3(0.5))));
+        brick_high = min(brick_high, choose(high, vec3(FAR), greaterThan(index, last - 0.5)));
 
-        vec3 child = index;
-        if (level < octree_levels - 1) {
-            vec3 first = floor(parent * octree_ratio[level] + octree_shift[level] + CHILD_SLACK);
-            child -= max(first, 0.0) * vec3(greaterThan(parent, vec3(0.5)));
-        }
-        child = clamp(child, vec3(0.0), octree_block - 1.0);
         vec4 entry = texture3D(
             octree_nodes, (node * octree_block + child + 0.5) / (octree_block * octree_grid)
         );
@@ -94,9 +101,9 @@ vec2 enter_cell(vec3 place, out vec3 low, out vec3 high) {
     vec3 cell = clamp(floor(place * cell_scale - cell_offset), vec3(0.0), octree_cells - 1.0);
     low = (cell + cell_offset) / cell_scale;
     high = low + 1.0 / cell_scale;
-    low = max(brick_low, mix(low, vec3(-FAR), vec3(lessThan(cell, vec3(0.5)))));
+    low = max(brick_low, choose(low, vec3(-FAR), lessThan(cell, vec3(0.5))));
     high = min(
-        brick_high, mix(high, vec3(FAR), vec3(greaterThan(cell, octree_cells - 1.5)))
+        brick_high, choose(high, vec3(FAR), greaterThan(cell, octree_cells - 1.5))
     );
     return texture3D(octree_ranges, (cell_origin + cell + 0.5) / (octree_cells * octree_grid)).rg;
 }
