@@ -49,6 +49,7 @@ bench: $(VENV)/.installed-test-$(QT) $(SYSTEM)
 	$(ENV) $(XVFB) $(BIN)/python -m pytest benchmarks -q --override-ini addopts= \
 		--import-mode=importlib --benchmark-only
 	$(ENV) $(XVFB) $(BIN)/python -m benchmarks.browse $(ARGS)
+	$(ENV) $(XVFB) $(BIN)/python -m benchmarks.sliders
 
 lint: $(VENV)/.installed-test-$(QT)
 	$(BIN)/ruff check .

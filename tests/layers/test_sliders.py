@@ -128,3 +128,71 @@ def test_the_slider_of_any_axis(viewer, recording_array, read_log, pump_until, o
         assert layer.wait_until_settled(30)
     assert layer._views[0]._motion.axis == axis
     assert layer.octree_slice.key.position(axis) == 12
+
+
+def test_the_former_slice_may_stay_dimmed_until_the_new_one_covers_the_view(
+    viewer, shown, read_log, pump, pump_until, screenshot
+) -> None:
+    layer = shown(slices=0)
+    viewer.dims.set_point(0, 30)
+    assert layer.wait_until_settled(30)
+    assert screenshot(viewer)[150, 200, 0] == 60
+    layer.display.keep_slice = True
+    read_log.hold()
+    viewer.dims.set_point(0, 20)
+    pump_until(lambda: read_log.waiting)
+    pump()
+    assert abs(int(screenshot(viewer)[150, 200, 0]) - 0.4 * 60) <= 1
+    assert not layer.settled
+    assert layer.get_value((20, 100, 100))[1] is None
+    viewer.dims.set_point(0, 10)  # what is kept is still the last that was whole
+    pump()
+    assert abs(int(screenshot(viewer)[150, 200, 0]) - 0.4 * 60) <= 1
+    read_log.release()
+    assert layer.wait_until_settled(30)
+    assert screenshot(viewer)[150, 200, 0] == 20
+
+
+def test_without_it_nothing_of_another_slice_is_shown(
+    viewer, shown, read_log, pump, pump_until, screenshot
+) -> None:
+    layer = shown(slices=0)
+    viewer.dims.set_point(0, 30)
+    assert layer.wait_until_settled(30)
+    read_log.hold()
+    viewer.dims.set_point(0, 20)
+    pump_until(lambda: read_log.waiting)
+    pump()
+    assert screenshot(viewer)[150, 200, 0] == 0
+    read_log.release()
+
+
+@pytest.mark.parametrize(("play", "goes_on"), [("skip", True), ("wait", False)])
+def test_playing_skips_slices_or_waits_for_them(
+    viewer, shown, read_log, pump, pump_until, screenshot, play, goes_on
+) -> None:
+    layer = shown(slices=0)
+    layer.display.play = play
+    read_log.hold()
+    dims = viewer.window._qt_viewer.dims
+    dims._set_frame(0, 20)  # as napari's animation thread asks
+    pump_until(lambda: read_log.waiting)
+    screenshot(viewer)
+    pump()
+    dims._set_frame(0, 21)
+    assert (viewer.dims.current_step[0] == 21) is goes_on
+    read_log.release()
+    assert layer.wait_until_settled(30)
+    pump()
+    dims._set_frame(0, 22)
+    assert viewer.dims.current_step[0] == 22
+
+
+def test_statistics_tell_the_buffered_range(viewer, shown, read_log, pump_until) -> None:
+    layer = shown(slices=1)
+    for z in (8, 9, 10):
+        viewer.dims.set_point(0, z)
+        assert layer.wait_until_settled(30)
+    pump_until(lambda: planes_read(read_log)["level 0", 11] == 4)
+    pump_until(lambda: layer.statistics.views[0].buffered[1] == 12)
+    assert layer.statistics.views[0].buffered[0] in (7, 8)  # the one before may be read ahead too

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from psygnal import EventedModel
 
 
@@ -21,6 +23,12 @@ class OctreeDisplayOptions(EventedModel):
     show_loading : bool
         Draw a dot in the corner of the canvas while something is still to come (red: while
         reads have failed).
+    keep_slice : bool
+        After a step of a slider keep the former slice, dimmed, until something of the new one
+        can be shown everywhere. (Else what is there is shown at once, and blank elsewhere.)
+    play : {"skip", "wait"}
+        While a slider plays: keep the time and skip slices that come too late, or wait until
+        something of each can be shown everywhere.
     """
 
     show_grid: bool = False
@@ -28,3 +36,5 @@ class OctreeDisplayOptions(EventedModel):
     track_view: bool = True
     freeze_level: bool = False
     show_loading: bool = True
+    keep_slice: bool = False
+    play: Literal["skip", "wait"] = "skip"

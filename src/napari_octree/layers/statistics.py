@@ -30,6 +30,9 @@ class ViewStatistics:
         Size of the atlas.
     level : int
         Ideal level of the last plan.
+    buffered : (int, int) or None
+        Half-open range of positions of the slider last moved whose slices are in RAM at the ideal
+        level, as far as the view shows them; None before a slider was moved, and in 3-D.
     """
 
     frames: int = 0
@@ -43,6 +46,7 @@ class ViewStatistics:
     resident: int = 0
     vram_bytes: int = 0
     level: int = 0
+    buffered: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from collections.abc import Hashable, Iterable
 from typing import TYPE_CHECKING
 
 from napari_octree.loading.request import LoadedTile, TileRequest
+from napari_octree.loading.working_set import GridMemo
 
 if TYPE_CHECKING:
     from napari_octree.loading.loader import ChunkLoader
@@ -40,6 +41,11 @@ class LoaderClient:
         if not self._list.staged:
             return None
         return self._loader._change(lambda scheduler, _: scheduler.take(self._list))
+
+    def at_hand(self, request: TileRequest) -> bool:
+        """Whether every storage chunk of a request is in RAM, so that nothing would be read."""
+        peek = self._loader.cache.peek
+        return all(peek(chunk_id) is not None for chunk_id in GridMemo().chunk_ids(request))
 
     @property
     def pending(self) -> int:

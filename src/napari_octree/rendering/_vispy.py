@@ -35,6 +35,7 @@ __all__ = [
     "Volume",
     "clamped_filters",
     "delete_texture",
+    "dims_of",
     "fix_data_dtype",
     "flush",
     "get_max_texture_sizes",
@@ -158,6 +159,17 @@ def upload(texture: Texture2D | Texture3D, data: np.ndarray, offset: tuple[int, 
     """
     base = Texture3D if isinstance(texture, Texture3D) else Texture2D
     base._set_data(texture, data, offset=offset, copy=False)
+
+
+def dims_of(canvas: Any) -> Any:
+    """Return the dims of the viewer that a scene canvas belongs to, or None."""
+    widget = canvas.native if canvas is not None else None
+    while widget is not None:
+        viewer = getattr(widget, "viewer", None)
+        if viewer is not None:
+            return viewer.dims
+        widget = widget.parent()
+    return None
 
 
 def when_idle(canvas: Any, callback: Callable[[], None]) -> None:

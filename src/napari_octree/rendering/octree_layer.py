@@ -55,6 +55,9 @@ REST_MS, MOST_REST_MS = 50, 200
 RUSH_OCTAVES, RUSH_WIDTHS = 0.5, 5.0
 """Faster than this, per second, tiles leave the view before they were worth a read."""
 
+FORMER_OPACITY = 0.4
+"""Of a slice that is kept until the new one can be shown: it must not pass for the new one."""
+
 FILTER_TEXELS = {"nearest": 0.0, "linear": 0.5}
 """How far an interpolation looks around a pixel; 4 for vispy's kernels."""
 
@@ -114,6 +117,7 @@ class VispyOctreeImage(_vispy.VispyImageLayer):
         self._drawn_view: View | None = None
         self._motion = ViewMotion()
         self._slice_key: SliceKey | None = None
+        self._dims: Any = None
         self._moved_s = 0.0
         self._moving = False
         self._frames = 0
@@ -140,6 +144,7 @@ class VispyOctreeImage(_vispy.VispyImageLayer):
         self._lease = AtlasLease(self._frame, layer.config, max_side)
         self._encoding: TextureEncoding | None = None
         self._frozen_level: int | None = None
+        self._drawn_state: tuple[Any, ...] = ()
         self._notice = LoadingNotice(draw)
         self._rest = QTimer()
         self._rest.setSingleShot(True)
@@ -257,6 +262,8 @@ class VispyOctreeImage(_vispy.VispyImageLayer):
         if self._layer_node.volume is not None:
             self._layer_node.volume.close()
         self._lease.release()
+        if self._dims is not None and self.node.canvas is not None:
+            self.node.canvas.events.draw.disconnect(self._hold_play)
         super().close()
 
     # --------------------------------------------------------------- the frame
@@ -296,12 +303,15 @@ class VispyOctreeImage(_vispy.VispyImageLayer):
             self._rest.start(int(np.clip(2e3 * (now - self._moved_s), REST_MS, MOST_REST_MS)))
             self._moved_s = now
         self._drawn_view = view
+        tracked = self.layer.display.track_view and octree_slice is not None
+        self._drawn_state = _state(to_viewbox, size, pixel_scale, octree_slice) if tracked else ()
         self._frames += 1
         reach, former = self._filter_reach, node.atlas
         atlas = self._lease.keep(
             node, self._encoding or self._layer_node.encoding, reach, size, pixel_scale
         )
         render = self.layer.config.render
+        self._frame.former.keep = self.layer.display.keep_slice
         changed = self._frame.prepare(
             atlas,
             octree_slice if self.layer._slice_input.ndisplay == 2 else None,
@@ -313,6 +323,9 @@ class VispyOctreeImage(_vispy.VispyImageLayer):
             self._moving,
         )
         self._lease.show()
+        opacity = self.layer.opacity * (FORMER_OPACITY if self._frame.former.shown else 1.0)
+        if node.opacity != opacity:
+            node.opacity = opacity
         if node.atlas is not former:
             self._place_limits()
         if changed:
@@ -324,7 +337,17 @@ class VispyOctreeImage(_vispy.VispyImageLayer):
             node.set_overlays(display.tint_levels, grid)
         if self._frame.more:
             _vispy.when_idle(self.node.canvas, self.request_frame)
+        if self._dims is None and (dims := _vispy.dims_of(node.canvas)) is not None:
+            self._dims = dims
+            node.canvas.events.draw.connect(self._hold_play, position="last")
         self._report()
+
+    def _hold_play(self, event: Any = None) -> None:
+        """Keep a playing slider where it is; napari lets it go on after each frame."""
+        if self.layer.display.play != "wait" or not self.layer.visible or self._closed:
+            return
+        if self._dims is not None and self._volume is None and not self._frame.covered:
+            self._dims._play_ready = False
 
     def _prepare_volume(self) -> None:
         volume = self._volume
@@ -345,6 +368,8 @@ class VispyOctreeImage(_vispy.VispyImageLayer):
             return None
         if not self.layer.display.track_view and self._drawn_view is not None:
             return replace(self._drawn_view, slice=octree_slice.key)
+        if _state(to_viewbox, size, pixel_scale, octree_slice) == self._drawn_state:
+            return self._drawn_view
         return view_from_matrix(
             to_viewbox,
             size,
@@ -401,6 +426,8 @@ class VispyOctreeImage(_vispy.VispyImageLayer):
             if not self._frame.settled:  # what was left out while moving
                 self.request_frame()
                 self.layer._tell_progress()
+            else:
+                self._report()  # resting may have settled it, without a frame
 
     def _report(self) -> None:
         """Tell the layer if what is shown, or how much of it, has changed."""
@@ -504,7 +531,13 @@ class VispyOctreeImage(_vispy.VispyImageLayer):
             resident=len(atlas.slots),
             vram_bytes=atlas.nbytes,
             level=self._current_frame.level,
+            buffered=None if volume is not None else self._frame.buffered,
         )
+
+
+def _state(to_viewbox: np.ndarray, *others: Any) -> tuple[Any, ...]:
+    """What a view follows from."""
+    return (to_viewbox.tobytes(), *others)
 
 
 def _pixel_size(to_viewbox: np.ndarray, pixel_scale: float) -> tuple[float, float]:

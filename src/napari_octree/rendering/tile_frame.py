@@ -26,15 +26,21 @@ from napari_octree.octree.motion import Motion
 from napari_octree.octree.policy import EXPLORE
 from napari_octree.octree.view import View
 from napari_octree.octree.wishes import wish_list
+from napari_octree.rendering.former_slice import FormerSlice
 from napari_octree.rendering.quads import Quads, quads_of
 from napari_octree.rendering.texture_atlas_2d import TextureAtlas2D
 from napari_octree.rendering.upload_budget import UploadBudget
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from napari_octree.loading.client import LoaderClient
 
 RequestName = tuple[ChunkKey, Tier, int, int]
 TileKey = tuple[SliceKey, ChunkKey]
+
+MOST_BUFFERED = 64
+"""Slices each way that are looked at to tell how many are in RAM."""
 
 HASTY_OUT, HASTY_IN = 1.0, 8.0
 """Octaves per second of zooming beyond which nothing but the overview is wished for.
@@ -87,7 +93,11 @@ class TileFrame:
         )
         self._resting_policy = replace(self._moving_policy, ring=prefetch.ring)
         self._cover: Cover | None = None
+        self._level_before: int | None = None
+        self.former = FormerSlice()
         self._more = False
+        self._asked: tuple[object, ...] = ()
+        self._progress: OctreeProgress | None = None
         self.plans = 0
         self.quads: Quads | None = None
 
@@ -134,6 +144,10 @@ class TileFrame:
         self._scroll_axis = scroll_axis
         self._moving = moving
         if octree_slice is not self._slice:
+            before, planned_before = self._slice, self._intersection
+            self.former.leave(before, octree_slice, self._cover)
+            alike = before and octree_slice and before.octree is octree_slice.octree
+            self._level_before = planned_before.level if alike and planned_before else None
             self._slice = octree_slice
             self._requests.clear()
             self._intersection = None
@@ -145,6 +159,7 @@ class TileFrame:
         uploaded = self._upload(upload_ms)
         changed = planned or uploaded or self._stand_in is not None
         if changed:
+            self._progress = None
             self._draw(octree_slice)
         return changed
 
@@ -166,6 +181,7 @@ class TileFrame:
         self._client.replace([])
         self._failed.clear()
         self._intersection = None
+        self._progress = None
 
     def _show_nothing(self) -> bool:
         shown = self.quads is not None
@@ -185,10 +201,14 @@ class TileFrame:
         assert self._atlas is not None
         render = self._config.render
         previous = self._intersection
+        asked = (view, locked_level, margin_texels)
+        if previous is not None and asked == self._asked:
+            return False
+        self._asked = asked
         intersection = intersect(
             octree_slice.octree,
             view,
-            previous_level=previous.level if previous is not None else None,
+            previous_level=previous.level if previous is not None else self._level_before,
             # Half for the ideal tiles leaves room for coverage, overview and what was seen before.
             max_tiles=max(self._atlas.slots.capacity // 2, 1),
             locked_level=locked_level,
@@ -250,6 +270,9 @@ class TileFrame:
                 )
             requests[name] = request
             wanted.append(request)
+        kept = self.former.keys
+        if len(kept) + len(self._protected) < slots.capacity:
+            self._protected |= kept
         self._requests = requests
         self._client.replace(wanted)
 
@@ -324,6 +347,12 @@ class TileFrame:
                 self._stand_in, self._stand_in_resident = None, {}
         self._cover = drawn
         slice_key = octree_slice.key
+        if atlas is self._atlas and self._to_come:
+            kept = self.former.instead_of(drawn, intersection, atlas.slots)
+            if kept is not None:
+                slice_key, drawn = kept
+        else:
+            self.former.drop()
         atlas.slots.touch((slice_key, chunk) for chunk in drawn.chunks)
         failed = {chunk for key, chunk in self._failed if key == slice_key}
         self.quads = quads_of(drawn, octree, intersection.level, atlas, slice_key, failed)
@@ -350,10 +379,14 @@ class TileFrame:
         """Of the ideal tiles of the last plan."""
         if self._intersection is None or self._slice is None or self._atlas is None:
             return OctreeProgress()
+        if self._progress is not None:
+            return self._progress
         keys = [(self._slice.key, chunk) for chunk in self._intersection.chunks]
         resident = sum(key in self._atlas.slots for key in keys)
         failed = sum(key in self._failed for key in keys)
-        return OctreeProgress(len(keys), resident, len(keys) - resident - failed, failed)
+        loading = len(keys) - resident - failed
+        self._progress = OctreeProgress(len(keys), resident, loading, failed)
+        return self._progress
 
     @property
     def settled(self) -> bool:
@@ -363,6 +396,34 @@ class TileFrame:
         if self._cover is None or not self._cover.complete or self._stand_in is not None:
             return False
         return not self._to_come
+
+    @property
+    def buffered(self) -> tuple[int, int] | None:
+        """Positions of the slider last moved whose slices are in RAM around the present one."""
+        axis, present = self._scroll_axis, self._slice
+        if axis is None or present is None or present.key.ranges[axis] is None:
+            return None
+        ideal = [wish for wish in self._wishes if not (wish.relative_level or wish.slice_offset)]
+
+        def in_ram(steps: int) -> bool:
+            there = present.moved(axis, steps)
+            return there is not None and all(
+                self._client.at_hand(there.tile_request(wish, 0, _as_is)) for wish in ideal
+            )
+
+        before, after = (
+            next((n for n in range(1, MOST_BUFFERED) if not in_ram(sign * n)), MOST_BUFFERED) - 1
+            for sign in (-1, 1)
+        )
+        position = present.key.position(axis)
+        return position - before, position + after + 1
+
+    @property
+    def covered(self) -> bool:
+        """No place of the view is blank that could be filled."""
+        if self._cover is None or not self._to_come:
+            return True
+        return not len(self._cover.blank)
 
     @property
     def stuck(self) -> bool:
@@ -381,3 +442,7 @@ def _shows_as_much(drawn: Cover, former: Cover) -> bool:
     if len(drawn.blank) and not len(former.blank):
         return False
     return int(drawn.ideal.sum()) >= int(former.ideal.sum())
+
+
+def _as_is(block: np.ndarray) -> np.ndarray:
+    return block
