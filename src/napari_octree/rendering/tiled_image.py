@@ -17,9 +17,10 @@ import numpy as np
 from vispy.gloo import VertexBuffer
 from vispy.scene.visuals import create_visual_node
 from vispy.visuals.image import ImageVisual
+from vispy.visuals.shaders import Function
 
 from napari_octree.rendering._vispy import clamped_filters, image_templates
-from napari_octree.rendering.quads import Quads, no_quads
+from napari_octree.rendering.quads import FAILED, Quads, no_quads
 from napari_octree.rendering.texture_atlas_2d import TextureAtlas2D
 from napari_octree.rendering.texture_encoding import TextureEncoding
 
@@ -36,6 +37,10 @@ _FILTERED = (
     "    return %s($texture, $shape, texcoord);\n"
     "}\n"
 )
+
+# A program without overlays is compiled where none is asked for: it costs less per pixel.
+_OVERLAY = _shader("overlay.glsl")
+_NO_OVERLAY = "vec4 overlay(vec4 color) { return color; }"
 
 _CORNERS = np.array([[0, 1], [2, 1], [2, 3], [0, 1], [2, 3], [0, 3]])
 """Columns of (x0, y0, x1, y1) for the six vertices of two triangles."""
@@ -80,6 +85,9 @@ class TiledImageVisual(ImageVisual):
         super().__init__(None, method="subdivide", texture_format="auto", **keywords)
         self.unfreeze()
         self._bind_atlas(self._texture)
+        self._placed = b""
+        self._overlaid = False
+        self.shared_program.frag["overlay"] = Function(_NO_OVERLAY)
         self.shared_program["u_tint"] = 0.0
         self.shared_program["u_grid_width"] = (0.0, 0.0)
         self.shared_program["u_octree_matrix"] = np.eye(4, dtype=np.float32)
@@ -166,12 +174,21 @@ class TiledImageVisual(ImageVisual):
         shift = np.eye(4)
         shift[3, :2] = x, y
         # vispy uploads a matrix so that `u_m * v` is the row-vector product.
-        self.shared_program["u_octree_matrix"] = (shift @ matrix).astype(np.float32)
+        placed = (shift @ matrix).astype(np.float32)
+        if placed.tobytes() != self._placed:
+            self._placed = placed.tobytes()
+            self.shared_program["u_octree_matrix"] = placed
 
     def set_overlays(self, tint: bool, grid_width: tuple[float, float]) -> None:
         """What is shown of the octree itself; `grid_width` (x, y) in level-0 pixels, 0 is off."""
-        self.shared_program["u_tint"] = 0.5 if tint else 0.0
-        self.shared_program["u_grid_width"] = grid_width
+        marked = bool((self._quads.tints[:, 3] >= FAILED).any())
+        wanted = tint or marked or grid_width[0] > 0
+        if wanted != self._overlaid:
+            self._overlaid = wanted
+            self.shared_program.frag["overlay"] = Function(_OVERLAY if wanted else _NO_OVERLAY)
+        if wanted:
+            self.shared_program["u_tint"] = 0.5 if tint else 0.0
+            self.shared_program["u_grid_width"] = grid_width
 
     def _build_vertex_data(self) -> None:
         def per_vertex(values: np.ndarray) -> np.ndarray:
