@@ -91,7 +91,8 @@ class TileFrame:
         self._moving_policy = replace(
             EXPLORE, ring=0, slices=prefetch.slices, neighbour_levels=False
         )
-        self._resting_policy = replace(self._moving_policy, ring=prefetch.ring)
+        # Of the ring only what a short move shows: most views are left for quite other places.
+        self._resting_policy = replace(self._moving_policy, ring=prefetch.ring, probable=0.1)
         self._cover: Cover | None = None
         self._level_before: int | None = None
         self.former = FormerSlice()
