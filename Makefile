@@ -50,6 +50,7 @@ bench: $(VENV)/.installed-test-$(QT) $(SYSTEM)
 		--import-mode=importlib --benchmark-only
 	$(ENV) $(XVFB) $(BIN)/python -m benchmarks.browse $(ARGS)
 	$(ENV) $(XVFB) $(BIN)/python -m benchmarks.sliders
+	$(ENV) $(XVFB) $(BIN)/python -m benchmarks.draw
 
 lint: $(VENV)/.installed-test-$(QT)
 	$(BIN)/ruff check .
