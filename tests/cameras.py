@@ -6,7 +6,7 @@ is shown, and two right renderers may differ. Pictures are compared off such tie
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -63,3 +63,38 @@ def _off_tie(center: float, pixels: int, texel: float, origin: float, zoom: floa
     middle = phases[widest] + gaps[widest] / 2
     shift = (0.5 - middle % 1.0) % 1.0 - 0.5  # to the nearer side, at most half a texel
     return float(center + shift * texel)
+
+
+def tie_mask(
+    to_data: Callable[[np.ndarray], np.ndarray],
+    center: Sequence[float],
+    zoom: float,
+    canvas_shape: Sequence[int],
+    factor: float = 1.0,
+) -> np.ndarray:
+    """Screen pixels whose centre is within a thousandth of a texel of an edge.
+
+    For grids that are turned or sheared: they have no camera that is off all ties.
+
+    Parameters
+    ----------
+    to_data : callable
+        World to data coordinates of the layer, for (N, 2) points.
+    center, zoom, canvas_shape
+        As in `off_tie_center`.
+    factor : float
+        Level-0 pixels per texel.
+
+    Returns
+    -------
+    (height, width) bool
+    """
+    rows, columns = canvas_shape
+    y, x = np.mgrid[:rows, :columns]
+    world = np.stack(
+        [center[0] + (y + 0.5 - rows / 2) / zoom, center[1] + (x + 0.5 - columns / 2) / zoom],
+        axis=-1,
+    ).reshape(-1, 2)
+    place = (np.asarray(to_data(world)) + 0.5) / factor
+    distance = np.abs(place - np.round(place)).min(axis=1)
+    return (distance < 1e-3).reshape(rows, columns)

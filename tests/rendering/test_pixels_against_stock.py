@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from napari.layers import Image
 
+from cameras import tie_mask
 from conftest import CANVAS_SHAPE
 
 TYPES = ["uint8", "uint16", "float32"]
@@ -49,19 +50,6 @@ def test_contrast_colour_and_place(compare, scene, dtype, keywords) -> None:
     assert difference.max() == 0
 
 
-def tie_mask(layer: Image, center: tuple[float, float], zoom: float) -> np.ndarray:
-    """Screen pixels whose centre is within a thousandth of a texel of an edge."""
-    rows, columns = CANVAS_SHAPE
-    y, x = np.mgrid[:rows, :columns]
-    world = np.stack(
-        [center[0] + (y + 0.5 - rows / 2) / zoom, center[1] + (x + 0.5 - columns / 2) / zoom],
-        axis=-1,
-    ).reshape(-1, 2)
-    place = layer._data_to_world.inverse(world) + 0.5
-    distance = np.abs(place - np.round(place)).min(axis=1)
-    return (distance < 1e-3).reshape(rows, columns)
-
-
 @pytest.mark.parametrize("dtype", TYPES)
 @pytest.mark.parametrize(
     "keywords",
@@ -77,7 +65,7 @@ def test_rotated_and_sheared(compare, scene, dtype, keywords) -> None:
     center, zoom = (300.137, 300.291), 1.7731
     data = as_type(scene, dtype)
     difference = compare(data, center, zoom, True, contrast_limits=LIMITS[dtype], **keywords)
-    ties = tie_mask(Image(data, **keywords), center, zoom)
+    ties = tie_mask(Image(data, **keywords)._data_to_world.inverse, center, zoom, CANVAS_SHAPE)
     assert ties.mean() < 0.01
     assert difference[~ties].max() == 0
 
