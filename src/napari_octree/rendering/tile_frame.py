@@ -218,13 +218,14 @@ class TileFrame:
         )
         speed = view.motion.zoom.mean
         hasty = speed > HASTY_OUT or speed < -HASTY_IN
-        if intersection == previous and hasty == self._hasty:
+        same_tiles = intersection == previous
+        if same_tiles and hasty == self._hasty:
             return False
         self._intersection = intersection
         self._hasty = hasty
         self._wish(octree_slice, intersection, view.motion)
         self.plans += 1
-        return True
+        return not same_tiles  # wishing for more changes nothing that is drawn
 
     def rest(self, motion: Motion) -> None:
         """The view has come to rest: read ahead what lies around it too (no frame needed)."""
