@@ -16,15 +16,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from napari_octree.octree.brick_tree import BrickTree, Refinement, SeenBricks
-from napari_octree.octree.level import IntArray
+from napari_octree.octree.brick_tree import BoolArray, BrickTree, Refinement, SeenBricks
+from napari_octree.octree.level import FloatArray, IntArray
 
-SHARES = (0.6, 0.3, 0.0)
-SHARES_WITHOUT_EYE = (0.4, 0.2, 0.0)
-"""Parts of the budget that a seed may fill, tried in turn; the rest is for what lies further off.
+SHARES = (0.8, 0.4, 0.0)
+SHARES_WITHOUT_EYE = (0.6, 0.3, 0.0)
+"""Parts of the budget that what is sure may be guessed to fill, tried in turn.
 
-Without an eye importance falls more slowly around the focus, so more of it lies further off.
+Without an eye importance falls more slowly around the focus, so guesses are more often too low.
 """
+
+CHILDREN = 6
+"""Children in view that a brick further off is guessed to have."""
 
 FEWEST_LEVELS = 6
 """Trees less deep than this grow as quickly without a seed."""
@@ -43,6 +46,8 @@ class Seed:
         How many children each has in view.
     children : SeenBricks
         Side by side, in the order of their parents.
+    coarse : (M,) bool
+        Which children should be refined.
     base : (levels, 3) int64
         First of the eight tiles of each level around the point.
     shares : tuple of float
@@ -52,6 +57,7 @@ class Seed:
     bricks: SeenBricks
     counts: IntArray
     children: SeenBricks
+    coarse: BoolArray
     base: IntArray
     shares: tuple[float, ...]
 
@@ -73,18 +79,29 @@ class Seed:
         if len(np.unique(near.keys[:, 0])) < FEWEST_LEVELS:
             near = near.take(slice(0))
         near = near.take(np.argsort(-near.scores[:, 1], kind="stable"))
+        counts, children = refinement.children(near.keys, near.boxes)
         shares = SHARES_WITHOUT_EYE if eye is None else SHARES
-        return cls(near, *refinement.children(near.keys, near.boxes), base, shares)
+        return cls(near, counts, children, refinement.coarse(children), base, shares)
 
-    def plant(self, tree: BrickTree, refinement: Refinement, share: float) -> float:
+    def sizes(self) -> FloatArray:
+        """Guess how many bricks are sure if the first 1, …, N are: (N,), rising.
+
+        These are their children, and those of all others that are no less important.
+        """
+        importance = np.sort(self.children.scores[self.coarse, 1])
+        wanted = len(importance) - importance.searchsorted(self.bricks.scores[:, 1])
+        others = np.maximum(wanted - np.arange(1, len(wanted) + 1), 0)
+        sizes: FloatArray = np.maximum.accumulate(self.counts.cumsum() + CHILDREN * others)
+        return sizes
+
+    def plant(self, tree: BrickTree, share: float) -> float:
         """Add what is sure to be chosen to a tree that holds its roots.
 
         Parameters
         ----------
         tree : BrickTree
-        refinement : Refinement
         share : float
-            The part of the tree's room to fill.
+            The part of the tree's room that what is sure may be guessed to fill.
 
         Returns
         -------
@@ -92,11 +109,11 @@ class Seed:
             The guess: bricks at least as important as this are refined. Infinite (and the tree
             unchanged) if there is nothing to plant.
         """
-        ends = self.counts.cumsum()
-        n = int(ends.searchsorted(share * tree.room, "right"))
+        n = int(self.sizes().searchsorted(share * tree.room, "right"))
         if share <= 0 or n == 0:
             return math.inf
-        bricks, children = self.bricks.take(slice(n)), self.children.take(slice(ends[n - 1]))
+        planted = slice(self.counts[:n].sum())
+        bricks, children = self.bricks.take(slice(n)), self.children.take(planted)
         # Each refined brick is a root or the child of another one: find it among those.
         keys = np.concatenate([tree.bricks.keys[: tree.count], children.keys])
         row_of = np.full((len(self.base), len(CORNERS)), -1)
@@ -108,6 +125,6 @@ class Seed:
         if (rows < 0).any():
             # Where levels do not nest, a parent may be less important than its child.
             return math.inf
-        tree.add(children, refinement.coarse(children))
+        tree.add(children, self.coarse[planted])
         tree.refine(rows, self.counts[:n])
         return float(bricks.scores[-1, 1])

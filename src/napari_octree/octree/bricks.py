@@ -31,6 +31,9 @@ from napari_octree.octree.prefetch import likely_slices
 from napari_octree.octree.projection import Projection
 from napari_octree.octree.view import VolumeView
 
+FEWEST = 64
+"""Bricks that are worth refining together: fewer take hardly less time."""
+
 
 @dataclass(frozen=True)
 class BrickSelection:
@@ -96,7 +99,7 @@ def select_bricks(
     for share in seed.shares:
         tree = BrickTree(max(max_nodes, len(roots.keys)))
         tree.add(roots, coarse)
-        complete = _grow(tree, refinement, seed.plant(tree, refinement, share))
+        complete = _grow(tree, refinement, seed.plant(tree, share))
         if complete is not None:
             break
     return _selection(octree, view, policy, tree, bool(complete), enough)
@@ -114,18 +117,22 @@ def _grow(tree: BrickTree, refinement: Refinement, sure: float) -> bool | None:
         rows, best = tree.most_important(sure)
         if not len(rows):
             return True
-        counts, children = refinement.children(tree.bricks.keys[rows], tree.bricks.boxes[rows])
-        fits = len(children.keys) <= tree.room
-        if not fits:
-            if best >= sure:
-                return None
-            ends = counts.cumsum()
-            n = int(ends.searchsorted(tree.room, "right"))
-            rows, counts, children = rows[:n], counts[:n], children.take(slice(counts[:n].sum()))
-        tree.add(children, refinement.coarse(children))
-        tree.refine(rows, counts)
-        if not fits:
-            return False
+        while len(rows):
+            # Few have a single child in view: more would hardly fit.
+            some = rows[: max(tree.room // 2, FEWEST)]
+            rows = rows[len(some) :]
+            counts, children = refinement.children(tree.bricks.keys[some], tree.bricks.boxes[some])
+            fits = len(children.keys) <= tree.room
+            if not fits:
+                if best >= sure:
+                    return None
+                n = int(counts.cumsum().searchsorted(tree.room, "right"))
+                some, counts = some[:n], counts[:n]
+                children = children.take(slice(counts.sum()))
+            tree.add(children, refinement.coarse(children))
+            tree.refine(some, counts)
+            if not fits:
+                return False
 
 
 def _selection(

@@ -184,7 +184,12 @@ def _show_coarser(
     if not found.any():
         return pieces
     shown = found[where]
-    quads.add(level, cut(level, pieces, boxes, owner[shown], cells[shown]), cells[shown])
+    quads.add(
+        level,
+        cut(level, pieces, boxes, owner[shown], cells[shown]),
+        cells[shown],
+        map(keys.__getitem__, where[shown].tolist()),
+    )
     touched = np.zeros(len(boxes), np.bool_)
     touched[owner[shown]] = True
     left = touched[owner] & ~shown

@@ -102,8 +102,10 @@ def _ring(
         [cells_of_rows(span, start, inner_start), cells_of_rows(span, inner_stop, stop)]
     )
     probability = np.ones(len(tiles))
+    spans = (span, (int(start.min()), int(stop.max())))
     for axis, (low, high) in enumerate(zip(*_hull(view), strict=True)):
-        different, where = np.unique(tiles[:, axis], return_inverse=True)
+        first, last = spans[axis]
+        different = np.arange(first, last)
         # Signed gap from the view to the tile; a tile beside the view needs no move on this axis.
         gap = np.maximum(level.edges(axis, different) - high, 0.0)
         gap += np.minimum(level.edges(axis, different + 1) - low, 0.0)
@@ -111,7 +113,7 @@ def _ring(
             motion.pan[axis].reach(g, policy.horizon_s, SPREAD_PIXELS) if g else 1.0
             for g in (gap / view.pixel_size[axis]).tolist()
         ]
-        probability *= np.array(reach)[where]
+        probability *= np.array(reach)[tiles[:, axis] - first]
     return Candidates(level, tiles, probability)
 
 

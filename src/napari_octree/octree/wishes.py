@@ -63,32 +63,36 @@ def wish_list(
     wishes = _around_focus(
         intersection, overview, project(overview, seen, octree.slack), Tier.OVERVIEW
     )
-    if math.prod(overview.grid_shape) <= policy.max_overview_tiles:
+    if len(wishes) < math.prod(overview.grid_shape) <= policy.max_overview_tiles:
         visible = {wish.key for wish in wishes}
         whole = np.argwhere(np.ones(overview.grid_shape))
         rest = _around_focus(intersection, overview, whole, Tier.OVERVIEW)
         wishes += [wish for wish in rest if wish.key not in visible]
     for level, tiles in coverage:
         wishes += _around_focus(intersection, level, tiles, Tier.COVERAGE)
+    ideals, ahead = [], []
     if ideal is not overview:
-        wishes += _around_focus(intersection, ideal, intersection.tiles, Tier.IDEAL)
-    ahead = list(prefetch_candidates(octree, intersection, coverage, policy, motion))
-    if ahead:
+        ideals = _around_focus(intersection, ideal, intersection.tiles, Tier.IDEAL)
+    candidates = list(prefetch_candidates(octree, intersection, coverage, policy, motion))
+    if candidates:
+        # No candidate of this slice is an ideal tile: only the coarser wishes can name it already.
         most = math.ceil(policy.prefetch * len(intersection.tiles))
-        wishes += _most_probable(intersection, ahead, policy, most, wishes)
-    return tuple(wishes)
+        ahead = _most_probable(intersection, candidates, policy, most, wishes)
+    return (*wishes, *ideals, *ahead)
 
 
 def _around_focus(
     intersection: OctreeIntersection, level: OctreeLevel, tiles: IntArray, tier: Tier
 ) -> list[Wish]:
     view = intersection.view
-    bounds = intersection.bounds if tiles is intersection.tiles else level.bounds(tiles)
+    known = tiles is intersection.tiles
+    bounds = intersection.bounds if known else level.bounds(tiles)
+    keys = intersection.chunks if known else chunk_keys(repeat(level.index), tiles)
     away = distances(bounds, view.focus_point, view.pixel_size)
     # Tiles come row by row: a stable sort keeps that order among equals.
     order = np.argsort(away, kind="stable")
     return make_wishes(
-        chunk_keys(repeat(level.index), tiles[order]),
+        map(keys.__getitem__, order.tolist()),
         repeat(tier),
         repeat(level.index - intersection.level),
         away[order].tolist(),
