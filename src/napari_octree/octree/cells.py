@@ -57,4 +57,7 @@ def distinct(cells: IntArray) -> tuple[IntArray, IntArray]:
 
 def project(level: OctreeLevel, rectangles: FloatArray, slack: float) -> IntArray:
     """Return the tiles of a level that touch any of some rectangles, in order."""
-    return distinct(cells_of(boxes_of(level, rectangles, slack))[1])[0]
+    boxes = boxes_of(level, rectangles, slack)
+    if (boxes == boxes[:1]).all():
+        return cells_of(boxes[:1])[1]
+    return distinct(cells_of(boxes)[1])[0]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection
 from itertools import chain
+from operator import itemgetter
 
 import numpy as np
 
@@ -74,11 +75,13 @@ def _resident_in(keys: Collection[ChunkKey], level: int, boxes: IntArray) -> Int
     """Return the resident cells of a level inside the hull of some boxes, in order."""
     r0, c0 = boxes[:, :2].min(axis=0).tolist()
     r1, c1 = boxes[:, 2:].max(axis=0).tolist()
+    cells: Collection[tuple[int, ...]]
     if (r1 - r0) * (c1 - c0) < len(keys):
         cells = [(r, c) for r in range(r0, r1) for c in range(c0, c1) if (level, (r, c)) in keys]
     else:
-        cells = [(r, c) for _, (r, c) in keys if r0 <= r < r1 and c0 <= c < c1]
+        cells = list(map(itemgetter(1), keys))
     found = np.fromiter(chain.from_iterable(cells), np.int64, 2 * len(cells)).reshape(-1, 2)
+    found = found[((found >= (r0, c0)) & (found < (r1, c1))).all(axis=1)]
     # A set gives its members in any order; plans of equal input are equal.
     return found[np.lexsort((found[:, 1], found[:, 0]))]
 

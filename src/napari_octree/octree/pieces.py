@@ -21,7 +21,7 @@ class Pieces:
     rectangles: FloatArray
     owners: IntArray
 
-    def take(self, chosen: npt.NDArray[np.bool_] | IntArray) -> Pieces:
+    def take(self, chosen: npt.NDArray[np.bool_] | IntArray | slice) -> Pieces:
         """Return some of them."""
         return Pieces(self.rectangles[chosen], self.owners[chosen])
 

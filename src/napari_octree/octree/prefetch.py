@@ -105,10 +105,9 @@ def _ring(
     spans = (span, (int(start.min()), int(stop.max())))
     for axis, (low, high) in enumerate(zip(*_hull(view), strict=True)):
         first, last = spans[axis]
-        different = np.arange(first, last)
+        edges = level.edges(axis, np.arange(first, last + 1))
         # Signed gap from the view to the tile; a tile beside the view needs no move on this axis.
-        gap = np.maximum(level.edges(axis, different) - high, 0.0)
-        gap += np.minimum(level.edges(axis, different + 1) - low, 0.0)
+        gap = np.maximum(edges[:-1] - high, 0.0) + np.minimum(edges[1:] - low, 0.0)
         reach = [
             motion.pan[axis].reach(g, policy.horizon_s, SPREAD_PIXELS) if g else 1.0
             for g in (gap / view.pixel_size[axis]).tolist()
