@@ -86,7 +86,7 @@ class OctreeLevel:
         """Where tiles `i` of an axis begin (and tiles ``i - 1`` end), in octree coordinates."""
         pitch, origin = self.pitch[axis], self.transform.translation[axis]
         extent, n = float(self.extent[axis]), self.grid_shape[axis]
-        edges: FloatArray = pitch * i
+        edges: FloatArray = pitch * i.astype(np.float64)
         if origin:
             edges += origin
         np.maximum(edges, 0.0, out=edges)
