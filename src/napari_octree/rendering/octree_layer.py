@@ -120,6 +120,7 @@ class VispyOctreeImage(_vispy.VispyImageLayer):
         self._dims: Any = None
         self._moved_s = 0.0
         self._moving = False
+        self._allocated: TextureAtlas2D | None = None
         self._frames = 0
         self._reported: tuple[Any, ...] = ()
         self._broken = False
@@ -322,6 +323,10 @@ class VispyOctreeImage(_vispy.VispyImageLayer):
             self._motion.axis,
             self._moving,
         )
+        if atlas is not self._allocated:
+            # GL makes room when it is told to, not when it is asked: now, while tiles are read.
+            self._allocated = atlas
+            self._send()
         self._lease.show()
         opacity = self.layer.opacity * (FORMER_OPACITY if self._frame.former.shown else 1.0)
         if node.opacity != opacity:
