@@ -437,8 +437,8 @@ class VispyOctreeImage(_vispy.VispyImageLayer):
     def _report(self) -> None:
         """Tell the layer if what is shown, or how much of it, has changed."""
         frame = self._current_frame
-        unsettled = not frame.settled and self.layer.display.show_loading
-        self._notice.report(self.node, unsettled, frame.stuck)
+        whole = frame.complete if isinstance(frame, TileFrame) else frame.settled
+        self._notice.report(self.node, not whole and self.layer.display.show_loading, frame.stuck)
         if self._volume is not None:
             state: tuple[Any, ...] = (self._volume.frame.progress, self._volume.settled)
         else:

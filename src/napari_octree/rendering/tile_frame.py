@@ -400,6 +400,13 @@ class TileFrame:
         return not self._to_come
 
     @property
+    def complete(self) -> bool:
+        """What is shown is what there is to show, though more may be wished for around it."""
+        if self._cover is None or self._stand_in is not None:
+            return self.settled
+        return self._cover.complete
+
+    @property
     def buffered(self) -> tuple[int, int] | None:
         """Positions of the slider last moved whose slices are in RAM around the present one."""
         axis, present = self._scroll_axis, self._slice
