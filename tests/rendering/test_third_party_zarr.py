@@ -93,8 +93,8 @@ def test_equal_to_stock(viewer, screenshot, pump, look_at, tmp_path, write, vers
     ours.contrast_limits = limits
     ours.blending = "translucent"
     stock = Image(levels, multiscale=True, contrast_limits=limits, scale=ours.scale)
-    for keywords in LOOKS.values():
-        for level, zoom in ((1, 0.8), (0, 4.61)):
+    for look, keywords in LOOKS.items():
+        for level, zoom in ((1, 0.8), (0, 4.61)) if look == "plain" else ((0, 4.61),):
             stock.locked_data_level = level  # it follows the camera a frame late
             pictures = []
             for layer in (stock, ours):
