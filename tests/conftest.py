@@ -7,6 +7,7 @@ waits by running the Qt loop until something is true (`pump_until`), or holds an
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import tempfile
@@ -31,6 +32,17 @@ _SETTINGS_FOLDER = tempfile.TemporaryDirectory(prefix="napari-octree-tests-")
 os.environ["NAPARI_CONFIG"] = str(Path(_SETTINGS_FOLDER.name) / "settings.yaml")
 os.environ.pop("NAPARI_OCTREE", None)
 os.environ.pop("NAPARI_ASYNC", None)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _collections_of_one_module() -> None:
+    """Leave what former modules hold out of garbage collections.
+
+    Each viewer's end collects; over all that a thousand tests have imported and made, that
+    takes seconds, and most of the time of the run.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
