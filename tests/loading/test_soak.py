@@ -8,6 +8,8 @@ from napari_octree.loading.testing import SimulatedSource
 from napari_octree.octree.chunk_key import Tier
 
 FRAMES = 100_000
+LEAKED = FRAMES // 1000
+"""Objects: what a leak of one object in a thousand frames would add; the load itself varies by tens."""
 
 
 class EndlessSource(SimulatedSource):
@@ -49,4 +51,4 @@ def test_memory_stays_flat(bench):
             assert counts.cached_bytes + counts.in_flight_bytes + counts.staged_bytes <= 40_000
     assert source.count > FRAMES / 20
     assert b.loader.statistics.evictions > 1000
-    assert max(used[2:]) < 1.01 * used[1]
+    assert max(used[2:]) < used[1] + LEAKED, f"objects alive at each tenth: {used}"
