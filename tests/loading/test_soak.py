@@ -9,7 +9,7 @@ from napari_octree.octree.chunk_key import Tier
 
 FRAMES = 100_000
 LEAKED = FRAMES // 1000
-"""Objects: what a leak of one object in a thousand frames would add; the load itself varies by tens."""
+"""Objects: a leak of one in a thousand frames adds as many; the load itself varies by tens."""
 
 
 class EndlessSource(SimulatedSource):
