@@ -18,9 +18,9 @@ from napari_octree.octree.bricks import BrickSelection, select_bricks
 from napari_octree.octree.octree import Octree
 from napari_octree.octree.view import VolumeView
 from napari_octree.rendering.brick_encoding import BrickEncoding
-from napari_octree.rendering.brick_volume import MODES
 from napari_octree.rendering.node_texture import NodeGeometry, node_entries
 from napari_octree.rendering.texture_encoding import texture_encoding
+from napari_octree.rendering.volume_shaders import MODES
 
 SIZE = 256
 BRICK = 64

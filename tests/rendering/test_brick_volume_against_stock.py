@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from brick_scene import BrickScene, pyramid, smooth_volume
-from napari_octree.rendering.brick_volume import MODES
+from napari_octree.rendering.volume_shaders import MODES
 
 SIZE = 64
 

@@ -10,9 +10,7 @@ lighting; its texture lookup, its rays and its loops are replaced.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import cache
-from importlib.resources import files
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -22,52 +20,18 @@ from napari_octree.octree.octree import Octree
 from napari_octree.rendering._vispy import Volume, delete_texture, volume_matrices
 from napari_octree.rendering.brick_encoding import BrickEncoding
 from napari_octree.rendering.node_texture import MAX_LEVELS, NodeGeometry, NodeTexture
+from napari_octree.rendering.ray_frame import RayFrame
 from napari_octree.rendering.texture_atlas_3d import TextureAtlas3D
-
-MODES = ("mip", "minip", "attenuated_mip", "translucent", "additive", "average", "iso")
+from napari_octree.rendering.volume_shaders import (
+    MODES,
+    clipping_function,
+    mode_sections,
+    shader,
+    volume_fragment_shader,
+)
 
 STEP = 0.8
 """Voxels between samples, as vispy's."""
-
-_CLIP_PLANE = """
-    approach = dot($plane{n}.xyz, direction);
-    inside = dot($plane{n}.xyz, origin) + $plane{n}.w;
-    if (approach > 0.0) interval.x = max(interval.x, -inside / approach);
-    else if (approach < 0.0) interval.y = min(interval.y, -inside / approach);
-    else if (inside < 0.0) interval.y = -1e30;
-"""
-_CLIP = """
-vec2 clip_ray(vec3 origin, vec3 direction) {{
-    vec2 interval = vec2(-1e30, 1e30);
-    float approach;
-    float inside;
-    {planes}
-    return interval;
-}}
-"""
-
-
-def _shader(name: str) -> str:
-    return (files("napari_octree.rendering") / "shaders" / name).read_text(encoding="utf-8")
-
-
-@cache
-def _fragment_shader() -> str:
-    # The lighting and colour functions are vispy's own, to the bit.
-    prelude, main, _ = str(Volume._shaders["fragment"]).partition("void main()")
-    if not main or "applyColormap" not in prelude or "calculateColor" not in prelude:
-        raise RuntimeError("vispy's volume shader has changed: cannot take its functions")
-    return f"varying vec2 v_clip;\n{prelude}{_shader('bricks.glsl')}{_shader('brick_volume.frag')}"
-
-
-@cache
-def _mode(name: str) -> Mapping[str, str]:
-    """The sections of a mode's file: before_loop, skip_test, in_loop, after_loop."""
-    sections: dict[str, str] = {}
-    for part in _shader(f"modes/{name}.glsl").split("//: ")[1:]:
-        title, _, code = part.partition("\n")
-        sections[title.strip()] = code
-    return sections
 
 
 class BrickVolume(Volume):
@@ -86,13 +50,13 @@ class BrickVolume(Volume):
 
     _texture: TextureAtlas3D
     _interpolation: str
-    _shaders = {"vertex": _shader("brick_volume.vert"), "fragment": _fragment_shader()}  # noqa: RUF012
-    _rendering_methods = {mode: _mode(mode) for mode in MODES}  # noqa: RUF012
+    _shaders = {"vertex": shader("brick_volume.vert"), "fragment": volume_fragment_shader()}  # noqa: RUF012
+    _rendering_methods = {mode: mode_sections(mode) for mode in MODES}  # noqa: RUF012
     _raycasting_modes = {  # noqa: RUF012
-        "volume": _shader("ray_volume.glsl"),
-        "plane": _shader("ray_plane.glsl"),
+        "volume": shader("ray_volume.glsl"),
+        "plane": shader("ray_plane.glsl"),
     }
-    _func_templates = {**Volume._func_templates, "texture_lookup": _shader("brick_lookup.glsl")}  # noqa: RUF012
+    _func_templates = {**Volume._func_templates, "texture_lookup": shader("brick_lookup.glsl")}  # noqa: RUF012
 
     def __init__(
         self,
@@ -227,9 +191,8 @@ class BrickVolume(Volume):
     @clipping_planes.setter
     def clipping_planes(self, value: np.ndarray | None) -> None:
         planes = np.empty((0, 2, 3)) if value is None else np.asarray(value, np.float64)
-        code = "".join(_CLIP_PLANE.format(n=n) for n in range(len(planes)))
         self._clipping_planes = planes
-        self._clip_func = Function(_CLIP.format(planes=code))
+        self._clip_func = Function(clipping_function(len(planes)))
         for n in range(len(planes)):
             self._clip_func[f"plane{n}"] = (0.0, 0.0, 0.0, 1.0)
         self.shared_program.frag["clip_with_planes"] = self._clip_func
@@ -261,38 +224,23 @@ class BrickVolume(Volume):
             Octree coordinates to those of the clipping planes.
         """
         extent = np.array(self._geometry.octree.extent[::-1], float)
-        origin = np.floor(np.clip(focus, 0, extent))
-        if self._origin is None or (origin != self._origin).any():
-            self._origin = origin
-            self._place_levels(origin)
-        shift = np.eye(4)
-        shift[3, :3] = origin
-        matrix = shift @ to_clip
-        try:
-            inverse = np.linalg.inv(matrix)
-        except np.linalg.LinAlgError:  # a transform that flattens the volume: nothing to see
-            inverse = np.zeros((4, 4))
+        frame = RayFrame.of(to_clip, focus, extent)
+        if self._origin is None or (frame.origin != self._origin).any():
+            self._origin = frame.origin
+            self._place_levels(frame.origin)
         program = self.shared_program
-        program["octree_box_low"] = tuple(-origin)
-        program["octree_box_high"] = tuple(extent - origin)
-        for name, vector in _rays(matrix, inverse, focus - origin).items():
-            program[f"octree_{name}"] = tuple(vector)
-        near = matrix[:, 2] + matrix[:, 3]
-        program["octree_near"] = tuple(near / max(np.linalg.norm(near[:3]), 1e-300))
-        program["octree_depth_z"] = tuple(matrix[:, 2])
-        program["octree_depth_w"] = tuple(matrix[:, 3])
+        for name, vector in frame.uniforms().items():
+            program[f"octree_{name}"] = vector
         # Planes are given in data coordinates, half a voxel off octree coordinates.
-        normal = np.asarray(self._plane_normal, float)[::-1]
-        normal = normal / max(np.linalg.norm(normal), 1e-300)
-        position = np.asarray(self._plane_position, float)[::-1] + 0.5 - origin
-        program["octree_plane_normal"] = tuple(normal)
-        program["octree_plane_distance"] = float(normal @ position)
-        scene = shift @ (np.eye(4) if to_scene is None else to_scene)
-        for n, (place, direction) in enumerate(self._clipping_planes):
-            gradient = scene[:3, :3] @ direction
-            offset = float((scene[3, :3] - place) @ direction)
-            length = max(float(np.linalg.norm(gradient)), 1e-300)
-            self._clip_func[f"plane{n}"] = (*(gradient / length), offset / length)
+        normal, distance = frame.plane(
+            np.asarray(self._plane_position, float)[::-1] + 0.5,
+            np.asarray(self._plane_normal, float)[::-1],
+        )
+        program["octree_plane_normal"] = normal
+        program["octree_plane_distance"] = distance
+        scene = np.eye(4) if to_scene is None else to_scene
+        for n, (position, direction) in enumerate(self._clipping_planes):
+            self._clip_func[f"plane{n}"] = frame.clipping_plane(scene, position, direction)
 
     def _place_levels(self, origin: np.ndarray) -> None:
         geometry = self._geometry
@@ -324,32 +272,6 @@ class BrickVolume(Volume):
         if self._need_interpolation_update:
             self._build_interpolation()
         return None
-
-
-def _rays(matrix: np.ndarray, inverse: np.ndarray, focus: np.ndarray) -> dict[str, np.ndarray]:
-    """Where the rays pass the plane through the focus, and their directions there.
-
-    Both are affine in clip coordinates on a plane of constant depth.
-    """
-    clip = np.r_[focus, 1.0] @ matrix
-    depth = float(clip[2] / clip[3]) if clip[3] > 0 else 0.5
-
-    def place(x: float, y: float, z: float) -> np.ndarray:
-        point = np.array([x, y, z, 1.0]) @ inverse
-        return np.asarray(point[:3] / (point[3] or 1.0))
-
-    corners = ((0.0, 0.0), (1.0, 0.0), (0.0, 1.0))
-    points = [place(x, y, depth) for x, y in corners]
-    sights = [point - place(x, y, -1.0) for point, (x, y) in zip(points, corners, strict=True)]
-    length: float = max(float(np.linalg.norm(sights[0])), 1e-300)
-    return {
-        "ray": points[0],
-        "ray_x": points[1] - points[0],
-        "ray_y": points[2] - points[0],
-        "sight": sights[0] / length,
-        "sight_x": (sights[1] - sights[0]) / length,
-        "sight_y": (sights[2] - sights[0]) / length,
-    }
 
 
 def _xyz(zyx: Any) -> tuple[float, ...]:

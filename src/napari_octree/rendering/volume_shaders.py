@@ -1,0 +1,61 @@
+"""The ray caster's shaders, put together from their files.
+
+Invariants: contrast, colour maps and lighting are vispy's own functions, to the bit, taken from
+its volume at run time; a mode is a file of four named sections. Pure: strings in, strings out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+
+from napari_octree.rendering._vispy import Volume
+
+MODES = ("mip", "minip", "attenuated_mip", "translucent", "additive", "average", "iso")
+
+_CLIP_PLANE = """
+    approach = dot($plane{n}.xyz, direction);
+    inside = dot($plane{n}.xyz, origin) + $plane{n}.w;
+    if (approach > 0.0) interval.x = max(interval.x, -inside / approach);
+    else if (approach < 0.0) interval.y = min(interval.y, -inside / approach);
+    else if (inside < 0.0) interval.y = -1e30;
+"""
+_CLIP = """
+vec2 clip_ray(vec3 origin, vec3 direction) {{
+    vec2 interval = vec2(-1e30, 1e30);
+    float approach;
+    float inside;
+    {planes}
+    return interval;
+}}
+"""
+
+
+def shader(name: str) -> str:
+    """Return the text of a file in `shaders/`."""
+    return (files("napari_octree.rendering") / "shaders" / name).read_text(encoding="utf-8")
+
+
+@cache
+def volume_fragment_shader() -> str:
+    """Return the template of the fragment shader, with the functions that are vispy's own."""
+    prelude, main, _ = str(Volume._shaders["fragment"]).partition("void main()")
+    if not main or "applyColormap" not in prelude or "calculateColor" not in prelude:
+        raise RuntimeError("vispy's volume shader has changed: cannot take its functions")
+    return f"varying vec2 v_clip;\n{prelude}{shader('bricks.glsl')}{shader('brick_volume.frag')}"
+
+
+@cache
+def mode_sections(mode: str) -> Mapping[str, str]:
+    """Return the sections of a mode's file: before_loop, skip_test, in_loop, after_loop."""
+    sections: dict[str, str] = {}
+    for part in shader(f"modes/{mode}.glsl").split("//: ")[1:]:
+        title, _, code = part.partition("\n")
+        sections[title.strip()] = code
+    return sections
+
+
+def clipping_function(planes: int) -> str:
+    """Return the function that cuts a ray by so many planes, each a `$plane` of its own."""
+    return _CLIP.format(planes="".join(_CLIP_PLANE.format(n=n) for n in range(planes)))
