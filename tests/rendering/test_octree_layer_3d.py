@@ -11,6 +11,7 @@ from napari.layers import Image
 
 from brick_scene import halved, smooth_volume
 from napari_octree import OctreeConfig, OctreeImage
+from napari_octree.rendering.motion_quality import TARGET_MS
 from napari_octree.rendering.vram import VRAM
 
 SIZE = 64
@@ -232,3 +233,29 @@ def test_picking_tells_what_stock_tells(viewer: Any, look: Any, volume: np.ndarr
         # Samples lie elsewhere along the ray.
         assert abs(int(value) - int(expected)) <= 0.02 * 60000
     assert ours.get_value(position + 1000, **where) in (None, (0, None))
+
+
+def test_moving_is_coarse_and_resting_full(
+    viewer: Any, look: Any, pump: Any, pump_until: Any, volume: np.ndarray, screenshot: Any
+) -> None:
+    layer = OctreeImage(levels_of(volume), config=SMALL_BRICKS, contrast_limits=(0, 60000))
+    viewer.add_layer(layer)
+    look()
+    assert layer.wait_until_settled(30)
+    still = screenshot(viewer)
+    (view,) = layer._views
+    held, node = VRAM.held_bytes, view.node
+    view._volume.quality.drawn(16 * TARGET_MS)  # as on a machine that draws slowly
+    viewer.scene.camera.angles = (0, 20, 40)
+    pump_until(lambda: node.pixel_size > 1)
+    assert node.step_factor > 1
+    assert not layer.settled
+    assert VRAM.held_bytes == held + node.reduced_picture.nbytes
+    look()
+    assert layer.wait_until_settled(30)
+    assert node.pixel_size == node.step_factor == 1
+    assert (screenshot(viewer) == still).all()
+    pump()
+    before = view.statistics.frames
+    pump()
+    assert view.statistics.frames == before

@@ -4,10 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from napari_octree.rendering._vispy import VolumeMatrices
 from napari_octree.rendering.brick_encoding import APRON, CELL, EVERYTHING, BrickEncoding
-from napari_octree.rendering.motion_quality import COARSEST, PAUSE_MS, TARGET_MS, MotionQuality
+from napari_octree.rendering.motion_quality import (
+    FULL,
+    LARGEST_PIXEL,
+    LONGEST_STEP,
+    MOST_REST_MS,
+    MOST_SAVING,
+    REST_MS,
+    TARGET_MS,
+    MotionQuality,
+    Quality,
+)
 from napari_octree.rendering.texture_encoding import texture_encoding
 from napari_octree.rendering.view_3d import volume_view
 from napari_octree.rendering.vram import VramLedger
@@ -68,22 +80,44 @@ def test_memory_is_shared() -> None:
     assert ledger.available(object(), limit) >= 250
 
 
-def test_slow_frames_get_coarser_until_they_are_in_time() -> None:
-    quality, now = MotionQuality(), 0.0
-    for _ in range(12):
-        factor = quality.moved(now)
-        now += 2.5 * TARGET_MS / factor / 1e3  # cost follows the number of steps
-    assert 2.0 < quality.factor < 3.0
-    assert quality.rested() == 1.0
-    assert quality.moved(now + 10) > 2.0, "what was learned serves the next move"
+@given(saving=st.floats(0.1, 1000))
+def test_a_quality_saves_what_it_is_asked_to(saving: float) -> None:
+    quality = Quality.with_saving(saving)
+    assert quality.saving == pytest.approx(min(max(saving, 1), MOST_SAVING))
+    assert 1 - 1e-6 <= quality.step <= LONGEST_STEP * (1 + 1e-6)
+    assert 1 <= quality.pixel_size <= LARGEST_PIXEL * (1 + 1e-6)
+    # Neither is spoiled for the other.
+    assert 1 / 2.1 < quality.step / quality.pixel_size < 2.1
 
 
-def test_fast_frames_stay_fine_and_none_is_coarser_than_allowed() -> None:
-    fast, slow = MotionQuality(), MotionQuality()
-    for n in range(20):
-        assert fast.moved(n * 0.016) == 1.0
-        slow.moved(n * 0.9 * PAUSE_MS / 1e3)
-    assert slow.factor == COARSEST
+@given(
+    fixed=st.floats(0, 20),
+    full=st.floats(0, 1000),
+    noise=st.lists(st.floats(0.7, 1.4), min_size=30, max_size=30),
+)
+def test_moving_frames_come_in_time_and_are_no_coarser_than_needed(
+    fixed: float, full: float, noise: list[float]
+) -> None:
+    quality = MotionQuality()
+    quality.drawn(fixed + full)  # at rest
+    for factor in noise:
+        cost = (fixed + full / quality.moved().saving) * factor
+        quality.drawn(cost)
+    assert cost <= 2.2 * TARGET_MS
+    needed = full / (TARGET_MS - fixed)
+    assert quality.moved().saving <= max(2.2 * needed, 1.0)
+    assert quality.rested() == FULL
+
+
+def test_the_first_frame_of_a_move_knows_what_a_frame_costs() -> None:
+    quality = MotionQuality()
+    quality.drawn(10 * TARGET_MS)
+    assert quality.rest_ms == MOST_REST_MS
+    assert quality.moved().saving == pytest.approx(10)
+    quality.rested()
+    quality.drawn(1.0)
+    assert quality.moved() == FULL
+    assert quality.rest_ms == REST_MS
 
 
 def matrices(to_render: np.ndarray) -> VolumeMatrices:

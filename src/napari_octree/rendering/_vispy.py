@@ -7,7 +7,8 @@ the camera in float32, which is wrong by whole pixels beyond 2^24; what is compo
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +19,7 @@ from napari._vispy.utils.visual import layer_to_visual
 from napari._vispy.visuals.volume import Volume
 from napari.layers import Layer
 from vispy import glsl
-from vispy.gloo import Texture2D, Texture3D
+from vispy.gloo import FrameBuffer, Texture2D, Texture3D
 from vispy.gloo.context import GLContext
 from vispy.scene.cameras import PanZoomCamera
 from vispy.scene.node import Node
@@ -36,6 +37,8 @@ __all__ = [
     "clamped_filters",
     "delete_texture",
     "dims_of",
+    "drawing_into",
+    "finish",
     "fix_data_dtype",
     "flush",
     "get_max_texture_sizes",
@@ -45,6 +48,7 @@ __all__ = [
     "share_queue",
     "upload",
     "viewbox_of",
+    "viewport_size",
     "volume_matrices",
     "when_idle",
 ]
@@ -133,6 +137,12 @@ def flush(context: GLContext) -> None:
     context.flush_commands()
 
 
+def finish(canvas: Any) -> None:
+    """Wait until GL has done all that it was told to, outside of a draw."""
+    canvas.set_current()
+    canvas.context.finish()
+
+
 def delete_texture(canvas: Any, texture: Texture2D) -> None:
     """Free a texture's memory on the GPU now, outside of a draw.
 
@@ -144,6 +154,39 @@ def delete_texture(canvas: Any, texture: Texture2D) -> None:
     canvas.set_current()
     texture.delete()
     flush(canvas.context)
+
+
+def viewport_size(canvas: Any) -> tuple[int, int]:
+    """(width, height) of what is drawn to right now, in framebuffer pixels."""
+    if canvas._vp_stack:
+        return tuple(canvas._vp_stack[-1][2:])
+    width, height = canvas.physical_size
+    return int(width), int(height)
+
+
+@contextmanager
+def drawing_into(canvas: Any, framebuffer: FrameBuffer) -> Iterator[None]:
+    """Draw into `framebuffer`, of any size, as if it were the whole of what is drawn to now.
+
+    As `SceneCanvas.push_fbo`, which takes a frame buffer's pixels for the canvas' own: the
+    clippers of view boxes go by the pixel. A canvas that draws into a frame buffer already (for a
+    screenshot) goes on with it afterwards.
+    """
+    height, width = framebuffer.color_buffer.shape[:2]
+    viewport = (0, 0, *viewport_size(canvas))
+    framebuffer.activate()
+    canvas.context.set_viewport(0, 0, width, height)
+    canvas.transforms.configure(
+        viewport=(0, 0, width, height),
+        fbo_size=(width, height),
+        fbo_rect=(0, 0, *canvas.physical_size),
+    )
+    try:
+        yield
+    finally:
+        framebuffer.deactivate()
+        canvas.context.set_viewport(*(canvas._vp_stack[-1] if canvas._vp_stack else viewport))
+        canvas._update_transforms()
 
 
 def share_queue(context: GLContext, texture: Texture2D) -> None:

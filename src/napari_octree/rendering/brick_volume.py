@@ -21,6 +21,7 @@ from napari_octree.rendering._vispy import Volume, delete_texture, volume_matric
 from napari_octree.rendering.brick_encoding import BrickEncoding
 from napari_octree.rendering.node_texture import MAX_LEVELS, NodeGeometry, NodeTexture
 from napari_octree.rendering.ray_frame import RayFrame
+from napari_octree.rendering.reduced_picture import ReducedPicture
 from napari_octree.rendering.texture_atlas_3d import TextureAtlas3D
 from napari_octree.rendering.volume_shaders import (
     MODES,
@@ -76,6 +77,8 @@ class BrickVolume(Volume):
         )
         self.unfreeze()
         self.fade = 1.0
+        self.pixel_size = self.step_factor = 1.0
+        self._reduced = ReducedPicture()
         self.bind(self._texture, self._geometry)
         self.freeze()
 
@@ -229,6 +232,10 @@ class BrickVolume(Volume):
             self._origin = frame.origin
             self._place_levels(frame.origin)
         program = self.shared_program
+        # The step of a plane is its thickness' unit: longer ones would make it thinner.
+        longer = 1.0 if self.raycasting_mode == "plane" else self.step_factor
+        program["octree_step_factor"] = longer
+        self.relative_step_size = STEP * longer
         for name, vector in frame.uniforms().items():
             program[f"octree_{name}"] = vector
         # Planes are given in data coordinates, half a voxel off octree coordinates.
@@ -259,6 +266,24 @@ class BrickVolume(Volume):
 
     def _prepare_transforms(self, view: Any) -> None:
         """Leave the transforms to `set_place`."""
+
+    def draw(self) -> None:
+        """Draw, in pixels of `pixel_size`."""
+        if not self.visible or self._prepare_draw(self) is False:
+            return
+        if self.pixel_size > 1:
+            self._reduced.draw(self.canvas, self.pixel_size, self._cast, self._vshare.gl_state)
+        else:
+            self._configure_gl_state()
+            self._cast()
+
+    def _cast(self) -> None:
+        self._program.draw(self._vshare.draw_mode, self._vshare.index_buffer)
+
+    @property
+    def reduced_picture(self) -> ReducedPicture:
+        """Where it draws in larger pixels."""
+        return self._reduced
 
     def _prepare_draw(self, view: Any) -> bool | None:
         self._on_prepare(self)

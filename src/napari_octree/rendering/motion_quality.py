@@ -1,46 +1,91 @@
 """How coarse a moving picture may be, so that frames come in time.
 
-Invariants: pure arithmetic on times that are handed in; at rest the quality is always full. Steps
-only get as much longer as the frames need: where they are fast nothing changes at all.
+Invariants: pure arithmetic on costs that are handed in. At rest the quality is always full; what
+moves is only as coarse as its frames need: where they are fast nothing changes at all. What was
+learned, at rest too, serves the next move.
 """
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
+
 TARGET_MS = 40.0
 """A frame should not take longer while the camera moves."""
 
-COARSEST = 4.0
-"""Longest step, as a multiple of the full quality's."""
+LONGEST_STEP, LARGEST_PIXEL = 4.0, 4.0
+MOST_SAVING = LONGEST_STEP * LARGEST_PIXEL**2
 
-PAUSE_MS = 400.0
-"""Frames further apart than this do not tell how long one takes."""
+REST_MS, MOST_REST_MS = 60.0, 400.0
+"""How long the camera must stand still: as long as a frame in full quality takes, within these."""
+
+
+@dataclass(frozen=True)
+class Quality:
+    """How a volume is drawn.
+
+    Attributes
+    ----------
+    step : float
+        Between samples of a ray, as a multiple of the full quality's.
+    pixel_size : float
+        In pixels of the canvas: a ray for each such pixel.
+    """
+
+    step: float = 1.0
+    pixel_size: float = 1.0
+
+    @property
+    def saving(self) -> float:
+        """How many times fewer samples are taken than in full quality."""
+        return self.step * self.pixel_size**2
+
+    @classmethod
+    def with_saving(cls, saving: float) -> Quality:
+        """As many times fewer samples, shared evenly among the three axes.
+
+        Pixels come in sizes a factor √2 apart, as a new size needs new textures; steps fill the
+        gap.
+        """
+        saving = min(max(saving, 1.0), MOST_SAVING)
+        octaves = math.log2(saving)
+        of_pixels = max(
+            math.floor((2 * octaves + 1) / 3 + 1e-9),
+            math.ceil(octaves - math.log2(LONGEST_STEP) - 1e-9),
+        )
+        pixel_size = 2.0 ** (of_pixels / 2)
+        return cls(saving / pixel_size**2, pixel_size)
+
+
+FULL = Quality()
 
 
 class MotionQuality:
-    """The step factor of one frame after the other."""
+    """The quality of one frame after the other."""
 
     def __init__(self) -> None:
-        self.factor = 1.0
+        self.current = FULL
         self._wanted = 1.0
-        self._last_s: float | None = None
 
-    def moved(self, now_s: float) -> float:
-        """Return the factor (1 to `COARSEST`) for a frame of a moving camera, drawn now.
+    def drawn(self, cost_ms: float) -> None:
+        """Learn from what a frame in the current quality took."""
+        needed = self.current.saving * max(cost_ms, 1e-3) / TARGET_MS
+        if self.current != FULL:
+            # Half of the way each time: cost does not follow the samples alone.
+            needed = math.sqrt(needed * self._wanted)
+        self._wanted = min(max(needed, 1.0), MOST_SAVING)
 
-        The time since the frame before, if that was moving too, tells what a frame costs.
-        """
-        if self._last_s is not None:
-            took_ms = (now_s - self._last_s) * 1e3
-            if took_ms < PAUSE_MS:
-                # Half of the way each time: cost does not follow the steps alone.
-                self._wanted *= max(took_ms, 1e-3) ** 0.5 / TARGET_MS**0.5
-                self._wanted = min(max(self._wanted, 1.0), COARSEST)
-        self._last_s = now_s
-        self.factor = self._wanted
-        return self.factor
+    def moved(self) -> Quality:
+        """Choose the quality of a frame of a moving camera."""
+        self.current = Quality.with_saving(self._wanted)
+        return self.current
 
-    def rested(self) -> float:
-        """Return the factor at rest, 1; what was learned serves the next move."""
-        self._last_s = None
-        self.factor = 1.0
-        return 1.0
+    def rested(self) -> Quality:
+        """Go back to full quality."""
+        self.current = FULL
+        return FULL
+
+    @property
+    def rest_ms(self) -> int:
+        """How long to wait for the camera before drawing in full quality."""
+        return int(min(max(self._wanted * TARGET_MS, REST_MS), MOST_REST_MS))

@@ -359,7 +359,7 @@ class VispyOctreeImage(_vispy.VispyImageLayer):
         if volume is None:  # the last draw of a node that has been replaced
             return
         if volume.prepare():
-            self._rest.start()
+            self._rest.start(volume.quality.rest_ms)
         _vispy.when_idle(self.node.canvas, volume.drawn)
         if volume.frame.more:
             _vispy.when_idle(self.node.canvas, self.request_frame)

@@ -58,7 +58,7 @@ class RayFrame:
         vectors = {
             "box_low": -self.origin,
             "box_high": self.extent - self.origin,
-            "near": near / max(np.linalg.norm(near[:3]), _TINY),
+            "near": near / max(float(np.linalg.norm(near[:3])), _TINY),
             "depth_z": self.matrix[:, 2],
             "depth_w": self.matrix[:, 3],
             **self._rays(),

@@ -20,9 +20,10 @@ from napari_octree.octree.view import VolumeView
 from napari_octree.rendering import _vispy
 from napari_octree.rendering.brick_encoding import BrickEncoding
 from napari_octree.rendering.brick_frame import BrickFrame, room_for
-from napari_octree.rendering.brick_volume import STEP, BrickVolume
-from napari_octree.rendering.motion_quality import MotionQuality
+from napari_octree.rendering.brick_volume import BrickVolume
+from napari_octree.rendering.motion_quality import FULL, MotionQuality, Quality
 from napari_octree.rendering.node_texture import NodeGeometry
+from napari_octree.rendering.reduced_picture import reduced_bytes
 from napari_octree.rendering.texture_atlas_3d import TextureAtlas3D, slot_grid
 from napari_octree.rendering.texture_encoding import TextureEncoding
 from napari_octree.rendering.upload_budget import UploadBudget
@@ -91,14 +92,14 @@ class VolumeDrawing:
         octree_slice = self._slice()
         view = self._view(octree_slice)
         moving = view is not None and self._drawn_view is not None and view != self._drawn_view
-        if moving:
-            self.client.moving = True
-            node.relative_step_size = STEP * self.quality.moved(time.perf_counter())
         self._drawn_view = view
         self._began_s = time.perf_counter()
         self.frames += 1
         if octree_slice is not None:
             self._keep_atlas(octree_slice)
+        if moving:
+            self.client.moving = True
+            self._draw_in(self.quality.moved())
         render = self.layer.config.render
         changed = self.frame.prepare(
             node.atlas,
@@ -117,8 +118,13 @@ class VolumeDrawing:
         return moving
 
     def drawn(self) -> None:
-        """The frame that was prepared last has been drawn."""
+        """The frame that was prepared last has been drawn: learn what it cost."""
+        if self.node.canvas is None:
+            return
+        if self.client.moving:
+            _vispy.finish(self.node.canvas)  # else a graphics card's time would not be seen
         self._ended_s = time.perf_counter()
+        self.quality.drawn((self._ended_s - self._began_s) * 1e3)
 
     def wait_ms(self, now_s: float) -> int:
         """How long to wait before a frame that only shows more bricks.
@@ -133,9 +139,19 @@ class VolumeDrawing:
     def rest(self) -> bool:
         """The camera stands still: full quality from now on. Returns whether to draw again."""
         self.client.moving = False
-        coarse = self.quality.factor != 1.0
-        self.node.relative_step_size = STEP * self.quality.rested()
+        coarse = self.quality.current != FULL
+        self._draw_in(self.quality.rested())
         return coarse or not self.frame.settled
+
+    def _draw_in(self, quality: Quality) -> None:
+        """Draw in some quality from now on, as far as there is memory for it."""
+        node = self.node
+        node.step_factor, node.pixel_size = quality.step, 1.0
+        if quality.pixel_size > 1:
+            needed = self._atlas_bytes + reduced_bytes(node.canvas, quality.pixel_size)
+            if needed <= VRAM.room(self, self.layer.config.memory.vram_bytes):
+                node.pixel_size = quality.pixel_size
+                VRAM.take(self, needed)
 
     def leave(self) -> None:
         """Another dimension is shown: want nothing, hold nothing."""
@@ -145,6 +161,7 @@ class VolumeDrawing:
         self._replace_atlas(
             TextureAtlas3D(self.node.atlas.encoding, (1, 1, 2)), self.node.geometry
         )
+        self.node.reduced_picture.release(self.node.canvas)
         VRAM.release(self)
         self._has_atlas = False
         self._drawn_view = None
@@ -152,6 +169,7 @@ class VolumeDrawing:
     def close(self) -> None:
         """Stop loading and let go of the GPU's memory."""
         self.client.close()
+        self.node.reduced_picture.release(self.node.canvas)
         VRAM.release(self)
         for texture in (self.node.atlas.ranges, self.node.nodes.texture, self.node.atlas):
             _vispy.delete_texture(self.node.canvas, texture)
@@ -187,8 +205,12 @@ class VolumeDrawing:
         if not self._has_atlas or atlas.encoding != encoding or atlas.grid != grid:
             atlas = TextureAtlas3D(encoding, grid)
         self._replace_atlas(atlas, NodeGeometry.of(octree))
-        VRAM.take(self, atlas.nbytes + node.nodes.nbytes)
+        VRAM.take(self, self._atlas_bytes + node.reduced_picture.nbytes)
         self._has_atlas = True
+
+    @property
+    def _atlas_bytes(self) -> int:
+        return self.node.atlas.nbytes + self.node.nodes.nbytes
 
     def _replace_atlas(self, atlas: TextureAtlas3D, geometry: NodeGeometry) -> None:
         old = self.node.atlas
@@ -217,4 +239,4 @@ class VolumeDrawing:
     @property
     def settled(self) -> bool:
         """Every selected brick of what the camera shows now is drawn, in full quality."""
-        return self.frame.settled and self.quality.factor == 1.0 and self.is_current
+        return self.frame.settled and self.quality.current == FULL and self.is_current

@@ -3,7 +3,8 @@
 //
 // Samples of a level lie on one lattice along the whole ray, whatever bricks they fall into: where
 // all bricks are of level 0 they are the samples of vispy's volume, and no step is cut or doubled
-// where bricks meet. A sample of a coarser level stands for `weight` samples of level 0.
+// where bricks meet. A sample of a coarser level, or of longer steps while the camera moves, stands
+// for `weight` samples of level 0 in full quality.
 
 uniform vec3 octree_ray;            // place of the view's centre, on the plane through the focus
 uniform vec3 octree_ray_x;          // and how it moves across the view
@@ -19,6 +20,7 @@ uniform vec4 octree_depth_w;
 uniform vec3 octree_plane_normal;
 uniform float octree_plane_distance;
 uniform float octree_fade;
+uniform float octree_step_factor;   // how much longer steps are than in full quality
 
 #define MAX_ROUNDS 16384
 
@@ -65,6 +67,7 @@ void main() {
             if (abs(weight - 1.0) < 1e-5) weight = 1.0;
             brick_step = fine_step * weight;
             stride = march_direction * brick_step;
+            weight *= octree_step_factor;
         }
         // A ray in the very face between bricks never leaves, by the one side's account: it goes on
         // in ever longer steps, and misses no sample on the way.

@@ -10,7 +10,8 @@
     // Below the limits nothing is added to sumval.
     skip = range.y <= clim.x && range.y * scale <= maxval;
 //: in_loop
-    sumval += u_relative_step_size * weight * clamp((val - clim.x) / (clim.y - clim.x), 0.0, 1.0);
+    sumval += u_relative_step_size / octree_step_factor * weight
+        * clamp((val - clim.x) / (clim.y - clim.x), 0.0, 1.0);
     scale = exp(-u_attenuation * (sumval - 1.0));
     if (maxval > scale * clim.y) {
         done = true;  // nothing brighter can come
