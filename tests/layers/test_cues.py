@@ -9,6 +9,7 @@ import pytest
 
 from napari_octree import OctreeImage
 from napari_octree.layers.progress import OctreeProgress
+from napari_octree.layers.status import with_progress
 
 
 def stack(recording_array: Any, depth: int = 6) -> list[Any]:
@@ -52,17 +53,35 @@ def test_hover_never_tells_of_another_slice(viewer, recording_array, read_log, p
     assert layer.get_value((5, 100, 100)) == (level, 50 + level)
 
 
-def test_the_status_tells_level_value_and_how_much_is_loaded(viewer, monkeypatch) -> None:
-    levels = [np.full((300, 400), 20, np.uint8), np.full((150, 200), 21, np.uint8)]
-    layer = viewer.add_layer(OctreeImage(levels, contrast_limits=(0, 60)))
-    viewer.scene.camera.zoom = 2
+def test_the_status_tells_level_value_and_how_much_is_loaded(
+    viewer, recording_array, read_log, pump_until
+) -> None:
+    layer = viewer.add_layer(OctreeImage(stack(recording_array), contrast_limits=(0, 60)))
+    viewer.scene.camera.zoom = 0.4  # level 1 is ideal
+    viewer.dims.set_point(0, 2)
     assert layer.wait_until_settled(30)
-    assert layer.get_status((100, 100))["value"] == "0, 20"
-    monkeypatch.setattr(layer, "_get_value", lambda position: (1, 21))
-    monkeypatch.setattr(layer, "_last_progress", OctreeProgress(ideal=4, resident=1, loading=3))
-    status = layer.get_status((100, 100))
-    assert status["value"] == "1, 21 (coarser) [25% loaded]"
+    assert layer.get_status((2, 300, 400))["value"] == "1, 21"
+    read_log.hold()
+    viewer.scene.camera.zoom = 2
+    pump_until(lambda: read_log.waiting)
+    pump_until(lambda: "loaded" in layer.get_status((2, 300, 400))["value"])
+    status = layer.get_status((2, 300, 400))
+    assert status["value"] == "1, 21 (coarser) [0% loaded]"
     assert status["coordinates"].endswith(status["value"])
+    read_log.release()
+    assert layer.wait_until_settled(30)
+    assert layer.get_status((2, 300, 400))["value"] == "0, 20"
+
+
+def test_the_share_that_is_loaded() -> None:
+    status = {"coords": "[1 2]", "value": "0, 20", "coordinates": "[1 2]: 0, 20"}
+    part = with_progress(status, 0, OctreeProgress(ideal=4, resident=1, loading=3))
+    assert part["value"] == "0, 20 [25% loaded]"
+    assert part["coordinates"] == "[1 2]: 0, 20 [25% loaded]"
+    failed = with_progress(status, 0, OctreeProgress(ideal=4, resident=3, failed=1))
+    assert failed["value"] == "0, 20"
+    outside = {"coords": "[-1 2]", "value": "", "coordinates": "[-1 2]"}
+    assert with_progress(outside, 0, OctreeProgress(ideal=4, loading=4)) == outside
 
 
 @pytest.fixture

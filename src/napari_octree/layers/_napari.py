@@ -30,7 +30,7 @@ from napari.utils.transforms import Affine
 from napari_octree.layers.slice_key import SliceKey
 
 if TYPE_CHECKING:
-    from napari_octree.layers.octree_image import OctreeImage
+    from napari_octree.layers.unread_image import UnreadImage
 
 __all__ = [
     "OctreeHistogram",
@@ -72,9 +72,9 @@ class OverviewSlicingState(_LayerSlicingState):
     volume code raise.
     """
 
-    layer: OctreeImage
+    layer: UnreadImage
 
-    def __init__(self, layer: OctreeImage, data: Any, cache: bool) -> None:
+    def __init__(self, layer: UnreadImage, data: Any, cache: bool) -> None:
         super().__init__(layer, data, cache=False)
         self._overview: np.ndarray | None = None
         self._overview_key: SliceKey | None = None

@@ -49,6 +49,47 @@ class GrowthWatch:
         self._closed.set()
 
 
+class Growth:
+    """The looks at one layer's data: one that was asked for, and one every so often."""
+
+    def __init__(self) -> None:
+        self._look: GrowthWatch | None = None
+        self._watch: GrowthWatch | None = None
+
+    @property
+    def looking(self) -> bool:
+        """The store has been asked, and has not answered yet."""
+        return self._look is not None
+
+    def look(self, levels: list[Any], on_found: Callable[[list[Any] | None], None]) -> None:
+        """Ask once; `on_found` is to call `looked`."""
+        if self._look is not None:
+            self._look.close()
+        self._look = GrowthWatch(levels, on_found)
+
+    def looked(self) -> None:
+        """The answer has come."""
+        self._look = None
+
+    def watch(
+        self,
+        levels: list[Any],
+        on_found: Callable[[list[Any] | None], None],
+        interval_s: float | None,
+    ) -> None:
+        """Ask every so often from now on; never if `interval_s` is None."""
+        if self._watch is not None:
+            self._watch.close()
+        self._watch = None if interval_s is None else GrowthWatch(levels, on_found, interval_s)
+
+    def close(self) -> None:
+        """Ask no more, and hear of no answer."""
+        for watch in (self._look, self._watch):
+            if watch is not None:
+                watch.close()
+        self._look = self._watch = None
+
+
 def _watch(
     levels: list[Any],
     on_found: weakref.WeakMethod[Callable[[list[Any] | None], None]],

@@ -1,0 +1,29 @@
+"""The text of the status bar: how good the value is that it shows, and how much is loaded."""
+
+from __future__ import annotations
+
+from napari_octree.layers.progress import OctreeProgress
+
+
+def with_progress(
+    status: dict[str, str], ideal_level: int, progress: OctreeProgress
+) -> dict[str, str]:
+    """Return napari's status of a position with what our layer knows besides.
+
+    Parameters
+    ----------
+    status : dict of str
+        Its "value" is empty or "LEVEL, VALUE".
+    ideal_level : int
+        Values of a coarser level are marked as such.
+    progress : OctreeProgress
+    """
+    text = status["value"]
+    if not text:
+        return status
+    level, _, value = text.partition(", ")
+    if value and level.isdigit() and int(level) > ideal_level:
+        text += " (coarser)"
+    if progress.loading:
+        text += f" [{progress.resident / progress.ideal:.0%} loaded]"
+    return status | {"value": text, "coordinates": ": ".join((status["coords"], text))}
