@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -48,7 +49,25 @@ def test_a_frame_exceeds_its_budget_by_one_tile_at_most(
         sent = frame(budget, clock, limit, costs)
         assert sent >= 1
         assert (clock.now - before) * 1e3 <= limit + max(costs[:sent]) + 1e-6
+
+
+def test_a_frame_that_takes_longer_than_could_be_expected_is_counted() -> None:
+    clock = Clock()
+    budget = UploadBudget(clock)
+    frame(budget, clock, 5.0, [0.4] * 40)
+    frame(budget, clock, 0.3, [0.4] * 40)  # one tile, whatever the budget
     assert budget.over_budget == 0
+    frame(budget, clock, 5.0, [0.4, 122.0])
+    assert budget.over_budget == 1
+    assert budget.longest_ms == pytest.approx(122.4)
+
+
+def test_one_upload_that_waited_does_not_slow_down_the_next() -> None:
+    clock = Clock()
+    budget = UploadBudget(clock)
+    frame(budget, clock, 5.0, [0.4] * 40)
+    frame(budget, clock, 5.0, [0.4, 122.0])
+    assert frame(budget, clock, 5.0, [0.4] * 40) == 12
 
 
 def test_a_tile_that_costs_more_than_the_budget_still_goes() -> None:

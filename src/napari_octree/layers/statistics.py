@@ -23,7 +23,7 @@ class ViewStatistics:
     longest_upload_ms : float
         The most of any frame.
     over_budget : int
-        Frames whose uploads took longer than the budget and one tile.
+        Frames whose uploads took longer than the budget and what one tile was expected to take.
     slots, resident : int
         Places of the atlas, and how many hold a tile.
     vram_bytes : int

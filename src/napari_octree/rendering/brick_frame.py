@@ -32,6 +32,9 @@ from napari_octree.rendering.upload_budget import UploadBudget
 if TYPE_CHECKING:
     from napari_octree.loading.client import LoaderClient
 
+SMALLEST_SLAB = 2**16
+"""Bytes; below, an upload's cost does not follow its size."""
+
 BrickId = tuple[SliceKey, ChunkKey]
 
 
@@ -244,8 +247,7 @@ class BrickFrame:
 
     def _slab_bytes(self) -> int:
         """A slab may take a frame's budget, not more."""
-        rate = self._budget.bytes_per_ms
-        return int(rate * self._budget.limit_ms) if rate else 2**20
+        return max(int(self._budget.bytes_per_ms * self._budget.limit_ms), SMALLEST_SLAB)
 
     def _continue(self) -> bool:
         """Send slabs of the current brick; False if the budget is spent before its end."""

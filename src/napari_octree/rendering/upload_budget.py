@@ -2,17 +2,21 @@
 
 Invariants: what is timed is the upload itself, flushed to GL (queueing costs nothing and proves
 nothing); a frame sends at least one tile, and otherwise starts an upload only if it is expected
-to end within the budget. The expected cost follows the measured bytes per millisecond. GUI
-thread only.
+to end within the budget. The expected cost follows the bytes per millisecond of late: their
+median, since now and then an upload waits for a busy processor, which says nothing of the next.
+A frame that takes longer than its budget and what one upload was expected to take is counted.
+GUI thread only.
 """
 
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable
+from statistics import median
 
-_SMOOTHING = 0.2
-"""Weight of the newest measurement of the rate."""
+_REMEMBERED = 15
+"""Uploads whose median rate is expected of the next."""
 
 
 class UploadBudget:
@@ -26,11 +30,12 @@ class UploadBudget:
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
         self._clock = clock
+        self._rates: deque[float] = deque(maxlen=_REMEMBERED)
         self._ms_per_byte = 0.0
         self._limit_ms = 0.0
         self._spent_ms = 0.0
         self._frame_uploads = 0
-        self._largest_ms = 0.0
+        self._expected_ms = 0.0
         self.uploads = 0
         self.upload_bytes = 0
         self.upload_ms = 0.0
@@ -57,7 +62,7 @@ class UploadBudget:
         self._limit_ms = limit_ms
         self._spent_ms = 0.0
         self._frame_uploads = 0
-        self._largest_ms = 0.0
+        self._expected_ms = 0.0
 
     def allows(self, nbytes: int) -> bool:
         """Whether an upload of `nbytes` may still start in this frame."""
@@ -67,18 +72,15 @@ class UploadBudget:
 
     def spend(self, upload: Callable[[], None], nbytes: int) -> None:
         """Run `upload` (which must reach GL before it returns) and count it."""
+        self._expected_ms = max(self._expected_ms, nbytes * self._ms_per_byte)
         start = self._clock()
         upload()
         took = (self._clock() - start) * 1e3
         self._spent_ms += took
         self._frame_uploads += 1
-        self._largest_ms = max(self._largest_ms, took)
         if nbytes:
-            rate = took / nbytes
-            if self._ms_per_byte:
-                self._ms_per_byte += _SMOOTHING * (rate - self._ms_per_byte)
-            else:
-                self._ms_per_byte = rate
+            self._rates.append(took / nbytes)
+            self._ms_per_byte = median(self._rates)
         self.uploads += 1
         self.upload_bytes += nbytes
         self.upload_ms += took
@@ -86,5 +88,5 @@ class UploadBudget:
     def end(self) -> None:
         """Close the frame."""
         self.longest_ms = max(self.longest_ms, self._spent_ms)
-        if self._spent_ms > self._limit_ms + self._largest_ms:
+        if self._spent_ms > self._limit_ms + self._expected_ms:
             self.over_budget += 1
