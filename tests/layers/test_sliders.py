@@ -117,6 +117,40 @@ def test_the_coarse_picture_comes_first(viewer, shown, read_log, pump_until, scr
     assert layer.wait_until_settled(30)
 
 
+def on_the_gpu(layer: OctreeImage) -> set[int]:
+    slots = layer._views[0]._layer_node.tiles.atlas.slots
+    return {slice_key.position(0) for slice_key, _ in slots}
+
+
+def test_the_frame_of_a_step_shows_the_coarse_picture_at_once(
+    viewer, shown, read_log, pump_until, screenshot
+) -> None:
+    layer = shown(slices=1)
+    viewer.dims.set_point(0, 8)
+    assert layer.wait_until_settled(30)
+    pump_until(lambda: {7, 9} <= on_the_gpu(layer))
+    read_log.hold()
+    for z in (9, 8, 7):
+        viewer.dims.set_point(0, z)
+        assert screenshot(viewer)[150, 200, 0] == 2 * z
+    read_log.release()
+
+
+def test_a_moving_slider_has_coarse_pictures_brought_before_it_comes(
+    viewer, shown, read_log, pump
+) -> None:
+    layer = shown(slices=1, delay_ms=3000)  # longer than all the steps take
+    before = len(read_log.reads)
+    for z in range(3, 13):
+        viewer.dims.set_point(0, z)
+        pump()
+    passed = planes_read(read_log, before)
+    assert max(z for _, z in passed) > 13
+    assert {level for level, _ in passed} == {"level 1"}
+    assert set(passed.values()) == {1}
+    assert layer.wait_until_settled(30)
+
+
 @pytest.mark.parametrize("order", [(0, 1, 2), (0, 2, 1), (1, 0, 2), (2, 1, 0)])
 def test_the_slider_of_any_axis(viewer, recording_array, read_log, pump_until, order) -> None:
     data = np.zeros((40, 300, 300), np.uint8)

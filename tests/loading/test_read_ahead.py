@@ -131,3 +131,22 @@ def test_a_failure_ahead_is_no_failed_tile(bench):
     b.executor.finish_all()
     assert client.failed == frozenset()
     assert take_all(client) == []
+
+
+def test_the_overview_of_a_slice_ahead_is_handed_out_and_not_awaited(bench, source):
+    b = bench(octree={"loaders": {0: {"delay_queue_ms": 100}}})
+    client = b.open()
+    ideal, ahead_of_it = request(source, 0, 0), request(source, 3, 4, tier=Tier.AHEAD)
+    client.replace([ideal, ahead_of_it, ahead(source, 0, 4)])
+    assert client.pending == 1
+    assert [read.region[0][0] for read in b.executor.reads] == [24], "it is not delayed"
+    b.executor.finish_all()
+    assert [tile.key for tile in take_all(client)] == [ahead_of_it.key]
+    assert client.pending == 1
+    # The slider has come: what was taken is not brought again, and the rest is awaited now.
+    client.replace([request(source, 3, 4, tier=Tier.OVERVIEW), request(source, 2, 2)])
+    assert client.pending == 1
+    b.clock.advance(1)
+    b.executor.finish_all()
+    assert client.pending == 0
+    assert len(take_all(client)) == 1

@@ -279,8 +279,7 @@ class LoaderMachine(RuleBasedStateMachine):
             tiles = user.client._list.tiles.values()
             unfinished = {Stage.LISTED, Stage.ADMITTED, Stage.ASSEMBLING}
             assert user.client.pending == sum(
-                tile.stage in unfinished and tile.request.tier is not Tier.PREFETCH
-                for tile in tiles
+                tile.stage in unfinished and tile.request.tier.awaited for tile in tiles
             )
             assert set(user.wishes) == {tile.request.key for tile in tiles}
             for tile in tiles:
@@ -301,7 +300,7 @@ class LoaderMachine(RuleBasedStateMachine):
         now = self.clock.time
         for user in self.opened:
             for tile in user.client._list.tiles.values():
-                if tile.stage is Stage.LISTED and tile.request.tier is not Tier.PREFETCH:
+                if tile.stage is Stage.LISTED and tile.request.tier.awaited:
                     assert tile.waiting
                     until = max(chunk.not_before for chunk in tile.chunks)
                     assert tile.since + 0.1 > now or until > now

@@ -67,13 +67,17 @@ def test_wishes_are_complete_ordered_and_without_duplicates(data):
         assert all(0 <= i < n for i, n in zip(wish.key.index, level.grid_shape, strict=True))
         assert wish.relative_level == wish.key.level - found.level
         assert wish.distance == pytest.approx(distance(octree, wish, view), abs=1e-6)
-        assert wish.slice_offset == 0 or wish.tier is Tier.PREFETCH
-        assert abs(wish.slice_offset) <= policy.slices
+        assert wish.slice_offset == 0 or wish.tier in (Tier.AHEAD, Tier.PREFETCH)
+        most = policy.most_ahead if wish.tier is Tier.AHEAD else policy.slices
+        assert abs(wish.slice_offset) <= most
+        if wish.tier is Tier.AHEAD:
+            assert wish.slice_offset
+            assert wish.key.level == octree.coarsest.index
     ideal = [w.distance for w in wishes if w.tier is Tier.IDEAL]
     assert ideal == sorted(ideal)
+    assert motion.scrolled or all(w.slice_offset == 0 for w in wishes)
     ahead = [w for w in wishes if w.tier is Tier.PREFETCH]
     assert len(ahead) <= np.ceil(policy.prefetch * len(found))
-    assert motion.scrolled or all(w.slice_offset == 0 for w in ahead)
 
 
 def overlapping(level, octree, found):
@@ -150,12 +154,35 @@ def test_scrolling_prefetches_slices_ahead_coarse_before_fine():
     motion = Motion(scroll=Velocity(4.0, 0.5), scrolled=True)
     found = intersect(LARGE, VIEW)
     wishes = wish_list(LARGE, found, PLAY, motion)
-    slices = [w for w in wishes if w.slice_offset]
+    slices = [w for w in wishes if w.slice_offset and w.tier is Tier.PREFETCH]
     assert {w.slice_offset for w in slices} == {1, 2, 3, 4}
     assert [w.slice_offset for w in slices] == sorted(w.slice_offset for w in slices)
     first = [w.relative_level for w in slices if w.slice_offset == 1]
     assert first == sorted(first, reverse=True)
     assert {w.key for w in slices if w.slice_offset == 1} >= set(found.chunks)
+
+
+def ahead_of(speed, **changes):
+    """Offsets of the slices whose overview is wished at a speed, in slices a second."""
+    motion = Motion(scroll=Velocity(speed, 0.0), scrolled=True)
+    policy = dataclasses.replace(EXPLORE, **changes)
+    wishes = wish_list(LARGE, intersect(LARGE, VIEW), policy, motion)
+    ahead = [w for w in wishes if w.tier is Tier.AHEAD]
+    seen = {w.key for w in wishes if w.tier is Tier.OVERVIEW and not w.slice_offset}
+    assert {w.key for w in ahead} <= seen
+    return list(dict.fromkeys(w.slice_offset for w in ahead))
+
+
+def test_overviews_are_there_before_a_moving_slider_is():
+    assert ahead_of(16.0) == [1, 2, 3, 4]
+    assert ahead_of(-8.0) == [-1, -2]
+    assert ahead_of(1000.0) == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert ahead_of(1.0) == [], "a single step may be the last"
+    assert ahead_of(16.0, slices=0) == [], "nothing is to be read ahead"
+
+
+def test_at_rest_the_overviews_of_the_next_slices_are_there():
+    assert ahead_of(0.0) == [1, -1]
 
 
 def test_slices_are_not_loaded_ahead_before_one_was_moved():

@@ -28,7 +28,7 @@ def arrange(client: ClientList, pools: LoaderPools) -> None:
         stage = tile.stage
         tile.lane = None
         if stage in UNFINISHED:
-            if not tile.request.only_ahead:
+            if tile.request.tier.awaited:
                 pending += 1
             if stage is Stage.ASSEMBLING:
                 continue

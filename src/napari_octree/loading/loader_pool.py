@@ -55,7 +55,7 @@ class LoaderPool:
         While the user moves even a fast source waits, and all wait longer: otherwise everything
         that is only passed would be read.
         """
-        if tier <= Tier.COVERAGE:
+        if tier <= Tier.COVERAGE or tier is Tier.AHEAD:
             return 0.0
         if not moving and latency_s is not None and latency_s < self.auto_sync_s:
             return 0.0

@@ -36,7 +36,8 @@ class TileRequest:
         that is uploaded: transpose, project, convert. Runs in a worker.
     tier, relative_level, distance
         As in `octree.Wish`; they choose the pool and the delay. A request of the tier PREFETCH
-        only brings its storage chunks into RAM: it is never assembled nor handed out.
+        only brings its storage chunks into RAM: it is never assembled nor handed out. Those of the
+        tiers AHEAD and PREFETCH are not awaited: a client is done without them.
     """
 
     key: Hashable

@@ -452,7 +452,8 @@ class Scheduler:
 
     @staticmethod
     def _finished(tile: Tile) -> None:
-        tile.client.pending -= 1
+        if tile.request.tier.awaited:
+            tile.client.pending -= 1
 
     def _ahead_done(self, tile: Tile) -> None:
         """Count a tile that is only read ahead as done once no chunk of it is to come."""

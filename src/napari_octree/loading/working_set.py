@@ -262,7 +262,7 @@ class ClientList:
         self.staged: list[Tile] = []
         """Heap of finished tiles; some may have left the list."""
         self.pending = 0
-        """Unfinished tiles, those only prefetched not counted."""
+        """Unfinished tiles that the present view awaits."""
         self.failed: set[object] = set()
 
 

@@ -38,8 +38,16 @@ class Tier(IntEnum):
     """A coarser stand-in for ideal chunks: one covers 4, 16 or 64 of them."""
     IDEAL = 2
     """A chunk that the view shows at about one texel per screen pixel."""
-    PREFETCH = 3
+    AHEAD = 3
+    """The coarsest level of a slice that the slider is about to reach: nobody waits for it, but
+    the step is to find it on the GPU."""
+    PREFETCH = 4
     """A chunk that the next move of the user is likely to show."""
+
+    @property
+    def awaited(self) -> bool:
+        """Whether the present view is not complete without it."""
+        return self <= Tier.IDEAL
 
 
 class Wish(NamedTuple):

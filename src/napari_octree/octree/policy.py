@@ -34,6 +34,11 @@ class Policy:
         Whether the next finer and coarser levels may be prefetched.
     slices : int
         Neighbouring slices (each way along the axis last moved) that may be prefetched.
+    ahead_s : float
+        While a slider moves, the overviews of the slices that it will reach in so many seconds
+        are loaded before its turn comes to them: longer than a usual read takes.
+    most_ahead : int
+        Of them at most so many.
     prefetch : float
         Most prefetch wishes, as a fraction of the ideal tiles: by default enough for two slices
         with their coverage, or for the ring.
@@ -53,6 +58,8 @@ class Policy:
     ring: int = 1
     neighbour_levels: bool = True
     slices: int = 2
+    ahead_s: float = 0.25
+    most_ahead: int = 8
     prefetch: float = 2.5
     probable: float = 0.05
     horizon_s: float = 0.5
@@ -73,5 +80,7 @@ PLAY = Policy(
 )
 """For playing a time or z axis: keep up with it, coarser first, and load slices ahead."""
 
-QUALITY = Policy("quality", coverage=(), ring=0, neighbour_levels=False, slices=0, prefetch=0.0)
+QUALITY = Policy(
+    "quality", coverage=(), ring=0, neighbour_levels=False, slices=0, most_ahead=0, prefetch=0.0
+)
 """For screenshots and careful looks: the ideal tiles at once, nothing on the way or ahead."""

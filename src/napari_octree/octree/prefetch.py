@@ -157,6 +157,20 @@ def likely_slices(policy: Policy, motion: Motion) -> list[tuple[int, float]]:
     return sorted(likely, key=lambda pair: -pair[1])
 
 
+def slices_ahead(policy: Policy, motion: Motion) -> list[int]:
+    """List the slices whose overview is to be there when the slider comes, the next one first.
+
+    While it moves those that it passes soon; while it rests those that the next step may show.
+    """
+    if not (motion.scrolled and policy.slices):
+        return []
+    way = motion.scroll.mean * policy.ahead_s
+    if way:
+        number = min(round(abs(way)), policy.most_ahead)
+        return [n if way > 0 else -n for n in range(1, number + 1)]
+    return [offset for offset, _ in likely_slices(policy, motion)][: policy.most_ahead]
+
+
 def _slices(
     intersection: OctreeIntersection,
     coverage: Sequence[tuple[OctreeLevel, IntArray]],

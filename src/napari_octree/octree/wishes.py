@@ -1,9 +1,9 @@
 """What should be loaded for a view, in order.
 
 Invariants: pure; no chunk (of a slice) is wished twice; tiers never mix (overview, coverage,
-ideal, prefetch); equal input gives an equal list; its length is bounded by a multiple of the
-visible tiles. Whether a chunk is resident already is not asked: the list is also the
-working set, and whoever loads leaves out what is there.
+ideal, ahead, prefetch); equal input gives an equal list; its length is bounded by a multiple of
+the visible tiles. Whether a chunk is resident already is not asked: the list is also the working
+set, and whoever loads leaves out what is there.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from napari_octree.octree.motion import AT_REST, Motion
 from napari_octree.octree.octree import Octree
 from napari_octree.octree.policy import EXPLORE, Policy
 from napari_octree.octree.polygon import distances
-from napari_octree.octree.prefetch import Candidates, prefetch_candidates
+from napari_octree.octree.prefetch import Candidates, prefetch_candidates, slices_ahead
 
 
 def wish_list(
@@ -47,8 +47,8 @@ def wish_list(
     -------
     tuple of Wish
         The overview (what is in view of the coarsest level, then the rest of it if it is
-        small); coverage levels in the policy's order; the ideal tiles; prefetch by falling
-        probability. Within a level from the focus outward.
+        small); coverage levels in the policy's order; the ideal tiles; the overview of slices
+        ahead; prefetch by falling probability. Within a level from the focus outward.
     """
     ideal, overview = intersection.octree_level, octree.coarsest
     seen = intersection.row_bounds
@@ -60,25 +60,30 @@ def wish_list(
             if ideal.index + above < overview.index
         )
     ]
-    wishes = _around_focus(
-        intersection, overview, project(overview, seen, octree.slack), Tier.OVERVIEW
-    )
+    overview_tiles = project(overview, seen, octree.slack)
+    visible_overview = _around_focus(intersection, overview, overview_tiles, Tier.OVERVIEW)
+    wishes = visible_overview
     if len(wishes) < math.prod(overview.grid_shape) <= policy.max_overview_tiles:
         visible = {wish.key for wish in wishes}
         whole = np.argwhere(np.ones(overview.grid_shape))
         rest = _around_focus(intersection, overview, whole, Tier.OVERVIEW)
-        wishes += [wish for wish in rest if wish.key not in visible]
+        wishes = wishes + [wish for wish in rest if wish.key not in visible]
     for level, tiles in coverage:
-        wishes += _around_focus(intersection, level, tiles, Tier.COVERAGE)
-    ideals, ahead = [], []
+        wishes = wishes + _around_focus(intersection, level, tiles, Tier.COVERAGE)
+    ideals, later = [], []
     if ideal is not overview:
         ideals = _around_focus(intersection, ideal, intersection.tiles, Tier.IDEAL)
+    ahead = [
+        wish._replace(tier=Tier.AHEAD, slice_offset=offset)
+        for offset in slices_ahead(policy, motion)
+        for wish in visible_overview
+    ]
     candidates = list(prefetch_candidates(octree, intersection, coverage, policy, motion))
     if candidates:
         # No candidate of this slice is an ideal tile: only the coarser wishes can name it already.
         most = math.ceil(policy.prefetch * len(intersection.tiles))
-        ahead = _most_probable(intersection, candidates, policy, most, wishes)
-    return (*wishes, *ideals, *ahead)
+        later = _most_probable(intersection, candidates, policy, most, [*wishes, *ahead])
+    return (*wishes, *ideals, *ahead, *later)
 
 
 def _around_focus(
@@ -128,5 +133,5 @@ def _most_probable(
         distance[order].tolist(),
         offset[order].tolist(),
     )
-    known = {wish.key for wish in wished}
-    return [wish for wish in ahead if wish.slice_offset or wish.key not in known][:most]
+    known = {(wish.key, wish.slice_offset) for wish in wished}
+    return [wish for wish in ahead if (wish.key, wish.slice_offset) not in known][:most]

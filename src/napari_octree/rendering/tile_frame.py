@@ -257,6 +257,8 @@ class TileFrame:
             if of_slice is None:  # beyond the data
                 continue
             key = (of_slice.key, wish.key)
+            if wish.tier is Tier.AHEAD and 2 * len(self._protected) > slots.capacity:
+                continue
             if wish.tier is not Tier.PREFETCH:
                 self._protected.add(key)
             if self._hasty and wish.tier is not Tier.OVERVIEW:
