@@ -11,7 +11,6 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
 
 import napari
 import numpy as np
@@ -102,16 +101,17 @@ def python_per_frame(scene: Scene, seconds: float) -> dict[str, float]:
     """What a frame's own work takes: nothing changed; and panned by a tile, all resident."""
     config = OctreeConfig(octree={"tile_size": 64})
     layer = scene.show(OctreeImage([image()], config=config, contrast_limits=(0, 65535)))
-    view = layer._views[0]
+    view = layer._views[0]._tiles
     took: list[float] = []
-    prepare = view._prepare
+    prepare = view.prepare
 
-    def timed(node: Any) -> None:
+    def timed(now: float) -> bool:
         start = time.perf_counter()
-        prepare(node)
+        moved = prepare(now)
         took.append((time.perf_counter() - start) * 1e3)
+        return moved
 
-    view._prepare = timed
+    view.prepare = timed
 
     def median(before: Callable[[int], None]) -> float:
         took.clear()

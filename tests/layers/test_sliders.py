@@ -160,7 +160,7 @@ def test_the_slider_of_any_axis(viewer, recording_array, read_log, pump_until, o
     for position in (10, 11, 12):
         viewer.dims.set_point(axis, position)
         assert layer.wait_until_settled(30)
-    assert layer._views[0]._motion.axis == axis
+    assert layer._views[0]._tiles.tracked.scroll_axis == axis
     assert layer.octree_slice.key.position(axis) == 12
 
 

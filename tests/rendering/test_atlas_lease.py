@@ -18,7 +18,7 @@ def levels(side: int = 2048) -> list[np.ndarray]:
 
 
 def atlas(layer: OctreeImage) -> Any:
-    return layer._views[0]._layer_node.tiles.atlas
+    return layer._views[0]._tiles.node.atlas
 
 
 def resize(viewer: Any, pump_until: Any, width: int, height: int) -> None:
@@ -80,7 +80,7 @@ def test_another_atlas_blanks_nothing(settled, viewer, screenshot, pump) -> None
     assert max(replace_atlas(settled, look)) == 0
     assert shown.count(before) > 1  # the former one was drawn for a while
     assert shown[-1] is not before
-    assert settled._views[0]._lease.nbytes == atlas(settled).nbytes
+    assert settled._views[0]._tiles.lease.nbytes == atlas(settled).nbytes
 
 
 def test_at_once_it_would_blank(settled, viewer, screenshot, pump, monkeypatch) -> None:
@@ -104,10 +104,10 @@ def test_shrinking_gives_memory_back(make_viewer, pump_until, small_start) -> No
     viewer = make_viewer((300, 400))
     layer = viewer.add_layer(OctreeImage(levels(), config=SMALL_TILES))
     assert layer.wait_until_settled(30)
-    large = layer._views[0]._lease.nbytes
+    large = layer._views[0]._tiles.lease.nbytes
     resize(viewer, pump_until, 60, 60)
     assert layer.wait_until_settled(30)
-    pump_until(lambda: layer._views[0]._lease.nbytes < large)
+    pump_until(lambda: layer._views[0]._tiles.lease.nbytes < large)
     assert layer.wait_until_settled(30)
 
 
@@ -134,7 +134,7 @@ def test_a_canvas_that_needs_more_than_there_is_gets_coarser_tiles(make_viewer) 
     viewer.scene.camera.zoom = 1.3
     assert layer.wait_until_settled(60)
     assert layer.data_level > 0
-    assert layer._views[0]._lease.nbytes <= 2**20
+    assert layer._views[0]._tiles.lease.nbytes <= 2**20
 
 
 def test_what_a_viewer_goes_through(viewer, screenshot, pump, look_at) -> None:

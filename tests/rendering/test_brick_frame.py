@@ -118,10 +118,9 @@ class Setting:
         self.slice = make_slice()
         self.ms_per_send = 1.0
         self.frame = BrickFrame(
-            self.client,
+            self.client,  # type: ignore[arg-type]
             OctreeConfig(),
-            UploadBudget(lambda: self.now),
-            self.send,  # type: ignore[arg-type]
+            UploadBudget(self.send, lambda: self.now),
         )
 
     def send(self) -> None:

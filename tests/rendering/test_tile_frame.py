@@ -107,7 +107,7 @@ class Setting:
         self.client, self.atlas, self.slice = Client(), Atlas(side), octree_slice()
         self.now = 0.0
         self.frame = TileFrame(
-            self.client, OctreeConfig(), UploadBudget(lambda: self.now), self.send
+            self.client, OctreeConfig(), UploadBudget(self.send, lambda: self.now)
         )
 
     def send(self) -> None:

@@ -43,7 +43,7 @@ def test_a_frame_exceeds_its_budget_by_one_tile_at_most(
     limit: float, frames: list[list[float]]
 ) -> None:
     clock = Clock()
-    budget = UploadBudget(clock)
+    budget = UploadBudget(lambda: None, clock)
     for costs in frames:
         before = clock.now
         sent = frame(budget, clock, limit, costs)
@@ -53,7 +53,7 @@ def test_a_frame_exceeds_its_budget_by_one_tile_at_most(
 
 def test_a_frame_that_takes_longer_than_could_be_expected_is_counted() -> None:
     clock = Clock()
-    budget = UploadBudget(clock)
+    budget = UploadBudget(lambda: None, clock)
     frame(budget, clock, 5.0, [0.4] * 40)
     frame(budget, clock, 0.3, [0.4] * 40)  # one tile, whatever the budget
     assert budget.over_budget == 0
@@ -64,7 +64,7 @@ def test_a_frame_that_takes_longer_than_could_be_expected_is_counted() -> None:
 
 def test_one_upload_that_waited_does_not_slow_down_the_next() -> None:
     clock = Clock()
-    budget = UploadBudget(clock)
+    budget = UploadBudget(lambda: None, clock)
     frame(budget, clock, 5.0, [0.4] * 40)
     frame(budget, clock, 5.0, [0.4, 122.0])
     assert frame(budget, clock, 5.0, [0.4] * 40) == 12
@@ -72,14 +72,14 @@ def test_one_upload_that_waited_does_not_slow_down_the_next() -> None:
 
 def test_a_tile_that_costs_more_than_the_budget_still_goes() -> None:
     clock = Clock()
-    budget = UploadBudget(clock)
+    budget = UploadBudget(lambda: None, clock)
     assert frame(budget, clock, 1.0, [50.0, 50.0]) == 1
     assert frame(budget, clock, 1.0, [50.0, 50.0]) == 1
 
 
 def test_the_budget_learns_the_rate() -> None:
     clock = Clock()
-    budget = UploadBudget(clock)
+    budget = UploadBudget(lambda: None, clock)
     frame(budget, clock, 5.0, [0.4] * 40)
     assert frame(budget, clock, 5.0, [0.4] * 40) == 12
     assert abs(budget.bytes_per_ms - 2500) < 1
@@ -91,7 +91,7 @@ def test_the_budget_learns_the_rate() -> None:
 
 def test_counts() -> None:
     clock = Clock()
-    budget = UploadBudget(clock)
+    budget = UploadBudget(lambda: None, clock)
     frame(budget, clock, 3.0, [1.0, 1.0])
     assert (budget.uploads, budget.upload_bytes) == (2, 2000)
     assert abs(budget.upload_ms - 2.0) < 1e-9

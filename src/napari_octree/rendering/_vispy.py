@@ -32,6 +32,7 @@ __all__ = [
     "GPUScaledTexture2D",
     "GPUScaledTexture3D",
     "ScalarFieldLayerNode",
+    "TileMatrices",
     "VispyImageLayer",
     "Volume",
     "clamped_filters",
@@ -43,9 +44,9 @@ __all__ = [
     "flush",
     "get_max_texture_sizes",
     "image_templates",
-    "node_matrices",
     "register_visual_class",
     "share_queue",
+    "tile_matrices",
     "upload",
     "viewbox_of",
     "viewport_size",
@@ -91,8 +92,23 @@ def _camera_matrix(viewbox: ViewBox) -> np.ndarray:
     return matrix
 
 
-def node_matrices(node: Node) -> tuple[np.ndarray, np.ndarray, tuple[float, float], float]:
-    """Where a 2-D node's points go.
+class TileMatrices(NamedTuple):
+    """Where the points of a 2-D node go; see `tile_matrices`."""
+
+    to_viewbox: np.ndarray
+    to_render: np.ndarray
+    size: tuple[float, float]
+    pixel_scale: float
+
+    @property
+    def pixel_size(self) -> tuple[float, float]:
+        """Length (x, y) of a framebuffer pixel in node coordinates."""
+        x, y = 1 / (np.linalg.norm(self.to_viewbox[:2, :2], axis=1) * self.pixel_scale)
+        return float(x), float(y)
+
+
+def tile_matrices(node: Node) -> TileMatrices:
+    """Where the points of a node in a 2-D view go.
 
     Parameters
     ----------
@@ -118,13 +134,12 @@ def node_matrices(node: Node) -> tuple[np.ndarray, np.ndarray, tuple[float, floa
         to_scene = to_scene @ _matrix(step.transform)
         step = step.parent
     to_viewbox = to_scene @ _camera_matrix(viewbox)
-    transforms = node.transforms
     to_document = _matrix(viewbox.node_transform(node.document_node))
-    document_to_render = _matrix(transforms.get_transform("document", "render"))
+    document_to_render = _matrix(node.transforms.get_transform("document", "render"))
     canvas = node.canvas
     pixel_scale = float(canvas.pixel_scale) if canvas is not None else 1.0
     width, height = viewbox.rect.size
-    return (
+    return TileMatrices(
         to_viewbox,
         to_viewbox @ to_document @ document_to_render,
         (float(width), float(height)),

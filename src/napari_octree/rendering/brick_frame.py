@@ -10,7 +10,7 @@ knows napari: the atlas, the loader's client and the layer's slice are handed in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
@@ -80,21 +80,12 @@ class BrickFrame:
     client : LoaderClient
     config : OctreeConfig
     budget : UploadBudget
-    send : callable
-        Makes GL carry out what has been queued (and so cost its time).
     """
 
-    def __init__(
-        self,
-        client: LoaderClient,
-        config: OctreeConfig,
-        budget: UploadBudget,
-        send: Callable[[], None],
-    ) -> None:
+    def __init__(self, client: LoaderClient, config: OctreeConfig, budget: UploadBudget) -> None:
         self._client = client
         self._config = config
         self._budget = budget
-        self._send = send
         self._atlas: TextureAtlas3D | None = None
         self._slice: OctreeSlice | None = None
         self._planned: tuple[VolumeView, int | None] | None = None
@@ -256,8 +247,6 @@ class BrickFrame:
         assert atlas is not None
         data = upload.tile.data
         assert data is not None
-        if not self._budget.started:
-            self._send()  # what others have queued is not the bricks' cost
         while upload.waiting is not None:
             planes, nbytes = upload.waiting
             if not self._budget.allows(nbytes):
@@ -265,7 +254,6 @@ class BrickFrame:
 
             def put() -> None:
                 atlas.write(upload.slot, data, planes)  # noqa: B023
-                self._send()
 
             self._budget.spend(put, nbytes)
             upload.waiting = next(upload.slabs, None)

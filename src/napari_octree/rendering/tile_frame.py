@@ -10,7 +10,6 @@ here knows napari: the atlas, the loader's client and the layer's slice are hand
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
@@ -58,21 +57,12 @@ class TileFrame:
     client : LoaderClient
     config : OctreeConfig
     budget : UploadBudget
-    send : callable
-        Makes GL carry out what has been queued (and so cost its time).
     """
 
-    def __init__(
-        self,
-        client: LoaderClient,
-        config: OctreeConfig,
-        budget: UploadBudget,
-        send: Callable[[], None],
-    ) -> None:
+    def __init__(self, client: LoaderClient, config: OctreeConfig, budget: UploadBudget) -> None:
         self._client = client
         self._config = config
         self._budget = budget
-        self._send = send
         self._atlas: TextureAtlas2D | None = None  # the one that is filled
         self._stand_in: TextureAtlas2D | None = None  # the one that is drawn until then
         self._stand_in_resident: dict[int, set[ChunkKey]] = {}
@@ -301,14 +291,11 @@ class TileFrame:
                 changed = True
                 continue
             self._failed.discard(key)
-            if not changed:
-                self._send()  # what others have queued is not the tiles' cost
             data, complete = tile.data, tile.complete
 
             def put() -> None:
                 _, evicted = atlas.add(key, data, complete, self._protected)  # noqa: B023
                 self._move(key, evicted)  # noqa: B023
-                self._send()
 
             budget.spend(put, data.nbytes)
             changed = True

@@ -24,11 +24,16 @@ class UploadBudget:
 
     Parameters
     ----------
+    send : callable
+        Makes GL carry out what has been queued (and so cost its time).
     clock : callable
         Seconds; replaced in tests.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+    def __init__(
+        self, send: Callable[[], None], clock: Callable[[], float] = time.perf_counter
+    ) -> None:
+        self._send = send
         self._clock = clock
         self._rates: deque[float] = deque(maxlen=_REMEMBERED)
         self._ms_per_byte = 0.0
@@ -52,11 +57,6 @@ class UploadBudget:
         """What the current frame may spend."""
         return self._limit_ms
 
-    @property
-    def started(self) -> bool:
-        """Something has been sent in the current frame."""
-        return self._frame_uploads > 0
-
     def begin(self, limit_ms: float) -> None:
         """Start a frame with `limit_ms` to spend."""
         self._limit_ms = limit_ms
@@ -71,10 +71,13 @@ class UploadBudget:
         return self._spent_ms + nbytes * self._ms_per_byte <= self._limit_ms
 
     def spend(self, upload: Callable[[], None], nbytes: int) -> None:
-        """Run `upload` (which must reach GL before it returns) and count it."""
+        """Run `upload`, send what it has queued, and count it."""
+        if not self._frame_uploads:
+            self._send()  # what others have queued is not the uploads' cost
         self._expected_ms = max(self._expected_ms, nbytes * self._ms_per_byte)
         start = self._clock()
         upload()
+        self._send()
         took = (self._clock() - start) * 1e3
         self._spent_ms += took
         self._frame_uploads += 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -66,8 +66,8 @@ class VolumeDrawing:
     ) -> None:
         self.layer = layer
         self.client = client
-        self.budget = UploadBudget()
-        self.frame = BrickFrame(client, layer.config, self.budget, self._send)
+        self.budget = UploadBudget(self._send)
+        self.frame = BrickFrame(client, layer.config, self.budget)
         self.quality = MotionQuality()
         self._texels = texels
         self._max_side = max_side
@@ -80,8 +80,8 @@ class VolumeDrawing:
 
     # ------------------------------------------------------------------- frame
 
-    def prepare(self) -> bool:
-        """Do a frame's work, inside the draw.
+    def prepare(self, now: float) -> bool:
+        """Do a frame's work, inside the draw, at `now` (seconds).
 
         Returns
         -------
@@ -93,7 +93,7 @@ class VolumeDrawing:
         view = self._view(octree_slice)
         moving = view is not None and self._drawn_view is not None and view != self._drawn_view
         self._drawn_view = view
-        self._began_s = time.perf_counter()
+        self._began_s = now
         self.frames += 1
         if octree_slice is not None:
             self._keep_atlas(octree_slice)
@@ -240,3 +240,28 @@ class VolumeDrawing:
     def settled(self) -> bool:
         """Every selected brick of what the camera shows now is drawn, in full quality."""
         return self.frame.settled and self.quality.current == FULL and self.is_current
+
+    @property
+    def stuck(self) -> bool:
+        """Not settled, and nothing more will come by itself."""
+        return self.frame.stuck and self.is_current
+
+    @property
+    def whole(self) -> bool:
+        """Nothing that is shown stands in for something else."""
+        return self.frame.settled
+
+    @property
+    def moving(self) -> bool:
+        """The camera is being moved right now."""
+        return self.client.moving
+
+    @property
+    def state(self) -> tuple[Any, ...]:
+        """Changes whenever the layer should be told."""
+        return (self.frame.progress, self.settled)
+
+    @property
+    def rest_ms(self) -> int:
+        """How long the camera has to stand still before it is at rest."""
+        return self.quality.rest_ms

@@ -1,0 +1,218 @@
+"""TileDrawing: the 2-D half of how one viewer draws one `OctreeImage`.
+
+Invariants: as `octree_layer` says of a frame: its work is done in the draw itself, nothing raises
+there that the caller does not catch, and another frame is asked for only while something is
+left to do. Holds no atlas before the first 2-D frame, nor after `leave`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_octree.layers.octree_image import OctreeImage
+from napari_octree.layers.octree_slice import OctreeSlice
+from napari_octree.rendering import _vispy
+from napari_octree.rendering.atlas_lease import AtlasLease
+from napari_octree.rendering.quads import no_quads
+from napari_octree.rendering.texture_atlas_2d import TextureAtlas2D
+from napari_octree.rendering.texture_encoding import TextureEncoding, encoding_for_limits
+from napari_octree.rendering.tile_frame import TileFrame
+from napari_octree.rendering.tiled_image import TiledImage, TiledImageVisual
+from napari_octree.rendering.tracked_view import TrackedView
+from napari_octree.rendering.upload_budget import UploadBudget
+
+if TYPE_CHECKING:
+    from napari_octree.loading.client import LoaderClient
+
+FORMER_OPACITY = 0.4
+"""Of a slice that is kept until the new one can be shown: it must not pass for the new one."""
+
+FILTER_TEXELS = {"nearest": 0.0, "linear": 0.5}
+"""How far an interpolation looks around a pixel; 4 for vispy's kernels."""
+
+
+class TileDrawing:
+    """The node, the atlas and the frames of a layer's 2-D view.
+
+    Parameters
+    ----------
+    layer : OctreeImage
+    texels : TextureEncoding
+    client : LoaderClient
+        Of its own.
+    on_prepare : callable
+        Called first in every draw of the node.
+    max_side : int
+        GL's limit of texels per axis.
+    """
+
+    def __init__(
+        self,
+        layer: OctreeImage,
+        texels: TextureEncoding,
+        client: LoaderClient,
+        on_prepare: Callable[[TiledImageVisual], None],
+        max_side: int,
+    ) -> None:
+        self.layer = layer
+        self.client = client
+        self.budget = UploadBudget(self._send)
+        self.frame = TileFrame(client, layer.config, self.budget)
+        self.tracked = TrackedView()
+        self.lease = AtlasLease(self.frame, layer.config, max_side)
+        self._plain = self._encoding = texels
+        self._allocated: TextureAtlas2D | None = None
+        self._frozen_level: int | None = None
+        self.frames = 0
+        self.node = TiledImage(texels, (1, 1), on_prepare)
+
+    # ------------------------------------------------------------------- frame
+
+    def prepare(self, now: float) -> bool:
+        """Do a frame's work, inside the draw, at `now` (seconds).
+
+        Returns
+        -------
+        bool
+            Whether the view has changed: until `rest` is called it counts as moving.
+        """
+        node, frame, display = self.node, self.frame, self.layer.display
+        matrices = _vispy.tile_matrices(node)
+        octree_slice = self._slice()
+        moved = self.tracked.see(matrices, octree_slice, display.track_view, now)
+        self.client.moving = self.tracked.rushing
+        self.frames += 1
+        reach, former = self._filter_reach, node.atlas
+        atlas = self.lease.keep(node, self._encoding, reach, matrices.size, matrices.pixel_scale)
+        render = self.layer.config.render
+        frame.former.keep = display.keep_slice
+        changed = frame.prepare(
+            atlas,
+            octree_slice,
+            self.tracked.view,
+            render.upload_ms_moving if self.moving else render.upload_ms,
+            self._level_lock(),
+            reach,
+            self.tracked.scroll_axis,
+            self.moving,
+        )
+        if atlas is not self._allocated:
+            # GL makes room when it is told to, not when it is asked: now, while tiles are read.
+            self._allocated = atlas
+            self._send()
+        self.lease.show()
+        opacity = self.layer.opacity * (FORMER_OPACITY if frame.former.shown else 1.0)
+        if node.opacity != opacity:
+            node.opacity = opacity
+        if node.atlas is not former:
+            self._place_limits()
+        if changed:
+            node.set_quads(frame.quads or no_quads())
+        node.set_matrix(matrices.to_render)
+        if self.tracked.view is not None:
+            grid = matrices.pixel_size if display.show_grid else (0.0, 0.0)
+            node.set_overlays(display.tint_levels, grid)
+        return moved
+
+    def rest(self) -> bool:
+        """The view stands still. Returns whether to draw again, for what was left out so far."""
+        self.client.moving = False
+        self.frame.rest(self.tracked.rest())
+        return not self.frame.settled
+
+    def leave(self) -> None:
+        """Another dimension is shown: want nothing, hold nothing."""
+        self.frame.prepare(self.node.atlas, None, None, 0.0)
+        self.tracked.rest()
+        self.client.moving = False
+        self.lease.release()
+
+    def close(self) -> None:
+        """Stop loading and let go of the GPU's memory."""
+        self.client.close()
+        self.lease.release()
+
+    def _slice(self) -> OctreeSlice | None:
+        return self.layer.octree_slice if self._displayed else None
+
+    @property
+    def _displayed(self) -> bool:
+        return bool(self.layer._slice_input.ndisplay == 2)
+
+    @property
+    def _filter_reach(self) -> float:
+        """How many texels around a pixel the interpolation looks at."""
+        if self.layer.interpolation2d == "custom":
+            return max(self.layer.custom_interpolation_kernel_2d.shape) / 2
+        return FILTER_TEXELS.get(self.layer.interpolation2d, 4.0)
+
+    def _level_lock(self) -> int | None:
+        """The level to show whatever the zoom, if any."""
+        layer = self.layer
+        if not layer.display.freeze_level or layer.locked_data_level is not None:
+            self._frozen_level = None
+            return layer.locked_data_level
+        if self._frozen_level is None and self.frame.plans:
+            self._frozen_level = self.frame.level
+        return self._frozen_level
+
+    def set_limits(self) -> None:
+        """Hand the contrast limits to the shader; where float32 needs it, have other texels."""
+        limits = self.layer.contrast_limits
+        self._encoding = encoding_for_limits(self._plain, limits, self._encoding)
+        self._place_limits()
+
+    def _place_limits(self) -> None:
+        largest = float(np.finfo(np.float32).max) / 8
+        limits = self.node.atlas.encoding.texel_limits(self.layer.contrast_limits)
+        low, high = np.clip(limits, -largest, largest)
+        self.node.clim = float(low), float(high)
+
+    def _send(self) -> None:
+        _vispy.flush(self.node.canvas.context)
+
+    # ------------------------------------------------------------------- state
+
+    @property
+    def is_current(self) -> bool:
+        """Whether what was drawn last is what the camera shows now."""
+        if not self._displayed:
+            return True
+        if not self.frames or _vispy.viewbox_of(self.node) is None:
+            return False
+        return self.tracked.is_current(
+            _vispy.tile_matrices(self.node), self._slice(), self.layer.display.track_view
+        )
+
+    @property
+    def settled(self) -> bool:
+        """Every ideal tile of what the camera shows now is drawn."""
+        return not self._displayed or (self.frame.settled and self.is_current)
+
+    @property
+    def stuck(self) -> bool:
+        """Not settled, and nothing more will come by itself."""
+        return self.frame.stuck and self.is_current
+
+    @property
+    def whole(self) -> bool:
+        """Nothing that is shown stands in for something else."""
+        return self.frame.complete
+
+    @property
+    def moving(self) -> bool:
+        """The view is being moved right now."""
+        return self.tracked.moving
+
+    @property
+    def rest_ms(self) -> int:
+        """How long the view has to stand still before it is at rest."""
+        return self.tracked.rest_ms
+
+    @property
+    def state(self) -> tuple[Any, ...]:
+        """Changes whenever the layer should be told."""
+        return (self.frame.progress, self.frame.settled, self.tracked.view)

@@ -1,0 +1,138 @@
+"""TrackedView: what one viewer shows of one layer in 2-D, and how it moves.
+
+Invariants: GUI thread only; `view` is what the frame before showed, with the motion that led
+there; a view that has not changed stays the same object, and finding that out inverts no matrix.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from napari_octree.layers.octree_slice import OctreeSlice
+from napari_octree.layers.slice_key import SliceKey
+from napari_octree.octree.motion import AT_REST, Motion
+from napari_octree.octree.view import View
+from napari_octree.rendering._vispy import TileMatrices
+from napari_octree.rendering.view_2d import view_from_matrix
+from napari_octree.rendering.view_motion import ViewMotion
+
+RUSH_OCTAVES, RUSH_WIDTHS = 0.5, 5.0
+"""Faster than this, per second, tiles leave the view before they were worth a read."""
+
+REST_MS, MOST_REST_MS = 50, 200
+"""The view counts as moving until it has stood still for two frames, within these limits."""
+
+
+class TrackedView:
+    """The views of one frame after the other."""
+
+    def __init__(self) -> None:
+        self.view: View | None = None
+        self.moving = False
+        self.rushing = False
+        self.rest_ms = REST_MS
+        self._moved_s = 0.0
+        self._motion = ViewMotion()
+        self._slice_key: SliceKey | None = None
+        self._source: tuple[object, ...] = ()
+
+    @property
+    def scroll_axis(self) -> int | None:
+        """The data axis whose slider was moved last."""
+        return self._motion.axis
+
+    def see(
+        self, matrices: TileMatrices, octree_slice: OctreeSlice | None, track: bool, now: float
+    ) -> bool:
+        """Take in what a frame shows.
+
+        Parameters
+        ----------
+        matrices : TileMatrices
+        octree_slice : OctreeSlice or None
+            None: outside the data, or not in 2-D.
+        track : bool
+            Whether the camera is followed; if not, the region of the frame before is kept.
+        now : float
+            Seconds.
+
+        Returns
+        -------
+        bool
+            Whether it is another view than that of the frame before.
+        """
+        view, former = self._find(matrices, octree_slice, track), self.view
+        moved = (
+            view is not None
+            and octree_slice is not None
+            and (former is None or not _same(view, former))
+        )
+        if moved:
+            assert view is not None
+            assert octree_slice is not None
+            before = self._slice_key or octree_slice.key
+            self._slice_key = octree_slice.key
+            motion = self._motion.observe(view, octree_slice.key, before, now)
+            view = replace(view, motion=motion)
+            self.moving = former is not None
+            self.rushing = self.moving and _rushes(motion, matrices)
+            # A slow frame must not pass for standing still.
+            self.rest_ms = int(min(max(2e3 * (now - self._moved_s), REST_MS), MOST_REST_MS))
+            self._moved_s = now
+        self.view = view
+        followed = track and octree_slice is not None
+        self._source = _source(matrices, octree_slice) if followed else ()
+        return moved
+
+    def is_current(
+        self, matrices: TileMatrices, octree_slice: OctreeSlice | None, track: bool
+    ) -> bool:
+        """Whether the frame before showed what one drawn now would show."""
+        view = self._find(matrices, octree_slice, track)
+        if view is None or self.view is None:
+            return view is self.view
+        return _same(view, self.view)
+
+    def rest(self) -> Motion:
+        """The view has stood still; returns its motion from now on."""
+        self.moving = self.rushing = False
+        motion = self._motion.rest()
+        if self.view is not None:
+            self.view = replace(self.view, motion=motion)
+        return motion
+
+    def _find(
+        self, matrices: TileMatrices, octree_slice: OctreeSlice | None, track: bool
+    ) -> View | None:
+        if octree_slice is None:
+            return None
+        if not track and self.view is not None:
+            return replace(self.view, slice=octree_slice.key)
+        if _source(matrices, octree_slice) == self._source:
+            return self.view
+        return view_from_matrix(
+            matrices.to_viewbox,
+            matrices.size,
+            matrices.pixel_scale,
+            slice_key=octree_slice.key,
+            motion=self.view.motion if self.view is not None else AT_REST,
+        )
+
+
+def _source(matrices: TileMatrices, octree_slice: OctreeSlice | None) -> tuple[object, ...]:
+    """What a view follows from."""
+    to_viewbox, _, size, pixel_scale = matrices
+    return (to_viewbox.tobytes(), size, pixel_scale, octree_slice)
+
+
+def _same(view: View, other: View) -> bool:
+    return view.corners == other.corners and view.slice == other.slice
+
+
+def _rushes(motion: Motion, matrices: TileMatrices) -> bool:
+    """Whether tiles come and go too quickly to be worth loading on the way."""
+    widths_per_s = max(
+        abs(speed.mean) / (length * matrices.pixel_scale)
+        for speed, length in zip(motion.pan, reversed(matrices.size), strict=True)
+    )
+    return abs(motion.zoom.mean) > RUSH_OCTAVES or widths_per_s > RUSH_WIDTHS
