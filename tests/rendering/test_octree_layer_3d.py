@@ -243,6 +243,7 @@ def test_moving_is_coarse_and_resting_full(
     look()
     assert layer.wait_until_settled(30)
     still = screenshot(viewer)
+    pump()  # the frame of the screenshot tells what it cost when it is over
     (view,) = layer._views
     held, node = VRAM.held_bytes, view.node
     view._volume.quality.drawn(16 * TARGET_MS)  # as on a machine that draws slowly
