@@ -118,7 +118,7 @@ def test_the_coarse_picture_comes_first(viewer, shown, read_log, pump_until, scr
 
 
 def on_the_gpu(layer: OctreeImage) -> set[int]:
-    slots = layer._views[0]._layer_node.tiles.atlas.slots
+    slots = layer._views[0]._tiles.node.atlas.slots
     return {slice_key.position(0) for slice_key, _ in slots}
 
 
