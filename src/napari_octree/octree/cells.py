@@ -27,10 +27,8 @@ def ragged(first: IntArray, last: IntArray) -> tuple[IntArray, IntArray]:
 
 def boxes_of(level: OctreeLevel, rectangles: FloatArray, slack: float) -> IntArray:
     """Tile boxes that rectangles touch: (N, 4) rows of first row, column, last row, column."""
-    boxes = np.empty((len(rectangles), 4), np.int64)
-    boxes[:, 0], boxes[:, 2] = level.tile_ranges(0, rectangles[:, 0], rectangles[:, 2], slack)
-    boxes[:, 1], boxes[:, 3] = level.tile_ranges(1, rectangles[:, 1], rectangles[:, 3], slack)
-    return boxes
+    ranges = level.tile_ranges(slice(2), rectangles[:, :2], rectangles[:, 2:], slack)
+    return np.concatenate(ranges, axis=1)
 
 
 def cells_of(boxes: IntArray) -> tuple[IntArray, IntArray]:
@@ -39,8 +37,17 @@ def cells_of(boxes: IntArray) -> tuple[IntArray, IntArray]:
     if (height == 1).all() and (width == 1).all():
         return np.arange(len(boxes)), boxes[:, :2]
     owner, nth = ragged(np.zeros_like(height), height * width)
+    cells = boxes[owner, :2]
     row, column = np.divmod(nth, width[owner])
-    return owner, np.stack([boxes[owner, 0] + row, boxes[owner, 1] + column], axis=1)
+    cells[:, 0] += row
+    cells[:, 1] += column
+    return owner, cells
+
+
+def number(cells: IntArray, origin: IntArray, width: int) -> IntArray:
+    """Number cells row by row, in a block of `width` columns that begins at a cell `origin`."""
+    rows, columns = (cells - origin).T
+    return rows * width + columns
 
 
 def distinct(cells: IntArray) -> tuple[IntArray, IntArray]:
@@ -49,15 +56,21 @@ def distinct(cells: IntArray) -> tuple[IntArray, IntArray]:
         return cells, np.empty(0, np.int64)
     origin = cells.min(axis=0)
     width = int(cells[:, 1].max() - origin[1]) + 1
-    names, where = np.unique(
-        (cells[:, 0] - origin[0]) * width + (cells[:, 1] - origin[1]), return_inverse=True
-    )
-    return np.stack(np.divmod(names, width), axis=1) + origin, where
+    numbers, where = np.unique(number(cells, origin, width), return_inverse=True)
+    return np.stack(np.divmod(numbers, width), axis=1) + origin, where
 
 
-def project(level: OctreeLevel, rectangles: FloatArray, slack: float) -> IntArray:
-    """Return the tiles of a level that touch any of some rectangles, in order."""
-    boxes = boxes_of(level, rectangles, slack)
-    if (boxes == boxes[:1]).all():
-        return cells_of(boxes[:1])[1]
+def project(level: OctreeLevel, rows: FloatArray, slack: float) -> IntArray:
+    """Return the tiles of a level that touch any of some rectangles, in order.
+
+    Parameters
+    ----------
+    level : OctreeLevel
+    rows : (N, 4) float64
+        Rectangles one below the other: each begins in y where the one before it ends.
+    slack : float
+    """
+    boxes = boxes_of(level, rows, slack)
+    if (boxes[:, 1::2] == boxes[:1, 1::2]).all():
+        return cells_of(np.concatenate([boxes[:1, :2], boxes[-1:, 2:]], axis=1))[1]
     return distinct(cells_of(boxes)[1])[0]

@@ -94,23 +94,14 @@ class _Quads:
     relative_levels: list[IntArray] = field(default_factory=list)
 
     def add(
-        self,
-        level: OctreeLevel,
-        rectangles: FloatArray,
-        cells: IntArray,
-        keys: Iterable[ChunkKey] | None = None,
+        self, level: OctreeLevel, rectangles: FloatArray, cells: IntArray, keys: Iterable[ChunkKey]
     ) -> None:
         if not len(cells):
             return
-        (fy, fx), (ty, tx) = level.transform.factor, level.transform.translation
-        first_pixel = cells * level.tile_shape
-        texels = (rectangles - (ty, tx, ty, tx)) / (fy, fx, fy, fx)
-        texels[:, :2] -= first_pixel
-        texels[:, 2:] -= first_pixel
         self.rectangles.append(rectangles)
-        self.texels.append(texels)
+        self.texels.append(level.texels(rectangles, cells))
         self.relative_levels.append(np.full(len(cells), level.index - self.ideal_level, np.int64))
-        self.chunks.extend(chunk_keys(repeat(level.index), cells) if keys is None else keys)
+        self.chunks.extend(keys)
 
     def finish(self, blank: FloatArray) -> Cover:
         none = np.empty((0, 4))
@@ -161,10 +152,10 @@ def cover(
     finest = max(0, ideal.index - finer_levels)
     for level in reversed(octree.levels[finest : ideal.index]):
         if len(pieces.owners) and resident.get(level.index):
-            rectangles, cells, pieces = split_by_finer(
-                octree, intersection, level, resident[level.index], pieces
+            rectangles, cells, found, pieces = split_by_finer(
+                octree, level, resident[level.index], pieces
             )
-            quads.add(level, rectangles, cells)
+            quads.add(level, rectangles, cells, found)
     for level in octree.levels[ideal.index + 1 :]:
         if len(pieces.owners) and resident.get(level.index):
             pieces = _show_coarser(octree, level, resident, pieces, quads)

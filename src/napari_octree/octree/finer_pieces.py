@@ -8,32 +8,26 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection
-from itertools import chain
+from itertools import chain, repeat
 from operator import itemgetter
 
 import numpy as np
 
-from napari_octree.octree.cells import boxes_of, cells_of, ragged
-from napari_octree.octree.chunk_key import ChunkKey
-from napari_octree.octree.intersection import OctreeIntersection
+from napari_octree.octree.cells import boxes_of, cells_of, number, ragged
+from napari_octree.octree.chunk_key import ChunkKey, chunk_keys
 from napari_octree.octree.level import FloatArray, IntArray, OctreeLevel
 from napari_octree.octree.octree import Octree
 from napari_octree.octree.pieces import Pieces, cut
 
 
 def split_by_finer(
-    octree: Octree,
-    intersection: OctreeIntersection,
-    level: OctreeLevel,
-    resident: Collection[ChunkKey],
-    pieces: Pieces,
-) -> tuple[FloatArray, IntArray, Pieces]:
+    octree: Octree, level: OctreeLevel, resident: Collection[ChunkKey], pieces: Pieces
+) -> tuple[FloatArray, IntArray, list[ChunkKey], Pieces]:
     """Cut out of pieces what the resident tiles of a finer level can show.
 
     Parameters
     ----------
     octree : Octree
-    intersection : OctreeIntersection
     level : OctreeLevel
         Finer than the ideal one.
     resident : collection of ChunkKey
@@ -46,12 +40,13 @@ def split_by_finer(
     rectangles : (N, 4) float64
     cells : (N, 2) int64
         The tile that each rectangle shows.
+    keys : list of N ChunkKey
+        The same, as named by `resident`.
     rest : Pieces
         What still waits, ordered by owner.
     """
     boxes = boxes_of(level, pieces.rectangles, octree.slack)
-    candidates = _resident_in(resident, level.index, boxes)
-    owner, cells = _join(octree, intersection, level, candidates, pieces, boxes)
+    owner, cells, keys = _resident_in(resident, level.index, boxes)
     rectangles = cut(level, pieces, boxes, owner, cells)
     found = np.bincount(owner, minlength=len(boxes))
     sizes = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
@@ -65,60 +60,46 @@ def split_by_finer(
         left.extend(rest)
         left_owners.extend([int(pieces.owners[i])] * len(rest))
     if not left:
-        return rectangles, cells, pieces.take(whole)
+        return rectangles, cells, keys, pieces.take(whole)
     together = pieces.take(whole) + Pieces(np.array(left), np.array(left_owners, np.int64))
     order = np.argsort(together.owners, kind="stable")
-    return rectangles, cells, together.take(order)
+    return rectangles, cells, keys, together.take(order)
 
 
-def _resident_in(keys: Collection[ChunkKey], level: int, boxes: IntArray) -> IntArray:
-    """Return the resident cells of a level inside the hull of some boxes, in order."""
-    r0, c0 = boxes[:, :2].min(axis=0).tolist()
-    r1, c1 = boxes[:, 2:].max(axis=0).tolist()
-    cells: Collection[tuple[int, ...]]
-    if (r1 - r0) * (c1 - c0) < len(keys):
-        cells = [(r, c) for r in range(r0, r1) for c in range(c0, c1) if (level, (r, c)) in keys]
-    else:
-        cells = list(map(itemgetter(1), keys))
-    found = np.fromiter(chain.from_iterable(cells), np.int64, 2 * len(cells)).reshape(-1, 2)
-    found = found[((found >= (r0, c0)) & (found < (r1, c1))).all(axis=1)]
-    # A set gives its members in any order; plans of equal input are equal.
-    return found[np.lexsort((found[:, 1], found[:, 0]))]
+def _resident_in(
+    resident: Collection[ChunkKey], level: int, boxes: IntArray
+) -> tuple[IntArray, IntArray, list[ChunkKey]]:
+    """Return the resident cells of a level in each of some boxes, row by row.
 
-
-def _join(
-    octree: Octree,
-    intersection: OctreeIntersection,
-    level: OctreeLevel,
-    cells: IntArray,
-    pieces: Pieces,
-    boxes: IntArray,
-) -> tuple[IntArray, IntArray]:
-    """Pairs of a piece and one of the finer `cells` inside it, ordered by piece.
-
-    A cell finds its ideal tiles by arithmetic, and the pieces of a tile lie side by side:
-    no piece is compared with every cell.
+    Returns
+    -------
+    owner : (N,) int64
+        The box that each cell was found in; rising.
+    cells : (N, 2) int64
+    keys : list of N ChunkKey
     """
-    ideal = intersection.octree_level
-    cell, tiles = cells_of(boxes_of(ideal, level.bounds(cells), octree.slack))
-    columns = np.array(intersection.columns, np.int64).reshape(-1, 2)
-    row = tiles[:, 0] - intersection.first_row
-    inside = (row >= 0) & (row < len(columns))
-    row, cell, tiles = row[inside], cell[inside], tiles[inside]
-    inside = (tiles[:, 1] >= columns[row, 0]) & (tiles[:, 1] < columns[row, 1])
-    row, cell, tiles = row[inside], cell[inside], tiles[inside]
-    widths = columns[:, 1] - columns[:, 0]
-    tile = (np.cumsum(widths) - widths)[row] + tiles[:, 1] - columns[row, 0]
-    pair, piece = ragged(
-        np.searchsorted(pieces.owners, tile, "left"),
-        np.searchsorted(pieces.owners, tile, "right"),
+    start, stop = boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)
+    height, width = (stop - start).tolist()
+    if height * width < len(resident):
+        _, hull = cells_of(np.concatenate([start, stop])[np.newaxis])
+        candidates = list(filter(resident.__contains__, chunk_keys(repeat(level), hull)))
+    else:
+        candidates = list(resident)
+    indices = chain.from_iterable(map(itemgetter(1), candidates))
+    cells = np.fromiter(indices, np.int64, 2 * len(candidates)).reshape(-1, 2)
+    inside = np.flatnonzero(((cells >= start) & (cells < stop)).all(axis=1))
+    # Numbered row by row the cells of a box are one run in each of its rows.
+    numbers = number(cells[inside], start, width)
+    order = np.argsort(numbers)
+    numbers = numbers[order]
+    owner, row = ragged(boxes[:, 0], boxes[:, 2])
+    row_start = (row - start[0]) * width - start[1]
+    run, place = ragged(
+        numbers.searchsorted(row_start + boxes[owner, 1]),
+        numbers.searchsorted(row_start + boxes[owner, 3]),
     )
-    cell = cell[pair]
-    box, candidates = boxes[piece], cells[cell]
-    inside = ((candidates >= box[:, :2]) & (candidates < box[:, 2:])).all(axis=1)
-    piece, candidates = piece[inside], candidates[inside]
-    order = np.argsort(piece, kind="stable")
-    return piece[order], candidates[order]
+    found = inside[order[place]]
+    return owner[run], cells[found], list(map(candidates.__getitem__, found.tolist()))
 
 
 def _remainder(

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_octree.octree.chunk_key import ChunkKey, chunk_keys
-from napari_octree.octree.level import FloatArray, IntArray, OctreeLevel
+from napari_octree.octree.level import BOXES, FloatArray, IntArray, OctreeLevel
 from napari_octree.octree.policy import EXPLORE, Policy
 from napari_octree.octree.polygon import (
     cells_of_rows,
@@ -87,20 +87,29 @@ class OctreeIntersection:
         """(R, 4) array of y0, x0, y1, x1 of the tiles of each row that has any, together."""
         ranges = np.array(self.columns, np.int64).reshape(-1, 2)
         rows = np.flatnonzero(ranges[:, 1] > ranges[:, 0])
-        ends = np.empty((len(rows), 4))
-        for column, axis, edge in (
-            (0, 0, rows + self.first_row),
-            (1, 1, ranges[rows, 0]),
-            (2, 0, rows + self.first_row + 1),
-            (3, 1, ranges[rows, 1]),
-        ):
-            ends[:, column] = self.octree_level.edges(axis, edge)
-        return ends
+        first, last = ranges[rows].T
+        rows += self.first_row
+        return self.octree_level.edges(BOXES, np.stack([rows, first, rows + 1, last], axis=1))
 
     @cached_property
     def chunks(self) -> tuple[ChunkKey, ...]:
         """The keys of `tiles`, in the same order."""
         return tuple(chunk_keys(repeat(self.level), self.tiles))
+
+    def distances(self, bounds: FloatArray) -> FloatArray:
+        """From the focus to the nearest place of each box (rows as of `bounds`).
+
+        In framebuffer pixels of the view.
+        """
+        focus, pixel_size = self._focus
+        gaps = np.maximum(bounds[:, :2] - focus, focus - bounds[:, 2:])
+        np.maximum(gaps, 0.0, out=gaps)
+        gaps /= pixel_size
+        return np.hypot(gaps[:, 0], gaps[:, 1])
+
+    @cached_property
+    def _focus(self) -> FloatArray:
+        return np.array([self.view.focus_point, self.view.pixel_size])
 
     @property
     def box(self) -> tuple[tuple[int, int], tuple[int, int]]:

@@ -27,6 +27,9 @@ from napari_octree.octree.transform import LevelTransform
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
+BOXES = slice(None)
+"""In the place of an axis: arrays of (…, 2·rank) hold starts, then stops, of all axes."""
+
 
 @dataclass(frozen=True)
 class OctreeLevel:
@@ -62,6 +65,24 @@ class OctreeLevel:
         """Length of a whole tile per axis, in octree coordinates."""
         return tuple(f * t for f, t in zip(self.transform.factor, self.tile_shape, strict=True))
 
+    @cached_property
+    def _numbers(self) -> FloatArray:
+        """Pitch, translation, extent, number of tiles and factor: (5, 2·rank), all axes twice."""
+        factor, translation = self.transform.factor, self.transform.translation
+        numbers = (self.pitch, translation, self.extent, self.grid_shape, factor)
+        return np.tile(np.array(numbers, np.float64), 2)
+
+    @cached_property
+    def _starts_late(self) -> bool:
+        """Its own pixels begin after those of level 0 on some axis."""
+        return max(self.transform.translation) > 0
+
+    @cached_property
+    def _ends_early(self) -> bool:
+        """Its own tiles end before level 0 does on some axis."""
+        pitch, origin, extent, n, _ = self._numbers
+        return bool((pitch * n + origin < extent).any())
+
     def tile_region(self, index: Sequence[int]) -> tuple[tuple[int, int], ...]:
         """Pixels of a tile: a half-open (start, stop) per axis, cut to the level."""
         return tuple(
@@ -82,38 +103,54 @@ class OctreeLevel:
             return extent
         return min(max(self.pitch[axis] * i + self.transform.translation[axis], 0.0), extent)
 
-    def edges(self, axis: int, i: IntArray) -> FloatArray:
-        """Where tiles `i` of an axis begin (and tiles ``i - 1`` end), in octree coordinates."""
-        pitch, origin = self.pitch[axis], self.transform.translation[axis]
-        extent, n = float(self.extent[axis]), self.grid_shape[axis]
-        edges: FloatArray = pitch * i.astype(np.float64)
-        if origin:
-            edges += origin
-        np.maximum(edges, 0.0, out=edges)
-        np.minimum(edges, extent, out=edges)
-        if origin > 0:
+    def edges(self, axis: int | slice, i: IntArray) -> FloatArray:
+        """Where tiles `i` of an axis begin (and tiles ``i - 1`` end), in octree coordinates.
+
+        With `BOXES` in the place of an axis: the regions of boxes of tiles, (N, 2·rank).
+        """
+        pitch, origin, extent, n, _ = self._numbers[:, axis]
+        edges: FloatArray = pitch * i
+        edges += origin
+        np.minimum(np.maximum(edges, 0.0, out=edges), extent, out=edges)
+        if self._starts_late:
             edges[i <= 0] = 0.0
-        if pitch * n + origin < extent:
-            edges[i >= n] = extent
+        if self._ends_early:
+            np.copyto(edges, extent, where=i >= n)
         return edges
 
     def bounds(self, tiles: IntArray) -> FloatArray:
         """`tile_bounds` of many tiles: (N, 2·rank), all starts and then all stops."""
-        rank = len(self.shape)
-        bounds = np.empty((len(tiles), 2 * rank))
-        for axis in range(rank):
-            bounds[:, axis] = self.edges(axis, tiles[:, axis])
-            bounds[:, rank + axis] = self.edges(axis, tiles[:, axis] + 1)
-        return bounds
+        return self.edges(BOXES, np.concatenate([tiles, tiles + 1], axis=1))
 
-    def tile_ranges(
-        self, axis: int, start: FloatArray, stop: FloatArray, slack: float = 0.0
-    ) -> tuple[IntArray, IntArray]:
-        """Tiles that intervals of an axis touch.
+    def texels(self, regions: FloatArray, tiles: IntArray) -> FloatArray:
+        """Pixels of the level, from the first one of a tile, that regions cover.
 
         Parameters
         ----------
-        axis : int
+        regions : (N, 2·rank) float64
+            Starts and stops in octree coordinates.
+        tiles : (N, rank) int64
+            Those that each region is counted from.
+
+        Returns
+        -------
+        (N, 2·rank) float64
+        """
+        pitch, origin, _, _, factor = self._numbers
+        texels: FloatArray = regions - (np.concatenate([tiles, tiles], axis=1) * pitch + origin)
+        texels /= factor
+        return texels
+
+    def tile_ranges(
+        self, axis: int | slice, start: FloatArray, stop: FloatArray, slack: float = 0.0
+    ) -> tuple[IntArray, IntArray]:
+        """Tiles that intervals touch.
+
+        Parameters
+        ----------
+        axis : int or slice
+            The axis of the intervals. Or several: then they are the last axis of `start` and
+            `stop`.
         start, stop : numpy.ndarray
             Intervals in octree coordinates. They may reach outside the extent.
         slack : float
@@ -125,17 +162,14 @@ class OctreeLevel:
             Half-open ranges of tile indices; empty (``first >= last``) for intervals that lie
             outside the extent or are empty themselves.
         """
-        pitch, origin = self.pitch[axis], self.transform.translation[axis]
-        n, extent = self.grid_shape[axis], float(self.extent[axis])
+        pitch, origin, extent, n, _ = self._numbers[:, axis]
         low = np.floor((start + (slack - origin)) / pitch)
         high = np.ceil((stop - (slack + origin)) / pitch)
         first = np.minimum(np.maximum(low, 0), n - 1).astype(np.int64)
         last = np.minimum(np.maximum(high, 1), n).astype(np.int64)
         # An interval thinner than the slack, or than rounding, still lies in some tile.
         np.maximum(last, first + 1, out=last)
-        outside = (stop <= 0) | (start >= extent) | (stop <= start)
-        if outside.any():
-            last[outside] = first[outside]
+        np.copyto(last, first, where=(stop <= 0) | (start >= extent) | (stop <= start))
         return first, last
 
     def tile_range(self, axis: int, start: float, stop: float) -> tuple[int, int]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from napari_octree.octree.level import FloatArray, IntArray, OctreeLevel
+from napari_octree.octree.level import BOXES, FloatArray, IntArray, OctreeLevel
 
 
 @dataclass(frozen=True)
@@ -40,13 +40,6 @@ def cut(
     The outermost tiles of a piece end where the piece ends (not at their own, perhaps
     differently rounded, edges), so that no gap can open between pieces.
     """
-    rectangles = pieces.rectangles[owner]
-    box = boxes[owner]
-    for axis in (0, 1):
-        inner = np.flatnonzero(cells[:, axis] > box[:, axis])
-        if len(inner):
-            rectangles[inner, axis] = level.edges(axis, cells[inner, axis])
-        inner = np.flatnonzero(cells[:, axis] + 1 < box[:, 2 + axis])
-        if len(inner):
-            rectangles[inner, 2 + axis] = level.edges(axis, cells[inner, axis] + 1)
+    rectangles, spans = pieces.rectangles[owner], np.concatenate([cells, cells + 1], axis=1)
+    np.copyto(rectangles, level.edges(BOXES, spans), where=spans != boxes[owner])
     return rectangles

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from napari_octree.octree.level import FloatArray, IntArray, OctreeLevel
+from napari_octree.octree.level import IntArray, OctreeLevel
 
 Point = tuple[float, float]
 
@@ -83,23 +83,3 @@ def cells_of_rows(rows: tuple[int, int], first: IntArray, last: IntArray) -> Int
     cells[:, 0] = np.repeat(np.arange(rows[0], rows[1]), counts)
     cells[:, 1] = np.arange(total) + np.repeat(first - (ends - counts), counts)
     return cells
-
-
-def distances(
-    bounds: FloatArray, point: Sequence[float], pixel_size: Sequence[float]
-) -> FloatArray:
-    """Distance from a point to the nearest place of each box, in framebuffer pixels.
-
-    Parameters
-    ----------
-    bounds : (N, 2·rank) float64
-        Starts, then stops, in octree coordinates.
-    point, pixel_size
-        In octree coordinates, per axis.
-    """
-    rank = bounds.shape[1] // 2
-    gaps = np.maximum(bounds[:, :rank] - point, point - bounds[:, rank:])
-    np.maximum(gaps, 0.0, out=gaps)
-    gaps /= pixel_size
-    lengths: FloatArray = np.sqrt(np.einsum("ij,ij->i", gaps, gaps))
-    return lengths

@@ -21,7 +21,6 @@ from napari_octree.octree.level import IntArray, OctreeLevel
 from napari_octree.octree.motion import AT_REST, Motion
 from napari_octree.octree.octree import Octree
 from napari_octree.octree.policy import EXPLORE, Policy
-from napari_octree.octree.polygon import distances
 from napari_octree.octree.prefetch import Candidates, prefetch_candidates, slices_ahead
 
 
@@ -60,14 +59,14 @@ def wish_list(
             if ideal.index + above < overview.index
         )
     ]
-    overview_tiles = project(overview, seen, octree.slack)
-    visible_overview = _around_focus(intersection, overview, overview_tiles, Tier.OVERVIEW)
+    visible = project(overview, seen, octree.slack)
+    visible_overview = _around_focus(intersection, overview, visible, Tier.OVERVIEW)
     wishes = visible_overview
-    if len(wishes) < math.prod(overview.grid_shape) <= policy.max_overview_tiles:
-        visible = {wish.key for wish in wishes}
-        whole = np.argwhere(np.ones(overview.grid_shape))
-        rest = _around_focus(intersection, overview, whole, Tier.OVERVIEW)
-        wishes = wishes + [wish for wish in rest if wish.key not in visible]
+    if len(visible) < math.prod(overview.grid_shape) <= policy.max_overview_tiles:
+        unseen = np.ones(overview.grid_shape, np.bool_)
+        unseen[tuple(visible.T)] = False
+        rest = np.argwhere(unseen)
+        wishes = wishes + _around_focus(intersection, overview, rest, Tier.OVERVIEW)
     for level, tiles in coverage:
         wishes = wishes + _around_focus(intersection, level, tiles, Tier.COVERAGE)
     ideals, later = [], []
@@ -89,11 +88,10 @@ def wish_list(
 def _around_focus(
     intersection: OctreeIntersection, level: OctreeLevel, tiles: IntArray, tier: Tier
 ) -> list[Wish]:
-    view = intersection.view
     known = tiles is intersection.tiles
     bounds = intersection.bounds if known else level.bounds(tiles)
     keys = intersection.chunks if known else chunk_keys(repeat(level.index), tiles)
-    away = distances(bounds, view.focus_point, view.pixel_size)
+    away = intersection.distances(bounds)
     # Tiles come row by row: a stable sort keeps that order among equals.
     order = np.argsort(away, kind="stable")
     return make_wishes(
@@ -112,19 +110,18 @@ def _most_probable(
     wished: Sequence[Wish],
 ) -> list[Wish]:
     """Return up to `most` wishes: surest first, then coarser first, then nearest first."""
-    view = intersection.view
     sizes = [len(g.tiles) for g in groups]
     probability = np.concatenate([g.probability for g in groups])
-    likely = probability >= policy.probable
-    probability = probability[likely]
-    level = np.repeat([g.level.index for g in groups], sizes)[likely]
-    offset = np.repeat([g.slice_offset for g in groups], sizes)[likely]
-    tiles = np.concatenate([g.tiles for g in groups])[likely]
-    bounds = np.concatenate([g.level.bounds(g.tiles) for g in groups])[likely]
-    distance = distances(bounds, view.focus_point, view.pixel_size)
-    order = np.lexsort((tiles[:, 1], tiles[:, 0], distance, -level, -probability))
-    # Only what is wished already can be dropped below, so this many are enough.
-    order = order[: most + len(wished)]
+    level = np.repeat([g.level.index for g in groups], sizes)
+    offset = np.repeat([g.slice_offset for g in groups], sizes)
+    tiles = np.concatenate([g.tiles for g in groups])
+    bounds = np.concatenate([g.level.bounds(g.tiles) for g in groups])
+    distance = intersection.distances(bounds)
+    # A stable sort of the same groups: equal input gives an equal list.
+    order = np.lexsort((distance, -level, -probability))
+    likely = np.count_nonzero(probability >= policy.probable)
+    # Only what is wished already can be dropped below, so so many are enough.
+    order = order[: min(likely, most + len(wished))]
     keys = chunk_keys(level[order].tolist(), tiles[order])
     ahead = make_wishes(
         keys,
