@@ -1,8 +1,8 @@
 """A head start for deep trees: the bricks around the eye, of all levels at once.
 
 Invariants: a seed changes how long the choice of bricks takes, never the choice. It rests on a
-guess of how important a brick must be to be refined within the budget; if the guess turns out too
-low, the caller begins again with a smaller share of the budget, at last with none.
+guess of how important a brick must be to be refined within the budget; what was refined too much
+is cut off by the caller.
 
 Close to the eye (or to the focus, where there is no eye) a tree is refined to its last level.
 Level after level that takes a step each: 34 for 2^40 voxels a side, most of them for a handful of
@@ -19,12 +19,8 @@ import numpy as np
 from napari_octree.octree.brick_tree import BoolArray, BrickTree, Refinement, SeenBricks
 from napari_octree.octree.level import FloatArray, IntArray
 
-SHARES = (0.8, 0.4, 0.0)
-SHARES_WITHOUT_EYE = (0.6, 0.3, 0.0)
-"""Parts of the budget that what is sure may be guessed to fill, tried in turn.
-
-Without an eye importance falls more slowly around the focus, so guesses are more often too low.
-"""
+SHARE = 0.8
+"""The part of the budget that the bricks more important than the guess are guessed to fill."""
 
 CHILDREN = 6
 """Children in view that a brick further off is guessed to have."""
@@ -50,8 +46,6 @@ class Seed:
         Which children should be refined.
     base : (levels, 3) int64
         First of the eight tiles of each level around the point.
-    shares : tuple of float
-        Parts of the budget to try it with; the last is nothing.
     """
 
     bricks: SeenBricks
@@ -59,7 +53,6 @@ class Seed:
     children: SeenBricks
     coarse: BoolArray
     base: IntArray
-    shares: tuple[float, ...]
 
     @classmethod
     def find(cls, refinement: Refinement) -> Seed:
@@ -78,53 +71,51 @@ class Seed:
         near = near.take(refinement.coarse(near))
         if len(np.unique(near.keys[:, 0])) < FEWEST_LEVELS:
             near = near.take(slice(0))
-        near = near.take(np.argsort(-near.scores[:, 1], kind="stable"))
-        counts, children = refinement.children(near.keys, near.boxes)
-        shares = SHARES_WITHOUT_EYE if eye is None else SHARES
-        return cls(near, counts, children, refinement.coarse(children), base, shares)
+        near = near.take(np.argsort(-near.importance, kind="stable"))
+        counts, children = refinement.children(near)
+        return cls(near, counts, children, refinement.coarse(children), base)
 
     def sizes(self) -> FloatArray:
         """Guess how many bricks are sure if the first 1, …, N are: (N,), rising.
 
         These are their children, and those of all others that are no less important.
         """
-        importance = np.sort(self.children.scores[self.coarse, 1])
-        wanted = len(importance) - importance.searchsorted(self.bricks.scores[:, 1])
+        importance = np.sort(self.children.importance[self.coarse])
+        wanted = len(importance) - importance.searchsorted(self.bricks.importance)
         others = np.maximum(wanted - np.arange(1, len(wanted) + 1), 0)
         sizes: FloatArray = np.maximum.accumulate(self.counts.cumsum() + CHILDREN * others)
         return sizes
 
-    def plant(self, tree: BrickTree, share: float) -> float:
-        """Add what is sure to be chosen to a tree that holds its roots.
+    def plant(self, tree: BrickTree, max_nodes: int) -> float:
+        """Refine the bricks around the point in a tree that holds its roots.
 
         Parameters
         ----------
         tree : BrickTree
-        share : float
-            The part of the tree's room that what is sure may be guessed to fill.
+        max_nodes : int
+            The budget.
 
         Returns
         -------
         float
-            The guess: bricks at least as important as this are refined. Infinite (and the tree
-            unchanged) if there is nothing to plant.
+            The guess: bricks at least as important as this will be refined. Infinite (and the
+            tree unchanged) if there is nothing to plant.
         """
-        n = int(self.sizes().searchsorted(share * tree.room, "right"))
-        if share <= 0 or n == 0:
+        n = int(self.sizes().searchsorted(SHARE * max_nodes, "right"))
+        if n == 0:
             return math.inf
         planted = slice(self.counts[:n].sum())
         bricks, children = self.bricks.take(slice(n)), self.children.take(planted)
         # Each refined brick is a root or the child of another one: find it among those.
-        keys = np.concatenate([tree.bricks.keys[: tree.count], children.keys])
+        found = tree.bricks + children
         row_of = np.full((len(self.base), len(CORNERS)), -1)
-        corner = keys[:, 1:] - self.base[keys[:, 0]]
-        found = np.flatnonzero(((corner == 0) | (corner == 1)).all(axis=1))
-        row_of[keys[found, 0], corner[found] @ (4, 2, 1)] = found
+        corner = found.keys[:, 1:] - self.base[found.keys[:, 0]]
+        near = np.flatnonzero(((corner == 0) | (corner == 1)).all(axis=1))
+        row_of[found.keys[near, 0], corner[near] @ (4, 2, 1)] = near
         levels = bricks.keys[:, 0]
         rows = row_of[levels, (bricks.keys[:, 1:] - self.base[levels]) @ (4, 2, 1)]
-        if (rows < 0).any():
+        if (rows < 0).any() or (found.importance[rows] < bricks.importance).any():
             # Where levels do not nest, a parent may be less important than its child.
             return math.inf
-        tree.add(children, self.coarse[planted])
-        tree.refine(rows, self.counts[:n])
-        return float(bricks.scores[-1, 1])
+        tree.refine(rows, self.counts[:n], children, self.coarse[planted])
+        return float(bricks.importance[-1])

@@ -2,13 +2,15 @@
 
 Invariants: `Refinement` is pure; `BrickTree` is the working memory of one call of
 `select_bricks` and never leaves it. A brick's importance is the projected size of its voxels
-weighted to the focus.
+weighted to the focus, and never more than its parent's: so the bricks above any importance are a
+tree, in whatever order they were found.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -43,6 +45,18 @@ class SeenBricks:
         """Return some of them."""
         return SeenBricks(self.keys[rows], self.boxes[rows], self.scores[rows])
 
+    def __add__(self, other: SeenBricks) -> SeenBricks:
+        return SeenBricks(
+            np.concatenate([self.keys, other.keys]),
+            np.concatenate([self.boxes, other.boxes]),
+            np.concatenate([self.scores, other.scores]),
+        )
+
+    @property
+    def importance(self) -> FloatArray:
+        """What is refined first."""
+        return self.scores[:, 1]
+
 
 @dataclass(frozen=True, eq=False)
 class Refinement:
@@ -63,6 +77,12 @@ class Refinement:
     finest: int
     enough: float
 
+    @cached_property
+    def pixels(self) -> FloatArray:
+        """Framebuffer pixels that a voxel of each level spans where w = 1."""
+        spans: FloatArray = (self.tables.factor * self.projection.pixels).max(axis=1)
+        return spans
+
     def coarse(self, bricks: SeenBricks) -> BoolArray:
         """Tell which bricks should be refined."""
         return (bricks.scores[:, 0] > self.enough) & (bricks.keys[:, 0] > self.finest)
@@ -74,18 +94,18 @@ class Refinement:
         seen, depth = projection.see(boxes)
         if self.tables.some_empty:
             seen &= (boxes[:, :3] < boxes[:, 3:]).all(axis=1)
-        keys = np.empty((len(tiles), 4), np.int64)
+        rows = np.flatnonzero(seen)
+        levels, boxes = levels[rows], boxes.take(rows, axis=0)
+        keys = np.empty((len(rows), 4), np.int64)
         keys[:, 0] = levels
-        keys[:, 1:] = tiles
-        keys, boxes = keys[seen], boxes[seen]
-        scores = np.empty((len(keys), 3))
-        scores[:, 0] = (self.tables.factor[keys[:, 0]] * projection.pixels).max(axis=1)
-        scores[:, 0] /= depth[seen]
+        keys[:, 1:] = tiles.take(rows, axis=0)
+        scores = np.empty((len(rows), 3))
+        scores[:, 0] = self.pixels[levels] / depth[rows]
         scores[:, 2] = projection.focus_distance(boxes)
         scores[:, 1] = scores[:, 0] / (1 + scores[:, 2] / projection.reach)
         return seen, SeenBricks(keys, boxes, scores)
 
-    def children(self, keys: IntArray, boxes: FloatArray) -> tuple[IntArray, SeenBricks]:
+    def children(self, bricks: SeenBricks) -> tuple[IntArray, SeenBricks]:
         """Return the children in view of some bricks.
 
         Returns
@@ -95,67 +115,86 @@ class Refinement:
         children : SeenBricks
             Side by side, in the order of their parents.
         """
-        owner, tiles = self.tables.children(keys[:, 0], keys[:, 1:], boxes)
-        seen, children = self.seen(keys[owner, 0] - 1, tiles)
-        return np.bincount(owner[seen], minlength=len(keys)), children
+        levels = bricks.keys[:, 0]
+        owner, tiles = self.tables.children(levels, bricks.keys[:, 1:], bricks.boxes)
+        seen, children = self.seen(levels[owner] - 1, tiles)
+        owner = owner[seen]
+        # Where levels do not nest, a child may come nearer to the eye than its parent.
+        np.minimum(children.importance, bricks.importance[owner], out=children.importance)
+        return np.bincount(owner, minlength=len(levels)), children
 
 
 class BrickTree:
-    """The bricks chosen so far, in arrays that grow up to a known number of rows.
+    """The bricks found so far.
+
+    Parameters
+    ----------
+    roots : SeenBricks
+    coarse : (N,) bool
+        Which of them should be refined.
 
     Attributes
     ----------
     bricks : SeenBricks
-        Rows beyond `count` mean nothing.
-    waiting : (capacity,) float64
+        Parents come before their children.
+    parents : (N,) int64
+        The row of each brick's parent; -1 for roots.
+    waiting : (N,) float64
         The importance of bricks that should be refined, minus infinity for all others.
-    refined : (capacity,) bool
-    count : int
-        Rows in use.
+    counts : (N,) int64
+        How many children in view were found; 0 for bricks that have not been refined.
     """
 
-    def __init__(self, capacity: int) -> None:
-        self.bricks = SeenBricks(
-            np.empty((capacity, 4), np.int64), np.empty((capacity, 6)), np.empty((capacity, 3))
-        )
-        self.waiting = np.empty(capacity)
-        self.refined = np.zeros(capacity, np.bool_)
-        self.count = 0
+    def __init__(self, roots: SeenBricks, coarse: BoolArray) -> None:
+        n = len(roots.keys)
+        self.bricks = roots
+        self.parents = np.full(n, -1)
+        self.waiting = np.where(coarse, roots.importance, -math.inf)
+        self.counts = np.zeros(n, np.int64)
 
-    @property
-    def room(self) -> int:
-        """How many more bricks fit."""
-        return len(self.waiting) - self.count
-
-    def add(self, bricks: SeenBricks, coarse: BoolArray) -> None:
-        """Append bricks; those that are `coarse` wait to be refined."""
-        rows = slice(self.count, self.count + len(bricks.keys))
-        self.bricks.keys[rows] = bricks.keys
-        self.bricks.boxes[rows] = bricks.boxes
-        self.bricks.scores[rows] = bricks.scores
-        self.waiting[rows] = np.where(coarse, bricks.scores[:, 1], -math.inf)
-        self.count = rows.stop
-
-    def refine(self, rows: IntArray, counts: IntArray) -> None:
-        """Mark bricks as refined, given how many children were added for each."""
+    def refine(
+        self, rows: IntArray, counts: IntArray, children: SeenBricks, coarse: BoolArray
+    ) -> None:
+        """Add the children of some bricks; those that are `coarse` wait to be refined."""
+        added = np.where(coarse, children.importance, -math.inf)
+        self.bricks += children
+        self.parents = np.concatenate([self.parents, np.repeat(rows, counts)])
+        self.waiting = np.concatenate([self.waiting, added])
+        self.counts = np.concatenate([self.counts, np.zeros(len(added), np.int64)])
         self.waiting[rows] = -math.inf
-        # Where levels do not nest, a brick may have no child in view: it stays a leaf.
-        self.refined[rows[counts > 0]] = True
+        self.counts[rows] = counts
 
-    def most_important(self, sure: float) -> tuple[IntArray, float]:
-        """Return the bricks to refine next, best first, and the importance of the best.
+    def affordable(self, most: int) -> tuple[IntArray, float]:
+        """Return the refined bricks, best first, whose children fit in `most` bricks with theirs.
 
-        These are all that are at least `sure`, or else all within a factor two of the best.
+        And the importance of the first that does not fit (minus infinity if all do).
         """
-        waiting = self.waiting[: self.count]
-        best = float(waiting.max(initial=-math.inf))
-        if best == -math.inf:
-            return np.empty(0, np.int64), best
-        rows = np.flatnonzero(waiting >= (sure if best >= sure else best / 2))
+        # Where levels do not nest, a brick may have no child in view: it stays a leaf.
+        rows = np.flatnonzero(self.counts)
+        importance = self.bricks.importance[rows]
         # Stable, and bricks are always added in the same order: so is the result.
-        return rows[np.argsort(-waiting[rows], kind="stable")], best
+        order = np.argsort(-importance, kind="stable")
+        roots = np.count_nonzero(self.parents < 0)
+        n = int(self.counts[rows[order]].cumsum().searchsorted(most - roots, "right"))
+        return rows[order[:n]], float(importance[order[n]]) if n < len(rows) else -math.inf
 
-    def rows(self, refined: bool) -> IntArray:
-        """Return the bricks that are refined, or those that are not, most important first."""
-        rows = np.flatnonzero(self.refined[: self.count] == refined)
-        return rows[np.argsort(-self.bricks.scores[rows, 1], kind="stable")]
+    def most_important(self, sure: float, limit: float) -> IntArray:
+        """Return the bricks to refine next, best first.
+
+        These are all that are at least `sure`, or else all within a factor two of the best; but
+        only if they are more important than `limit`.
+        """
+        best = self.waiting.max(initial=-math.inf)
+        least = sure if best >= sure else best / 2
+        rows = np.flatnonzero((self.waiting >= least) & (self.waiting > limit))
+        return rows[np.argsort(-self.waiting[rows], kind="stable")]
+
+    def leaves(self, refined: IntArray) -> IntArray:
+        """Return the other bricks of the tree that has been refined only at these rows.
+
+        Most important first.
+        """
+        inner = np.zeros(len(self.parents) + 1, np.bool_)
+        inner[refined] = inner[-1] = True  # the last stands for the parent of roots
+        rows = np.flatnonzero(inner[self.parents] & ~inner[:-1])
+        return rows[np.argsort(-self.bricks.importance[rows], kind="stable")]

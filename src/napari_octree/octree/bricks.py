@@ -10,8 +10,9 @@ Invariants
 * No brick is refined whose voxel already projects to at most a pixel; if the budget does not
   suffice for all others, those with the larger voxels nearer to the focus are refined first.
 
-Refinement is best-first, done in batches: a child's voxel projects to about half its parent's or
-less, so all bricks within a factor two of the best can be split together.
+Refinement is best-first, done in batches that may go too far: what one brick at a time would not
+have reached is cut off again. Nothing is more important than its parent, so what is kept depends
+on the budget alone, not on the batches.
 """
 
 from __future__ import annotations
@@ -25,13 +26,14 @@ import numpy as np
 from napari_octree.octree.brick_seed import Seed
 from napari_octree.octree.brick_tree import BrickTree, Refinement
 from napari_octree.octree.chunk_key import ChunkKey, Tier, Wish, chunk_keys, make_wishes
+from napari_octree.octree.level import IntArray
 from napari_octree.octree.octree import Octree
 from napari_octree.octree.policy import EXPLORE, Policy
 from napari_octree.octree.prefetch import likely_slices
 from napari_octree.octree.projection import Projection
 from napari_octree.octree.view import VolumeView
 
-FEWEST = 64
+FEWEST = 16
 """Bricks that are worth refining together: fewer take hardly less time."""
 
 
@@ -94,45 +96,42 @@ def select_bricks(
     refinement = Refinement(octree.tables, Projection.of(view), finest, enough)
     whole = np.argwhere(np.ones(root.grid_shape, np.bool_))
     _, roots = refinement.seen(np.full(len(whole), root.index), whole)
-    coarse = refinement.coarse(roots)
-    seed = Seed.find(refinement)
-    for share in seed.shares:
-        tree = BrickTree(max(max_nodes, len(roots.keys)))
-        tree.add(roots, coarse)
-        complete = _grow(tree, refinement, seed.plant(tree, share))
-        if complete is not None:
-            break
-    return _selection(octree, view, policy, tree, bool(complete), enough)
+    tree = BrickTree(roots, refinement.coarse(roots))
+    sure = Seed.find(refinement).plant(tree, max_nodes)
+    refined, complete = _grow(tree, refinement, max_nodes, sure)
+    return _selection(octree, view, policy, tree, refined, complete, enough)
 
 
-def _grow(tree: BrickTree, refinement: Refinement, sure: float) -> bool | None:
+def _grow(
+    tree: BrickTree, refinement: Refinement, max_nodes: int, sure: float
+) -> tuple[IntArray, bool]:
     """Refine a tree until nothing is too coarse or the budget is spent.
+
+    Parameters
+    ----------
+    tree : BrickTree
+    refinement : Refinement
+    max_nodes : int
+    sure : float
+        A guess: bricks at least as important as this will be refined.
 
     Returns
     -------
-    bool or None
-        Whether nothing is too coarse any more; None if the guess `sure` was too low.
+    refined : (N,) int64
+        The bricks that the budget allows to refine, most important first.
+    complete : bool
+        Nothing is too coarse any more.
     """
     while True:
-        rows, best = tree.most_important(sure)
+        refined, limit = tree.affordable(max_nodes)
+        rows = tree.most_important(sure, limit)
         if not len(rows):
-            return True
-        while len(rows):
-            # Few have a single child in view: more would hardly fit.
-            some = rows[: max(tree.room // 2, FEWEST)]
-            rows = rows[len(some) :]
-            counts, children = refinement.children(tree.bricks.keys[some], tree.bricks.boxes[some])
-            fits = len(children.keys) <= tree.room
-            if not fits:
-                if best >= sure:
-                    return None
-                n = int(counts.cumsum().searchsorted(tree.room, "right"))
-                some, counts = some[:n], counts[:n]
-                children = children.take(slice(counts.sum()))
-            tree.add(children, refinement.coarse(children))
-            tree.refine(some, counts)
-            if not fits:
-                return False
+            return refined, limit == -math.inf
+        room = max_nodes - len(tree.parents)
+        # Few have a single child in view: more would hardly fit.
+        rows = rows[: max(room // 2, FEWEST)]
+        counts, children = refinement.children(tree.bricks.take(rows))
+        tree.refine(rows, counts, children, refinement.coarse(children))
 
 
 def _selection(
@@ -140,10 +139,11 @@ def _selection(
     view: VolumeView,
     policy: Policy,
     tree: BrickTree,
+    ancestors: IntArray,
     complete: bool,
     enough: float,
 ) -> BrickSelection:
-    ancestors, leaves = tree.rows(refined=True), tree.rows(refined=False)
+    leaves = tree.leaves(ancestors)
     rows, n = np.concatenate([ancestors, leaves]), len(ancestors)
     levels, scores = tree.bricks.keys[rows, 0], tree.bricks.scores[rows]
     keys = chunk_keys(levels.tolist(), tree.bricks.keys[rows, 1:])

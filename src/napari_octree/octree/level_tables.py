@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from napari_octree.octree.cells import ragged
 from napari_octree.octree.level import FloatArray, IntArray, OctreeLevel
 
 
@@ -28,6 +27,8 @@ class LevelTables:
     grid_shape : (levels, rank) int64
     extent, extents : (rank,), (2·rank,) float64
         Shape of level 0, once and twice.
+    shifted : bool
+        Whether some level has a translation.
     starts_late, ends_early : bool
         Whether some level's own pixels begin after, or end before, those of level 0.
     some_empty : bool
@@ -42,6 +43,7 @@ class LevelTables:
     grid_shape: IntArray
     extent: FloatArray
     extents: FloatArray
+    shifted: bool
     starts_late: bool
     ends_early: bool
     some_empty: bool
@@ -68,6 +70,7 @@ class LevelTables:
             grid,
             extent,
             np.tile(extent, 2),
+            bool(origin.any()),
             bool((origin > 0).any()),
             bool((pitch * grid + origin < extent).any()),
             bool(((pitch * (grid - 1) + origin >= extent) | (pitch + origin <= 0)).any()),
@@ -79,7 +82,8 @@ class LevelTables:
         rank = tiles.shape[1]
         both = np.concatenate([tiles, tiles + 1], axis=1)
         bounds: FloatArray = self.pitches[levels] * both
-        bounds += self.origins[levels]
+        if self.shifted:
+            bounds += self.origins[levels]
         np.minimum(np.maximum(bounds, 0.0, out=bounds), self.extents, out=bounds)
         # Only levels that do not reach the border by themselves need this.
         if self.starts_late:
@@ -113,20 +117,19 @@ class LevelTables:
         children : (M, rank) int64
         """
         if self.steps is not None:
-            steps = self.steps[levels]
-            first = tiles * steps
-            last = np.minimum(first + steps, self.grid_shape[levels - 1])
+            nested = self.steps[levels]
+            first = tiles * nested
+            last = np.minimum(first + nested, self.grid_shape[levels - 1])
         else:
             first, last = self._centred(levels - 1, bounds)
         sizes = last - first
-        owner, nth = ragged(np.zeros(len(levels), np.int64), sizes.prod(axis=1))
-        children = np.empty((len(owner), sizes.shape[1]), np.int64)
-        sizes = sizes[owner]
-        for axis in range(sizes.shape[1] - 1, 0, -1):
-            nth, children[:, axis] = np.divmod(nth, sizes[:, axis])
-        children[:, 0] = nth
-        children += first[owner]
-        return owner, children
+        steps = np.indices(sizes.max(axis=0, initial=0)).reshape(sizes.shape[1], -1).T
+        owner = np.repeat(np.arange(len(levels)), len(steps))
+        children = (first[:, np.newaxis] + steps).reshape(-1, sizes.shape[1])
+        if (sizes == sizes[:1]).all():
+            return owner, children
+        own = np.flatnonzero((children < last[owner]).all(axis=1))
+        return owner[own], children[own]
 
     def _centred(self, levels: IntArray, bounds: FloatArray) -> tuple[IntArray, IntArray]:
         """Return the ranges of tiles whose centres lie within bounds."""

@@ -96,10 +96,10 @@ class Projection:
         depth : (N,) float64
             Clip *w* at the place of each box nearest to the eye, at least `nearest_w`.
         """
-        ends = boxes @ self.ends
-        ends += self.offsets
-        seen = np.logical_and.reduce(ends[:, :-1] >= 0, axis=1)
-        return seen, np.maximum(ends[:, -1], self.nearest_w)
+        # One row a plane: numpy is several times as quick along rows as along columns.
+        ends = self.ends.T @ boxes.T
+        ends += self.offsets[:, np.newaxis]
+        return (ends[:-1] >= 0).all(axis=0), np.maximum(ends[-1], self.nearest_w)
 
     def focus_distance(self, boxes: FloatArray) -> FloatArray:
         """Measure from the focus to boxes, in framebuffer pixels at the focus's depth."""
