@@ -99,7 +99,8 @@ class Projection:
         # One row a plane: numpy is several times as quick along rows as along columns.
         ends = self.ends.T @ boxes.T
         ends += self.offsets[:, np.newaxis]
-        return (ends[:-1] >= 0).all(axis=0), np.maximum(ends[-1], self.nearest_w)
+        seen = np.logical_and.reduce(ends[:-1] >= 0, axis=0)
+        return seen, np.maximum(ends[-1], self.nearest_w)
 
     def focus_distance(self, boxes: FloatArray) -> FloatArray:
         """Measure from the focus to boxes, in framebuffer pixels at the focus's depth."""
