@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from napari_octree import OctreeConfig, OctreeImage
+from napari_octree.rendering.atlas_lease import FIRST_SIDE, AtlasLease
 from napari_octree.rendering.tile_frame import TileFrame
 from napari_octree.rendering.vram import VRAM, VramLedger
 
@@ -137,11 +138,55 @@ def test_a_canvas_that_needs_more_than_there_is_gets_coarser_tiles(make_viewer) 
     assert layer._views[0]._tiles.lease.nbytes <= 2**20
 
 
+def test_the_first_atlas_grows_once_nobody_waits(
+    viewer, recording_array, read_log, screenshot, pump, pump_until
+) -> None:
+    arrays = [recording_array(level, (256, 256), f"{k}") for k, level in enumerate(levels(4096))]
+    layer = viewer.add_layer(OctreeImage(arrays, contrast_limits=(0, 255)))
+    assert layer.wait_until_settled(30)
+    (view,) = layer._views
+    first, picture = atlas(layer), screenshot(viewer)
+    assert first.slots_a_side == FIRST_SIDE
+    reads, settled = len(read_log.reads), []
+
+    def grown() -> bool:
+        settled.append(layer.settled)
+        assert (screenshot(viewer) == picture).all()
+        return atlas(layer) is not first
+
+    pump_until(grown)
+    assert all(settled)
+    assert atlas(layer).slots_a_side == 4096 // 256
+    assert not view._tiles.lease.opening
+    assert (screenshot(viewer) == picture).all()
+    assert len(read_log.reads) == reads  # it was filled from RAM
+
+
+def test_a_small_image_needs_no_more(viewer, pump, pump_until) -> None:
+    layer = viewer.add_layer(OctreeImage(levels(1024)))
+    assert layer.wait_until_settled(30)
+    pump_until(lambda: not layer._views[0]._rest.isActive())
+    pump()
+    assert atlas(layer).slots_a_side == FIRST_SIDE
+
+
+def test_a_view_of_many_tiles_does_not_wait_for_that(make_viewer, look_at, monkeypatch) -> None:
+    monkeypatch.setattr(AtlasLease, "grow", lambda lease, tiles: False)
+    viewer = make_viewer((600, 800))
+    layer = viewer.add_layer(OctreeImage(levels(4096)))
+    assert layer.wait_until_settled(30)
+    assert layer._views[0]._tiles.lease.opening
+    look_at(viewer, (2000.3, 2000.4), 0.51)
+    assert layer.wait_until_settled(30)
+    assert layer.data_level == 0
+    assert not layer._views[0]._tiles.lease.opening
+
+
 def test_what_a_viewer_goes_through(viewer, screenshot, pump, look_at) -> None:
-    layer = viewer.add_layer(OctreeImage(levels(), contrast_limits=(0, 255)))
+    layer = viewer.add_layer(OctreeImage(levels(1024), contrast_limits=(0, 255)))
 
     def picture() -> np.ndarray:
-        look_at(viewer, (700.3, 900.4), 1.3)
+        look_at(viewer, (500.3, 400.4), 1.3)
         assert layer.wait_until_settled(30)
         return screenshot(viewer)
 
@@ -175,7 +220,7 @@ def test_what_a_viewer_goes_through(viewer, screenshot, pump, look_at) -> None:
 
 
 def test_changes_of_looks_upload_nothing(viewer, pump) -> None:
-    layer = viewer.add_layer(OctreeImage(levels()))
+    layer = viewer.add_layer(OctreeImage(levels(1024)))  # small: the atlas need not grow
     assert layer.wait_until_settled(30)
     uploads = layer.statistics.views[0].uploads
     for change, values in {

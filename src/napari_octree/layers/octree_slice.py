@@ -7,6 +7,7 @@ slices share its sources, so that neighbouring slices find the same storage chun
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -104,6 +105,13 @@ class OctreeSlice:
         other = copy.copy(self)
         other.key = key
         return other
+
+    @property
+    def tiles(self) -> int:
+        """Of all levels and all slices along the sliders' axes, at most."""
+        shape = self.pyramid.shapes[0]
+        slices = math.prod(n for axis, n in enumerate(shape) if axis not in self.key.displayed)
+        return slices * sum(math.prod(level.grid_shape) for level in self.octree.levels)
 
     def moved(self, axis: int, steps: int) -> OctreeSlice | None:
         """The slice `steps` further along `axis`, or None beyond the data."""

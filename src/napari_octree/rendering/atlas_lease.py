@@ -2,9 +2,11 @@
 
 Invariants: GUI thread with a current GL context. There is one atlas, or two while a new one is
 filled and the former still drawn; their bytes are in the process's ledger as long as they exist.
-Where both do not fit, the former goes first. An atlas grows as soon as the canvas needs it
-and shrinks when it needs much less; its apron only grows, so that going back to a narrower filter
-uploads nothing.
+Where both do not fit, the former goes first. The first atlas holds little more than the first
+view: getting its memory takes time (a driver may clear it), and that picture is waited for. Once
+it is there, `grow` lets the atlas have the size that the canvas may need, unless the whole image
+fits already. From then on it grows as soon as the canvas needs it and shrinks when it needs much
+less; its apron only grows, so that going back to a narrower filter uploads nothing.
 """
 
 from __future__ import annotations
@@ -21,6 +23,9 @@ from napari_octree.rendering.vram import VRAM, VramLedger
 
 SPARE = 3
 """Slots per tile in view: coverage, and what was seen before."""
+
+FIRST_SIDE = 8
+"""Slots a side of the smallest first atlas."""
 
 SHRINK = 1.5
 """An atlas shrinks where so many times the need would fit in a smaller one."""
@@ -56,6 +61,30 @@ class AtlasLease:
         self._max_side = max_side
         self._ledger = ledger
         self._filled: TextureAtlas2D | None = None
+        self._opening = True
+
+    @property
+    def opening(self) -> bool:
+        """The atlas is made for the first view: `grow` has not been called, nor was it needed."""
+        return self._opening
+
+    def grow(self, tiles: int) -> bool:
+        """Let the next `keep` return an atlas of the size that the canvas may need.
+
+        Parameters
+        ----------
+        tiles : int
+            Of the whole image, all levels and slices: where they fit, nothing has to grow.
+
+        Returns
+        -------
+        bool
+            Whether `keep` will return another atlas, memory permitting.
+        """
+        if not self._opening or self._filled is None or tiles <= self._filled.slots.capacity:
+            return False
+        self._opening = False
+        return True
 
     @property
     def nbytes(self) -> int:
@@ -72,6 +101,7 @@ class AtlasLease:
         filter_reach: float,
         size: tuple[float, float],
         pixel_scale: float,
+        in_view: int = 0,
     ) -> TextureAtlas2D:
         """Return the atlas to fill: the same as before wherever it still serves.
 
@@ -85,6 +115,8 @@ class AtlasLease:
         size : (width, height)
             Of the canvas in logical pixels.
         pixel_scale : float
+        in_view : int
+            Ideal tiles of the view; looked at while `opening`.
         """
         tile = self._config.octree.tile_size
         apron = max(self._config.render.interpolation_apron, math.ceil(filter_reach))
@@ -96,12 +128,21 @@ class AtlasLease:
         across = [2 * s * pixel_scale / tile + 2 for s in size]
         needed = SPARE * across[0] * across[1]
         side = self._side(encoding, apron, needed)
+        if self._opening:
+            side = min(side, self._first_side(in_view) or side)
         if filled is not None and (filled.encoding, filled.apron) == (encoding, apron):
             if side < filled.slots_a_side:
                 side = self._side(encoding, apron, needed * SHRINK)
             if side / filled.slots_a_side > SHRUNK and side < filled.slots_a_side * GROWN:
                 return filled
         return self._replace(node, TextureAtlas2D(encoding, tile, apron, side))
+
+    def _first_side(self, in_view: int) -> int | None:
+        """Slots a side while the first view is shown; None: it has gone beyond what that takes."""
+        if self._filled is None:
+            return max(math.ceil(math.sqrt(SPARE * in_view)), FIRST_SIDE)
+        self._opening = 2 * in_view <= self._filled.slots.capacity  # as `TileFrame` plans
+        return self._filled.slots_a_side if self._opening else None
 
     def _side(self, encoding: TextureEncoding, apron: int, needed: float) -> int:
         limit = self._config.memory.vram_bytes
@@ -153,4 +194,5 @@ class AtlasLease:
         node.atlas = TextureAtlas2D(shown.encoding, tile_size=1, apron=0, slots_a_side=2)
         _vispy.delete_texture(canvas, shown)
         self._filled = None
+        self._opening = True
         self._ledger.release(self)

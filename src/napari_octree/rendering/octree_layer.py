@@ -245,6 +245,8 @@ class VispyOctreeImage(_vispy.VispyImageLayer):
     def _report(self) -> None:
         """Tell the layer if what is shown, or how much of it, has changed."""
         half = self._half
+        if half is self._tiles and self._tiles.grow():
+            self.request_frame()
         waits = not half.whole and self.layer.display.show_loading
         self._notice.report(self.node, waits, half.frame.stuck)
         state = half.state

@@ -14,6 +14,7 @@ import numpy as np
 
 from napari_octree.layers.octree_image import OctreeImage
 from napari_octree.layers.octree_slice import OctreeSlice
+from napari_octree.octree.intersection import intersect
 from napari_octree.rendering import _vispy
 from napari_octree.rendering.atlas_lease import AtlasLease
 from napari_octree.rendering.quads import no_quads
@@ -86,7 +87,10 @@ class TileDrawing:
         self.client.moving = self.tracked.rushing
         self.frames += 1
         reach, former = self._filter_reach, node.atlas
-        atlas = self.lease.keep(node, self._encoding, reach, matrices.size, matrices.pixel_scale)
+        in_view = self._ideal_tiles(octree_slice) if self.lease.opening else 0
+        atlas = self.lease.keep(
+            node, self._encoding, reach, matrices.size, matrices.pixel_scale, in_view
+        )
         render = self.layer.config.render
         frame.former.keep = display.keep_slice
         changed = frame.prepare(
@@ -123,6 +127,19 @@ class TileDrawing:
         self.frame.rest(self.tracked.rest())
         return not self.frame.settled
 
+    def grow(self) -> bool:
+        """Let the atlas be as large as browsing needs, now that nobody waits for a picture.
+
+        Returns
+        -------
+        bool
+            Whether to draw again.
+        """
+        octree_slice = self._slice()
+        if octree_slice is None or self.moving or not (self.lease.opening and self.whole):
+            return False
+        return self.lease.grow(octree_slice.tiles)
+
     def leave(self) -> None:
         """Another dimension is shown: want nothing, hold nothing."""
         self.frame.prepare(self.node.atlas, None, None, 0.0)
@@ -141,6 +158,14 @@ class TileDrawing:
     @property
     def _displayed(self) -> bool:
         return bool(self.layer._slice_input.ndisplay == 2)
+
+    def _ideal_tiles(self, octree_slice: OctreeSlice | None) -> int:
+        """How many tiles the view calls for, whatever the atlas holds."""
+        view = self.tracked.view
+        if octree_slice is None or view is None:
+            return 0
+        lock, bias = self._level_lock(), self.layer.config.render.level_bias
+        return len(intersect(octree_slice.octree, view, locked_level=lock, level_bias=bias))
 
     @property
     def _filter_reach(self) -> float:

@@ -372,8 +372,10 @@ class TileFrame:
             return OctreeProgress()
         if self._progress is not None:
             return self._progress
+        stand_in = self._stand_in if self._stand_in_serves else None
+        slots = (stand_in or self._atlas).slots
         keys = [(self._slice.key, chunk) for chunk in self._intersection.chunks]
-        resident = sum(key in self._atlas.slots for key in keys)
+        resident = sum(key in slots for key in keys)
         failed = sum(key in self._failed for key in keys)
         loading = len(keys) - resident - failed
         self._progress = OctreeProgress(len(keys), resident, loading, failed)
@@ -384,9 +386,21 @@ class TileFrame:
         """Every ideal tile of the last plan is drawn, and no better version is to come."""
         if self._intersection is None:
             return self._slice is None
-        if self._cover is None or not self._cover.complete or self._stand_in is not None:
+        if self._cover is None or not self._cover.complete:
             return False
-        return not self._to_come
+        return self._stand_in_serves if self._stand_in is not None else not self._to_come
+
+    @property
+    def _stand_in_serves(self) -> bool:
+        """The former atlas shows all there is to show: the new one only has another size."""
+        former, planned, present = self._stand_in, self._intersection, self._slice
+        if former is None or planned is None or present is None or self._hasty:
+            return False
+        assert self._atlas is not None
+        if (former.encoding, former.apron) != (self._atlas.encoding, self._atlas.apron):
+            return False
+        slots = (former.slots.get((present.key, chunk)) for chunk in planned.chunks)
+        return all(slot is not None and slot.complete for slot in slots)
 
     @property
     def complete(self) -> bool:
