@@ -16,6 +16,7 @@ from napari_octree.layers.octree_slice import ImagePyramid, OctreeSlice
 from napari_octree.layers.slice_key import SliceKey
 from napari_octree.loading.request import LoadedTile, TileRequest, TileState
 from napari_octree.octree.chunk_key import Tier
+from napari_octree.octree.motion import AT_REST
 from napari_octree.octree.transform import infer_level_transforms
 from napari_octree.octree.view import View
 from napari_octree.rendering.atlas_slots import AtlasSlots
@@ -41,11 +42,11 @@ class Client:
         self.done = [t for t in self.done if t.key in self.listed]
         self.taken &= set(self.listed)
 
-    def finish(self, count: int, state: TileState = TileState.LOADED) -> None:
+    def finish(self, count: int, state: TileState = TileState.LOADED, ahead: bool = False) -> None:
         waiting = [
             r
             for r in self.listed.values()
-            if r.tier is not Tier.PREFETCH
+            if (r.tier is Tier.PREFETCH) == ahead
             and r.key not in self.taken
             and all(r.key != t.key for t in self.done)
         ]
@@ -64,6 +65,11 @@ class Client:
     @property
     def ready(self) -> bool:
         return bool(self.done)
+
+    @property
+    def awaited(self) -> bool:
+        ahead = {r.key for r in self.listed.values() if r.tier is Tier.PREFETCH}
+        return any(tile.key not in ahead for tile in self.done)
 
     @property
     def pending(self) -> int:
@@ -251,3 +257,12 @@ def test_outside_of_the_slices_nothing_is_drawn() -> None:
     assert s.frame.quads is None
     assert s.frame.settled
     assert s.client.listed == {}
+
+
+def test_what_is_read_ahead_unsettles_nothing() -> None:
+    s = Setting()
+    s.load(view(100, 100, 1))
+    s.frame.rest(AT_REST)
+    s.client.finish(10_000, ahead=True)
+    assert s.client.ready
+    assert s.frame.settled

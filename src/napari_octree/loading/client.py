@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from napari_octree.loading.request import LoadedTile, TileRequest
 from napari_octree.loading.working_set import GridMemo
+from napari_octree.octree.chunk_key import Tier
 
 if TYPE_CHECKING:
     from napari_octree.loading.loader import ChunkLoader
@@ -60,6 +61,12 @@ class LoaderClient:
     def ready(self) -> bool:
         """Whether `take` has something to hand out."""
         return bool(self._list.staged)
+
+    @property
+    def awaited(self) -> bool:
+        """Whether `take` has something to hand out that is not only read ahead."""
+        best = self._list.staged[:1]  # looked at once, as it may be taken meanwhile
+        return bool(best) and best[0].request.tier is not Tier.PREFETCH
 
     @property
     def failed(self) -> frozenset[Hashable]:

@@ -332,7 +332,8 @@ class TileFrame:
         atlas, drawn = self._atlas, cover(octree, intersection, self._resident)
         if self._stand_in is not None:
             former = cover(octree, intersection, self._stand_in_resident)
-            if self._to_come and not _shows_as_much(drawn, former):
+            serves = self._stand_in_serves or not _shows_as_much(drawn, former)
+            if self._to_come and serves:
                 atlas, drawn = self._stand_in, former
             else:
                 self._stand_in, self._stand_in_resident = None, {}
@@ -444,9 +445,9 @@ class TileFrame:
 
     @property
     def _to_come(self) -> bool:
-        """Tiles are being loaded, wait to be uploaded, or are not yet asked for."""
+        """Tiles for this view are being loaded, wait to be uploaded, or are not yet asked for."""
         client = self._client
-        return self._more or self._hasty or client.pending > 0 or client.ready
+        return self._hasty or client.pending > 0 or client.awaited
 
 
 def _shows_as_much(drawn: Cover, former: Cover) -> bool:
