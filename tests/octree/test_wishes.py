@@ -207,3 +207,22 @@ def test_at_rest_only_the_ring_is_prefetched_even_on_a_threshold():
     assert ahead
     assert {w.relative_level for w in ahead} == {0}
     assert not {w.key for w in ahead} & set(found.chunks)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.data())
+def test_few_places_hold_the_view_first(data):
+    octree = data.draw(pyramids())
+    found = intersect(octree, data.draw(views(octree)))
+    room = data.draw(st.integers(len(found), 3 * len(found) + 20))
+    wishes = [w for w in wish_list(octree, found, room=room) if w.tier.awaited]
+    assert len(wishes) <= room
+    assert set(found.chunks) <= {w.key for w in wishes}
+    free = [w for w in wish_list(octree, found) if w.tier.awaited]
+    assert [w for w in free if w in wishes] == wishes
+    if len(free) <= room:
+        assert wishes == free
+    elif found.octree_level is not octree.coarsest:
+        seen = overlapping(octree.coarsest, octree, found)
+        unseen = [w for w in wishes if w.tier is Tier.OVERVIEW and w.key.index not in seen]
+        assert not unseen

@@ -94,10 +94,14 @@ class Atlas:
         return slot, evicted
 
 
-def octree_slice() -> OctreeSlice:
+def octree_slice(max_overview: int = 200) -> OctreeSlice:
     arrays = [np.zeros(shape, np.uint8) for shape in SHAPES]
     pyramid = ImagePyramid(
-        as_level_sources(arrays), tuple(infer_level_transforms(SHAPES)), False, TILE, 200
+        as_level_sources(arrays),
+        tuple(infer_level_transforms(SHAPES)),
+        False,
+        TILE,
+        max_overview,
     )
     return OctreeSlice(pyramid, SliceKey(0, (0, 1), (None, None)))
 
@@ -266,3 +270,15 @@ def test_what_is_read_ahead_unsettles_nothing() -> None:
     s.client.finish(10_000, ahead=True)
     assert s.client.ready
     assert s.frame.settled
+
+
+@pytest.mark.parametrize("side", [3, 4, 5])
+@pytest.mark.parametrize("pixel", [0.15, 0.45, 0.9, 1.8, 4.0])
+def test_every_view_settles_in_an_atlas_that_holds_the_overview(side: int, pixel: float) -> None:
+    setting = Setting(side)
+    setting.slice = octree_slice(max_overview=100)
+    at = view(333, 471, pixel)
+    for _ in range(5):
+        setting.load(at)
+    assert setting.frame.settled
+    assert setting.frame.progress.loading == 0

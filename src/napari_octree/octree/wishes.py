@@ -9,6 +9,7 @@ set, and whoever loads leaves out what is there.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from itertools import repeat
 
@@ -29,6 +30,7 @@ def wish_list(
     intersection: OctreeIntersection,
     policy: Policy = EXPLORE,
     motion: Motion = AT_REST,
+    room: int = sys.maxsize,
 ) -> tuple[Wish, ...]:
     """List the chunks to load for an intersection, most urgent first.
 
@@ -41,6 +43,9 @@ def wish_list(
     policy : Policy
     motion : Motion
         Directs what is loaded ahead.
+    room : int
+        Places for chunks of this slice, prefetch not counted. Where they are few, what is out of
+        view is left out first, then the last of the coverage; ideal tiles never are.
 
     Returns
     -------
@@ -59,19 +64,27 @@ def wish_list(
             if ideal.index + above < overview.index
         )
     ]
+    ideals = []
+    if ideal is not overview:
+        ideals = _around_focus(intersection, ideal, intersection.tiles, Tier.IDEAL)
+    spare = max(room - len(ideals), 0)
     visible = project(overview, seen, octree.slack)
-    visible_overview = _around_focus(intersection, overview, visible, Tier.OVERVIEW)
+    visible_overview = _around_focus(intersection, overview, visible, Tier.OVERVIEW)[:spare]
     wishes = visible_overview
-    if len(visible) < math.prod(overview.grid_shape) <= policy.max_overview_tiles:
+    spare -= len(wishes)
+    covering: list[Wish] = []
+    for level, tiles in coverage:
+        covering += _around_focus(intersection, level, tiles, Tier.COVERAGE)
+    del covering[spare:]
+    spare -= len(covering)
+    size = math.prod(overview.grid_shape)
+    if len(visible) < size <= policy.max_overview_tiles and size - len(visible) <= spare:
         unseen = np.ones(overview.grid_shape, np.bool_)
         unseen[tuple(visible.T)] = False
         rest = np.argwhere(unseen)
         wishes = wishes + _around_focus(intersection, overview, rest, Tier.OVERVIEW)
-    for level, tiles in coverage:
-        wishes = wishes + _around_focus(intersection, level, tiles, Tier.COVERAGE)
-    ideals, later = [], []
-    if ideal is not overview:
-        ideals = _around_focus(intersection, ideal, intersection.tiles, Tier.IDEAL)
+    wishes = wishes + covering
+    later: list[Wish] = []
     ahead = [
         wish._replace(tier=Tier.AHEAD, slice_offset=offset)
         for offset in slices_ahead(policy, motion)

@@ -22,7 +22,6 @@ class QtLoop(QObject):
 
     def __init__(self) -> None:
         super().__init__()
-        self._waiting: list[tuple[Callable[[], bool], QEventLoop]] = []
         self._lock = threading.Lock()
         self._pending = False
         self._woken.connect(self._drain, Qt.ConnectionType.QueuedConnection)
@@ -39,26 +38,23 @@ class QtLoop(QObject):
         with self._lock:
             self._pending = False
         MAIN_LOOP.drain()
-        for done, loop in self._waiting:
-            if done():
-                loop.quit()
 
     def run_until(self, done: Callable[[], bool], timeout: float) -> bool:
-        """Run Qt's event loop until `done()` or `timeout` seconds (GUI thread)."""
-        QApplication.processEvents()
-        if done():
-            return True
-        loop = QEventLoop()
+        """Run Qt's event loop until `done()` or `timeout` seconds (GUI thread).
+
+        `done` is asked after each turn: what a frame changes is seen though nobody tells of it.
+        """
         deadline = QTimer()
         deadline.setSingleShot(True)
-        deadline.timeout.connect(loop.quit)
         deadline.start(max(int(timeout * 1000), 0))
-        self._waiting.append((done, loop))
-        try:
-            loop.exec_() if hasattr(loop, "exec_") else loop.exec()
-        finally:
-            self._waiting.pop()
-            deadline.stop()
+        loop = QEventLoop()
+        loop.processEvents()
+        while not done() and deadline.isActive():
+            loop.processEvents(
+                QEventLoop.ProcessEventsFlag.AllEvents
+                | QEventLoop.ProcessEventsFlag.WaitForMoreEvents
+            )
+        deadline.stop()
         return done()
 
 

@@ -227,7 +227,9 @@ class TileFrame:
         self, octree_slice: OctreeSlice, intersection: OctreeIntersection, motion: Motion
     ) -> None:
         policy = self._moving_policy if self._moving else self._resting_policy
-        self._wishes = wish_list(octree_slice.octree, intersection, policy, motion)
+        assert self._atlas is not None
+        room = self._atlas.slots.capacity
+        self._wishes = wish_list(octree_slice.octree, intersection, policy, motion, room)
         self._request(octree_slice)
 
     def _request(self, octree_slice: OctreeSlice) -> None:
