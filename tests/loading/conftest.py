@@ -3,6 +3,7 @@ import pytest
 from loading.loader_bench import Bench
 from napari_octree.config import OctreeConfig
 from napari_octree.loading import ChunkLoader
+from napari_octree.loading.dispatcher import Dispatcher
 from napari_octree.loading.testing import SimulatedSource, VirtualClock, VirtualExecutor
 
 
@@ -17,8 +18,9 @@ def bench():
         config = OctreeConfig(memory=memory, **sections)
         clock = VirtualClock()
         executor = VirtualExecutor() if executor is None else executor
-        loader = ChunkLoader(config, timer=clock, executor=executor, seed=0)
-        loader.cache.limit_bytes = ram_bytes  # tests want less than a user may configure
+        dispatcher = Dispatcher(clock, seed=0)
+        loader = ChunkLoader(config, dispatcher=dispatcher, executor=executor)
+        loader._crew.ram_bytes = ram_bytes  # tests want less than a user may configure
         benches.append(Bench(loader, clock, executor))
         return benches[-1]
 

@@ -4,7 +4,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_octree.loading.chunk_cache import ENTRY_BYTES, ChunkCache, ChunkId, ChunkScorer
+from napari_octree.loading.chunk_cache import ENTRY_BYTES, ChunkCache
+from napari_octree.loading.chunk_id import ChunkId
+from napari_octree.loading.eviction import ChunkScorer
 
 
 def chunk(i, storage="a"):
@@ -42,7 +44,7 @@ def test_listed_chunks_leave_last_and_held_ones_never():
     cache = ChunkCache(4 * SIZE, gone.append)
     for i in range(4):
         cache.put(chunk(i), pixels(), 0.1, listed=i < 3)
-    cache.hold(chunk(0))
+    cache.hold(cache.peek(chunk(0)))
     assert not cache.reserve(2 * SIZE, evict_listed=False)
     assert gone == []  # the unlisted one went unannounced
     assert chunk(3) not in cache
@@ -110,15 +112,15 @@ def test_it_never_exceeds_its_limit(steps):
     held = []
     reserved = []
     for verb, i, size in steps:
-        if verb == "put" and chunk(i) not in held:
+        if verb == "put" and chunk(i) not in [entry.chunk_id for entry in held]:
             cache.put(chunk(i), pixels(size), 0.1, listed=size % 2 == 0)
         elif verb == "use":
             cache.use(chunk(i))
         elif verb in ("list", "unlist"):
             cache.set_listed(chunk(i), verb == "list")
         elif verb == "hold" and chunk(i) in cache:
-            cache.hold(chunk(i))
-            held.append(chunk(i))
+            cache.hold(cache.peek(chunk(i)))
+            held.append(cache.peek(chunk(i)))
         elif verb == "let go" and held:
             cache.let_go(held.pop())
         elif verb == "reserve" and cache.reserve(size, evict_listed=i % 2 == 0):
@@ -127,4 +129,4 @@ def test_it_never_exceeds_its_limit(steps):
             cache.free(reserved.pop())
         assert cache.cached_bytes + cache.reserved_bytes <= limit
         assert cache.reserved_bytes == sum(reserved)
-        assert all(chunk_id in cache for chunk_id in held)
+        assert all(entry.chunk_id in cache for entry in held)

@@ -11,6 +11,7 @@ from loading.loader_bench import expected, request, take_all
 from napari_octree.config import OctreeConfig
 from napari_octree.loading import ChunkLoader, TileState
 from napari_octree.loading.dask_executor import DaskExecutor
+from napari_octree.loading.dispatcher import Dispatcher
 from napari_octree.loading.testing import SimulatedSource, VirtualClock
 
 
@@ -117,13 +118,14 @@ def waits(region):
 def test_futures_that_left_the_list_are_cancelled(cluster):
     Gate.open.clear()
     executor = DaskExecutor(2, cluster)
-    loader = ChunkLoader(config("dask"), executor=executor, timer=VirtualClock())
+    dispatcher = Dispatcher(VirtualClock())
+    loader = ChunkLoader(config("dask"), executor=executor, dispatcher=dispatcher)
     woken = threading.Event()
     client = loader.open(woken.set)
     source = SimulatedSource((32, 40), (8, 8), error=waits)
     client.replace([request(source, 0, 0)])
     assert Gate.entered.acquire(timeout=30)
-    (job,) = loader._scheduler.running
+    (job,) = dispatcher.scheduler.reads.running
     cancelled = threading.Event()
     job.handle.add_done_callback(lambda future: cancelled.set())
     client.replace([])

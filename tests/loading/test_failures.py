@@ -165,7 +165,7 @@ def test_a_read_that_hangs_is_given_up_and_tried_again(bench):
     assert b.executor.written_off == [hung]
     b.clock.advance(1)
     assert len(b.run(client)) == 1
-    hung.done(source.pixels_at(hung.region), None, 70)  # too late: ignored
+    hung.done(source.pixels_at(hung.region), None, 70, None)  # too late: ignored
     assert take_all(client) == []
     assert b.loader.statistics.in_flight_bytes == 0
 

@@ -12,6 +12,7 @@ import zarr
 from loading.loader_bench import take_all
 from napari_octree.config import OctreeConfig
 from napari_octree.loading import ChunkLoader, TileRequest, TileState
+from napari_octree.loading.dispatcher import Dispatcher
 from napari_octree.octree.chunk_key import Tier
 from napari_octree.sources.level_source import as_level_source
 
@@ -143,7 +144,7 @@ def server(tmp_path, image):
 @pytest.fixture
 def loader():
     config = OctreeConfig(octree={"loaders": {0: {"num_workers": 6, "delay_queue_ms": 0}}})
-    loader = ChunkLoader(config, read_limit_s=2.0)
+    loader = ChunkLoader(config, dispatcher=Dispatcher(read_limit_s=2.0))
     yield loader
     loader.close()
 

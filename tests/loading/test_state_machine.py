@@ -16,6 +16,7 @@ from hypothesis.stateful import (
 from loading.loader_bench import expected, request
 from napari_octree.config import OctreeConfig
 from napari_octree.loading import ChunkLoader, TileState
+from napari_octree.loading.dispatcher import Dispatcher
 from napari_octree.loading.testing import SimulatedSource, VirtualClock, VirtualExecutor
 from napari_octree.loading.working_set import Stage
 from napari_octree.octree.chunk_key import Tier
@@ -91,15 +92,10 @@ class LoaderMachine(RuleBasedStateMachine):
         )
         self.clock = VirtualClock()
         self.executor = WatchedExecutor()
-        self.loader = ChunkLoader(
-            config,
-            timer=self.clock,
-            executor=self.executor,
-            read_limit_s=READ_LIMIT_S,
-            seed=1,
-        )
+        self.dispatcher = Dispatcher(self.clock, READ_LIMIT_S, seed=1)
+        self.loader = ChunkLoader(config, dispatcher=self.dispatcher, executor=self.executor)
         self.limit = limit
-        self.loader.cache.limit_bytes = limit
+        self.loader._crew.ram_bytes = limit
         self.executor.cache = self.loader.cache
         self.sources = {
             key: SimulatedSource(PIXELS, (CHUNK, CHUNK), key=key) for key in ("one", "two")
@@ -227,9 +223,9 @@ class LoaderMachine(RuleBasedStateMachine):
         self.executor.reads.remove(read)
         self.executor.open_regions.discard((read.storage.key, read.region))
         if error is None:
-            read.done(read.storage.pixels_at(read.region), None, seconds)
+            read.done(read.storage.pixels_at(read.region), None, seconds, None)
         else:
-            read.done(None, error, seconds)
+            read.done(None, error, seconds, None)
 
     def advance(self, seconds):
         until = self.clock.time + seconds
@@ -247,7 +243,7 @@ class LoaderMachine(RuleBasedStateMachine):
         self.clock.advance(until - self.clock.time)
 
     def started(self, read):
-        for job in self.loader._scheduler.running:
+        for job in self.dispatcher.scheduler.reads.running:
             if job.handle is read:
                 return job.started
         return None
@@ -289,7 +285,7 @@ class LoaderMachine(RuleBasedStateMachine):
     def workers_are_counted(self):
         running = len(self.executor.reads)
         assert self.loader.statistics.reading == running
-        assert running <= sum(pool.num_workers for pool in self.loader._scheduler.pools)
+        assert running <= sum(pool.num_workers for pool in self.loader._crew.pools)
 
     @invariant()
     def room_is_used(self):
@@ -331,14 +327,14 @@ class LoaderMachine(RuleBasedStateMachine):
             self.end_read(self.executor.reads[0], None, 0.01)
         while self.executor.works:
             self.executor.works.pop(0)()
-        scheduler = self.loader._scheduler
-        assert not scheduler.chunks
-        assert not len(scheduler.gaps)
-        assert not scheduler.running
+        scheduler = self.dispatcher.scheduler
+        assert not scheduler.working_set.chunks
+        assert not len(scheduler.assemblies.gaps)
+        assert not scheduler.reads.running
         assert self.loader.cache.reserved_bytes == 0
         assert self.loader.cache.held_bytes == 0
-        assert all(pool.running == 0 for pool in scheduler.pools)
-        assert all(s.concurrency.running == 0 for s in scheduler.sources.values())
+        assert all(pool.running == 0 for pool in self.loader._crew.pools)
+        assert all(s.concurrency.running == 0 for _, s in scheduler.working_set.sources.items())
         self.loader.close()
 
 

@@ -1,5 +1,6 @@
 """With real threads: waiting is always for an event, never for a time."""
 
+import os
 import subprocess
 import sys
 import textwrap
@@ -11,6 +12,7 @@ import pytest
 from loading.loader_bench import expected, request, take_all
 from napari_octree.config import OctreeConfig
 from napari_octree.loading import ChunkLoader, TileState
+from napari_octree.loading.dispatcher import Dispatcher
 from napari_octree.loading.testing import SimulatedSource
 
 
@@ -107,7 +109,7 @@ def test_a_wake_that_raises_stalls_nobody(loader):
 
 def test_a_hung_worker_is_written_off_and_replaced():
     config = OctreeConfig(octree={"loaders": {0: {"num_workers": 1, "delay_queue_ms": 0}}})
-    loader = ChunkLoader(config, read_limit_s=0.05)
+    loader = ChunkLoader(config, dispatcher=Dispatcher(read_limit_s=0.05))
     hung = GatedSource((8, 8), (8, 8), key="hung")
     woken = threading.Event()
     client = loader.open(woken.set)
@@ -153,7 +155,7 @@ def test_the_interpreter_ends_with_reads_in_flight(ending, code):
         capture_output=True,
         text=True,
         timeout=60,
-        env={"PYTHONPATH": tests, "PATH": ""},
+        env={"PYTHONPATH": os.pathsep.join([tests, *filter(None, sys.path)]), "PATH": ""},
         check=False,
     )
     assert done.returncode in (code, 130 if code == -2 else code)

@@ -3,7 +3,8 @@
 Knows neither napari nor Qt nor GL. See docs/architecture.md, "The loader, as its clients see it".
 """
 
-from napari_octree.loading.chunk_cache import ChunkCache, ChunkId
+from napari_octree.loading.chunk_cache import ChunkCache
+from napari_octree.loading.chunk_id import ChunkId
 from napari_octree.loading.client import LoaderClient
 from napari_octree.loading.failure import LoadFailure
 from napari_octree.loading.loader import ChunkLoader, default_loader

@@ -8,14 +8,26 @@ loader's lock only.
 
 from __future__ import annotations
 
+from napari_octree.loading.assembly import nbytes_of
 from napari_octree.loading.chunk_cache import ENTRY_BYTES, ChunkCache
+from napari_octree.loading.request import TileRequest
 from napari_octree.loading.working_set import Chunk, ChunkState, Stage, Tile
 from napari_octree.octree.chunk_key import Tier
 
 
 def chunk_bytes(chunk: Chunk) -> int:
     """Return what a chunk will take in the cache, by its announced shape and type."""
-    return chunk.nbytes + ENTRY_BYTES
+    return nbytes_of(chunk.chunk_id.region, chunk.storage.dtype) + ENTRY_BYTES
+
+
+def block_bytes(request: TileRequest) -> int:
+    """Return the bytes of the assembled block and (an estimate) of what `finish` makes of it."""
+    if request.only_ahead:
+        return 0
+    n = request.source.dtype.itemsize
+    for (start, stop), apron in zip(request.region, request.apron, strict=True):
+        n *= stop - start + 2 * apron
+    return 2 * n
 
 
 class Admission:
@@ -29,6 +41,8 @@ class Admission:
     def __init__(self, cache: ChunkCache) -> None:
         self._cache = cache
         self._tiles: dict[Tile, None] = {}
+        self.refused = False
+        """Something was refused since this was last set to False."""
 
     def admit(self, tile: Tile) -> bool:
         """Reserve memory for all that the tile needs and hold what is cached of it.
@@ -37,20 +51,26 @@ class Admission:
         tile that is only prefetched evicts nothing that is on a list: it waits.
         """
         cache = self._cache
-        urgent = tile.request.tier <= Tier.IDEAL
+        urgent = tile.tier <= Tier.IDEAL
         alone = urgent and cache.reserved_bytes == 0 and cache.held_bytes == 0
-        fresh = [c for c in tile.chunks if c.state is ChunkState.QUEUED and not c.reserved]
-        held = [c.chunk_id for c in tile.chunks if c.available]
-        for chunk_id in held:
-            cache.hold(chunk_id)
-        needed = sum(map(chunk_bytes, fresh)) + tile.block_bytes
-        if not cache.reserve(needed, evict_listed=urgent, alone=alone):
-            for chunk_id in held:
-                cache.let_go(chunk_id)
+        for chunk in tile.chunks:
+            if chunk.entry is not None:
+                cache.hold(chunk.entry)
+        block = block_bytes(tile.request)
+        fresh = {
+            chunk: chunk_bytes(chunk)
+            for chunk in tile.chunks
+            if chunk.state is ChunkState.QUEUED and not chunk.reserved
+        }
+        if not cache.reserve(sum(fresh.values(), block), evict_listed=urgent, alone=alone):
+            for chunk in tile.chunks:
+                if chunk.entry is not None:
+                    cache.let_go(chunk.entry)
+            self.refused = True
             return False
-        for chunk in fresh:
-            chunk.reserved = True
-        tile.reserved = tile.block_bytes
+        for chunk, nbytes in fresh.items():
+            chunk.reserved = nbytes
+        tile.reserved = block
         tile.stage = Stage.ADMITTED
         self._tiles[tile] = None
         return True
@@ -63,21 +83,26 @@ class Admission:
         cache.free(tile.reserved)
         tile.reserved = 0
         for chunk in tile.chunks:
-            if chunk.available:
-                cache.let_go(chunk.chunk_id)
+            if chunk.entry is not None:
+                cache.let_go(chunk.entry)
             elif (
                 chunk.state is ChunkState.QUEUED
                 and chunk.reserved
                 and not any(other.stage is Stage.ADMITTED for other in chunk.tiles)
             ):
-                chunk.reserved = False
-                cache.free(chunk_bytes(chunk))
+                self.free(chunk)
 
-    def complete(self, tile: Tile) -> None:
-        """All chunks of the tile are there; what it reserved is now its assembly's."""
+    def complete(self, tile: Tile) -> int:
+        """Return what was reserved for the tile's block; all its chunks are held."""
         del self._tiles[tile]
-        tile.reserved = 0
         tile.stage = Stage.ASSEMBLING
+        reserved, tile.reserved = tile.reserved, 0
+        return reserved
+
+    def free(self, chunk: Chunk) -> None:
+        """Give back what was reserved for a chunk."""
+        self._cache.free(chunk.reserved)
+        chunk.reserved = 0
 
     def best_unstarted(self, moving: bool) -> Tile | None:
         """Return the best admitted tile with a chunk that can be read now.

@@ -1,4 +1,4 @@
-"""Which delivered tiles lack which chunks around them.
+"""Which tiles lack which chunks around them.
 
 Invariants: a tile is registered for exactly the chunks of its `gaps`; a chunk that nobody lacks
 has no entry. Under the loader's lock only.
@@ -6,10 +6,8 @@ has no entry. Under the loader's lock only.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from napari_octree.loading.chunk_cache import ChunkId
-from napari_octree.loading.working_set import Tile
+from napari_octree.loading.chunk_id import ChunkId
+from napari_octree.loading.working_set import NO_GAPS, Tile
 
 
 class ApronGaps:
@@ -21,12 +19,18 @@ class ApronGaps:
     def __len__(self) -> int:
         return len(self._tiles)
 
-    def open(self, tile: Tile, gaps: Iterable[ChunkId]) -> None:
+    def open(self, tile: Tile, gaps: set[ChunkId]) -> None:
         """Note what the tile lacks, in place of what it lacked before."""
-        self.close(tile)
-        tile.gaps = frozenset(gaps)
-        for chunk_id in tile.gaps:
-            self._tiles.setdefault(chunk_id, set()).add(tile)
+        if tile.gaps:
+            self.close(tile)
+        if gaps:
+            tile.gaps = gaps
+            for chunk_id in gaps:
+                tiles = self._tiles.get(chunk_id)
+                if tiles is None:
+                    self._tiles[chunk_id] = {tile}
+                else:
+                    tiles.add(tile)
 
     def close(self, tile: Tile) -> None:
         """Forget the tile."""
@@ -35,7 +39,16 @@ class ApronGaps:
             tiles.discard(tile)
             if not tiles:
                 del self._tiles[chunk_id]
-        tile.gaps = frozenset()
+        tile.gaps = NO_GAPS
+
+    def fill(self, chunk_id: ChunkId) -> set[Tile]:
+        """Note that a chunk is there; return the tiles that lacked it."""
+        tiles = self._tiles.pop(chunk_id, None)
+        if tiles is None:
+            return set()
+        for tile in tiles:
+            tile.gaps.discard(chunk_id)
+        return tiles
 
     def tiles(self, chunk_id: ChunkId) -> tuple[Tile, ...]:
         """Return the tiles whose apron lacks a chunk."""

@@ -73,14 +73,21 @@ def assemble(
         tuple(stop - start + 2 * a for (start, stop), a in zip(region, apron, strict=True)), dtype
     )
     fill = 0 if fill_value is None else fill_value
-    covered = sum(_paste(block, origin, inner, box, pixels, fill) for box, pixels in parts)
+    # Chunks in a row share their extent across it: what is cut of them is worked out once.
+    cuts: list[dict[tuple[int, int], Cut]] = [{} for _ in inner]
+    covered = sum(_paste(block, origin, inner, box, pixels, fill, cuts) for box, pixels in parts)
     if covered < prod(stop - start for start, stop in inner):
         # What lacks around the core repeats it: so the core alone, then the parts over it.
         _repeat_edges(block, origin, region)
         for box, pixels in parts:
-            _paste(block, origin, inner, box, pixels, fill)
+            if box != region:
+                _paste(block, origin, inner, box, pixels, fill, cuts)
     _repeat_edges(block, origin, inner)
     return block
+
+
+Cut = tuple[slice, slice, int]
+"""Of one axis: where a part goes, what of it, and how many pixels that is."""
 
 
 def _paste(
@@ -90,21 +97,29 @@ def _paste(
     box: Region,
     pixels: np.ndarray | None,
     fill: object,
+    cuts: list[dict[tuple[int, int], Cut]],
 ) -> int:
     """Write what a part has of `target`; return how many pixels that was."""
     place = []
     piece = []
     size = 1
-    for (start, stop), (first, last), o in zip(target, box, origin, strict=True):
-        start = first if first > start else start
-        stop = last if last < stop else stop
-        if start >= stop:
-            return 0
-        place.append(slice(start - o, stop - o))
-        piece.append(slice(start - first, stop - first))
-        size *= stop - start
-    block[tuple(place)] = fill if pixels is None else pixels[tuple(piece)]
+    for axis, extent in enumerate(box):
+        cut = cuts[axis].get(extent)
+        if cut is None:
+            cut = cuts[axis][extent] = _cut(target[axis], extent, origin[axis])
+        place.append(cut[0])
+        piece.append(cut[1])
+        size *= cut[2]
+    if size:
+        block[tuple(place)] = fill if pixels is None else pixels[tuple(piece)]
     return size
+
+
+def _cut(target: tuple[int, int], extent: tuple[int, int], origin: int) -> Cut:
+    start = max(target[0], extent[0])
+    stop = max(min(target[1], extent[1]), start)
+    first = extent[0]
+    return slice(start - origin, stop - origin), slice(start - first, stop - first), stop - start
 
 
 def _repeat_edges(block: np.ndarray, origin: tuple[int, ...], known: Region) -> None:

@@ -6,10 +6,11 @@ from collections.abc import Hashable, Iterable
 from typing import TYPE_CHECKING
 
 from napari_octree.loading.request import LoadedTile, TileRequest
-from napari_octree.loading.working_set import GridMemo
+from napari_octree.loading.tile_chunks import GridMemo
 from napari_octree.octree.chunk_key import Tier
 
 if TYPE_CHECKING:
+    from napari_octree.loading.dispatcher import Dispatcher
     from napari_octree.loading.loader import ChunkLoader
     from napari_octree.loading.working_set import ClientList
 
@@ -20,8 +21,9 @@ class LoaderClient:
     (With `force_synchronous` the methods do the loading themselves, and block.)
     """
 
-    def __init__(self, loader: ChunkLoader, wishes: ClientList) -> None:
+    def __init__(self, loader: ChunkLoader, dispatcher: Dispatcher, wishes: ClientList) -> None:
         self._loader = loader
+        self._dispatcher = dispatcher
         self._list = wishes
 
     def replace(self, requests: Iterable[TileRequest]) -> None:
@@ -31,7 +33,7 @@ class LoaderClient:
         is not delivered again while it stays on the list, unless its apron became better.
         Of requests with equal keys the first counts.
         """
-        self._loader._change(
+        self._dispatcher.change(
             lambda scheduler, now: (
                 None if self._list.closed else scheduler.replace(self._list, requests, now)
             )
@@ -41,11 +43,11 @@ class LoaderClient:
         """Return the best finished tile, or None; each is handed out once."""
         if not self._list.staged:
             return None
-        return self._loader._change(lambda scheduler, _: scheduler.take(self._list))
+        return self._dispatcher.take(self._list)
 
     def at_hand(self, request: TileRequest) -> bool:
         """Whether every storage chunk of a request is in RAM, so that nothing would be read."""
-        peek = self._loader.cache.peek
+        peek = self._dispatcher.cache.peek
         return all(peek(chunk_id) is not None for chunk_id in GridMemo().chunk_ids(request))
 
     @property
@@ -71,7 +73,7 @@ class LoaderClient:
     @property
     def failed(self) -> frozenset[Hashable]:
         """Keys on the list that failed for good; `retry` tries them again."""
-        with self._loader._lock:
+        with self._dispatcher.lock:
             return frozenset(self._list.failed)
 
     @property
@@ -89,12 +91,12 @@ class LoaderClient:
         if moving != self._list.moving:
             self._list.moving = moving
             if not moving:
-                self._loader._change(lambda scheduler, _: scheduler.delays_changed(self._list))
+                self._dispatcher.change(lambda scheduler, _: scheduler.delays_changed(self._list))
 
     def retry(self) -> None:
         """Read again what failed."""
-        self._loader._retry(self._list)
+        self._loader.retry(self._list)
 
     def close(self) -> None:
         """Want nothing any more; free what is staged. A second call does nothing."""
-        self._loader._change(lambda scheduler, _: scheduler.close(self._list))
+        self._dispatcher.close(self._list)

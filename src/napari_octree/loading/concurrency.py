@@ -39,6 +39,13 @@ class SourceConcurrency:
         self._rounds_to_wait = 0
         self._cut_at = float("-inf")
 
+    def allow(self, most: int) -> None:
+        """Let as many run at once as one more user of the source allows."""
+        if most > self.most:
+            if self.limit == self.most:  # what held it back
+                self.limit = max(self.limit, min(FIRST_LIMIT, most))
+            self.most = most
+
     def has_room(self, moving: bool, latency_s: float) -> bool:
         """Whether one more read may start."""
         return self.running < self.allowed(moving, latency_s)

@@ -7,21 +7,13 @@ picklable.
 
 from __future__ import annotations
 
-import time
+from collections.abc import Callable
 from concurrent.futures import CancelledError
 from typing import Any
 
-import numpy as np
-
-from napari_octree.loading.executors import Done, ThreadExecutor
-from napari_octree.loading.jobs import read_checked
+from napari_octree.loading.executors import Done, Outcome, timed_read
+from napari_octree.loading.thread_executor import ThreadExecutor
 from napari_octree.sources.protocol import Region, StorageArray
-
-
-def read_there(storage: StorageArray, region: Region) -> tuple[np.ndarray | None, float]:
-    """Read a chunk in a dask worker; return it and the seconds it took."""
-    started = time.perf_counter()
-    return read_checked(storage, region), time.perf_counter() - started
 
 
 class DaskExecutor:
@@ -46,17 +38,17 @@ class DaskExecutor:
                 from distributed import default_client
 
                 self._client = default_client()
-            future = self._client.submit(read_there, storage, region, pure=False)
+            future = self._client.submit(timed_read, storage, region, pure=False)
         except Exception as error:  # no client, or a source that cannot be pickled
             failure = error
-            self._local.run(lambda: done(None, failure, 0.0))
+            self._local.run(lambda: done(None, failure, 0.0, None))
             return None
         self._client.loop.add_callback(self._collect, future, done)
         return future
 
-    def run(self, work: Any) -> None:
+    def run(self, work: Callable[[], None], brief: bool = True) -> None:
         """Work in a thread of this process."""
-        self._local.run(work)
+        self._local.run(work, brief)
 
     def cancel(self, handle: object) -> None:
         """Cancel the future; if it had started, its result is dropped."""
@@ -72,13 +64,11 @@ class DaskExecutor:
         self._local.close(wait_s)
 
     async def _collect(self, future: Any, done: Done) -> None:
-        pixels: np.ndarray | None = None
-        error: BaseException | None = None
-        seconds = 0.0
+        outcome: Outcome
         try:
-            pixels, seconds = await self._client.gather(future, asynchronous=True)
-        except BaseException as raised:  # whatever the read raised there
-            error = raised
-        if future.status == "cancelled" or type(error).__name__ == "FutureCancelledError":
-            error = CancelledError()
-        self._local.run(lambda: done(pixels, error, seconds))
+            outcome = await self._client.gather(future, asynchronous=True)
+        except BaseException as raised:  # the future was cancelled, or its worker died
+            outcome = None, raised, 0.0, None
+        if future.status == "cancelled" or type(outcome[1]).__name__ == "FutureCancelledError":
+            outcome = None, CancelledError(), 0.0, None
+        self._local.run(lambda: done(*outcome))

@@ -17,7 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_octree.sources.protocol import ChunkGrid, Region, StorageArray
+from napari_octree.loading.wrapped_array import WrappedArray
+from napari_octree.sources.protocol import Region, StorageArray
 
 logger = logging.getLogger("napari_octree.loader")
 
@@ -93,23 +94,13 @@ class DiskCache:
         self._cache.close()
 
 
-class CachedOnDisk:
-    """A `StorageArray` whose reads look on disk first."""
+class CachedOnDisk(WrappedArray):
+    """An array whose reads look on disk first."""
 
     def __init__(self, storage: StorageArray, disk: DiskCache) -> None:
-        self._storage = storage
+        super().__init__(storage)
         self._disk = disk
-        self.key = storage.key
-        self.shape = storage.shape
-        self.dtype = storage.dtype
-        self.in_memory = storage.in_memory
-        self.source_name = storage.source_name
-        self.fill_value = storage.fill_value
-
-    def grid(self, hint: tuple[int, ...]) -> ChunkGrid:
-        """Return the array's own grid."""
-        return self._storage.grid(hint)
 
     def read(self, region: Region) -> np.ndarray | None:
         """Read a chunk from disk, else from its store."""
-        return self._disk.read(self._storage, region)
+        return self._disk.read(self.storage, region)

@@ -1,4 +1,4 @@
-"""Who does the work: threads of this process, other processes, or a dask cluster.
+"""Who does the work: what executors have in common, and the one that blocks.
 
 Invariants: `read` and `run` return at once (but for `InlineExecutor`); `done` is called exactly
 once per read, in any thread, and never raises; whatever a read raises, BaseException included,
@@ -7,23 +7,22 @@ arrives as a value; no thread of ours keeps the interpreter from ending.
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from queue import SimpleQueue
 from typing import Protocol
 
 import numpy as np
 
 from napari_octree.loading.jobs import read_checked
+from napari_octree.sources.fetch_clock import FetchClock
 from napari_octree.sources.protocol import Region, StorageArray
 
-logger = logging.getLogger("napari_octree.loader")
-
-Done = Callable[[np.ndarray | None, BaseException | None, float], None]
-"""Called with pixels, error and seconds of a read."""
+Outcome = tuple[np.ndarray | None, BaseException | None, float, float | None]
+"""Pixels, error and seconds of a read, and those of its decoding where they are known."""
+Done = Callable[[np.ndarray | None, BaseException | None, float, float | None], None]
+"""Called with the parts of an `Outcome`."""
 
 
 class Executor(Protocol):
@@ -33,8 +32,8 @@ class Executor(Protocol):
         """Start a read; what is returned can be given to `cancel`."""
         ...
 
-    def run(self, work: Callable[[], None]) -> None:
-        """Run a short piece of work of this process."""
+    def run(self, work: Callable[[], None], brief: bool = True) -> None:
+        """Run a piece of work of this process; others may wait behind it if it is brief."""
         ...
 
     def cancel(self, handle: object) -> None:
@@ -50,16 +49,18 @@ class Executor(Protocol):
         ...
 
 
-def timed_read(storage: StorageArray, region: Region, done: Done) -> None:
-    """Read a chunk and report to `done`."""
-    started = time.perf_counter()
+def timed_read(storage: StorageArray, region: Region) -> Outcome:
+    """Read a chunk; whatever it raises is returned."""
     pixels: np.ndarray | None = None
     error: BaseException | None = None
-    try:
-        pixels = read_checked(storage, region)
-    except BaseException as raised:  # a reader is foreign code; the worker must survive it
-        error = raised
-    done(pixels, error, time.perf_counter() - started)
+    with FetchClock() as clock:
+        started = time.perf_counter()
+        try:
+            pixels = read_checked(storage, region)
+        except BaseException as raised:  # a reader is foreign code; the worker must survive it
+            error = raised
+        seconds = time.perf_counter() - started
+    return pixels, error, seconds, clock.rest_of(seconds)
 
 
 class InlineExecutor:
@@ -72,10 +73,10 @@ class InlineExecutor:
 
     def read(self, storage: StorageArray, region: Region, done: Done) -> object:
         """Read at once, or after what is being done."""
-        self.run(lambda: timed_read(storage, region, done))
+        self.run(lambda: done(*timed_read(storage, region)))
         return None
 
-    def run(self, work: Callable[[], None]) -> None:
+    def run(self, work: Callable[[], None], brief: bool = True) -> None:
         """Work at once, or after what is being done (a queue, so that calls do not nest)."""
         self._waiting.append(work)
         with self._lock:
@@ -96,124 +97,3 @@ class InlineExecutor:
 
     def close(self, wait_s: float) -> None:
         """Nothing is ever under way."""
-
-
-class _Worker:
-    """One thread of a `ThreadExecutor`."""
-
-    __slots__ = ("next", "reading", "written_off")
-
-    def __init__(self) -> None:
-        self.reading: object = None
-        self.next: tuple[object, Callable[[], None]] | None = None
-        """What it does next: the first task that its present one gave rise to.
-
-        A tile is so assembled by the thread that read its last chunk, which costs no
-        hand-over between threads.
-        """
-        self.written_off = False
-
-
-class ThreadExecutor:
-    """Daemon threads that are started when needed, up to a number.
-
-    Parameters
-    ----------
-    most : int
-        Threads at most, written-off ones not counted.
-    """
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._queue: SimpleQueue[tuple[object, Callable[[], None]] | None] = SimpleQueue()
-        self._lock = threading.Lock()
-        self._workers: dict[_Worker, threading.Thread] = {}
-        self._this = threading.local()
-        self._unfinished = 0
-        self._closed = False
-
-    def read(self, storage: StorageArray, region: Region, done: Done) -> object:
-        """Read in a worker thread."""
-        handle = object()
-        self._submit(handle, lambda: timed_read(storage, region, done))
-        return handle
-
-    def run(self, work: Callable[[], None]) -> None:
-        """Work in a worker thread."""
-        self._submit(None, work)
-
-    def cancel(self, handle: object) -> None:
-        """A thread cannot be interrupted: the read goes on."""
-
-    def write_off(self, handle: object) -> None:
-        """Let another thread take the place of the one that hangs; it ends if it ever returns."""
-        with self._lock:
-            for worker in self._workers:
-                if worker.reading is handle and not worker.written_off:
-                    worker.written_off = True
-                    self._unfinished -= 1
-                    del self._workers[worker]
-                    self._start_thread()
-                    return
-
-    def close(self, wait_s: float) -> None:
-        """End all threads once they have finished what they do."""
-        with self._lock:
-            self._closed = True
-            threads = list(self._workers.values())
-        for _ in threads:
-            self._queue.put(None)
-        until = time.monotonic() + wait_s
-        for thread in threads:
-            if thread is not threading.current_thread():
-                thread.join(timeout=max(0.0, until - time.monotonic()))
-
-    def _submit(self, handle: object, work: Callable[[], None]) -> None:
-        worker: _Worker | None = getattr(self._this, "worker", None)
-        if worker is not None and worker.next is None and not worker.written_off:
-            worker.next = (handle, work)
-            return
-        with self._lock:
-            if self._closed:
-                return
-            self._unfinished += 1
-            if self._unfinished > len(self._workers) and len(self._workers) < self._most:
-                self._start_thread()
-            self._queue.put((handle, work))
-
-    def _start_thread(self) -> None:
-        worker = _Worker()
-        thread = threading.Thread(
-            target=self._work, args=(worker,), name="napari-octree-loader", daemon=True
-        )
-        self._workers[worker] = thread
-        thread.start()
-
-    def _work(self, worker: _Worker) -> None:
-        self._this.worker = worker
-        while (task := self._next_task(worker)) is not None:
-            handle, work = task
-            worker.reading = handle
-            try:
-                work()
-            except BaseException:  # e.g. a client's `wake` that raises
-                logger.exception("a worker's task failed")
-            worker.reading = None
-            del task, work
-
-    def _next_task(self, worker: _Worker) -> tuple[object, Callable[[], None]] | None:
-        """Return what to do next; None when there is no need of this worker any more."""
-        task, worker.next = worker.next, None
-        first = not hasattr(self._this, "started")
-        self._this.started = True
-        with self._lock:
-            if worker.written_off:
-                if task is not None and not self._closed:
-                    self._unfinished += 1
-                    self._queue.put(task)
-                return None
-            if task is None and not first:
-                self._unfinished -= 1
-        if task is None:
-            task = self._queue.get()
-        return None if self._closed else task

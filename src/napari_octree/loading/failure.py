@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,10 @@ class LoadFailure:
     cause: str
     message: str
     count: int = 1
+
+    def again(self) -> LoadFailure:
+        """Return the same, counted once more."""
+        return replace(self, count=self.count + 1)
 
     def __str__(self) -> str:
         return f"{self.source_name}: chunks cannot be loaded ({self.cause}: {self.message})"

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_octree.loading.assembly import Part, assemble, grow, storage_apron
-from napari_octree.loading.chunk_cache import ChunkId
+from napari_octree.loading.assembly import assemble, grow, storage_apron
+from napari_octree.loading.eviction import CachedChunk
 from napari_octree.loading.loader_pool import LoaderPool
 from napari_octree.loading.request import LoadedTile, TileState
 from napari_octree.loading.retry import ShapeMismatchError
 from napari_octree.loading.working_set import Chunk, Tile
 from napari_octree.sources.protocol import Region, StorageArray
+
+if TYPE_CHECKING:
+    from napari_octree.loading.crew import Crew
 
 
 @dataclass(eq=False, slots=True)
@@ -24,6 +28,8 @@ class ReadJob:
     chunk : Chunk
     pool : LoaderPool
         In which it counts as running.
+    crew : Crew
+        Who reads.
     started : float
     queued_s : float
         From the wish to the start.
@@ -35,6 +41,7 @@ class ReadJob:
 
     chunk: Chunk
     pool: LoaderPool
+    crew: Crew
     started: float
     queued_s: float
     written_off: bool = False
@@ -48,20 +55,17 @@ class AssembleJob:
     Attributes
     ----------
     tile : Tile
-    parts : list of Part
-        Those of the tile's own chunks first.
     complete : bool
         No chunk around the tile is absent.
-    held : list of ChunkId
-        Chunks that must stay cached until the job is done.
+    held : list of CachedChunk
+        The tile's own chunks, then those around it; they stay cached until the job is done.
     reserved : int
         Bytes set aside for the block and the result.
     """
 
     tile: Tile
-    parts: list[Part]
     complete: bool
-    held: list[ChunkId]
+    held: list[CachedChunk]
     reserved: int
 
     def run(self) -> LoadedTile:
@@ -69,16 +73,18 @@ class AssembleJob:
         request = self.tile.request
         source = request.source
         storage = source.storage
-        parts = self.parts
-        core = self.tile.core
+        core = source.storage_region(request.region)
         apron = storage_apron(source, request.apron)
         if storage.in_memory:
             around = grow(core, apron, storage.shape)
-            parts = [(around, read_checked(storage, around))]
+            pixels = read_checked(storage, around)
+            parts = [(around, pixels)]
+            missing = pixels is None
+        else:
+            parts = [(entry.chunk_id.region, entry.pixels) for entry in self.held]
+            missing = all(pixels is None for _, pixels in parts[: len(self.tile.chunks)])
         block = assemble(core, apron, storage.shape, storage.dtype, storage.fill_value, parts)
         data = request.finish(source.drop_fixed(block))
-        own = parts[: max(len(self.tile.chunks), 1)]
-        missing = all(pixels is None for _, pixels in own)
         state = TileState.MISSING if missing else TileState.LOADED
         return LoadedTile(request.key, data, state, self.complete)
 

@@ -9,66 +9,125 @@ from __future__ import annotations
 
 import heapq
 
-from napari_octree.loading.loader_pool import LoaderPools
-from napari_octree.loading.working_set import ChunkState, ClientList, Lane, Stage, Tile
+from napari_octree.loading.loader_pool import LoaderPool
+from napari_octree.loading.source_record import SourceRecord
+from napari_octree.loading.working_set import ChunkState, ClientList, Stage, Tile
 from napari_octree.octree.chunk_key import Tier
 
-UNFINISHED = frozenset({Stage.LISTED, Stage.ADMITTED, Stage.ASSEMBLING})
+
+class Lane:
+    """Tiles of one client, pool, source and tier, best first; the cursor is at the next one."""
+
+    __slots__ = ("client", "cursor", "due", "only_ahead", "pool", "source", "tier", "tiles")
+
+    def __init__(
+        self, client: ClientList, pool: LoaderPool, source: SourceRecord, tier: Tier
+    ) -> None:
+        self.client = client
+        self.pool = pool
+        self.source = source
+        self.tier = tier
+        self.only_ahead = tier is Tier.PREFETCH
+        self.tiles: list[Tile] = []
+        self.cursor = 0
+        self.due: float | None = None
+        """When the first tile that the cursor passed over may start."""
+
+    def has_room(self, moving: bool) -> bool:
+        """Whether one more read may start."""
+        source = self.source
+        return self.pool.has_room() and source.concurrency.has_room(
+            moving, source.latency_s or 0.0
+        )
+
+    def may_read_ahead(self, moving: bool) -> bool:
+        """Whether reading ahead would delay nothing that may be wanted in a moment.
+
+        A read cannot be called back: so half of the source stays free, and while the user moves
+        only fast sources are read.
+        """
+        latency_s = self.source.latency_s or 0.0
+        if moving and latency_s > self.pool.auto_sync_s:
+            return False
+        concurrency = self.source.concurrency
+        return 2 * concurrency.running < max(concurrency.allowed(moving, latency_s), 2)
+
+    def head(self, now: float) -> Tile | None:
+        """Return the best tile with a chunk to read, and move the cursor there."""
+        tiles = self.tiles
+        cursor = self.cursor
+        if cursor == len(tiles):
+            return None
+        delay_s = self.pool.delay_of(self.tier, self.source.latency_s, self.client.moving)
+        while cursor < len(tiles):
+            tile = tiles[cursor]
+            if tile.waiting and (tile.stage is Stage.LISTED or tile.stage is Stage.ADMITTED):
+                due = tile.since + delay_s
+                queued = False
+                for chunk in tile.chunks:
+                    if chunk.state is ChunkState.QUEUED:
+                        queued = True
+                        if chunk.not_before > due:
+                            due = chunk.not_before
+                if queued:
+                    if due <= now or tile.stage is Stage.ADMITTED:
+                        self.cursor = cursor
+                        return tile
+                    if self.due is None or due < self.due:
+                        self.due = due
+            cursor += 1
+        self.cursor = cursor
+        return None
+
+    def rewind(self, position: int = 0) -> None:
+        """Look again at the tiles from `position` on."""
+        if position < self.cursor:
+            self.cursor = position
+        if position == 0:
+            self.due = None
 
 
-def arrange(client: ClientList, pools: LoaderPools) -> None:
+def arrange(client: ClientList) -> None:
     """Put the client's unfinished tiles into lanes, ready and staged ones into heaps."""
     lanes: dict[tuple[int, int, Tier], Lane] = {}
+    by_level: dict[tuple[int, SourceRecord, Tier], Lane] = {}
+    pools = client.crew.pools
     ready: list[Tile] = []
     staged: list[Tile] = []
     pending = 0
     for tile in client.tiles.values():
-        if tile.result is not None:
-            staged.append(tile)
         stage = tile.stage
-        tile.lane = None
-        if stage in UNFINISHED:
-            if tile.request.tier.awaited:
+        if stage is Stage.LISTED or stage is Stage.ADMITTED:
+            if tile.awaited:
                 pending += 1
-            if stage is Stage.ASSEMBLING:
-                continue
             if tile.chunks:
                 source = tile.chunks[0].source
-                pool = pools.of(tile.request.relative_level)
-                name = (id(pool), id(source), tile.request.tier)
-                lane = lanes.get(name)
+                name = (tile.request.relative_level, source, tile.tier)
+                lane = by_level.get(name)
                 if lane is None:
-                    lane = lanes[name] = Lane(client, pool, source, tile.request.only_ahead)
+                    pool = pools.of(tile.request.relative_level)
+                    source.concurrency.allow(pools.num_workers)
+                    lane = Lane(client, pool, source, tile.tier)
+                    lane = lanes.setdefault((id(pool), id(source), tile.tier), lane)
+                    by_level[name] = lane
                 tile.lane = lane
                 tile.position = len(lane.tiles)
                 lane.tiles.append(tile)
-            if tile.waiting == 0:
+            if not tile.waiting:
                 ready.append(tile)
+            continue
+        tile.lane = None
+        if tile.result is not None:
+            staged.append(tile)
+        if stage is Stage.ASSEMBLING:
+            pending += tile.awaited
         elif tile.improvable:
             ready.append(tile)
     # Lists are mostly in order already, and then this is one comparison a tile.
     heapq.heapify(ready)
     heapq.heapify(staged)
-    client.lanes, client.ready, client.staged = lanes, ready, staged
+    client.lanes, client.ready, client.staged = list(lanes.values()), ready, staged
     client.pending = pending
-
-
-def head(lane: Lane, now: float) -> Tile | None:
-    """Return the lane's best tile with a chunk to read, and move the cursor there."""
-    tiles = lane.tiles
-    while lane.cursor < len(tiles):
-        tile = tiles[lane.cursor]
-        if tile.waiting and (tile.stage is Stage.LISTED or tile.stage is Stage.ADMITTED):
-            queued = [c.not_before for c in tile.chunks if c.state is ChunkState.QUEUED]
-            if queued:
-                if tile.stage is Stage.ADMITTED:
-                    return tile
-                due = max(tile.since + lane.delay_s(tile.request.tier), *queued)
-                if due <= now:
-                    return tile
-                lane.due = due if lane.due is None else min(lane.due, due)
-        lane.cursor += 1
-    return None
 
 
 def best_head(clients: list[ClientList], moving: bool, now: float) -> Tile | None:
@@ -77,13 +136,14 @@ def best_head(clients: list[ClientList], moving: bool, now: float) -> Tile | Non
     What is only read ahead has its turn when nothing else is unfinished, on any list.
     """
     best: Tile | None = None
-    busy = any(client.pending for client in clients)
     for client in clients:
-        for lane in client.lanes.values():
-            if lane.only_ahead and (busy or not lane.may_read_ahead(moving)):
+        for lane in client.lanes:
+            if lane.only_ahead and (
+                any(other.pending for other in clients) or not lane.may_read_ahead(moving)
+            ):
                 continue
             if lane.has_room(moving):
-                tile = head(lane, now)
+                tile = lane.head(now)
                 if tile is not None and (best is None or tile < best):
                     best = tile
     return best
@@ -91,7 +151,9 @@ def best_head(clients: list[ClientList], moving: bool, now: float) -> Tile | Non
 
 def next_due(clients: list[ClientList]) -> float | None:
     """Return when some passed-over tile may start."""
-    dues = [
-        lane.due for client in clients for lane in client.lanes.values() if lane.due is not None
-    ]
-    return min(dues, default=None)
+    due: float | None = None
+    for client in clients:
+        for lane in client.lanes:
+            if lane.due is not None and (due is None or lane.due < due):
+                due = lane.due
+    return due

@@ -28,15 +28,26 @@ class LatencyLog:
         self._file = path.expanduser().open("a", encoding="utf-8", buffering=1)
 
     def read(
-        self, source: str, region: object, queued_s: float, read_s: float, nbytes: int, result: str
+        self,
+        source: str,
+        region: object,
+        queued_s: float,
+        read_s: float,
+        decode_s: float | None,
+        nbytes: int,
+        result: str,
     ) -> None:
-        """Note one read of a storage chunk; `read_s` includes decoding."""
+        """Note one read of a storage chunk.
+
+        `read_s` includes `decode_s`, which only some readers can tell.
+        """
         self._write(
             event="read",
             source=source,
             region=region,
             queue_ms=round(1000 * queued_s, 3),
             read_ms=round(1000 * read_s, 3),
+            decode_ms=None if decode_s is None else round(1000 * decode_s, 3),
             bytes=nbytes,
             result=result,
         )

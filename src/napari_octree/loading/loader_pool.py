@@ -8,19 +8,9 @@ in the pool of the wish that started it.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Iterator, Mapping
 
 from napari_octree.octree.chunk_key import Tier
-
-
-class PoolSettings(Protocol):
-    """What `config.LoaderConfig` gives with every field filled in."""
-
-    num_workers: int | None
-    delay_queue_ms: float | None
-    auto_sync_ms: float | None
-
 
 MOVING_FACTOR = 1.5
 """A level of a steady zoom stays ideal for about two delays: this much more, and it is passed."""
@@ -68,15 +58,12 @@ class LoaderPools:
     def __init__(self, pools: Mapping[int, LoaderPool]) -> None:
         self._keys = sorted(pools)
         self._pools = [pools[key] for key in self._keys]
+        self.num_workers = sum(pool.num_workers for pool in self._pools)
+        """Reads at once, over all pools."""
 
-    def __iter__(self):  # type: ignore[no-untyped-def]
+    def __iter__(self) -> Iterator[LoaderPool]:
         return iter(self._pools)
 
     def of(self, relative_level: int) -> LoaderPool:
         """Return the pool that serves `relative_level`."""
         return self._pools[max(bisect_right(self._keys, relative_level) - 1, 0)]
-
-    @property
-    def num_workers(self) -> int:
-        """Reads at once, over all pools."""
-        return sum(pool.num_workers for pool in self._pools)

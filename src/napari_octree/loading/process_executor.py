@@ -13,9 +13,11 @@ import weakref
 
 import numpy as np
 
-from napari_octree.loading.executors import Done, ThreadExecutor, timed_read
+from napari_octree.loading.executors import Done
 from napari_octree.loading.reader_process import NotPicklableError, ReaderProcess
-from napari_octree.sources.protocol import ChunkGrid, Region, StorageArray
+from napari_octree.loading.thread_executor import ThreadExecutor
+from napari_octree.loading.wrapped_array import WrappedArray
+from napari_octree.sources.protocol import Region, StorageArray
 
 logger = logging.getLogger("napari_octree.loader")
 
@@ -35,7 +37,8 @@ class ProcessExecutor(ThreadExecutor):
     def read(self, storage: StorageArray, region: Region, done: Done) -> object:
         """Read in a worker thread's process."""
         handle = object()
-        self._submit(handle, lambda: timed_read(_Remote(self, storage, handle), region, done))
+        remote = _Remote(self, storage, handle)
+        self._submit((handle, lambda: self._read(remote, region, done)), brief=False)
         return handle
 
     def write_off(self, handle: object) -> None:
@@ -78,22 +81,13 @@ class ProcessExecutor(ThreadExecutor):
                 self._processes[process] = None
 
 
-class _Remote:
-    """A `StorageArray` that is read in another process."""
+class _Remote(WrappedArray):
+    """An array that is read in another process."""
 
     def __init__(self, executor: ProcessExecutor, storage: StorageArray, handle: object) -> None:
+        super().__init__(storage)
         self._executor = executor
-        self._storage = storage
         self._handle = handle
-        self.key = storage.key
-        self.shape = storage.shape
-        self.dtype = storage.dtype
-        self.in_memory = storage.in_memory
-        self.source_name = storage.source_name
-        self.fill_value = storage.fill_value
-
-    def grid(self, hint: tuple[int, ...]) -> ChunkGrid:
-        return self._storage.grid(hint)
 
     def read(self, region: Region) -> np.ndarray | None:
-        return self._executor.read_remotely(self._storage, region, self._handle)
+        return self._executor.read_remotely(self.storage, region, self._handle)

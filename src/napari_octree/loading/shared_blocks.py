@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_octree.loading.chunk_cache import ChunkId
+from napari_octree.loading.chunk_id import ChunkId
 from napari_octree.sources.protocol import Region
 
 if TYPE_CHECKING:
-    from napari_octree.loading.loader import ChunkLoader
+    from napari_octree.loading.dispatcher import Dispatcher
 
 
 class SharedBlocks:
@@ -24,15 +24,15 @@ class SharedBlocks:
 
     Parameters
     ----------
-    loader : ChunkLoader
+    dispatcher : Dispatcher
     """
 
-    def __init__(self, loader: ChunkLoader) -> None:
-        self._loader = loader
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        self._dispatcher = dispatcher
 
     def find(self, storage: Hashable, region: Region) -> tuple[np.ndarray | None] | None:
         """Return a chunk's pixels (None: fill value) in a tuple of one, None if not at hand."""
-        cached = self._loader.cache.peek(ChunkId(storage, region))
+        cached = self._dispatcher.cache.peek(ChunkId(storage, region))
         return None if cached is None else (cached.pixels,)
 
     def keep(
@@ -40,4 +40,4 @@ class SharedBlocks:
     ) -> None:
         """Have a chunk that took `seconds`; whoever waits for it need not read it."""
         chunk_id = ChunkId(storage, region)
-        self._loader._change(lambda scheduler, _: scheduler.found(chunk_id, pixels, seconds))
+        self._dispatcher.change(lambda scheduler, _: scheduler.found(chunk_id, pixels, seconds))

@@ -23,6 +23,9 @@ class SourceStatistics:
         Decoded bytes that arrived.
     latency_ms : float or None
         Of recent reads, decoding included; None before the first.
+    decode_ms : float or None
+        What decoding took of a read, in the mean; None where the reader cannot tell it from
+        fetching.
     mb_per_s : float or None
         Decoded megabytes per second of one reader.
     concurrency, running : int
@@ -34,6 +37,7 @@ class SourceStatistics:
     failures: int
     nbytes: int
     latency_ms: float | None
+    decode_ms: float | None
     mb_per_s: float | None
     concurrency: int
     running: int
@@ -41,7 +45,7 @@ class SourceStatistics:
 
 @dataclass(frozen=True)
 class LoaderStatistics:
-    """Counts of a loader.
+    """Counts of all loading of the process.
 
     Attributes
     ----------
@@ -88,12 +92,8 @@ class LoaderStatistics:
 def snapshot(scheduler: Scheduler) -> LoaderStatistics:
     """Count (under the loader's lock)."""
     cache = scheduler.cache
-    staged = [
-        tile
-        for client in scheduler.clients
-        for tile in client.tiles.values()
-        if tile.result is not None
-    ]
+    working_set = scheduler.working_set
+    staged = [tile for tile in working_set.tiles() if tile.result is not None]
     staged_bytes = sum(tile.reserved for tile in staged)
     return LoaderStatistics(
         limit_bytes=cache.limit_bytes,
@@ -106,8 +106,8 @@ def snapshot(scheduler: Scheduler) -> LoaderStatistics:
         pending=sum(client.pending for client in scheduler.clients),
         staged=len(staged),
         failed=sum(len(client.failed) for client in scheduler.clients),
-        reading=len(scheduler.running),
-        assembling=scheduler.assembling,
+        reading=len(scheduler.reads.running),
+        assembling=scheduler.assemblies.running,
         cancelled=scheduler.cancelled,
         clients=len(scheduler.clients),
         sources={
@@ -117,12 +117,13 @@ def snapshot(scheduler: Scheduler) -> LoaderStatistics:
                 failures=source.failures,
                 nbytes=source.nbytes,
                 latency_ms=None if source.latency_s is None else 1000 * source.latency_s,
+                decode_ms=source.decode_ms,
                 mb_per_s=source.nbytes / source.read_seconds / 1e6
                 if source.read_seconds
                 else None,
                 concurrency=source.concurrency.limit,
                 running=source.concurrency.running,
             )
-            for name, source in scheduler.sources.items()
+            for name, source in working_set.sources.items()
         },
     )

@@ -153,7 +153,7 @@ class VirtualExecutor:
         self.reads.append(pending)
         return pending
 
-    def run(self, work: Callable[[], None]) -> None:
+    def run(self, work: Callable[[], None], brief: bool = True) -> None:
         """Remember a piece of work."""
         self.works.append(work)
         if self.assemble_at_once and not self._running:
@@ -186,9 +186,9 @@ class VirtualExecutor:
         try:
             pixels = read_checked(read.storage, read.region)
         except BaseException as error:  # as the real executors do
-            read.done(None, error, seconds)
+            read.done(None, error, seconds, None)
         else:
-            read.done(pixels, None, seconds)
+            read.done(pixels, None, seconds, None)
         return read
 
     def finish_all(self, seconds: float = 0.05) -> int:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from napari_octree.loading.chunk_cache import ChunkCache, ChunkId
+from napari_octree.loading.chunk_cache import ChunkCache
+from napari_octree.loading.chunk_id import ChunkId
 from napari_octree.sources.protocol import LevelSource
 
 

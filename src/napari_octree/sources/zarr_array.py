@@ -26,6 +26,7 @@ from napari_octree.sources.chunk_grid import RegularGrid
 from napari_octree.sources.identity import object_token
 from napari_octree.sources.protocol import Region
 from napari_octree.sources.sliced_array import SlicedArray, slices
+from napari_octree.sources.timed_store import timed
 
 tensorstore: Any
 try:
@@ -37,16 +38,25 @@ except ImportError:  # it comes with the extra [fast]
 class ZarrArray(SlicedArray):
     """A `StorageArray` around a `zarr.Array`."""
 
+    def __getstate__(self) -> dict[str, Any]:
+        # Another process opens the array its own way.
+        return {k: v for k, v in self.__dict__.items() if k not in ("_fast", "_timed")}
+
     def _load(self, region: Region) -> np.ndarray | None:
         fast = self._fast
         block = (
-            np.asarray(self.array[slices(region)])
+            np.asarray(self._timed[slices(region)])
             if fast is None
             else np.asarray(fast[slices(region)].read().result())
         )
         if is_all(block, self.fill_value) and not self._is_stored(region):
             return None
         return block
+
+    @cached_property
+    def _timed(self) -> zarr.Array:
+        """The same array, which tells fetching from decoding."""
+        return timed(self.array)
 
     @cached_property
     def _fast(self) -> Any:

@@ -1,0 +1,289 @@
+"""From chunks at hand to finished tiles, and again when an apron can be better.
+
+Invariants:
+
+* A tile whose chunks are all there is assembled at once, unless its source is fast and chunks
+  around it are to come: then it is held back until they are there, for `HOLD_S` at most. So most
+  tiles are assembled, handed out and uploaded once; where a store is slow, and where nothing
+  is shown yet, nothing waits.
+* A tile that was handed out with an incomplete apron is assembled again once: when a chunk
+  around it has come and no other is to come.
+* At most `most` assemblies run at once.
+
+Under the loader's lock only.
+"""
+
+from __future__ import annotations
+
+import heapq
+
+from napari_octree.loading.admission import Admission, block_bytes
+from napari_octree.loading.apron_gaps import ApronGaps
+from napari_octree.loading.chunk_id import ChunkId
+from napari_octree.loading.failure import LoadFailure
+from napari_octree.loading.jobs import AssembleJob
+from napari_octree.loading.request import LoadedTile, TileState
+from napari_octree.loading.tile_chunks import neighbours
+from napari_octree.loading.working_set import (
+    Chunk,
+    ChunkState,
+    ClientList,
+    Stage,
+    Tile,
+    WorkingSet,
+)
+from napari_octree.octree.chunk_key import Tier
+
+HOLD_S = 0.06
+"""Four frames: hardly seen, and time for a fast source to read what lies around."""
+FAST_S = 0.03
+"""Sources whose reads take longer are not waited for."""
+
+
+class Assemblies:
+    """Tiles that are ready, held back, being assembled, or could be better.
+
+    Parameters
+    ----------
+    working_set : WorkingSet
+    admission : Admission
+    most : int
+        Tiles assembled at once.
+    """
+
+    def __init__(self, working_set: WorkingSet, admission: Admission, most: int) -> None:
+        self._set = working_set
+        self._admission = admission
+        self._most = most
+        self.running = 0
+        self.gaps = ApronGaps()
+        self._held: dict[Tile, None] = {}
+        """Tiles held back, in the order in which their time ends."""
+
+    # ---- what becomes of tiles and chunks --------------------------------------------------
+
+    def complete(self, tile: Tile) -> None:
+        """All chunks of a tile are there."""
+        heapq.heappush(tile.client.ready, tile)
+
+    def leave(self, tile: Tile) -> None:
+        """Forget a tile that left its list."""
+        self._held.pop(tile, None)
+        self.gaps.close(tile)
+
+    def came(self, chunk_id: ChunkId) -> None:
+        """Fill the gaps that a chunk leaves in aprons: it is there, for somebody to see."""
+        if self.gaps:
+            for tile in self.gaps.fill(chunk_id):
+                tile.improvable = True
+                self._think_again(tile)
+
+    def decided(self, chunk_id: ChunkId) -> None:
+        """Think again about tiles whose apron lacks a chunk: perhaps it will not come."""
+        if self.gaps:
+            for tile in self.gaps.tiles(chunk_id):
+                self._think_again(tile)
+
+    def fail(self, tile: Tile, error: BaseException | None) -> None:
+        """Stage a tile as failed; `error` is its own, or None if a chunk's."""
+        client = tile.client
+        if error is not None:
+            source = self._set.source_of(client, tile.request.source.storage)
+            source.failures += 1
+            failure = LoadFailure(source.name, type(error).__name__, str(error))
+            self._set.failures.append((client.crew, failure))
+        client.pending -= tile.awaited
+        client.failed.add(tile.request.key)
+        tile.stage = Stage.STAGED
+        tile.result = LoadedTile(tile.request.key, None, TileState.FAILED, True)
+        self._stage(tile)
+        for chunk in tile.chunks:  # which will perhaps not be read any more
+            self.decided(chunk.chunk_id)
+
+    # ---- time ------------------------------------------------------------------------------
+
+    @property
+    def due(self) -> float | None:
+        """When the first tile that is held back has waited enough."""
+        return next((tile.hold_until for tile in self._held), None)
+
+    def time_passed(self, now: float) -> None:
+        """Hold no longer what has waited enough."""
+        while (due := self.due) is not None and due <= now:
+            self._release(next(iter(self._held)))
+
+    def release_all(self) -> bool:
+        """Hold nothing back, as memory is short; return whether something was."""
+        held = list(self._held)
+        for tile in held:
+            self._release(tile)
+        return bool(held)
+
+    # ---- work ------------------------------------------------------------------------------
+
+    def next_job(self, now: float) -> AssembleJob | None:
+        """Return the best assembly that can start now; the caller must run it."""
+        while self.running < self._most and (tile := self._next_ready()) is not None:
+            if self._waits(tile, now):
+                continue
+            job = self._job_of(tile)
+            if job is not None:
+                self.running += 1
+                return job
+        return None
+
+    def finished(
+        self, job: AssembleJob, result: LoadedTile | None, error: BaseException | None
+    ) -> None:
+        """Note the end of an assembly: stage the tile."""
+        self.running -= 1
+        cache = self._set.cache
+        for entry in job.held:
+            cache.let_go(entry)
+        tile = job.tile
+        first = tile.stage is Stage.ASSEMBLING
+        if not tile.listed or result is None:
+            cache.free(job.reserved)
+            if tile.listed and first and error is not None:
+                self.fail(tile, error)
+            return
+        staged_before = tile.result is not None
+        cache.free(tile.reserved)
+        tile.reserved = 0 if result.data is None else result.data.nbytes
+        cache.resize(job.reserved, tile.reserved)
+        tile.result = result
+        if first:
+            tile.client.pending -= tile.awaited
+        tile.stage = Stage.STAGED
+        if not staged_before:
+            self._stage(tile)
+        if tile.improvable:
+            self._think_again(tile)
+
+    # ---- how it is done --------------------------------------------------------------------
+
+    def _stage(self, tile: Tile) -> None:
+        client = tile.client
+        best = client.staged[0] if client.staged else None
+        if best is None or (tile.awaited and not best.awaited):
+            # Else it was woken before, and has not taken everything yet.
+            self._set.woken[client] = None
+        heapq.heappush(client.staged, tile)
+
+    def _next_ready(self) -> Tile | None:
+        """Return the best tile whose chunks are there, and for which there is memory."""
+        best: ClientList | None = None
+        for client in self._set.clients:
+            ready = client.ready
+            while ready and not self._can_assemble(ready[0]):
+                heapq.heappop(ready)
+            if ready and (best is None or ready[0] < best.ready[0]):
+                best = client
+        if best is None:
+            return None
+        tile = best.ready[0]
+        if tile.stage is Stage.LISTED and not self._admission.admit(tile):
+            other = self._admission.best_complete()
+            if other is not None:
+                self._release(other)
+            return other
+        return heapq.heappop(best.ready)
+
+    def _can_assemble(self, tile: Tile) -> bool:
+        if not tile.listed or tile.waiting:
+            return False
+        if tile.stage is Stage.LISTED or tile.stage is Stage.ADMITTED:
+            return tile not in self._held
+        return tile.improvable and (tile.stage is Stage.STAGED or tile.stage is Stage.TAKEN)
+
+    def _waits(self, tile: Tile, now: float) -> bool:
+        """Hold a tile back if that is worth while; return whether it is."""
+        if tile.hold_until is not None:
+            return False
+        tile.hold_until = now
+        if tile.tier <= Tier.COVERAGE or not tile.chunks or not any(tile.request.apron):
+            return False
+        latency_s = tile.chunks[0].source.latency_s
+        if latency_s is None or latency_s >= FAST_S:
+            return False
+        peek = self._set.cache.peek
+        gaps = {chunk_id for chunk_id in self._around(tile) if peek(chunk_id) is None}
+        if not self._some_to_come(gaps):
+            return False
+        self.gaps.open(tile, gaps)
+        tile.hold_until = now + HOLD_S
+        self._held[tile] = None
+        return True
+
+    def _release(self, tile: Tile) -> None:
+        if tile in self._held:
+            del self._held[tile]
+            self.complete(tile)
+
+    def _job_of(self, tile: Tile) -> AssembleJob | None:
+        """Collect what is at hand for the tile; None if there is no memory to improve it."""
+        cache = self._set.cache
+        tile.improvable = False
+        if tile.stage is Stage.ADMITTED:
+            reserved = self._admission.complete(tile)
+        else:
+            for chunk in tile.chunks:
+                if chunk.entry is not None:
+                    cache.hold(chunk.entry)
+            reserved = block_bytes(tile.request)
+            if not cache.reserve(reserved, evict_listed=False):
+                for chunk in tile.chunks:
+                    if chunk.entry is not None:
+                        cache.let_go(chunk.entry)
+                return None
+        held = [chunk.entry for chunk in tile.chunks if chunk.entry is not None]
+        gaps: set[ChunkId] = set()
+        if held and any(tile.request.apron):
+            for chunk_id in self._around(tile):
+                entry = cache.peek(chunk_id)
+                if entry is None:
+                    gaps.add(chunk_id)
+                else:
+                    cache.hold(entry)
+                    held.append(entry)
+        self.gaps.open(tile, gaps)
+        return AssembleJob(tile, not gaps, held, reserved)
+
+    @staticmethod
+    def _around(tile: Tile) -> tuple[ChunkId, ...]:
+        if tile.around is None:
+            tile.around = neighbours(tile.request, [chunk.chunk_id for chunk in tile.chunks])
+        return tile.around
+
+    def _think_again(self, tile: Tile) -> None:
+        """Assemble a tile whose apron lacked something, if nothing is to come any more."""
+        if tile.stage is Stage.ADMITTED:
+            if tile in self._held and not self._some_to_come(tile.gaps):
+                self._release(tile)
+        elif (
+            tile.improvable
+            and (tile.stage is Stage.STAGED or tile.stage is Stage.TAKEN)
+            and not tile.waiting
+            and not self._some_to_come(tile.gaps)
+        ):
+            self.complete(tile)
+
+    def _some_to_come(self, gaps: set[ChunkId]) -> bool:
+        chunks = self._set.chunks
+        for chunk_id in gaps:
+            chunk = chunks.get(chunk_id)
+            if chunk is not None and is_to_come(chunk):
+                return True
+        return False
+
+
+def is_to_come(chunk: Chunk) -> bool:
+    """Whether a chunk is being read, or will be for a tile that is to be seen."""
+    if chunk.state is ChunkState.QUEUED:
+        for tile in chunk.tiles:
+            if not tile.only_ahead and (
+                tile.stage is Stage.LISTED or tile.stage is Stage.ADMITTED
+            ):
+                return True
+        return False
+    return chunk.state is ChunkState.LOADING

@@ -1,0 +1,249 @@
+"""One lock, one scheduler, one cache: what all loaders of a process share.
+
+Invariants:
+
+* One lock guards all state, it is held for microseconds, and nothing foreign (readers, `finish`,
+  `wake`, listeners) is ever called under it.
+* Every change goes through `change`: state changes under the lock, then what can start is
+  started.
+* The bytes in use, whoever uses them, stay below the least `ram_bytes` of those who have a
+  client open.
+* With nothing to do no thread wakes up.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+import numpy as np
+
+from napari_octree.loading.chunk_cache import ChunkCache
+from napari_octree.loading.crew import ASSEMBLERS, Crew
+from napari_octree.loading.delay_queue import DelayQueue, Timer
+from napari_octree.loading.jobs import AssembleJob, ReadJob
+from napari_octree.loading.request import LoadedTile
+from napari_octree.loading.scheduler import Scheduler
+from napari_octree.loading.statistics import LoaderStatistics, snapshot
+from napari_octree.loading.working_set import ClientList
+
+logger = logging.getLogger("napari_octree.loader")
+
+READ_LIMIT_S = 60.0
+"""A read that takes longer is given up and counts as a time-out."""
+
+T = TypeVar("T")
+
+
+class Dispatcher:
+    """Starts what can start, for all crews.
+
+    Parameters
+    ----------
+    timer : Timer, optional
+        The clock; a virtual one in tests.
+    read_limit_s : float
+        Reads that take longer are given up.
+    seed : int, optional
+        Of the jitter of retries.
+    """
+
+    def __init__(
+        self,
+        timer: Timer | None = None,
+        read_limit_s: float = READ_LIMIT_S,
+        seed: int | None = None,
+    ) -> None:
+        self.cache = ChunkCache(0)
+        self.scheduler = Scheduler(self.cache, ASSEMBLERS, random.Random(seed))
+        self.lock = threading.Lock()
+        self._timer: Timer = DelayQueue() if timer is None else timer
+        self._read_limit_s = read_limit_s
+        self._crews: dict[Crew, None] = {}
+        self._next_due: float | None = None
+        self._watching = False
+
+    # ---- crews and clients -----------------------------------------------------------------
+
+    def join(self, crew: Crew) -> None:
+        """Let a crew work."""
+        with self.lock:
+            self._crews[crew] = None
+            if not self.scheduler.clients:
+                self.scheduler.set_limit(crew.ram_bytes)
+
+    def leave(self, crew: Crew, wait_s: float) -> None:
+        """Close a crew and its clients; with the last crew the dispatcher ends for good.
+
+        Reads under way are waited for, at most `wait_s` seconds; they cannot be interrupted.
+        """
+        with self.lock:
+            if crew not in self._crews:
+                return
+            del self._crews[crew]
+            for wishes in [w for w in self.scheduler.clients if w.crew is crew]:
+                self.scheduler.close(wishes)
+            is_last = not self._crews
+        if is_last:
+            self._timer.close()
+        crew.close(wait_s)
+        if is_last:
+            with self.lock:
+                self.cache.clear()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether there is no crew."""
+        return not self._crews
+
+    def open(self, wake: Callable[[], None], crew: Crew) -> ClientList:
+        """Start a list of wishes.
+
+        Raises
+        ------
+        RuntimeError
+            The crew has left.
+        """
+        wishes = ClientList(wake, crew)
+
+        def enter(scheduler: Scheduler, now: float) -> None:
+            if crew not in self._crews:
+                raise RuntimeError("the loader is closed")
+            scheduler.clients.append(wishes)
+            self._limit_memory()
+
+        self.change(enter)
+        return wishes
+
+    def close(self, wishes: ClientList) -> None:
+        """End a list of wishes; a second call does nothing."""
+
+        def leave(scheduler: Scheduler, now: float) -> None:
+            scheduler.close(wishes)
+            self._limit_memory()
+
+        self.change(leave)
+
+    def _limit_memory(self) -> None:
+        limits = [wishes.crew.ram_bytes for wishes in self.scheduler.clients]
+        if limits:
+            self.scheduler.set_limit(min(limits))
+
+    # ---- every change ----------------------------------------------------------------------
+
+    def change(self, change: Callable[[Scheduler, float], T]) -> T:
+        """Change the state, then start what can start now."""
+        now = self._timer.now()
+        scheduler = self.scheduler
+        working_set = scheduler.working_set
+        abandoned: list[ReadJob] = []
+        with self.lock:
+            result = change(scheduler, now)
+            jobs = scheduler.next_jobs(now)
+            woken, working_set.woken = working_set.woken, {}
+            failures, working_set.failures = working_set.failures, []
+            if scheduler.reads.abandoned:
+                abandoned, scheduler.reads.abandoned = scheduler.reads.abandoned, []
+            if self._crews:
+                self._set_timers(now)
+        for job in jobs:
+            if isinstance(job, ReadJob):
+                job.crew.read(job, _ReadDone(self, job))
+            else:
+                job.tile.client.crew.assemble(job, _AssemblyDone(self, job))
+        for read in abandoned:
+            read.crew.cancel(read)
+        for crew, failure in failures:
+            crew.tell(failure)
+        for wishes in woken:
+            wishes.wake()
+        return result
+
+    def take(self, wishes: ClientList) -> LoadedTile | None:
+        """Hand out the best finished tile."""
+        with self.lock:
+            tile = self.scheduler.take(wishes)
+            if not self.scheduler.is_short_of_memory:
+                return tile
+        self.change(lambda scheduler, now: None)  # with the memory that has become free
+        return tile
+
+    @property
+    def statistics(self) -> LoaderStatistics:
+        """A snapshot of all counts."""
+        with self.lock:
+            return snapshot(self.scheduler)
+
+    # ---- time ------------------------------------------------------------------------------
+
+    def _set_timers(self, now: float) -> None:
+        due = self.scheduler.next_due
+        if due != self._next_due:
+            self._next_due = due
+            if due is None:
+                self._timer.cancel("delays")
+            else:
+                self._timer.call_at("delays", due, self._delays_over)
+        reading = bool(self.scheduler.reads.running)
+        if reading != self._watching:
+            self._watching = reading
+            if reading:
+                self._timer.call_at("late reads", now + self._read_limit_s, self._late_reads)
+            else:
+                self._timer.cancel("late reads")
+
+    def _delays_over(self) -> None:
+        self._next_due = None
+        self.change(lambda scheduler, now: scheduler.time_passed(now))
+
+    def _late_reads(self) -> None:
+        late = self.change(lambda scheduler, now: scheduler.write_off(self._read_limit_s, now))
+        for job in late:
+            job.crew.executor.write_off(job.handle)
+        with self.lock:
+            running = self.scheduler.reads.running
+            self._watching = bool(running)
+            if running:
+                oldest = next(iter(running)).started
+                self._timer.call_at("late reads", oldest + self._read_limit_s, self._late_reads)
+
+
+class _ReadDone:
+    """What becomes of one read."""
+
+    __slots__ = ("_dispatcher", "_job")
+
+    def __init__(self, dispatcher: Dispatcher, job: ReadJob) -> None:
+        self._dispatcher = dispatcher
+        self._job = job
+
+    def __call__(
+        self,
+        pixels: np.ndarray | None,
+        error: BaseException | None,
+        seconds: float,
+        decode_s: float | None,
+    ) -> None:
+        job = self._job
+        self._dispatcher.change(
+            lambda scheduler, now: scheduler.read_finished(
+                job, pixels, error, seconds, decode_s, now
+            )
+        )
+
+
+class _AssemblyDone:
+    """What becomes of one assembly."""
+
+    __slots__ = ("_dispatcher", "_job")
+
+    def __init__(self, dispatcher: Dispatcher, job: AssembleJob) -> None:
+        self._dispatcher = dispatcher
+        self._job = job
+
+    def __call__(self, result: LoadedTile | None, error: BaseException | None) -> None:
+        job = self._job
+        self._dispatcher.change(lambda scheduler, _: scheduler.assembled(job, result, error))

@@ -1,0 +1,236 @@
+"""Reads of storage chunks: which is next, and what becomes of those that end.
+
+Invariants:
+
+* Reads start best first (tier, then rank) among the tiles that are due and for which pool and
+  source have room. What is not on a list is never started.
+* A tile is admitted (memory for its chunks and its block reserved) before its first read starts;
+  if the best tile does not fit, nothing worse is admitted in its place.
+* A storage chunk has at most one read under way.
+* What is only read ahead starts when nothing else is unfinished.
+
+Under the loader's lock only.
+"""
+
+from __future__ import annotations
+
+import random
+from concurrent.futures import CancelledError
+
+import numpy as np
+
+from napari_octree.loading.admission import Admission
+from napari_octree.loading.assemblies import Assemblies
+from napari_octree.loading.chunk_id import ChunkId
+from napari_octree.loading.failure import LoadFailure
+from napari_octree.loading.jobs import ReadJob
+from napari_octree.loading.lanes import best_head
+from napari_octree.loading.retry import delay_s, judge
+from napari_octree.loading.working_set import Chunk, ChunkState, Stage, Tile, WorkingSet
+
+REMEMBERED_FAILURES = 10_000
+
+
+class Reads:
+    """Reads under way, and what is known of those that failed.
+
+    Parameters
+    ----------
+    working_set : WorkingSet
+    admission : Admission
+    assemblies : Assemblies
+        Gets what has arrived.
+    jitter : random.Random
+        For the delays of retries.
+    """
+
+    def __init__(
+        self,
+        working_set: WorkingSet,
+        admission: Admission,
+        assemblies: Assemblies,
+        jitter: random.Random,
+    ) -> None:
+        self._set = working_set
+        self._admission = admission
+        self._assemblies = assemblies
+        self._jitter = jitter
+        self._dead: dict[ChunkId, None] = {}
+        self.running: dict[ReadJob, None] = {}
+        """Oldest first."""
+        self.abandoned: list[ReadJob] = []
+        """Those that nobody wants any more, for executors that can cancel."""
+
+    def next_job(self, now: float) -> ReadJob | None:
+        """Return the best read that can start now; the caller must run it."""
+        clients = self._set.clients
+        moving = any(client.moving for client in clients)
+        tile = best_head(clients, moving, now)
+        if tile is not None and tile.stage is Stage.LISTED and not self._admission.admit(tile):
+            tile = self._admission.best_unstarted(moving)
+        if tile is None:
+            return None
+        assert tile.lane is not None  # it is the head of one
+        pool = tile.lane.pool
+        chunk = next(c for c in tile.chunks if c.state is ChunkState.QUEUED)
+        chunk.state = ChunkState.LOADING
+        pool.running += 1
+        chunk.source.concurrency.started(now)
+        job = ReadJob(chunk, pool, tile.client.crew, now, now - tile.since)
+        chunk.job = job
+        self.running[job] = None
+        return job
+
+    def finished(
+        self,
+        job: ReadJob,
+        pixels: np.ndarray | None,
+        error: BaseException | None,
+        seconds: float,
+        decode_s: float | None,
+        now: float,
+    ) -> bool:
+        """Note the end of a read: keep its pixels, or try again later.
+
+        Returns
+        -------
+        bool
+            It was the first of its source that arrived: its latency is known now.
+        """
+        if job.written_off:
+            return False
+        del self.running[job]
+        job.pool.running -= 1
+        chunk = job.chunk
+        chunk.job = None
+        self._admission.free(chunk)
+        if error is not None:
+            self._failed(job, error, now)
+            return False
+        source = chunk.source
+        first = source.latency_s is None
+        nbytes = 0 if pixels is None else pixels.nbytes
+        source.concurrency.succeeded(nbytes, now)
+        source.measured(seconds, nbytes, decode_s)
+        self._arrived(chunk, pixels, seconds)
+        return first
+
+    def found(self, chunk_id: ChunkId, pixels: np.ndarray | None, seconds: float) -> None:
+        """Keep a chunk that was read or computed on the way to another one."""
+        chunk = self._set.chunks.get(chunk_id)
+        if chunk is None:
+            self._set.cache.put(chunk_id, pixels, seconds, chunk_id.storage)
+        elif chunk.state is ChunkState.QUEUED:
+            self._admission.free(chunk)
+            self._arrived(chunk, pixels, seconds)
+
+    def write_off(self, limit_s: float, now: float) -> list[ReadJob]:
+        """Give up reads that have taken longer than `limit_s`, as if they had timed out."""
+        late = [job for job in self.running if job.started + limit_s <= now]
+        for job in late:
+            error = TimeoutError(f"a read took longer than {limit_s:g} s")
+            self.finished(job, None, error, now - job.started, None, now)
+            job.written_off = True
+        return late
+
+    def abandon(self, chunk: Chunk) -> None:
+        """Nobody wants a chunk any more whose read is under way."""
+        if chunk.job is not None:
+            self.abandoned.append(chunk.job)
+
+    def is_dead(self, chunk_id: ChunkId) -> bool:
+        """Whether a chunk is known to fail for good."""
+        return chunk_id in self._dead
+
+    def revive(self, chunk: Chunk) -> None:
+        """Let a failed chunk be read again."""
+        self._dead.pop(chunk.chunk_id, None)
+        chunk.state = ChunkState.QUEUED
+        chunk.attempts = 0
+        chunk.not_before = 0.0
+
+    def forget(self, storage: object) -> None:
+        """Forget which chunks of an array failed for good."""
+        for chunk_id in [i for i in self._dead if i.storage == storage]:
+            del self._dead[chunk_id]
+
+    def end_if_done(self, tile: Tile) -> None:
+        """Count a tile that is only read ahead as done once no chunk of it is to come."""
+        if tile.stage is not Stage.LISTED and tile.stage is not Stage.ADMITTED:
+            return
+        if all(chunk.available or chunk.state is ChunkState.FAILED for chunk in tile.chunks):
+            if tile.stage is Stage.ADMITTED:
+                self._admission.withdraw(tile)
+            tile.stage = Stage.TAKEN
+
+    def _arrived(self, chunk: Chunk, pixels: np.ndarray | None, seconds: float) -> None:
+        cache = self._set.cache
+        chunk.attempts = 0
+        tiles = chunk.tiles
+        needed = any(tile.stage is Stage.ADMITTED for tile in tiles)
+        entry = cache.put(chunk.chunk_id, pixels, seconds, chunk.source.name, bool(tiles), needed)
+        seen = False
+        if entry is None:
+            chunk.lost()
+            self._set.look_again(chunk)
+        else:
+            chunk.found_in(entry)
+            for tile in tiles:
+                tile.waiting -= 1
+                if tile.stage is Stage.ADMITTED:
+                    cache.hold(entry)
+                if tile.only_ahead:
+                    self.end_if_done(tile)
+                    continue
+                seen = True
+                if tile.waiting == 0 and (
+                    tile.stage is Stage.LISTED or tile.stage is Stage.ADMITTED
+                ):
+                    self._assemblies.complete(tile)
+        if not tiles:
+            self._set.drop(chunk)
+        if entry is not None and seen:
+            self._assemblies.came(chunk.chunk_id)
+        else:  # what is only read ahead is not shown in aprons: nobody would see it
+            self._assemblies.decided(chunk.chunk_id)
+
+    def _failed(self, job: ReadJob, error: BaseException, now: float) -> None:
+        chunk = job.chunk
+        source = chunk.source
+        chunk.state = ChunkState.QUEUED
+        for tile in [t for t in chunk.tiles if t.stage is Stage.ADMITTED]:
+            self._admission.withdraw(tile)
+        if isinstance(error, CancelledError):
+            source.concurrency.ended()
+            self._set.look_again(chunk)
+        else:
+            verdict = judge(error)
+            if verdict.transient:
+                source.concurrency.failed(job.started, now)
+            else:
+                source.concurrency.ended()
+            chunk.attempts += 1
+            if chunk.attempts < verdict.attempts:
+                source.retries += 1
+                chunk.not_before = now + delay_s(chunk.attempts, verdict, self._jitter)
+                self._set.look_again(chunk)
+            else:
+                chunk.state = ChunkState.FAILED
+                source.failures += 1
+                failure = LoadFailure(source.name, verdict.cause, str(error))
+                self._set.failures.append((job.crew, failure))
+                if not verdict.transient:
+                    self._remember(chunk.chunk_id)
+                for tile in list(chunk.tiles):
+                    if tile.only_ahead:
+                        self.end_if_done(tile)
+                    elif tile.stage is Stage.LISTED:
+                        self._assemblies.fail(tile, None)
+        if not chunk.tiles:
+            self._set.drop(chunk)
+        self._assemblies.decided(chunk.chunk_id)
+
+    def _remember(self, chunk_id: ChunkId) -> None:
+        self._dead[chunk_id] = None
+        if len(self._dead) > REMEMBERED_FAILURES:
+            del self._dead[next(iter(self._dead))]

@@ -1,0 +1,69 @@
+"""What is known of one source, from its reads.
+
+Invariants: the levels of one image lie side by side in their store and are one source. Under the
+loader's lock only.
+"""
+
+from __future__ import annotations
+
+from napari_octree.loading.concurrency import SourceConcurrency
+
+
+class SourceRecord:
+    """One source's latency, counts and limit of reads at once.
+
+    Parameters
+    ----------
+    name : str
+    most : int
+        Reads at once at most.
+    """
+
+    def __init__(self, name: str, most: int) -> None:
+        self.name = name
+        self.concurrency = SourceConcurrency(most)
+        self.latency_s: float | None = None
+        self.reads = 0
+        self.failures = 0
+        self.retries = 0
+        self.nbytes = 0
+        self.read_seconds = 0.0
+        self.decoded_reads = 0
+        self.decode_seconds = 0.0
+
+    def measured(self, seconds: float, nbytes: int, decode_s: float | None) -> None:
+        """One read arrived after `seconds`, `decode_s` of which were decoding, if known."""
+        self.reads += 1
+        self.nbytes += nbytes
+        self.read_seconds += seconds
+        if decode_s is not None:
+            self.decoded_reads += 1
+            self.decode_seconds += decode_s
+        # Weights recent reads by a quarter: follows a store that changes within a few reads.
+        self.latency_s = (
+            seconds if self.latency_s is None else 0.75 * self.latency_s + 0.25 * seconds
+        )
+
+    @property
+    def decode_ms(self) -> float | None:
+        """Mean of the reads that could tell decoding from fetching; None if none could."""
+        return 1000 * self.decode_seconds / self.decoded_reads if self.decoded_reads else None
+
+
+class SourceRecords:
+    """The records of all sources."""
+
+    def __init__(self) -> None:
+        self._records: dict[str, SourceRecord] = {}
+
+    def of(self, source_name: str, most: int) -> SourceRecord:
+        """Return the record of a source, made with `most` reads at once if it is new."""
+        name = source_name.rpartition("/")[0] or source_name
+        record = self._records.get(name)
+        if record is None:
+            record = self._records[name] = SourceRecord(name, most)
+        return record
+
+    def items(self) -> list[tuple[str, SourceRecord]]:
+        """All records by name."""
+        return list(self._records.items())

@@ -1,0 +1,163 @@
+"""Worker threads.
+
+Invariants: threads are started when needed, up to a number; they are daemons, so that none keeps
+the interpreter from ending; a thread that is written off does nothing more once it returns.
+
+What a piece of work gives rise to is done by the same thread where nothing else has to wait for
+it: a tile is assembled by the thread that read its last chunk, which then reads the next one. That
+saves two hand-overs between threads for each chunk.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from queue import SimpleQueue
+
+from napari_octree.loading.executors import Done, timed_read
+from napari_octree.sources.protocol import Region, StorageArray
+
+logger = logging.getLogger("napari_octree.loader")
+
+Task = tuple[object, Callable[[], None]]
+"""A handle (None if it is no read), and what to do."""
+
+
+class _Worker:
+    """One thread."""
+
+    __slots__ = ("at_its_end", "next_brief", "next_read", "reading", "written_off")
+
+    def __init__(self) -> None:
+        self.reading: object = None
+        self.at_its_end = False
+        """What it does now takes no time any more."""
+        self.next_brief: Task | None = None
+        """What it does next."""
+        self.next_read: Task | None = None
+        """What it reads after that."""
+        self.written_off = False
+
+    def keep(self, task: Task, brief: bool) -> bool:
+        """Do `task` next if it need not wait for long."""
+        if self.written_off or not self.at_its_end:
+            return False
+        if brief and self.next_brief is None:
+            self.next_brief = task
+            return True
+        if not brief and self.next_read is None:
+            self.next_read = task
+            return True
+        return False
+
+    def next(self) -> Task | None:
+        """Return a kept task."""
+        task = self.next_brief
+        if task is not None:
+            self.next_brief = None
+            return task
+        task, self.next_read = self.next_read, None
+        return task
+
+
+class ThreadExecutor:
+    """Daemon threads.
+
+    Parameters
+    ----------
+    most : int
+        Threads at most, written-off ones not counted.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._queue: SimpleQueue[Task | None] = SimpleQueue()
+        self._lock = threading.Lock()
+        self._workers: dict[_Worker, threading.Thread] = {}
+        self._this = threading.local()
+        self._unfinished = 0
+        self._closed = False
+
+    def read(self, storage: StorageArray, region: Region, done: Done) -> object:
+        """Read in a worker thread."""
+        handle = object()
+        self._submit((handle, lambda: self._read(storage, region, done)), brief=False)
+        return handle
+
+    def run(self, work: Callable[[], None], brief: bool = True) -> None:
+        """Work in a worker thread."""
+        self._submit((None, work), brief)
+
+    def _read(self, storage: StorageArray, region: Region, done: Done) -> None:
+        outcome = timed_read(storage, region)
+        self._this.worker.at_its_end = True
+        done(*outcome)
+
+    def cancel(self, handle: object) -> None:
+        """Threads cannot be interrupted: the read goes on."""
+
+    def write_off(self, handle: object) -> None:
+        """Start a thread in place of the one that hangs; it ends if it ever returns."""
+        with self._lock:
+            for worker in self._workers:
+                if worker.reading is handle and not worker.written_off:
+                    worker.written_off = True
+                    self._unfinished -= 1
+                    del self._workers[worker]
+                    self._start_thread()
+                    return
+
+    def close(self, wait_s: float) -> None:
+        """End all threads once they have finished what they do."""
+        with self._lock:
+            self._closed = True
+            threads = list(self._workers.values())
+        for _ in threads:
+            self._queue.put(None)
+        until = time.monotonic() + wait_s
+        for thread in threads:
+            if thread is not threading.current_thread():
+                thread.join(timeout=max(0.0, until - time.monotonic()))
+
+    def _submit(self, task: Task, brief: bool) -> None:
+        worker: _Worker | None = getattr(self._this, "worker", None)
+        if worker is not None and worker.keep(task, brief):
+            return
+        with self._lock:
+            if self._closed:
+                return
+            self._unfinished += 1
+            if self._unfinished > len(self._workers) and len(self._workers) < self._most:
+                self._start_thread()
+            self._queue.put(task)
+
+    def _start_thread(self) -> None:
+        worker = _Worker()
+        thread = threading.Thread(
+            target=self._work, args=(worker,), name="napari-octree-loader", daemon=True
+        )
+        self._workers[worker] = thread
+        thread.start()
+
+    def _work(self, worker: _Worker) -> None:
+        self._this.worker = worker
+        while not self._closed and (task := self._queue.get()) is not None:
+            while task is not None and not self._closed:
+                if worker.written_off:
+                    self._submit(task, brief=False)
+                else:
+                    worker.reading, work = task
+                    worker.at_its_end = worker.reading is None
+                    try:
+                        work()
+                    except BaseException:  # e.g. a client's `wake` that raises
+                        logger.exception("a worker's task failed")
+                    worker.reading = None
+                    del work
+                task = worker.next()
+            with self._lock:
+                if worker.written_off:
+                    return
+                self._unfinished -= 1

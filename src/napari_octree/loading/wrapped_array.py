@@ -1,0 +1,33 @@
+"""An array that is another one, read in another way."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from napari_octree.sources.protocol import ChunkGrid, Region, StorageArray
+
+
+class WrappedArray:
+    """A `StorageArray` with everything but `read` taken from another one.
+
+    Parameters
+    ----------
+    storage : StorageArray
+    """
+
+    def __init__(self, storage: StorageArray) -> None:
+        self.storage = storage
+        self.key = storage.key
+        self.shape = storage.shape
+        self.dtype = storage.dtype
+        self.in_memory = storage.in_memory
+        self.source_name = storage.source_name
+        self.fill_value = storage.fill_value
+
+    def grid(self, hint: tuple[int, ...]) -> ChunkGrid:
+        """Return the array's own grid."""
+        return self.storage.grid(hint)
+
+    def read(self, region: Region) -> np.ndarray | None:
+        """Read a chunk (worker threads only)."""
+        return self.storage.read(region)

@@ -1,0 +1,108 @@
+"""When a tile waits for the chunks around it, and when it does not."""
+
+import numpy as np
+import pytest
+
+from loading.loader_bench import expected, request, take_all
+from napari_octree.loading.assemblies import HOLD_S
+from napari_octree.octree.chunk_key import Tier
+
+FAST_S, SLOW_S = 0.002, 0.05
+
+
+@pytest.fixture
+def one_reader(bench):
+    return bench(
+        loader_defaults={"num_workers": 1}, octree={"loaders": {0: {"delay_queue_ms": 0}}}
+    )
+
+
+def finish_first(b, source, client, seconds):
+    """Let the source's latency be known, from a read far from everything else."""
+    client.replace([request(source, 3, 4, apron=0)])
+    b.executor.finish(seconds=seconds)
+    take_all(client)
+
+
+def test_around_a_fast_source_each_tile_is_assembled_once(one_reader, source):
+    b = one_reader
+    client = b.open()
+    finish_first(b, source, client, FAST_S)
+    wishes = [request(source, r, c) for r in range(4) for c in range(5)]
+    client.replace(wishes)
+    tiles = []
+    while b.executor.finish(seconds=FAST_S) is not None:
+        tiles += take_all(client)
+    assert len(tiles) == len(wishes)
+    by_key = {tile.key: tile for tile in tiles}
+    for wish in wishes:
+        assert by_key[wish.key].complete
+        np.testing.assert_array_equal(by_key[wish.key].data, expected(source, wish))
+    assert not b.clock.scheduled
+
+
+def test_a_tile_waits_a_moment_at_most(one_reader, source):
+    b = one_reader
+    client = b.open()
+    finish_first(b, source, client, FAST_S)
+    client.replace([request(source, 0, 0), request(source, 0, 1)])
+    b.executor.finish(seconds=FAST_S)
+    b.clock.advance(HOLD_S * 0.9)
+    assert client.take() is None
+    b.clock.advance(HOLD_S * 0.2)
+    assert b.wakes
+    tile = client.take()
+    assert tile.key == (source.key, 0, 0)
+    assert not tile.complete
+
+
+@pytest.mark.parametrize(("seconds", "tier"), [(SLOW_S, Tier.IDEAL), (FAST_S, Tier.COVERAGE)])
+def test_neither_slow_sources_nor_the_first_picture_are_waited_for(
+    one_reader, source, seconds, tier
+):
+    b = one_reader
+    client = b.open()
+    finish_first(b, source, client, seconds)
+    client.replace([request(source, 0, 0, tier=tier), request(source, 0, 1, tier=tier)])
+    b.executor.finish(seconds=seconds)
+    assert client.take().key == (source.key, 0, 0)
+
+
+def test_nothing_waits_when_what_lies_around_is_not_to_come(one_reader, source):
+    b = one_reader
+    client = b.open()
+    finish_first(b, source, client, FAST_S)
+    wishes = [request(source, 0, 0), request(source, 0, 1)]
+    client.replace(wishes)
+    b.executor.finish(seconds=FAST_S)
+    assert client.take() is None
+    (neighbour,) = b.executor.reads
+    client.replace(wishes[:1])
+    assert client.take() is None  # the neighbour is being read, and will be there
+    neighbour.done(None, PermissionError(), FAST_S, None)
+    assert client.take().key == wishes[0].key
+
+
+def test_a_tile_that_waits_gives_way_where_memory_is_short(bench, source):
+    b = bench(
+        ram_bytes=2600,  # a tile's block and chunk take 128 + 200 + 200 + 512 bytes
+        loader_defaults={"num_workers": 1},
+        octree={"loaders": {0: {"delay_queue_ms": 0}}},
+    )
+    client = b.open()
+    finish_first(b, source, client, FAST_S)
+    client.replace([request(source, r, c) for r in range(2) for c in range(3)])
+    keys = {tile.key for tile in b.run(client, seconds=FAST_S)}
+    assert len(keys) == 6  # and time stood still
+
+
+def test_a_tile_that_waits_and_leaves_leaves_nothing_behind(one_reader, source):
+    b = one_reader
+    client = b.open()
+    finish_first(b, source, client, FAST_S)
+    client.replace([request(source, 0, 0), request(source, 0, 1)])
+    b.executor.finish(seconds=FAST_S)
+    client.close()
+    b.executor.finish_all()
+    assert b.loader.statistics.in_flight_bytes == 0
+    assert not b.clock.scheduled

@@ -1,0 +1,108 @@
+"""Several loaders, one process: one cache, one limit, one read of each chunk, fair shares."""
+
+import pytest
+
+from loading.loader_bench import request, take_all
+from napari_octree.config import OctreeConfig
+from napari_octree.loading import ChunkLoader, default_loader
+from napari_octree.loading.dispatcher import Dispatcher
+from napari_octree.loading.testing import SimulatedSource, VirtualClock, VirtualExecutor
+
+MEBIBYTE = 2**20
+
+
+def config(workers, ram_bytes):
+    return OctreeConfig(
+        octree={"loaders": {0: {"num_workers": workers, "delay_queue_ms": 0}}},
+        memory={"ram_bytes": ram_bytes},
+    )
+
+
+@pytest.fixture
+def shared():
+    """Two loaders of unequal settings."""
+    dispatcher = Dispatcher(VirtualClock(), seed=0)
+    loaders = [
+        ChunkLoader(config(workers, ram), dispatcher=dispatcher, executor=VirtualExecutor())
+        for workers, ram in ((1, 2 * MEBIBYTE), (3, 4 * MEBIBYTE))
+    ]
+    yield loaders
+    for loader in loaders:
+        loader.close()
+
+
+def finish_all(loaders):
+    while reads := [read for loader in loaders for read in loader._crew.executor.reads]:
+        executors = [loader._crew.executor for loader in loaders]
+        next(e for e in executors if reads[0] in e.reads).finish(reads[0])
+
+
+def test_layers_of_unequal_settings_share_the_process(shared):
+    one, two = shared
+    source = SimulatedSource((32, 40), (8, 8))
+    clients = [loader.open(lambda: None) for loader in (one, two)]
+    for client in clients:
+        client.replace([request(source, r, c, apron=0) for r in range(4) for c in range(5)])
+    # Each reads with as many as its own settings say; the source bears what the second allows.
+    assert [len(loader._crew.executor.reads) for loader in shared] == [1, 2]
+    finish_all(shared)
+    assert len(source.reads) == len(set(source.reads)) == 20
+    assert all(len(take_all(client)) == 20 for client in clients)
+    assert one.cache is two.cache
+    assert one.statistics == two.statistics
+
+
+def test_the_least_limit_of_those_at_work_holds_for_all(shared):
+    one, two = shared
+    source = SimulatedSource((256 * 20, 256), (256, 256))  # 128 KiB a chunk
+    wishes = [request(source, r, 0, size=256, apron=0) for r in range(20)]
+    large = two.open(lambda: None)
+    assert two.cache.limit_bytes == 4 * MEBIBYTE
+    large.replace(wishes)
+    while two._crew.executor.finish() is not None:
+        take_all(large)
+    assert two.cache.cached_bytes > 2 * MEBIBYTE
+    large.replace([])
+    small = one.open(lambda: None)
+    assert two.cache.limit_bytes == 2 * MEBIBYTE
+    assert two.cache.cached_bytes <= 2 * MEBIBYTE
+    small.close()
+    assert two.cache.limit_bytes == 4 * MEBIBYTE
+
+
+def test_one_loader_closes_without_the_other(shared):
+    one, two = shared
+    source = SimulatedSource((8, 40), (8, 8))
+    first, second = one.open(lambda: None), two.open(lambda: None)
+    first.replace([request(source, 0, 0)])
+    second.replace([request(source, 0, 4)])
+    one.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        one.open(lambda: None)
+    assert first.pending == 0
+    finish_all(shared)
+    assert len(take_all(second)) == 1
+
+
+def test_the_process_has_one_cache():
+    loaders = [default_loader(config(1, n * MEBIBYTE)) for n in (3, 5, 3)]
+    assert loaders[0] is loaders[2]
+    assert loaders[0] is not loaders[1]
+    assert loaders[0].cache is loaders[1].cache
+
+
+def test_a_layer_that_is_browsed_fast_leaves_another_its_share(bench):
+    b = bench(ram_bytes=40_000)
+    quiet, busy = b.open(), b.open()
+    still = SimulatedSource((8, 8 * 20), (8, 8), key="still")
+    quiet.replace([request(still, 0, c, apron=0) for c in range(20)])
+    b.run(quiet)
+    quiet.replace([])  # looks elsewhere, and will come back
+    other = SimulatedSource((8, 8 * 500), (8, 8), key="other")
+    for c in range(0, 500, 5):
+        busy.replace([request(other, 0, c + i, apron=0) for i in range(5)])
+        b.run(busy)
+    assert b.loader.statistics.evictions > 400
+    quiet.replace([request(still, 0, c, apron=0) for c in range(20)])
+    b.run(quiet)
+    assert len(still.reads) == 20
