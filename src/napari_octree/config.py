@@ -240,6 +240,9 @@ class RenderSection(_Section):
         Texels kept around each tile for interpolation. 1 serves nearest and linear;
         4 covers every kernel of vispy at 5% more memory, so that changing the interpolation
         uploads nothing.
+    skip_empty : bool
+        3-D: do not refine a brick of one value that the display settings do not show.
+        What its level is too coarse to tell is then not looked for.
     prefetch : PrefetchConfig
     """
 
@@ -247,6 +250,7 @@ class RenderSection(_Section):
     upload_ms_moving: float = Field(default=3.0, gt=0)
     level_bias: float = Field(default=0.0, ge=-8, le=8)
     interpolation_apron: int = Field(default=4, ge=1, le=8)
+    skip_empty: bool = True
     prefetch: PrefetchConfig = Field(default_factory=PrefetchConfig)
 
 

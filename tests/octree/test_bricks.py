@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from napari_octree.octree import (
     PLAY,
+    ChunkKey,
     LevelTransform,
     Motion,
     Octree,
@@ -20,6 +21,7 @@ from napari_octree.octree import (
     select_bricks,
 )
 from napari_octree.octree.brick_seed import Seed
+from napari_octree.octree.brick_set import BrickSet
 from octree.cameras_3d import orthographic, perspective
 from octree.reference import best_first, brick_children, brick_in_view, brick_scores
 
@@ -286,3 +288,47 @@ def test_a_seed_changes_nothing_but_the_time(monkeypatch, make, size, budget):
     assert set(seeded.leaves) == set(plain.leaves)
     assert set(seeded.ancestors) == set(plain.ancestors)
     assert seeded.complete == plain.complete
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_what_is_empty_is_chosen_but_not_refined(data):
+    octree = data.draw(volumes())
+    view = data.draw(volume_views(octree))
+    budget = data.draw(st.integers(1, 300))
+    full = select_bricks(octree, view, budget)
+    bricks = [*full.ancestors, *full.leaves]
+    empty = set(data.draw(st.lists(st.sampled_from(bricks), max_size=5))) if bricks else set()
+    found = select_bricks(octree, view, budget, empty=empty)
+    empty = {key for key in empty if brick_scores(octree, view, key)[0] <= 8}
+    assert not empty & set(found.ancestors)
+    if full.complete:
+        below: set[ChunkKey] = set()
+        for key in sorted(full.ancestors, reverse=True):
+            if key in empty | below:
+                below.update(brick_children(octree, key))
+        assert set(found.ancestors) == set(full.ancestors) - empty - below
+        assert set(found.leaves) == (set(full.leaves) | empty) - below
+        assert found.complete
+    else:
+        assert len(found) <= max(budget, len(full))
+
+
+def test_the_budget_goes_to_what_is_not_empty():
+    view = orthographic((1000.3, 1000.2, 1000.1), 1500.0)
+    full = select_bricks(CUBE, view, 300)
+    half = [k for k in full.ancestors if k.level == 3 and k.index[0] < 2]
+    found = select_bricks(CUBE, view, 300, empty=half)
+    there = [k for k in found.leaves if CUBE.levels[k.level].tile_bounds(k.index)[0][0] >= 1024]
+    before = [k for k in full.leaves if CUBE.levels[k.level].tile_bounds(k.index)[0][0] >= 1024]
+    assert half
+    assert len(there) > 1.2 * len(before)
+
+
+@given(st.lists(st.tuples(*[st.integers(0, 2**34)] * 4), max_size=30), st.data())
+def test_a_set_of_bricks_has_its_members_and_no_others(members, data):
+    bricks = BrickSet.of([ChunkKey(level, tuple(index)) for level, *index in members])
+    others = data.draw(st.lists(st.tuples(*[st.integers(0, 2**34)] * 4), max_size=30))
+    asked = [*members, *others]
+    found = bricks.contains(np.array(asked, np.int64).reshape(-1, 4))
+    assert found.tolist() == [key in set(members) for key in asked]

@@ -308,3 +308,17 @@ def test_slot_grid_keeps_within_the_budget_and_uses_it(bricks: int, vram: int) -
         assert all(n * t <= 2048 for n, t in zip(grid, encoding.slot_shape, strict=True))
         limit = min(bricks + 1, vram // encoding.nbytes)
         assert slots >= max(0.9 * limit, 2) or slots >= 0.9 * (2048 // 68) ** 3
+
+
+def test_below_a_brick_that_turns_out_empty_nothing_is_fetched() -> None:
+    it, at = Setting(), view((64.0,) * 3, 230.0)
+    it.frame.prepare(it.atlas, it.slice, at, 1e6, unseen=0.0)  # type: ignore[arg-type]
+    assert len(it.client.listed) > 60
+    it.client.finish(1)
+    it.frame.prepare(it.atlas, it.slice, at, 1e6, unseen=0.0)  # type: ignore[arg-type]
+    assert not it.client.listed
+    assert it.frame.settled
+    assert {key.level for key in it.shown} == {3}
+    # What becomes visible again is wanted again.
+    it.frame.prepare(it.atlas, it.slice, at, 1e6, unseen=-1.0)  # type: ignore[arg-type]
+    assert len(it.client.listed) > 60

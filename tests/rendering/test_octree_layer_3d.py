@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from napari.layers import Image
+from napari.utils import Colormap
 
 from brick_scene import halved, smooth_volume
 from napari_octree import OctreeConfig, OctreeImage
@@ -260,3 +261,64 @@ def test_moving_is_coarse_and_resting_full(
     before = view.statistics.frames
     pump()
     assert view.statistics.frames == before
+
+
+@pytest.fixture
+def half_empty() -> list[np.ndarray]:
+    """Voxels in the upper half only; below it the background, which is not 0."""
+    volume = (smooth_volume(SIZE, seed=3) * 50000).astype(np.uint16) + 9000
+    volume[SIZE // 2 - 8 :] = 700
+    return levels_of(volume)
+
+
+@pytest.mark.parametrize(
+    "keywords",
+    [
+        {"rendering": "mip", "colormap": "viridis"},
+        {"rendering": "additive", "colormap": "magenta"},
+        {"rendering": "translucent", "colormap": Colormap([[0, 0, 0, 0], [1, 0.5, 0, 0.3]])},
+        {"rendering": "iso", "iso_threshold": 8000},
+    ],
+    ids=lambda keywords: keywords["rendering"],
+)
+def test_what_the_limits_hide_is_not_fetched_finely(
+    viewer: Any,
+    look: Callable[..., None],
+    screenshot: Any,
+    half_empty: list[np.ndarray],
+    keywords: dict[str, Any],
+) -> None:
+    pictures, bricks = [], []
+    for skip_empty in (True, False):
+        config = OctreeConfig(octree={"brick_size": 16}, render={"skip_empty": skip_empty})
+        layer = OctreeImage(half_empty, config=config, contrast_limits=(800, 60000), **keywords)
+        viewer.add_layer(layer)
+        look()
+        assert layer.wait_until_settled(30)
+        pictures.append(screenshot(viewer))
+        bricks.append(layer.progress.ideal)
+        if skip_empty:
+            # What is shown again is fetched again.
+            layer.contrast_limits = (600, 60000)
+            layer.iso_threshold = 650
+            assert layer.wait_until_settled(30)
+            assert layer.progress.ideal == 64
+        viewer.layers.remove(layer)
+    # A ray may begin its steps elsewhere and so find the very edge of a surface elsewhere.
+    most = 1 if layer.rendering == "iso" else 0
+    np.testing.assert_allclose(*[picture.astype(int) for picture in pictures], rtol=0, atol=most)
+    assert pictures[0].std() > 5
+    # Of 64 bricks a half, which four coarser ones replace.
+    assert bricks == [36, 64]
+
+
+def test_what_every_value_changes_is_fetched_finely(
+    viewer: Any, look: Callable[..., None], half_empty: list[np.ndarray]
+) -> None:
+    layer = OctreeImage(half_empty, config=SMALL_BRICKS, contrast_limits=(800, 60000))
+    viewer.add_layer(layer)
+    look()
+    for rendering in ("average", "minip", "translucent"):  # grey is opaque where it is black
+        layer.rendering = rendering
+        assert layer.wait_until_settled(30)
+        assert layer.progress.ideal == 64

@@ -15,11 +15,19 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from napari_octree.octree.brick_set import NO_BRICKS, BrickSet
 from napari_octree.octree.level import FloatArray, IntArray
 from napari_octree.octree.level_tables import LevelTables
 from napari_octree.octree.projection import Projection
 
 BoolArray = npt.NDArray[np.bool_]
+
+TRUSTED_OCTAVES = 3.0
+"""How far an empty brick vouches for those below it.
+
+The mean of 8 voxels hides what stands out by less than 4, that of 8³ less than about 220. What is
+left out comes back when the user zooms in.
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,12 +78,15 @@ class Refinement:
         Bricks of this level are not refined.
     enough : float
         Nor are bricks whose voxels span at most this many framebuffer pixels.
+    empty : BrickSet
+        Nor are these, unless that would leave out more than `TRUSTED_OCTAVES`.
     """
 
     tables: LevelTables
     projection: Projection
     finest: int
     enough: float
+    empty: BrickSet = NO_BRICKS
 
     @cached_property
     def pixels(self) -> FloatArray:
@@ -85,7 +96,9 @@ class Refinement:
 
     def coarse(self, bricks: SeenBricks) -> BoolArray:
         """Tell which bricks should be refined."""
-        return (bricks.scores[:, 0] > self.enough) & (bricks.keys[:, 0] > self.finest)
+        coarse = (bricks.scores[:, 0] > self.enough) & (bricks.keys[:, 0] > self.finest)
+        trusted = bricks.scores[:, 0] <= self.enough * 2**TRUSTED_OCTAVES
+        return coarse & ~(trusted & self.empty.contains(bricks.keys))
 
     def seen(self, levels: IntArray, tiles: IntArray) -> tuple[BoolArray, SeenBricks]:
         """Tell which bricks are in view, and return those."""

@@ -9,6 +9,8 @@ Invariants
   level alone has more in view.
 * No brick is refined whose voxel already projects to at most a pixel; if the budget does not
   suffice for all others, those with the larger voxels nearer to the focus are refined first.
+* Nor is one that is known to be empty, down to three levels above what would do: what its finer
+  bricks hold nobody has looked.
 
 Refinement is best-first, done in batches that may go too far: what one brick at a time would not
 have reached is cut off again. Nothing is more important than its parent, so what is kept depends
@@ -18,12 +20,14 @@ on the budget alone, not on the batches.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import islice
 
 import numpy as np
 
 from napari_octree.octree.brick_seed import Seed
+from napari_octree.octree.brick_set import BrickSet
 from napari_octree.octree.brick_tree import BrickTree, Refinement
 from napari_octree.octree.chunk_key import ChunkKey, Tier, Wish, chunk_keys, make_wishes
 from napari_octree.octree.level import IntArray
@@ -70,6 +74,7 @@ def select_bricks(
     policy: Policy = EXPLORE,
     level_bias: float = 0.0,
     locked_level: int | None = None,
+    empty: Iterable[ChunkKey] = (),
 ) -> BrickSelection:
     """Choose the bricks of a view.
 
@@ -87,13 +92,17 @@ def select_bricks(
         Octaves; 1 allows voxels twice as large as a pixel.
     locked_level : int, optional
         Refine down to this level and no further, whatever the pixels.
+    empty : iterable of ChunkKey
+        Bricks known to have nothing in them that would be seen: they are chosen like any other,
+        but not refined (where their voxels span at most eight pixels), so that the budget goes to
+        what is seen. A locked level is kept all the same.
     """
     root = octree.coarsest
     if locked_level is None:
         finest, enough = 0, 2.0**level_bias
     else:
         finest, enough = min(max(locked_level, 0), root.index), 0.0
-    refinement = Refinement(octree.tables, Projection.of(view), finest, enough)
+    refinement = Refinement(octree.tables, Projection.of(view), finest, enough, BrickSet.of(empty))
     whole = np.argwhere(np.ones(root.grid_shape, np.bool_))
     _, roots = refinement.seen(np.full(len(whole), root.index), whole)
     tree = BrickTree(roots, refinement.coarse(roots))

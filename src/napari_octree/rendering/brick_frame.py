@@ -1,15 +1,17 @@
 """What one viewer shows of one layer in 3-D: from a view to the bricks of the octree on the GPU.
 
-Invariants: GUI thread only. A frame selects bricks only if the view has changed, and uploads in
-the order of the selection until its milliseconds are spent; a brick too large for them goes
-slab by slab over several frames. What is selected is never evicted. Only selected bricks are
-shown, so a settled picture does not depend on what was seen before; but until the coarsest
-bricks of another slice are there, those of the former one stay, and `stale` says so. Nothing here
-knows napari: the atlas, the loader's client and the layer's slice are handed in.
+Invariants: GUI thread only. A frame selects bricks only if the view has changed or a brick that is
+refined turns out to be empty, and uploads in the order of the selection until its milliseconds are
+spent; a brick too large for them goes slab by slab over several frames. What is selected is never
+evicted. Only selected bricks are shown, so a settled picture does not depend on what was seen
+before; but until the coarsest bricks of another slice are there, those of the former one stay,
+and `stale` says so. Nothing here knows napari: the atlas, the loader's client and the layer's
+slice are handed in.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
@@ -94,6 +96,9 @@ class BrickFrame:
         self._protected: set[BrickId] = set()
         self._failed: set[BrickId] = set()
         self._upload: _Upload | None = None
+        self._uniform: dict[BrickId, float] = {}  # resident bricks of one value, and that value
+        self._empty: set[ChunkKey] = set()  # as the selection was told
+        self._unseen = -math.inf
         self._more = False
         self._evicted = False
         self.plans = 0
@@ -108,6 +113,7 @@ class BrickFrame:
         view: VolumeView | None,
         upload_ms: float,
         locked_level: int | None = None,
+        unseen: float = -math.inf,
     ) -> bool:
         """Do a frame's work.
 
@@ -121,6 +127,9 @@ class BrickFrame:
         upload_ms : float
             The frame's budget.
         locked_level : int, optional
+        unseen : float
+            Texture values up to this leave no trace. A brick of one such value, apron included,
+            is taken for empty.
 
         Returns
         -------
@@ -131,6 +140,7 @@ class BrickFrame:
             self._atlas = atlas
             self.shown = None
             self._upload = None
+            self._uniform.clear()
             self.forget()
         if octree_slice is not self._slice:
             self._slice = octree_slice
@@ -138,8 +148,12 @@ class BrickFrame:
             self._planned = None
         if octree_slice is None or view is None:
             return self._show_nothing()
+        former, self._unseen = self._unseen, unseen
         planned = self._plan(octree_slice, view, locked_level)
         uploaded = self._take(upload_ms)
+        if (uploaded or unseen != former) and self._is_outdated(octree_slice):
+            self._planned = None
+            planned = self._plan(octree_slice, view, locked_level)
         return self._show(octree_slice) if planned or uploaded else False
 
     def forget(self) -> None:
@@ -161,12 +175,14 @@ class BrickFrame:
         if self._planned == (view, locked_level):
             return False
         self._planned = (view, locked_level)
+        self._empty = self._without_trace(octree_slice)
         selection = select_bricks(
             octree_slice.octree,
             view,
             max_nodes(self._atlas.slots.capacity),
             level_bias=self._config.render.level_bias,
             locked_level=locked_level,
+            empty=self._empty,
         )
         self.plans += 1
         self._selection = selection
@@ -175,6 +191,21 @@ class BrickFrame:
         }
         self._request(octree_slice, selection)
         return True
+
+    def _without_trace(self, octree_slice: OctreeSlice) -> set[ChunkKey]:
+        """Resident bricks in which nothing would be seen."""
+        return {
+            key
+            for (slice_key, key), value in self._uniform.items()
+            if value <= self._unseen and slice_key == octree_slice.key
+        }
+
+    def _is_outdated(self, octree_slice: OctreeSlice) -> bool:
+        """Whether the selection would go less far below a brick, or further."""
+        assert self._selection is not None
+        told, now = self._empty, self._without_trace(octree_slice)
+        less = not (now - told).isdisjoint(self._selection.ancestors)
+        return less or not (told - now).isdisjoint(self._selection.leaves)
 
     def _request(self, octree_slice: OctreeSlice, selection: BrickSelection) -> None:
         """Tell the loader the selection, less what is resident for good."""
@@ -231,6 +262,8 @@ class BrickFrame:
         slot, evicted = self._atlas.stage(brick, tile.complete, self._protected | {brick})
         # Its slot is overwritten from now on, even if this frame does not come to the end.
         self._evicted |= evicted is not None
+        for gone in (evicted, brick):
+            self._uniform.pop(cast(BrickId, gone), 0.0)
         if slot is not None:
             slabs = self._atlas.slabs(tile.data, self._slab_bytes())
             self._upload = _Upload(brick, tile, slot, slabs, next(slabs))
@@ -257,6 +290,9 @@ class BrickFrame:
 
             self._budget.spend(put, nbytes)
             upload.waiting = next(upload.slabs, None)
+        low, high = data["cells"][0, ..., 0].min(), data["cells"][0, ..., 1].max()
+        if low == high and upload.tile.complete:
+            self._uniform[upload.brick] = float(low)
         self._upload = None
         return True
 

@@ -7,6 +7,7 @@ left to do. Loads nothing and holds no atlas before the first 3-D frame, nor aft
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ import numpy as np
 
 from napari_octree.layers.octree_image import OctreeImage
 from napari_octree.layers.octree_slice import OctreeSlice
+from napari_octree.layers.unseen import unseen_up_to
 from napari_octree.octree.octree import Octree
 from napari_octree.octree.view import VolumeView
 from napari_octree.rendering import _vispy
@@ -72,6 +74,7 @@ class VolumeDrawing:
         self._texels = texels
         self._max_side = max_side
         self._drawn_view: VolumeView | None = None
+        self._drawn_unseen = -math.inf
         self._has_atlas = False
         self._began_s = self._ended_s = 0.0
         self.frames = 0
@@ -101,12 +104,14 @@ class VolumeDrawing:
             self.client.moving = True
             self._draw_in(self.quality.moved())
         render = self.layer.config.render
+        self._drawn_unseen = self._unseen()
         changed = self.frame.prepare(
             node.atlas,
             octree_slice,
             view,
             render.upload_ms_moving if self.client.moving else render.upload_ms,
             self.layer.locked_data_level,
+            self._drawn_unseen,
         )
         if changed:
             shown = self.frame.shown
@@ -191,6 +196,11 @@ class VolumeDrawing:
             _vispy.volume_matrices(node), node.clipping_planes, slab, octree_slice.key
         )
 
+    def _unseen(self) -> float:
+        """Texture values up to this leave no trace in the picture."""
+        value = unseen_up_to(self.layer) if self.layer.config.render.skip_empty else -math.inf
+        return value if value == -math.inf else self.node.atlas.texture_value(value)
+
     def _keep_atlas(self, octree_slice: OctreeSlice) -> None:
         """Have an atlas for bricks of this slice's shape, and the slice's geometry."""
         node, octree = self.node, octree_slice.octree
@@ -234,7 +244,8 @@ class VolumeDrawing:
         octree_slice = self._slice()
         if octree_slice is None:
             return True
-        return self.frames > 0 and self._view(octree_slice) == self._drawn_view
+        shown_now = (self._view(octree_slice), self._unseen())
+        return self.frames > 0 and shown_now == (self._drawn_view, self._drawn_unseen)
 
     @property
     def settled(self) -> bool:
