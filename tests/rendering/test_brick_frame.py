@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 import numpy as np
@@ -73,7 +73,8 @@ class Atlas:
     stage = TextureAtlas3D.stage
     number = TextureAtlas3D.number
 
-    def __init__(self, capacity: int) -> None:
+    def __init__(self, capacity: int, on_upload: Callable[[], None]) -> None:
+        self.on_upload = on_upload
         self.encoding = ENCODING
         self.slots: AtlasSlots[Hashable] = AtlasSlots(capacity)
         self.written: dict[int, list[slice]] = {}
@@ -81,6 +82,7 @@ class Atlas:
     def write(self, slot: Slot, brick: np.ndarray, planes: slice) -> None:
         if planes.start == 0:
             self.written[slot.number] = []
+        self.on_upload()
         self.written[slot.number].append(planes)
 
     def whole(self, number: int) -> bool:
@@ -114,17 +116,17 @@ def view(centre: tuple[float, float, float], width: float) -> VolumeView:
 
 class Setting:
     def __init__(self, capacity: int = 300) -> None:
-        self.client, self.atlas, self.now = Client(), Atlas(capacity), 0.0
+        self.client, self.atlas, self.now = Client(), Atlas(capacity, self.upload), 0.0
         self.slice = make_slice()
-        self.ms_per_send = 1.0
+        self.ms_per_upload = 1.0
         self.frame = BrickFrame(
             self.client,  # type: ignore[arg-type]
             OctreeConfig(),
-            UploadBudget(self.send, lambda: self.now),
+            UploadBudget(lambda: None, lambda: self.now),
         )
 
-    def send(self) -> None:
-        self.now += self.ms_per_send / 1e3
+    def upload(self) -> None:
+        self.now += self.ms_per_upload / 1e3
 
     def prepare(self, at: VolumeView | None, upload_ms: float = 1e6) -> bool:
         return self.frame.prepare(self.atlas, self.slice, at, upload_ms)  # type: ignore[arg-type]
@@ -202,7 +204,7 @@ def test_a_brick_that_exceeds_the_budget_goes_in_slabs(monkeypatch: Any) -> None
     monkeypatch.setattr(brick_frame, "SMALLEST_SLAB", 1)
     s = Setting()
     s.load(view(CENTRE, 150))
-    s.ms_per_send = 1.0
+    s.ms_per_upload = 1.0
     rate = s.frame._budget.bytes_per_ms
     s.load(view((40, 40, 40), 30))
     brick = ENCODING.nbytes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -80,7 +80,8 @@ class Client:
 class Atlas:
     """Slots without a texture."""
 
-    def __init__(self, side: int = 16) -> None:
+    def __init__(self, side: int = 16, on_upload: Callable[[], None] = lambda: None) -> None:
+        self.on_upload = on_upload
         self.slots: AtlasSlots[Hashable] = AtlasSlots(side * side)
         self.slots_a_side, self.apron, self.slot_size = side, 1, TILE + 2
         self.encoding = SimpleNamespace(texel_bytes=1, encode=lambda a: a)
@@ -88,6 +89,7 @@ class Atlas:
 
     def add(self, key: Hashable, tile: np.ndarray, complete: bool, protected: Any) -> Any:
         slot, evicted = self.slots.add(key, tile.shape[:2], complete, protected)
+        self.on_upload()
         if evicted is not None:
             assert evicted not in protected
             self.evicted.append(evicted)
@@ -114,13 +116,14 @@ class Setting:
     """A frame with everything around it."""
 
     def __init__(self, side: int = 16) -> None:
-        self.client, self.atlas, self.slice = Client(), Atlas(side), octree_slice()
+        self.client, self.slice = Client(), octree_slice()
+        self.atlas = Atlas(side, self.upload)
         self.now = 0.0
         self.frame = TileFrame(
-            self.client, OctreeConfig(), UploadBudget(self.send, lambda: self.now)
+            self.client, OctreeConfig(), UploadBudget(lambda: None, lambda: self.now)
         )
 
-    def send(self) -> None:
+    def upload(self) -> None:
         self.now += 0.001  # a millisecond per tile
 
     def prepare(self, at: View | None, upload_ms: float = 1e6) -> bool:

@@ -145,6 +145,8 @@ class OverviewSlicingState(_LayerSlicingState):
         slice_input = self._slice_input
         ndisplay = min(slice_input.ndisplay, self.ndim)
         displayed = tuple(int(a) for a in slice_input.order[-ndisplay:])
+        if ndisplay == self.ndim:  # whose slice takes napari a while to tell
+            return SliceKey(version, displayed, (None,) * ndisplay, projection)
         extent = self.data_slice
         ranges: list[tuple[int, int] | None] = []
         for axis in range(self.ndim):

@@ -7,7 +7,7 @@ the camera in float32, which is wrong by whole pixels beyond 2^24; what is compo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -19,14 +19,16 @@ from napari._vispy.utils.visual import layer_to_visual
 from napari._vispy.visuals.volume import Volume
 from napari.layers import Layer
 from vispy import glsl
-from vispy.gloo import FrameBuffer, Texture2D, Texture3D
-from vispy.gloo.context import GLContext
+from vispy.gloo import FrameBuffer, Texture2D, Texture3D, gl
+from vispy.gloo.context import GLContext, get_current_canvas
+from vispy.gloo.glir import GlirParser, GlirTexture2D
 from vispy.scene.cameras import PanZoomCamera
 from vispy.scene.node import Node
 from vispy.scene.widgets import ViewBox
 from vispy.visuals import ImageVisual
 from vispy.visuals._scalable_textures import GPUScaledTexture2D
 from vispy.visuals._scalable_textures import GPUScaledTextured3D as GPUScaledTexture3D
+from vispy.visuals.transforms import ChainTransform, MatrixTransform, NullTransform, STTransform
 
 __all__ = [
     "GPUScaledTexture2D",
@@ -67,8 +69,40 @@ def viewbox_of(node: Node) -> ViewBox | None:
     return node
 
 
+_IDENTITY, _DIAGONAL = np.eye(4), np.arange(3)
+
+
 def _matrix(transform: Any) -> np.ndarray:
-    return np.asarray(transform.map(np.eye(4)), dtype=np.float64)
+    """What `transform.map` does to homogeneous rows; the usual kinds without going through it."""
+    kind = type(transform)
+    if kind is MatrixTransform:
+        return np.asarray(transform.matrix, np.float64)
+    if kind is STTransform:
+        matrix = _IDENTITY.copy()
+        matrix[_DIAGONAL, _DIAGONAL] = transform.scale[:3]
+        matrix[3, :3] = transform.translate[:3]
+        return matrix
+    if kind is ChainTransform:
+        return _product(reversed(transform.transforms))
+    return np.asarray(transform.map(np.eye(4)), np.float64)
+
+
+def _product(transforms: Iterable[Any]) -> np.ndarray:
+    """One after the other."""
+    matrix = _IDENTITY
+    for transform in transforms:
+        if type(transform) is not NullTransform:
+            matrix = matrix @ _matrix(transform)
+    return matrix
+
+
+def _between(node: Node, ancestor: Node) -> np.ndarray:
+    """From a node's own coordinates to those of one above it."""
+    steps = []
+    while node is not ancestor:
+        steps.append(node.transform)
+        node = node.parent
+    return _product(steps)
 
 
 def _camera_matrix(viewbox: ViewBox) -> np.ndarray:
@@ -128,20 +162,21 @@ def tile_matrices(node: Node) -> TileMatrices:
     viewbox = viewbox_of(node)
     if viewbox is None:
         raise ValueError("the node is not in a view box yet")
-    to_scene = np.eye(4)
-    step = node
-    while step is not viewbox.scene:
-        to_scene = to_scene @ _matrix(step.transform)
-        step = step.parent
-    to_viewbox = to_scene @ _camera_matrix(viewbox)
-    to_document = _matrix(viewbox.node_transform(node.document_node))
-    document_to_render = _matrix(node.transforms.get_transform("document", "render"))
+    to_viewbox = _between(node, viewbox.scene) @ _camera_matrix(viewbox)
+    transforms = node.transforms
+    document_to_render = _product(
+        (
+            transforms.document_transform,
+            transforms.canvas_transform,
+            transforms.framebuffer_transform,
+        )
+    )
     canvas = node.canvas
     pixel_scale = float(canvas.pixel_scale) if canvas is not None else 1.0
     width, height = viewbox.rect.size
     return TileMatrices(
         to_viewbox,
-        to_viewbox @ to_document @ document_to_render,
+        to_viewbox @ _between(viewbox, node.document_node) @ document_to_render,
         (float(width), float(height)),
         pixel_scale,
     )
@@ -210,13 +245,40 @@ def share_queue(context: GLContext, texture: Texture2D) -> None:
 
 
 def upload(texture: Texture2D | Texture3D, data: np.ndarray, offset: tuple[int, ...]) -> None:
-    """Queue `data`, which must not change any more, for ([plane,] row, column) `offset`.
+    """Have the current canvas' GL copy `data` to ([plane,] row, column) `offset` now.
 
-    The scaled texture's own `set_data` would take a part for the whole: it recomputes the
-    contrast limits and the format from it.
+    Past vispy's queue, whose way through its parser costs more than a small tile's copy. What is
+    queued goes first: it may be what makes the texture.
+
+    Parameters
+    ----------
+    texture : Texture2D or Texture3D
+    data : contiguous array
+        Of the texture's own type and channels; the last axis may be left out if it is 1.
     """
+    context = get_current_canvas().context
+    if texture._glir._shared._commands:
+        share_queue(context, texture)
+        context.flush_commands()
+    parser = context.shared.parser
+    on_gpu = parser.get_object(texture.id) if isinstance(parser, GlirParser) else None
+    if isinstance(on_gpu, GlirTexture2D):
+        _, layout, _ = on_gpu._shape_formats
+        row, column = offset
+        # GL takes rows for padded to 4 bytes.
+        padded = data.nbytes // len(data) % 4 != 0
+        on_gpu.activate()
+        if padded:
+            gl.glPixelStorei(gl.GL_UNPACK_ALIGNMENT, 1)
+        gl.glTexSubImage2D(on_gpu._target, 0, column, row, layout, on_gpu._types[data.dtype], data)
+        if padded:
+            gl.glPixelStorei(gl.GL_UNPACK_ALIGNMENT, 4)
+        return
+    # A part, not the whole as the scaled texture's own `set_data` has it: that recomputes the
+    # contrast limits and the format.
     base = Texture3D if isinstance(texture, Texture3D) else Texture2D
     base._set_data(texture, data, offset=offset, copy=False)
+    context.flush_commands()
 
 
 def dims_of(canvas: Any) -> Any:

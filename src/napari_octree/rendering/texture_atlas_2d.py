@@ -54,13 +54,13 @@ class TextureAtlas2D(GPUScaledTexture2D):
     def add(
         self, key: Any, tile: np.ndarray, complete: bool, protected: Collection[Any]
     ) -> tuple[Slot | None, Any]:
-        """Queue the upload of `tile` to a slot.
+        """Upload `tile` to a slot.
 
         Parameters
         ----------
         key : hashable
         tile : (rows, columns[, channels]) contiguous array of `encoding.texel_dtype`
-            With its apron on all sides; must not change any more.
+            With its apron on all sides.
         complete : bool
             The apron is final.
         protected : collection of keys

@@ -1,6 +1,6 @@
 """How many tiles a frame may send to the GPU.
 
-Invariants: what is timed is the upload itself, flushed to GL (queueing costs nothing and proves
+Invariants: what is timed is the upload itself, by GL (queueing costs nothing and proves
 nothing); a frame sends at least one tile, and otherwise starts an upload only if it is expected
 to end within the budget. The expected cost follows the bytes per millisecond of late: their
 median, since now and then an upload waits for a busy processor, which says nothing of the next.
@@ -25,7 +25,7 @@ class UploadBudget:
     Parameters
     ----------
     send : callable
-        Makes GL carry out what has been queued (and so cost its time).
+        Makes GL carry out what others have queued.
     clock : callable
         Seconds; replaced in tests.
     """
@@ -71,13 +71,12 @@ class UploadBudget:
         return self._spent_ms + nbytes * self._ms_per_byte <= self._limit_ms
 
     def spend(self, upload: Callable[[], None], nbytes: int) -> None:
-        """Run `upload`, send what it has queued, and count it."""
+        """Run `upload`, which must have reached GL when it returns, and count it."""
         if not self._frame_uploads:
             self._send()  # what others have queued is not the uploads' cost
         self._expected_ms = max(self._expected_ms, nbytes * self._ms_per_byte)
         start = self._clock()
         upload()
-        self._send()
         took = (self._clock() - start) * 1e3
         self._spent_ms += took
         self._frame_uploads += 1

@@ -1,0 +1,71 @@
+"""What we do in vispy's place does what vispy does: matrices, and uploads past its queue."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from vispy.gloo import gl
+
+from napari_octree import OctreeImage
+from napari_octree.rendering import _vispy
+from napari_octree.rendering.texture_atlas_2d import TextureAtlas2D
+from napari_octree.rendering.texture_encoding import texture_encoding
+
+
+def mapped(transform: Any) -> np.ndarray:
+    return np.asarray(transform.map(np.eye(4)), np.float64)
+
+
+def test_matrices_are_those_of_the_transforms(make_viewer) -> None:
+    viewer = make_viewer()
+    data = np.zeros((64, 80), np.uint8)
+    for i in range(2):
+        layer = OctreeImage([data], scale=(2, 3), rotate=20, shear=[0.3], translate=(5, -7 * i))
+        viewer.add_layer(layer)
+    viewer.canvas.grid.enabled = True
+    viewer.scene.camera.zoom = 1.7
+    viewer.screenshot(canvas_only=True, flash=False)
+    for layer in viewer.layers:
+        node = layer._views[0].node
+        matrices = _vispy.tile_matrices(node)
+        viewbox = _vispy.viewbox_of(node)
+        to_scene = mapped(node.node_transform(viewbox.scene))
+        # vispy's camera is in float32.
+        to_viewbox = to_scene @ mapped(viewbox.scene.transform)
+        np.testing.assert_allclose(matrices.to_viewbox, to_viewbox, rtol=1e-5, atol=1e-3)
+        outer = mapped(viewbox.node_transform(node.document_node))
+        outer = outer @ mapped(node.transforms.get_transform("document", "render"))
+        np.testing.assert_allclose(
+            matrices.to_render, matrices.to_viewbox @ outer, rtol=1e-12, atol=1e-12
+        )
+
+
+@pytest.mark.parametrize("width", [4, 5, 7])
+@pytest.mark.parametrize(("dtype", "channels"), [("u1", 1), ("u2", 1), ("f4", 1), ("u1", 4)])
+def test_an_upload_has_arrived_when_it_returns(viewer, dtype, channels, width) -> None:
+    canvas = viewer.window._qt_viewer.canvas._scene_canvas
+    canvas.set_current()
+    atlas = TextureAtlas2D(texture_encoding(np.dtype(dtype), channels), width, 0, 2)
+    shape = (3, width) if channels == 1 else (3, width, channels)
+    tiles = [np.random.default_rng(i).integers(1, 255, shape).astype(dtype) for i in range(2)]
+    for i, tile in enumerate(tiles):  # the first finds the texture not made yet
+        atlas.add(i, tile, True, ())
+    parser = canvas.context.shared.parser
+    parser.get_object(atlas.id).activate()
+    layout = gl.GL_RGBA if channels == 4 else 6403  # GL_RED
+    kind = {"u1": gl.GL_UNSIGNED_BYTE, "u2": gl.GL_UNSIGNED_SHORT, "f4": gl.GL_FLOAT}[dtype]
+    from OpenGL import GL
+
+    GL.glPixelStorei(GL.GL_PACK_ALIGNMENT, 1)
+    raw = GL.glGetTexImage(GL.GL_TEXTURE_2D, 0, layout, kind, outputType=bytes)
+    GL.glPixelStorei(GL.GL_PACK_ALIGNMENT, 4)
+    side = atlas.side
+    whole = np.frombuffer(raw, dtype).reshape(side, side, channels)
+    for i, tile in enumerate(tiles):
+        row, column = atlas.origin(atlas.slots[i])
+        found = whole[row : row + 3, column : column + width]
+        assert (found == tile.reshape(found.shape)).all()
+    assert gl.glGetParameter(gl.GL_UNPACK_ALIGNMENT) == 4
+    _vispy.delete_texture(canvas, atlas)
