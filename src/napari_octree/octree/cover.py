@@ -56,6 +56,8 @@ class Cover:
         y0, x0, y1, x1 of each quad, octree coordinates.
     chunks : tuple of N ChunkKey
         The resident chunk that each quad shows.
+    tiles : (N, 2) int64
+        Their (row, column) in their level's grid.
     texels : (N, 4) float64
         y0, x0, y1, x1 of the part shown, in pixels of the chunk's own level, from the
         chunk's first pixel. At the border of the image it may lie outside the chunk, where the
@@ -68,6 +70,7 @@ class Cover:
 
     rectangles: FloatArray
     chunks: tuple[ChunkKey, ...]
+    tiles: IntArray
     texels: FloatArray
     relative_levels: IntArray
     blank: FloatArray
@@ -91,6 +94,7 @@ class _Quads:
     rectangles: list[FloatArray] = field(default_factory=list)
     texels: list[FloatArray] = field(default_factory=list)
     chunks: list[ChunkKey] = field(default_factory=list)
+    tiles: list[IntArray] = field(default_factory=list)
     relative_levels: list[IntArray] = field(default_factory=list)
 
     def add(
@@ -102,19 +106,21 @@ class _Quads:
         self.texels.append(level.texels(rectangles, cells))
         self.relative_levels.append(np.full(len(cells), level.index - self.ideal_level, np.int64))
         self.chunks.extend(keys)
+        self.tiles.append(cells)
 
     def finish(self, blank: FloatArray) -> Cover:
         none = np.empty((0, 4))
         arrays = (
             np.concatenate([none, *self.rectangles]),
+            np.concatenate([np.empty((0, 2), np.int64), *self.tiles]),
             np.concatenate([none, *self.texels]),
             np.concatenate([np.empty(0, np.int64), *self.relative_levels]),
             blank,
         )
         for array in arrays:
             array.flags.writeable = False
-        rectangles, texels, relative_levels, blank = arrays
-        return Cover(rectangles, tuple(self.chunks), texels, relative_levels, blank)
+        rectangles, tiles, texels, relative_levels, blank = arrays
+        return Cover(rectangles, tuple(self.chunks), tiles, texels, relative_levels, blank)
 
 
 def cover(

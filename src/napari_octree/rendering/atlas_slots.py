@@ -66,9 +66,10 @@ class AtlasSlots(Generic[K]):
 
     def touch(self, keys: Iterable[K]) -> None:
         """Mark `keys` as drawn now; unknown keys are ignored."""
+        slots, move = self._slots, self._slots.move_to_end
         for key in keys:
-            if key in self._slots:
-                self._slots.move_to_end(key)
+            if key in slots:
+                move(key)
 
     def add(
         self,

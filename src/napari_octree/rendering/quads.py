@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Hashable
 from dataclasses import dataclass
+from itertools import chain, repeat
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -95,14 +96,15 @@ def quads_of(
     failed : collection of ChunkKey
         Ideal tiles that cannot be read.
     """
-    slots = [atlas.slots[(slice_key, chunk)] for chunk in drawn.chunks]
-    numbers = np.array([slot.number for slot in slots], np.int64)
-    shapes = np.array([slot.shape for slot in slots], float).reshape(-1, 2)
+    slots = list(map(atlas.slots.__getitem__, zip(repeat(slice_key), drawn.chunks)))
+    count, tiles = len(slots), drawn.tiles
+    numbers = np.fromiter((slot.number for slot in slots), np.int64, count)
+    shapes = np.fromiter(chain.from_iterable(slot.shape for slot in slots), float, 2 * count)
+    shapes = shapes.reshape(-1, 2)
     rows, columns = np.divmod(numbers, atlas.slots_a_side)
     origins = np.stack([rows, columns], axis=1) * float(atlas.slot_size)
     texcoords = drawn.texels + np.tile(origins + atlas.apron, 2)
     clamps = np.concatenate([origins + 0.5, origins + shapes - 0.5], axis=1)
-    tiles = np.array([chunk.index for chunk in drawn.chunks], np.int64).reshape(-1, 2)
     images, borders = np.empty((len(tiles), 4)), np.empty((len(tiles), 4))
     levels = drawn.relative_levels + ideal_level
     for number in np.unique(levels):

@@ -235,30 +235,30 @@ class TileFrame:
     def _request(self, octree_slice: OctreeSlice) -> None:
         """Tell the loader the working set, less what is resident for good."""
         assert self._atlas is not None
-        slots = self._atlas.slots
+        slots, hasty = self._atlas.slots, self._hasty
         known, wanted = self._requests, []
         slices: dict[int, OctreeSlice | None] = {0: octree_slice}
         requests: dict[RequestName, TileRequest] = {}
-        self._protected = set()
+        protected: set[TileKey] = set()
         for wish in self._wishes:
-            offset = wish.slice_offset
+            chunk, tier, above, _, offset = wish
             if offset not in slices:
                 axis = self._scroll_axis
                 slices[offset] = None if axis is None else octree_slice.moved(axis, offset)
             of_slice = slices[offset]
             if of_slice is None:  # beyond the data
                 continue
-            key = (of_slice.key, wish.key)
-            if wish.tier is Tier.AHEAD and 2 * len(self._protected) > slots.capacity:
+            key = (of_slice.key, chunk)
+            if tier is Tier.AHEAD and 2 * len(protected) > slots.capacity:
                 continue
-            if wish.tier is not Tier.PREFETCH:
-                self._protected.add(key)
-            if self._hasty and wish.tier is not Tier.OVERVIEW:
+            if tier is not Tier.PREFETCH:
+                protected.add(key)
+            if hasty and tier is not Tier.OVERVIEW:
                 continue
             slot = slots.get(key)
             if slot is not None and slot.complete:
                 continue
-            name = (wish.key, wish.tier, wish.relative_level, offset)
+            name = (chunk, tier, above, offset)
             request = known.get(name)
             if request is None:
                 request = of_slice.tile_request(
@@ -267,9 +267,9 @@ class TileFrame:
             requests[name] = request
             wanted.append(request)
         kept = self.former.keys
-        if len(kept) + len(self._protected) < slots.capacity:
-            self._protected |= kept
-        self._requests = requests
+        if len(kept) + len(protected) < slots.capacity:
+            protected |= kept
+        self._protected, self._requests = protected, requests
         self._client.replace(wanted)
 
     def _upload(self, upload_ms: float) -> bool:
