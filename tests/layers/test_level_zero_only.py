@@ -40,6 +40,41 @@ def test_of_memory_single_pixels_are_taken(viewer, tmp_path, mapped) -> None:
         np.testing.assert_array_equal(layer._slice.image.raw, data[z, 1::4, 1::4])
 
 
+class Endless:
+    """Rows of 256 pixels are alike: chunks are made when they are read, and counted."""
+
+    shape, dtype, chunks = (5, 100_000, 100_000), np.dtype(np.uint8), (1, 256, 256)
+
+    def __init__(self) -> None:
+        self.reads = 0
+
+    def __getitem__(self, index: tuple[slice, ...]) -> np.ndarray:
+        self.reads += 1
+        shape = tuple(s.stop - s.start for s in index)
+        rows = np.arange(index[1].start, index[1].stop) // 256 % 200 + 10 * index[0].start
+        return np.broadcast_to(rows.astype(np.uint8)[:, None], shape).copy()
+
+
+def test_a_store_too_large_to_be_read_whole_is_sampled(viewer, screenshot) -> None:
+    array = Endless()
+    layer = viewer.add_layer(OctreeImage([array], contrast_limits=(0, 255)))
+    assert layer.wait_until_settled(60)
+    assert 0 < array.reads <= 1024
+    shown = screenshot(viewer)[20:-20, 60:-60, 0]
+    assert len(np.unique(shown)) > 10
+    assert "a sample" in layer.get_status((0, 50_000, 50_000))["value"]
+    before = array.reads
+    viewer.dims.set_point(0, 3)
+    assert layer.wait_until_settled(60)
+    assert array.reads - before <= 1024
+    np.testing.assert_array_equal(screenshot(viewer)[20:-20, 60:-60, 0], shown + 10)
+    viewer.scene.camera.center = (0, 50_000, 50_000)
+    viewer.scene.camera.zoom = 0.2  # every pixel is averaged here
+    assert layer.wait_until_settled(60)
+    assert "a sample" not in layer.get_status((3, 50_000, 50_000))["value"]
+    assert array.reads - before <= 4 * 1024
+
+
 def test_slices_of_one_display_share_their_octree(qapp) -> None:
     layer = OctreeImage([np.zeros((5, 3000, 3000), np.uint8)])
     first = layer.octree_slice

@@ -7,6 +7,7 @@ napari an overview that is already in memory, wherever stock code would slice th
 from __future__ import annotations
 
 import importlib
+import math
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NewType
@@ -51,6 +52,20 @@ class OctreeLevels(MultiScaleData):
     napari's Duplicate deep-copies `layer.data` in the GUI thread; levels are sources that
     nobody writes to, so both layers may look at the same ones.
     """
+
+    def __init__(self, levels: Iterable[Any]) -> None:
+        # Theirs asks for `size` and `ndim` too, which follow from the shape.
+        self._data = list(levels)
+
+    @property
+    def size(self) -> int:
+        """Pixels of the finest level."""
+        return math.prod(self.shape)
+
+    @property
+    def ndim(self) -> int:
+        """Axes of each level."""
+        return len(self.shape)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> OctreeLevels:
         return self

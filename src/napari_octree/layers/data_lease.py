@@ -1,18 +1,20 @@
 """Frees cached chunks when the last layer that uses an array has gone.
 
 Invariants: an array's chunks are forgotten once, when no live lease names it; a lease ends when
-it is released or collected. Main thread only.
+it is released or collected. Any thread.
 """
 
 from __future__ import annotations
 
-import weakref
+import threading
 from collections import Counter
 from collections.abc import Hashable, Iterable
 
+from napari_octree.layers.afterwards import when_gone
 from napari_octree.loading.loader import ChunkLoader
 
 _USERS: Counter[tuple[int, Hashable]] = Counter()
+_lock = threading.Lock()
 
 
 class DataLease:
@@ -26,24 +28,31 @@ class DataLease:
     def __init__(self, loader: ChunkLoader) -> None:
         self._keys: set[Hashable] = set()
         self._loader = loader
-        self._release = weakref.finalize(self, _release, loader, self._keys)
+        self._end = when_gone(self, _release, loader, self._keys)
 
     def use(self, keys: Iterable[Hashable]) -> None:
         """Count the arrays of these storage keys as in use."""
-        for key in keys:
-            if key not in self._keys:
-                self._keys.add(key)
-                _USERS[id(self._loader), key] += 1
+        named = list(keys)
+        with _lock:
+            for key in named:
+                if key not in self._keys:
+                    self._keys.add(key)
+                    _USERS[id(self._loader), key] += 1
 
     def release(self) -> None:
         """End the use; a second call does nothing."""
-        self._release()
+        if self._end.detach() is not None:
+            _release(self._loader, self._keys)
 
 
 def _release(loader: ChunkLoader, keys: set[Hashable]) -> None:
-    for key in keys:
-        name = (id(loader), key)
-        _USERS[name] -= 1
-        if not _USERS[name]:
-            del _USERS[name]
-            loader.forget(key)
+    unused = []
+    with _lock:
+        for key in keys:
+            name = (id(loader), key)
+            _USERS[name] -= 1
+            if not _USERS[name]:
+                del _USERS[name]
+                unused.append(key)
+    for key in unused:
+        loader.forget(key)

@@ -12,6 +12,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
+from napari_octree.layers.afterwards import when_gone
 from napari_octree.layers.main_loop import MAIN_LOOP
 from napari_octree.sources.reopen import reopened
 
@@ -42,7 +43,7 @@ class GrowthWatch:
         threading.Thread(
             target=_watch, args=arguments, name="napari-octree growth", daemon=True
         ).start()
-        weakref.finalize(self, self._closed.set)
+        when_gone(self, self._closed.set)
 
     def close(self) -> None:
         """Look no more; a look under way is not told of."""

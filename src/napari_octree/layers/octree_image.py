@@ -273,7 +273,9 @@ class OctreeImage(UnreadImage):
     def get_status(self, *args: Any, **keywords: Any) -> dict[str, str]:
         """Status of a position, with how good the value is and how much is loaded."""
         status: dict[str, str] = super().get_status(*args, **keywords)
-        return with_progress(status, self.data_level, self._progress_events.progress)
+        octree_slice, level = self.octree_slice, self.data_level
+        sampled = octree_slice is not None and octree_slice.is_sampled(level)
+        return with_progress(status, level, self._progress_events.progress, sampled)
 
     def _get_value_3d(
         self,

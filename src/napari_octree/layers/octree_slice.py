@@ -20,7 +20,8 @@ from napari_octree.octree.chunk_key import ChunkKey, Tier, Wish
 from napari_octree.octree.octree import Octree
 from napari_octree.octree.transform import LevelTransform
 from napari_octree.sources.downsampled import DownsampledArray, can_be_strided
-from napari_octree.sources.protocol import BlockStore, LevelSource, Region
+from napari_octree.sources.protocol import BlockStore, LevelSource, Region, StorageArray
+from napari_octree.sources.sampled import SampledArray, sampled_level
 
 _REDUCTIONS: dict[str, Callable[..., np.ndarray]] = {
     "sum": np.sum,
@@ -123,28 +124,43 @@ class OctreeSlice:
         """A source per level of the octree: the given ones, then the computed ones.
 
         A level that is computed from memory takes every n-th pixel of the last given one, as
-        a slice of 16384² pixels would take seconds to average; others average the level below.
+        a slice of 16384² pixels would take seconds to average; others average the level below,
+        unless that would read too much: then they are made of a sample of the last given one.
         """
         given = self.pyramid.sources
         sources = list(given)
+        blocks, last = self.pyramid.blocks, len(given) - 1
         strided = can_be_strided(given[-1].storage)
         for level in self.octree.levels[len(given) :]:
-            below = len(given) - 1 if strided else level.index - 1
-            factors = [1] * len(given[-1].shape)
-            finer = self.octree.levels[below]
-            for axis, fine, coarse in zip(
-                self.key.displayed, finer.transform.factor, level.transform.factor, strict=True
-            ):
-                factors[axis] = round(coarse / fine)
-            computed = DownsampledArray(
-                sources[below],
-                tuple(factors),
-                "nearest" if strided else "mean",
-                self.pyramid.blocks,
-                self.hint,
-            )
+            factors = self._factors(last, level.index)
+            computed: StorageArray | None
+            if strided:
+                computed = DownsampledArray(given[-1], factors, "nearest", blocks, self.hint)
+            else:
+                computed = sampled_level(given[-1], factors, self.key.displayed, self.hint, blocks)
+            if computed is None:
+                below = level.index - 1
+                factors = self._factors(below, level.index)
+                computed = DownsampledArray(sources[below], factors, "mean", blocks, self.hint)
             sources.append(LevelSource(computed, (None,) * len(computed.shape)))
         return tuple(sources)
+
+    def _factors(self, fine: int, coarse: int) -> tuple[int, ...]:
+        """Pixels of one level per pixel of another, over all axes of the sources."""
+        factors = [1] * len(self.pyramid.sources[-1].shape)
+        levels = self.octree.levels
+        for axis, a, b in zip(
+            self.key.displayed,
+            levels[fine].transform.factor,
+            levels[coarse].transform.factor,
+            strict=True,
+        ):
+            factors[axis] = round(b / a)
+        return tuple(factors)
+
+    def is_sampled(self, level: int) -> bool:
+        """Whether a level is made of a sample of the stored pixels, and not of all."""
+        return isinstance(self.sources[level].storage, SampledArray)
 
     @cached_property
     def hint(self) -> tuple[int, ...]:

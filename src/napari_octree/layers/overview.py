@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from napari_octree.layers.afterwards import when_gone
 from napari_octree.layers.main_loop import MAIN_LOOP
 from napari_octree.layers.octree_slice import OctreeSlice
 from napari_octree.layers.slice_key import SliceKey
@@ -38,21 +39,42 @@ class OverviewLoader:
                 MAIN_LOOP.post(method)
 
         self._client = loader.open(wake)
-        weakref.finalize(self, self._client.close)
+        when_gone(self, self._client.close)
         self._on_loaded = on_loaded
         self._wanted: SliceKey | None = None
+        self._slice: OctreeSlice | None = None
+        ask = weakref.WeakMethod(self._ask)
+
+        def ask_later() -> None:
+            if (method := ask()) is not None:
+                method()
+
+        self._ask_later = ask_later
         self.settled = True
         self.failed = False
 
     def request(self, octree_slice: OctreeSlice | None) -> None:
-        """Load the overview of `octree_slice` unless it is loaded or on its way."""
+        """Load the overview of `octree_slice` unless it is loaded or on its way.
+
+        With sliders the read starts at the next turn of the loop: a viewer that gains a layer
+        moves them to the middle, and a slice that is left at once is not worth a read.
+        """
         key = octree_slice.key if octree_slice is not None else None
         if key == self._wanted:
             return
         self._wanted = key
         self.failed = False
         self.settled = octree_slice is None
-        self._client.replace([octree_slice.overview_request()] if octree_slice else [])
+        self._slice = octree_slice
+        if octree_slice is not None and any(octree_slice.key.ranges):
+            MAIN_LOOP.post(self._ask_later)
+        else:
+            self._ask()
+
+    def _ask(self) -> None:
+        octree_slice = self._slice
+        if octree_slice is None or octree_slice.key == self._wanted:
+            self._client.replace([octree_slice.overview_request()] if octree_slice else [])
 
     def forget(self) -> None:
         """Load again at the next request."""

@@ -6,7 +6,7 @@ from napari_octree.layers.progress import OctreeProgress
 
 
 def with_progress(
-    status: dict[str, str], ideal_level: int, progress: OctreeProgress
+    status: dict[str, str], ideal_level: int, progress: OctreeProgress, sampled: bool = False
 ) -> dict[str, str]:
     """Return napari's status of a position with what our layer knows besides.
 
@@ -17,6 +17,8 @@ def with_progress(
     ideal_level : int
         Values of a coarser level are marked as such.
     progress : OctreeProgress
+    sampled : bool
+        What is shown is made of a sample of the pixels.
     """
     text = status["value"]
     if not text:
@@ -24,6 +26,8 @@ def with_progress(
     level, _, value = text.partition(", ")
     if value and level.isdigit() and int(level) > ideal_level:
         text += " (coarser)"
+    if sampled:
+        text += " [a sample: zoom in for every pixel]"
     if progress.loading:
         text += f" [{progress.resident / progress.ideal:.0%} loaded]"
     return status | {"value": text, "coordinates": ": ".join((status["coords"], text))}

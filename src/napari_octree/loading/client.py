@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from napari_octree.loading.request import LoadedTile, TileRequest
 from napari_octree.loading.tile_chunks import GridMemo
-from napari_octree.octree.chunk_key import Tier
 
 if TYPE_CHECKING:
     from napari_octree.loading.dispatcher import Dispatcher
@@ -68,7 +67,7 @@ class LoaderClient:
     def awaited(self) -> bool:
         """Whether `take` has something to hand out that is not only read ahead."""
         best = self._list.staged[:1]  # looked at once, as it may be taken meanwhile
-        return bool(best) and best[0].request.tier is not Tier.PREFETCH
+        return bool(best) and best[0].request.tier.awaited
 
     @property
     def failed(self) -> frozenset[Hashable]:
