@@ -158,6 +158,12 @@ class OctreeSlice:
             factors[axis] = round(b / a)
         return tuple(factors)
 
+    @cached_property
+    def overview_is_cheap(self) -> bool:
+        """Whether the coarsest level can be had without reading what it is computed from."""
+        given = self.pyramid.sources
+        return len(self.sources) == len(given) or can_be_strided(given[-1].storage)
+
     def is_sampled(self, level: int) -> bool:
         """Whether a level is made of a sample of the stored pixels, and not of all."""
         return isinstance(self.sources[level].storage, SampledArray)

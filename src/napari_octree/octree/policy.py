@@ -36,7 +36,8 @@ class Policy:
         Neighbouring slices (each way along the axis last moved) that may be prefetched.
     ahead_s : float
         While a slider moves, the overviews of the slices that it will reach in so many seconds
-        are loaded before its turn comes to them: longer than a usual read takes.
+        are loaded before its turn comes to them (longer than a usual read takes), if they are
+        coarser than the view needs.
     most_ahead : int
         Of them at most so many.
     prefetch : float

@@ -87,7 +87,7 @@ def wish_list(
     later: list[Wish] = []
     ahead = [
         wish._replace(tier=Tier.AHEAD, slice_offset=offset)
-        for offset in slices_ahead(policy, motion)
+        for offset in (slices_ahead(policy, motion) if ideal is not overview else ())
         for wish in visible_overview
     ]
     candidates = list(prefetch_candidates(octree, intersection, coverage, policy, motion))

@@ -227,6 +227,8 @@ class TileFrame:
         self, octree_slice: OctreeSlice, intersection: OctreeIntersection, motion: Motion
     ) -> None:
         policy = self._moving_policy if self._moving else self._resting_policy
+        if not octree_slice.overview_is_cheap:
+            policy = replace(policy, most_ahead=0)
         assert self._atlas is not None
         room = self._atlas.slots.capacity
         self._wishes = wish_list(octree_slice.octree, intersection, policy, motion, room)
