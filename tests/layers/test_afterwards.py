@@ -29,7 +29,7 @@ def test_a_layer_may_be_collected_within_the_loader(
     before = loader.statistics
     gone = use_and_drop(recording_array(np.zeros((300, 300), np.uint8), (100, 100)), pump)
     assert loader.statistics.cached_bytes > before.cached_bytes
-    with loader._lock:  # as if the collector had struck there
+    with loader._dispatcher.lock:  # as if the collector had struck there
         gc.collect()
         assert gone() is None
     pump_until(lambda: loader.statistics.cached_bytes == before.cached_bytes)

@@ -37,7 +37,7 @@ class DataLease:
             for key in named:
                 if key not in self._keys:
                     self._keys.add(key)
-                    _USERS[id(self._loader), key] += 1
+                    _USERS[id(self._loader.cache), key] += 1
 
     def release(self) -> None:
         """End the use; a second call does nothing."""
@@ -49,7 +49,7 @@ def _release(loader: ChunkLoader, keys: set[Hashable]) -> None:
     unused = []
     with _lock:
         for key in keys:
-            name = (id(loader), key)
+            name = (id(loader.cache), key)
             _USERS[name] -= 1
             if not _USERS[name]:
                 del _USERS[name]
