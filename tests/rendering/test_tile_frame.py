@@ -17,6 +17,7 @@ from napari_octree.layers.slice_key import SliceKey
 from napari_octree.loading.request import LoadedTile, TileRequest, TileState
 from napari_octree.octree.chunk_key import Tier
 from napari_octree.octree.motion import AT_REST
+from napari_octree.octree.policy import EXPLORE, PLAY, QUALITY
 from napari_octree.octree.transform import infer_level_transforms
 from napari_octree.octree.view import View
 from napari_octree.rendering.atlas_slots import AtlasSlots
@@ -285,3 +286,19 @@ def test_every_view_settles_in_an_atlas_that_holds_the_overview(side: int, pixel
         setting.load(at)
     assert setting.frame.settled
     assert setting.frame.progress.loading == 0
+
+
+def test_a_policy_says_what_is_loaded_from_then_on() -> None:
+    s, at = Setting(), view(100, 100, 1)
+    s.prepare(at)
+    explored = {r.key for r in s.client.listed.values()}
+    s.frame.follow(QUALITY)
+    only = list(s.client.listed.values())
+    assert {r.tier for r in only} == {Tier.OVERVIEW, Tier.IDEAL}
+    assert {r.key for r in only} < explored
+    s.frame.follow(PLAY)
+    relative = [r.relative_level for r in s.client.listed.values() if r.tier is Tier.COVERAGE]
+    assert relative == sorted(relative, reverse=True)
+    assert set(relative) == {1, 2}
+    s.frame.follow(EXPLORE)
+    assert {r.key for r in s.client.listed.values()} == explored

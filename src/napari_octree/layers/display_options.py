@@ -29,6 +29,11 @@ class OctreeDisplayOptions(EventedModel):
     play : {"skip", "wait"}
         While a slider plays: keep the time and skip slices that come too late, or wait until
         something of each can be shown everywhere.
+    policy : {"explore", "play", "quality"}
+        What is loaded first and what is loaded ahead (2-D): something everywhere, then the view,
+        then what may come next; or coarser levels first and more slices ahead, to keep up with
+        a slider; or what the view shows and nothing else, for screenshots of slow sources. What
+        the picture is in the end does not depend on it. See `napari_octree.octree.policy`.
     """
 
     show_grid: bool = False
@@ -38,3 +43,4 @@ class OctreeDisplayOptions(EventedModel):
     show_loading: bool = True
     keep_slice: bool = False
     play: Literal["skip", "wait"] = "skip"
+    policy: Literal["explore", "play", "quality"] = "explore"

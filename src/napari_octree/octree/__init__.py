@@ -12,7 +12,7 @@ from napari_octree.octree.level import OctreeLevel
 from napari_octree.octree.motion import AT_REST, Motion, Velocity, observe
 from napari_octree.octree.octree import Octree
 from napari_octree.octree.plan import Plan, plan
-from napari_octree.octree.policy import EXPLORE, PLAY, QUALITY, Policy
+from napari_octree.octree.policy import EXPLORE, PLAY, POLICIES, QUALITY, Policy
 from napari_octree.octree.transform import LevelTransform, infer_level_transforms
 from napari_octree.octree.view import View, VolumeView
 from napari_octree.octree.wishes import wish_list
@@ -21,6 +21,7 @@ __all__ = [
     "AT_REST",
     "EXPLORE",
     "PLAY",
+    "POLICIES",
     "QUALITY",
     "BrickSelection",
     "ChunkKey",

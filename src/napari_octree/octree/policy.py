@@ -85,3 +85,6 @@ QUALITY = Policy(
     "quality", coverage=(), ring=0, neighbour_levels=False, slices=0, most_ahead=0, prefetch=0.0
 )
 """For screenshots and careful looks: the ideal tiles at once, nothing on the way or ahead."""
+
+POLICIES = {policy.name: policy for policy in (EXPLORE, PLAY, QUALITY)}
+"""By name."""

@@ -15,6 +15,7 @@ import numpy as np
 from napari_octree.layers.octree_image import OctreeImage
 from napari_octree.layers.octree_slice import OctreeSlice
 from napari_octree.octree.intersection import intersect
+from napari_octree.octree.policy import POLICIES
 from napari_octree.rendering import _vispy
 from napari_octree.rendering.atlas_lease import AtlasLease
 from napari_octree.rendering.quads import no_quads
@@ -93,6 +94,7 @@ class TileDrawing:
         )
         render = self.layer.config.render
         frame.former.keep = display.keep_slice
+        frame.follow(POLICIES[display.policy])
         changed = frame.prepare(
             atlas,
             octree_slice,

@@ -22,7 +22,7 @@ from napari_octree.octree.chunk_key import ChunkKey, Tier, Wish
 from napari_octree.octree.cover import Cover, cover
 from napari_octree.octree.intersection import OctreeIntersection, intersect
 from napari_octree.octree.motion import Motion
-from napari_octree.octree.policy import EXPLORE
+from napari_octree.octree.policy import EXPLORE, Policy
 from napari_octree.octree.view import View
 from napari_octree.octree.wishes import wish_list
 from napari_octree.rendering.former_slice import FormerSlice
@@ -76,13 +76,8 @@ class TileFrame:
         self._hasty = False
         self._scroll_axis: int | None = None
         self._moving = False
-        prefetch = config.render.prefetch
-        # Levels are not guessed: a zoom shows coarser tiles until it ends, and reads few.
-        self._moving_policy = replace(
-            EXPLORE, ring=0, slices=prefetch.slices, neighbour_levels=False
-        )
-        # Of the ring only what a short move shows: most views are left for quite other places.
-        self._resting_policy = replace(self._moving_policy, ring=prefetch.ring, probable=0.1)
+        self._policy = self._moving_policy = self._resting_policy = EXPLORE
+        self._set_policy(EXPLORE)
         self._cover: Cover | None = None
         self._level_before: int | None = None
         self.former = FormerSlice()
@@ -93,6 +88,24 @@ class TileFrame:
         self.quads: Quads | None = None
 
     # ------------------------------------------------------------------ frame
+
+    def follow(self, policy: Policy) -> None:
+        """Load by this policy from now on."""
+        if policy != self._policy:
+            self._set_policy(policy)
+            if self._slice is not None and self._intersection is not None:
+                self._wish(self._slice, self._intersection, self._intersection.view.motion)
+
+    def _set_policy(self, policy: Policy) -> None:
+        self._policy = self._moving_policy = self._resting_policy = policy
+        if policy == EXPLORE:
+            prefetch = self._config.render.prefetch
+            # Levels are not guessed: a zoom shows coarser tiles until it ends, and reads few.
+            self._moving_policy = replace(
+                policy, ring=0, slices=prefetch.slices, neighbour_levels=False
+            )
+            # Of the ring only what a short move shows: most views are left for quite other places.
+            self._resting_policy = replace(self._moving_policy, ring=prefetch.ring, probable=0.1)
 
     def prepare(
         self,
