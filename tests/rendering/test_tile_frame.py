@@ -82,11 +82,19 @@ class Atlas:
     """Slots without a texture."""
 
     def __init__(self, side: int = 16, on_upload: Callable[[], None] = lambda: None) -> None:
-        self.on_upload = on_upload
+        self.on_upload, self.open = on_upload, False
         self.slots: AtlasSlots[Hashable] = AtlasSlots(side * side)
         self.slots_a_side, self.apron, self.slot_size = side, 1, TILE + 2
         self.encoding = SimpleNamespace(texel_bytes=1, encode=lambda a: a)
         self.evicted: list[Hashable] = []
+
+    def begin(self) -> None:
+        assert not self.open
+        self.open = True
+
+    def end(self) -> None:
+        assert self.open
+        self.open = False
 
     def add(self, key: Hashable, tile: np.ndarray, complete: bool, protected: Any) -> Any:
         slot, evicted = self.slots.add(key, tile.shape[:2], complete, protected)

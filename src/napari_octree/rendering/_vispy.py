@@ -7,6 +7,7 @@ the camera in float32, which is wrong by whole pixels beyond 2^24; what is compo
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -46,6 +47,7 @@ __all__ = [
     "flush",
     "get_max_texture_sizes",
     "image_templates",
+    "open_for_uploads",
     "register_visual_class",
     "share_queue",
     "tile_matrices",
@@ -247,38 +249,59 @@ def share_queue(context: GLContext, texture: Texture2D) -> None:
 def upload(texture: Texture2D | Texture3D, data: np.ndarray, offset: tuple[int, ...]) -> None:
     """Have the current canvas' GL copy `data` to ([plane,] row, column) `offset` now.
 
-    Past vispy's queue, whose way through its parser costs more than a small tile's copy. What is
-    queued goes first: it may be what makes the texture.
-
     Parameters
     ----------
     texture : Texture2D or Texture3D
     data : contiguous array
         Of the texture's own type and channels; the last axis may be left out if it is 1.
+    offset : tuple of int
     """
-    context = get_current_canvas().context
-    if texture._glir._shared._commands:
-        share_queue(context, texture)
-        context.flush_commands()
-    parser = context.shared.parser
-    on_gpu = parser.get_object(texture.id) if isinstance(parser, GlirParser) else None
-    if isinstance(on_gpu, GlirTexture2D):
-        _, layout, _ = on_gpu._shape_formats
-        row, column = offset
-        # GL takes rows for padded to 4 bytes.
-        padded = data.nbytes // len(data) % 4 != 0
-        on_gpu.activate()
-        if padded:
-            gl.glPixelStorei(gl.GL_UNPACK_ALIGNMENT, 1)
-        gl.glTexSubImage2D(on_gpu._target, 0, column, row, layout, on_gpu._types[data.dtype], data)
-        if padded:
-            gl.glPixelStorei(gl.GL_UNPACK_ALIGNMENT, 4)
-        return
     # A part, not the whole as the scaled texture's own `set_data` has it: that recomputes the
     # contrast limits and the format.
     base = Texture3D if isinstance(texture, Texture3D) else Texture2D
     base._set_data(texture, data, offset=offset, copy=False)
+    context = get_current_canvas().context
+    share_queue(context, texture)
     context.flush_commands()
+
+
+def open_for_uploads(
+    texture: Texture2D, dtype: np.dtype
+) -> Callable[[np.ndarray, tuple[int, int]], None]:
+    """Return `upload` for a 2-D texture: good until something else is drawn or uploaded.
+
+    Past vispy's queue, whose way through its parser costs more than a small tile's copy; the
+    texture is bound once. What is queued goes first: it may be what makes the texture. Where
+    GL is not in this process, there is only the queue.
+
+    Parameters
+    ----------
+    texture : Texture2D
+    dtype : numpy.dtype
+        Of the texels.
+    """
+    context = get_current_canvas().context
+    share_queue(context, texture)
+    context.flush_commands()
+    parser = context.shared.parser
+    on_gpu = parser.get_object(texture.id) if isinstance(parser, GlirParser) else None
+    if not isinstance(on_gpu, GlirTexture2D):
+        return functools.partial(upload, texture)
+    on_gpu.activate()
+    target, kind = on_gpu._target, on_gpu._types[dtype]
+    _, layout, _ = on_gpu._shape_formats
+    send = gl.glTexSubImage2D
+
+    def write(data: np.ndarray, offset: tuple[int, int]) -> None:
+        row, column = offset
+        if data.nbytes // len(data) % 4 == 0:
+            send(target, 0, column, row, layout, kind, data)
+        else:  # GL takes rows for padded to 4 bytes
+            gl.glPixelStorei(gl.GL_UNPACK_ALIGNMENT, 1)
+            send(target, 0, column, row, layout, kind, data)
+            gl.glPixelStorei(gl.GL_UNPACK_ALIGNMENT, 4)
+
+    return write
 
 
 def dims_of(canvas: Any) -> Any:

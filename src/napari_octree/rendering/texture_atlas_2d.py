@@ -7,12 +7,12 @@ the shader: nothing here depends on them. GUI thread with a current GL context o
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 import numpy as np
 
-from napari_octree.rendering._vispy import GPUScaledTexture2D, upload
+from napari_octree.rendering._vispy import GPUScaledTexture2D, open_for_uploads
 from napari_octree.rendering.atlas_slots import AtlasSlots, Slot
 from napari_octree.rendering.texture_encoding import TextureEncoding
 
@@ -38,6 +38,8 @@ class TextureAtlas2D(GPUScaledTexture2D):
         self.slots_a_side = slots_a_side
         self.side = self.slot_size * slots_a_side
         self.slots: AtlasSlots[Any] = AtlasSlots(slots_a_side**2)
+        self._several = False
+        self._write: Callable[[np.ndarray, tuple[int, int]], None] | None = None
         shape: tuple[int, ...] = (10, 10)
         if encoding.channels > 1:
             shape = (*shape, encoding.channels)
@@ -54,7 +56,7 @@ class TextureAtlas2D(GPUScaledTexture2D):
     def add(
         self, key: Any, tile: np.ndarray, complete: bool, protected: Collection[Any]
     ) -> tuple[Slot | None, Any]:
-        """Upload `tile` to a slot.
+        """Upload `tile` to a slot, before returning.
 
         Parameters
         ----------
@@ -74,8 +76,19 @@ class TextureAtlas2D(GPUScaledTexture2D):
         rows, columns = tile.shape[:2]
         slot, evicted = self.slots.add(key, (rows, columns), complete, protected)
         if slot is not None:
-            upload(self, tile, self.origin(slot))
+            write = self._write or open_for_uploads(self, self.encoding.texel_dtype)
+            write(tile, self.origin(slot))
+            if self._several:
+                self._write = write
         return slot, evicted
+
+    def begin(self) -> None:
+        """Until `end`, nothing else is uploaded or drawn: what GL needs to know is told once."""
+        self._several = True
+
+    def end(self) -> None:
+        """Let others upload and draw."""
+        self._several, self._write = False, None
 
     def origin(self, slot: Slot) -> tuple[int, int]:
         """First texel (row, column) of a slot."""

@@ -68,6 +68,8 @@ class TileDrawing:
         self._plain = self._encoding = texels
         self._allocated: TextureAtlas2D | None = None
         self._frozen_level: int | None = None
+        self._counted: tuple[Any, ...] = (None, None, None)
+        self._in_view = 0
         self.frames = 0
         self.node = TiledImage(texels, (1, 1), on_prepare)
 
@@ -166,8 +168,13 @@ class TileDrawing:
         view = self.tracked.view
         if octree_slice is None or view is None:
             return 0
-        lock, bias = self._level_lock(), self.layer.config.render.level_bias
-        return len(intersect(octree_slice.octree, view, locked_level=lock, level_bias=bias))
+        asked = (octree_slice.octree, view, self._level_lock())
+        if any(now is not before for now, before in zip(asked, self._counted, strict=True)):
+            self._counted = asked
+            octree, _, lock = asked
+            bias = self.layer.config.render.level_bias
+            self._in_view = len(intersect(octree, view, locked_level=lock, level_bias=bias))
+        return self._in_view
 
     @property
     def _filter_reach(self) -> float:

@@ -294,6 +294,7 @@ class TileFrame:
         changed = False
         self._more = False
         budget.begin(upload_ms)
+        atlas.begin()
         tile_bytes = atlas.slot_size**2 * atlas.encoding.texel_bytes
         while True:
             if not budget.allows(tile_bytes):
@@ -316,6 +317,7 @@ class TileFrame:
 
             budget.spend(put, data.nbytes)
             changed = True
+        atlas.end()
         budget.end()
         return changed
 

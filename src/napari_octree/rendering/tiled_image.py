@@ -86,7 +86,7 @@ class TiledImageVisual(ImageVisual):
         self.unfreeze()
         self._bind_atlas(self._texture)
         self._placed = b""
-        self._overlaid = False
+        self._overlaid = self._marked = False
         self.shared_program.frag["overlay"] = Function(_NO_OVERLAY)
         self.shared_program["u_tint"] = 0.0
         self.shared_program["u_grid_width"] = (0.0, 0.0)
@@ -148,6 +148,7 @@ class TiledImageVisual(ImageVisual):
     def set_quads(self, quads: Quads) -> None:
         """Replace what is drawn."""
         self._quads = quads
+        self._marked = bool((quads.tints[:, 3] >= FAILED).any())
         self._need_vertex_update = True
 
     def clear_quads(self) -> None:
@@ -178,8 +179,7 @@ class TiledImageVisual(ImageVisual):
 
     def set_overlays(self, tint: bool, grid_width: tuple[float, float]) -> None:
         """What is shown of the octree itself; `grid_width` (x, y) in level-0 pixels, 0 is off."""
-        marked = bool((self._quads.tints[:, 3] >= FAILED).any())
-        wanted = tint or marked or grid_width[0] > 0
+        wanted = tint or self._marked or grid_width[0] > 0
         if wanted != self._overlaid:
             self._overlaid = wanted
             self.shared_program.frag["overlay"] = Function(_OVERLAY if wanted else _NO_OVERLAY)
