@@ -49,7 +49,9 @@ def test_other_metadata_is_another_array(disk):
     assert len(other.reads) == 1
 
 
-@pytest.mark.parametrize("name", ["/data/a.zarr/0", "file:///data/a.zarr", "numpy array"])
+@pytest.mark.parametrize(
+    "name", ["/data/a.zarr/0", "file:///data/a.zarr", "numpy array", f"{URL} / 2×2"]
+)
 def test_near_arrays_are_not_kept(disk, name):
     source = SimulatedSource((32, 40), (8, 8), key=name)
     assert disk.wrap(source) is source
@@ -61,6 +63,25 @@ def test_forget_reads_again(disk):
     disk.forget(URL)
     disk.wrap(source).read(REGION)
     assert len(source.reads) == 2
+
+
+def test_what_was_forgotten_is_gone_in_the_next_session_too(disk, tmp_path):
+    source = far()
+    disk.wrap(source).read(REGION)
+    disk.forget(URL)
+    disk.close()
+    again = DiskCache(tmp_path / "cache", 2**24)
+    again.wrap(source).read(REGION)
+    again.close()
+    assert len(source.reads) == 2
+
+
+def test_another_version_of_the_metadata_is_another_array(disk):
+    old, new = far(), far()
+    old.version, new.version = "one", "two"
+    disk.wrap(old).read(REGION)
+    disk.wrap(new).read(REGION)
+    assert len(new.reads) == 1
 
 
 def test_errors_are_not_kept(disk):
@@ -123,3 +144,17 @@ def test_the_loader_uses_it(bench, tmp_path):
         b.loader.close()
         reads.append(len(source.reads))
     assert reads == [5, 0]
+
+
+def test_reloading_a_layer_reads_its_store_again(bench, tmp_path):
+    source = far()
+    b = bench(memory_options={"disk_bytes": 2**24, "disk_path": tmp_path / "cache"})
+    client = b.open()
+    wishes = [request(source, 0, c) for c in range(5)]
+    client.replace(wishes)
+    b.run(client)
+    client.replace([])
+    b.loader.forget(source.key, URL)
+    client.replace(wishes)
+    b.run(client)
+    assert len(source.reads) == 10

@@ -46,11 +46,16 @@ def test_the_latency_log_has_a_line_per_read_and_tile(bench, source, tmp_path):
     b = bench(loader_defaults={"log_path": path})
     client = b.open()
     client.replace([request(source, 0, c, apron=0) for c in range(3)])
+    read = b.executor.reads.pop(0)
+    read.done(source.pixels_at(read.region), None, 0.05, 0.01)
     b.run(client, seconds=0.05)
+    assert b.loader.statistics.sources["simulated"].decode_ms == 10
     b.loader.close()
     events = [json.loads(line) for line in path.read_text().splitlines()]
     reads = [e for e in events if e["event"] == "read"]
     assert len(reads) == 3
+    assert [e["decode_ms"] for e in reads] == [10, None, None]  # not every reader can tell
+    assert all(e["queue_ms"] == 0 and e["region"] and e["source"] for e in reads)
     assert all(e["read_ms"] == 50 and e["bytes"] == 128 and e["result"] == "loaded" for e in reads)
     assert sum(e["event"] == "tile" for e in events) == 3
 

@@ -33,6 +33,7 @@ from napari_octree.layers.octree_slice import ImagePyramid, OctreeSlice
 from napari_octree.layers.octree_slices import OctreeSlices
 from napari_octree.layers.octree_view import OctreeView, OctreeViews
 from napari_octree.layers.overview import OverviewLoader
+from napari_octree.layers.plan_log import log_plans
 from napari_octree.layers.progress import OctreeProgress
 from napari_octree.layers.progress_events import ProgressEvents
 from napari_octree.layers.ray_value import ray_values
@@ -101,6 +102,7 @@ class OctreeImage(UnreadImage):
 
         self._loader: ChunkLoader = default_loader(self._config)
         report_failures(self._loader)
+        log_plans(self._config.octree.log_path)
         self._views = OctreeViews()
         self._growth = Growth()
         self._sources = sources
@@ -210,6 +212,8 @@ class OctreeImage(UnreadImage):
         except SourceError as error:  # half written: some levels have grown, others not yet
             show_warning(f"{self.name}: {error}")
             return
+        for source in self._sources:
+            self._loader.forget(source.storage.key, source.storage.source_name)
         former = self.level_shapes
         self._data = OctreeLevels(levels)
         self._set_slices()

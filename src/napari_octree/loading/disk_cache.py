@@ -4,15 +4,17 @@ Invariants: bounded in bytes; safe with several processes (it is a `diskcache.Ca
 data base and files); holds nothing but bytes, so that reading it runs no code; whatever goes wrong
 with the disk, the chunk is read from its store.
 
-A chunk is found again by the array's address, shape, type and the chunk's box. An array that
+A chunk is found again by the array's address, a digest of its metadata where it has one (zarr
+does), its shape and type and the chunk's box. An array that
 is written anew with other metadata is never mixed up with the old one; one whose pixels change
-under unchanged metadata is served as it was until `forget`.
+under unchanged metadata is served as it was until `forget`, as `layer.reload()` does.
 """
 
 from __future__ import annotations
 
 import logging
 import sqlite3
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -27,9 +29,12 @@ _NOTHING = b""
 
 
 def is_far(storage: StorageArray) -> bool:
-    """Whether the array's store is at an address on a network."""
-    scheme, separator, _ = storage.source_name.partition("://")
-    return bool(separator) and scheme not in ("file", "memory")
+    """Whether the array's store is at an address on a network.
+
+    Names with blanks are those of levels computed from such a store, not addresses.
+    """
+    scheme, separator, place = storage.source_name.partition("://")
+    return bool(separator) and scheme not in ("file", "memory") and " " not in place
 
 
 class DiskCache:
@@ -54,6 +59,9 @@ class DiskCache:
         folder = user_cache_path("napari-octree") / "chunks" if path is None else path
         self._cache = diskcache.Cache(str(folder), size_limit=limit_bytes)
         self._errors = (OSError, sqlite3.Error, diskcache.Timeout)
+        self._lock = threading.Lock()
+        self._outdated: set[str] = set()
+        """Sources to be dropped before the next chunk of theirs is looked for."""
 
     def wrap(self, storage: StorageArray) -> StorageArray:
         """Return the array with reads that look on disk first; itself if it is near."""
@@ -61,7 +69,9 @@ class DiskCache:
 
     def read(self, storage: StorageArray, region: Region) -> np.ndarray | None:
         """Return a chunk from disk, else from its store."""
-        key = f"{storage.source_name} {storage.shape} {storage.dtype.str} {region}"
+        self._drop(storage.source_name)
+        version = getattr(storage, "version", "")
+        key = f"{storage.source_name} {version} {storage.shape} {storage.dtype.str} {region}"
         shape = tuple(stop - start for start, stop in region)
         try:
             kept = self._cache.get(key)
@@ -81,8 +91,9 @@ class DiskCache:
         return pixels
 
     def forget(self, source_name: str) -> None:
-        """Drop all chunks of the arrays at an address."""
-        self._cache.evict(source_name)
+        """Drop all chunks of the arrays at an address (any thread; returns at once)."""
+        with self._lock:
+            self._outdated.add(source_name)
 
     @property
     def nbytes(self) -> int:
@@ -91,7 +102,19 @@ class DiskCache:
 
     def close(self) -> None:
         """Close the data base."""
+        for source_name in list(self._outdated):
+            self._drop(source_name)
         self._cache.close()
+
+    def _drop(self, source_name: str) -> None:
+        if source_name in self._outdated:
+            with self._lock:  # readers of the same source wait until it is dropped
+                if source_name in self._outdated:
+                    try:
+                        self._cache.evict(source_name)
+                    except self._errors as error:
+                        logger.warning("the disk cache cannot be written: %s", error)
+                    self._outdated.discard(source_name)
 
 
 class CachedOnDisk(WrappedArray):

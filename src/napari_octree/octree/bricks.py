@@ -19,6 +19,7 @@ on the budget alone, not on the batches.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -36,6 +37,8 @@ from napari_octree.octree.policy import EXPLORE, Policy
 from napari_octree.octree.prefetch import likely_slices
 from napari_octree.octree.projection import Projection
 from napari_octree.octree.view import VolumeView
+
+logger = logging.getLogger("napari_octree.octree")
 
 FEWEST = 16
 """Bricks that are worth refining together: fewer take hardly less time."""
@@ -176,4 +179,5 @@ def _selection(
             ((w, z) for z, _ in likely_slices(policy, view.motion) for w in wishes), most
         )
     ]
+    logger.debug("%d bricks and %d that hold them, %d ahead", len(leaves), n, len(ahead))
     return BrickSelection(tuple(keys[n:]), tuple(keys[:n]), complete, (*wishes, *ahead))

@@ -8,6 +8,7 @@ set, and whoever loads leaves out what is there.
 
 from __future__ import annotations
 
+import logging
 import math
 import sys
 from collections.abc import Sequence
@@ -23,6 +24,8 @@ from napari_octree.octree.motion import AT_REST, Motion
 from napari_octree.octree.octree import Octree
 from napari_octree.octree.policy import EXPLORE, Policy
 from napari_octree.octree.prefetch import Candidates, prefetch_candidates, slices_ahead
+
+logger = logging.getLogger("napari_octree.octree")
 
 
 def wish_list(
@@ -95,6 +98,13 @@ def wish_list(
         # No candidate of this slice is an ideal tile: only the coarser wishes can name it already.
         most = math.ceil(policy.prefetch * len(intersection.tiles))
         later = _most_probable(intersection, candidates, policy, most, [*wishes, *ahead])
+    logger.debug(
+        "level %d: %d ideal tiles, %d coarser ones, %d ahead",
+        ideal.index,
+        len(intersection.tiles),
+        len(wishes),
+        len(ahead) + len(later),
+    )
     return (*wishes, *ideals, *ahead, *later)
 
 

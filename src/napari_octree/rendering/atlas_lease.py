@@ -11,6 +11,7 @@ less; its apron only grows, so that going back to a narrower filter uploads noth
 
 from __future__ import annotations
 
+import logging
 import math
 
 from napari_octree.config import OctreeConfig
@@ -20,6 +21,8 @@ from napari_octree.rendering.texture_encoding import TextureEncoding
 from napari_octree.rendering.tile_frame import TileFrame
 from napari_octree.rendering.tiled_image import TiledImageVisual
 from napari_octree.rendering.vram import VRAM, VramLedger
+
+logger = logging.getLogger("napari_octree.rendering")
 
 SPARE = 3
 """Slots per tile in view: coverage, and what was seen before."""
@@ -171,6 +174,7 @@ class AtlasLease:
             node.atlas = atlas
             shown.delete()
         self._ledger.take(self, self.nbytes)
+        logger.debug("an atlas of %d tiles, %d bytes", atlas.slots.capacity, self.nbytes)
         return atlas
 
     def show(self) -> None:

@@ -7,6 +7,7 @@ left to do. Loads nothing and holds no atlas before the first 3-D frame, nor aft
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable
@@ -31,6 +32,8 @@ from napari_octree.rendering.texture_encoding import TextureEncoding
 from napari_octree.rendering.upload_budget import UploadBudget
 from napari_octree.rendering.view_3d import volume_view
 from napari_octree.rendering.vram import VRAM
+
+logger = logging.getLogger("napari_octree.rendering")
 
 if TYPE_CHECKING:
     from napari_octree.loading.client import LoaderClient
@@ -214,6 +217,7 @@ class VolumeDrawing:
         atlas = node.atlas
         if not self._has_atlas or atlas.encoding != encoding or atlas.grid != grid:
             atlas = TextureAtlas3D(encoding, grid)
+            logger.debug("an atlas of %s bricks", "×".join(map(str, grid)))
         self._replace_atlas(atlas, NodeGeometry.of(octree))
         VRAM.take(self, self._atlas_bytes + node.reduced_picture.nbytes)
         self._has_atlas = True

@@ -11,6 +11,8 @@ at no cost unless a chunk is all fill value.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import posixpath
 from collections.abc import Hashable
 from functools import cached_property
@@ -52,6 +54,12 @@ class ZarrArray(SlicedArray):
         if is_all(block, self.fill_value) and not self._is_stored(region):
             return None
         return block
+
+    @cached_property
+    def version(self) -> str:
+        """A digest of the metadata: another one tells that the array was written anew."""
+        metadata = json.dumps(self.array.metadata.to_dict(), default=str, sort_keys=True)
+        return hashlib.sha256(metadata.encode()).hexdigest()[:16]
 
     @cached_property
     def _timed(self) -> zarr.Array:

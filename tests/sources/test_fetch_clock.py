@@ -1,0 +1,93 @@
+"""Fetching told from decoding, in reads by zarr-python."""
+
+import pickle
+import threading
+import time
+
+import numpy as np
+import pytest
+import zarr
+from zarr.storage import MemoryStore
+
+from napari_octree.sources.fetch_clock import FetchClock
+from napari_octree.sources.zarr_array import wrap_zarr
+
+
+class SlowStore(MemoryStore):
+    """A chunk takes 20 ms to come."""
+
+    async def get(self, key, prototype, byte_range=None):
+        time.sleep(0.02)
+        return await super().get(key, prototype, byte_range)
+
+
+@pytest.fixture(params=[(2, None), (3, None), (3, (16, 16))], ids=["v2", "v3", "sharded"])
+def array(request):
+    zarr_format, shards = request.param
+    array = zarr.create_array(
+        SlowStore(),
+        shape=(16, 16),
+        chunks=(8, 8),
+        shards=shards,
+        dtype="u2",
+        zarr_format=zarr_format,
+    )
+    array[:] = np.arange(256).reshape(16, 16)
+    return array
+
+
+def test_only_fetching_is_counted(array):
+    storage = wrap_zarr(array)
+    storage.read(((0, 8), (0, 8)))
+    with FetchClock() as clock:
+        pixels = storage.read(((8, 16), (0, 8)))
+    np.testing.assert_array_equal(pixels, array[8:, :8])
+    assert clock.seconds >= 0.02
+    assert clock.rest_of(clock.seconds + 0.5) == pytest.approx(0.5)
+
+
+def test_reads_at_once_are_told_apart(array):
+    storage = wrap_zarr(array)
+    clocks = []
+
+    def read():
+        with FetchClock() as clock:
+            storage.read(((0, 8), (0, 8)))
+        clocks.append(clock)
+
+    threads = [threading.Thread(target=read) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with FetchClock() as idle:
+        pass
+    assert idle.seconds is None
+    assert idle.rest_of(1.0) is None
+    assert len(clocks) == 3
+    assert all(clock.seconds >= 0.02 for clock in clocks)
+
+
+def test_outside_of_a_clock_nothing_is_counted(array):
+    assert FetchClock.current() is None
+    assert wrap_zarr(array).read(((0, 8), (0, 8))) is not None
+
+
+def test_another_version_tells_that_an_array_was_written_anew(tmp_path):
+    def version(**options):
+        array = zarr.create_array(
+            tmp_path / "a.zarr", shape=(8, 8), dtype="u2", overwrite=True, **options
+        )
+        return wrap_zarr(array).version
+
+    assert version(attributes={"n": 1}) == version(attributes={"n": 1})
+    assert version(attributes={"n": 1}) != version(attributes={"n": 2})
+
+
+def test_an_array_that_was_read_can_go_to_another_process(tmp_path):
+    array = zarr.create_array(tmp_path / "a.zarr", shape=(8, 8), chunks=(8, 8), dtype="u2")
+    array[:] = 5
+    storage = wrap_zarr(array)
+    vars(storage)["_fast"] = None  # so that zarr-python reads
+    storage.read(((0, 8), (0, 8)))
+    assert (pickle.loads(pickle.dumps(storage)).read(((0, 8), (0, 8))) == 5).all()
