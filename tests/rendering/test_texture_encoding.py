@@ -94,7 +94,7 @@ def test_small_changes_of_such_limits_upload_nothing(dtype: str, limits: tuple) 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "int32", "float32", "float64"])
 def test_usual_limits_need_no_scaling(dtype: str) -> None:
     plain = texture_encoding(np.dtype(dtype))
-    for limits in [(0, 1), (10, 200), (0, 65535), (-1000, 1000), (60000, 60001), (5, 5)]:
+    for limits in [(0, 1), (10, 200), (0, 65535), (-1000, 1000), (60000, 60010), (5, 5)]:
         assert encoding_for_limits(plain, limits) is plain
 
 

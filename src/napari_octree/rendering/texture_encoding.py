@@ -27,8 +27,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-SHADES = 256
-"""Steps of float32 that contrast limits must be apart, as napari has it."""
+SHADES = 1024
+"""Steps of float32 that contrast limits must be apart: four to a shade (napari: one)."""
 
 SCALED_LIMITS = 1000.0
 """Texels that are scaled to contrast limits have them at 0 and here."""
