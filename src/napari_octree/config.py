@@ -243,6 +243,8 @@ class RenderSection(_Section):
     skip_empty : bool
         3-D: do not refine a brick of one value that the display settings do not show.
         What its level is too coarse to tell is then not looked for.
+    channels_together : bool
+        Channels of one OME-Zarr image show each new tile in the same frame.
     prefetch : PrefetchConfig
     """
 
@@ -251,6 +253,7 @@ class RenderSection(_Section):
     level_bias: float = Field(default=0.0, ge=-8, le=8)
     interpolation_apron: int = Field(default=4, ge=1, le=8)
     skip_empty: bool = True
+    channels_together: bool = True
     prefetch: PrefetchConfig = Field(default_factory=PrefetchConfig)
 
 

@@ -28,9 +28,7 @@ class Pattern:
         self._step = step
 
     def __getitem__(self, index: Any) -> np.ndarray:
-        rows, columns = (
-            np.arange(*i.indices(n)) for i, n in zip(index, self.shape, strict=True)
-        )
+        rows, columns = (np.arange(*i.indices(n)) for i, n in zip(index, self.shape, strict=True))
         return pattern(rows[:, None] * self._step, columns * self._step)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:

@@ -34,6 +34,10 @@ class OctreeDisplayOptions(EventedModel):
         then what may come next; or coarser levels first and more slices ahead, to keep up with
         a slider; or what the view shows and nothing else, for screenshots of slow sources. What
         the picture is in the end does not depend on it. See `napari_octree.octree.policy`.
+    channel_group : str or None
+        Layers of one viewer with the same name here show each new tile in the same frame, so that
+        colours that are added up do not flicker while they load. A tile that another channel
+        does not get within half a second is shown without it.
     """
 
     show_grid: bool = False
@@ -44,3 +48,4 @@ class OctreeDisplayOptions(EventedModel):
     keep_slice: bool = False
     play: Literal["skip", "wait"] = "skip"
     policy: Literal["explore", "play", "quality"] = "explore"
+    channel_group: str | None = None

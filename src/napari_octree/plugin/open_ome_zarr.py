@@ -10,6 +10,7 @@ import os
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
+from uuid import uuid4
 
 import pint
 from napari.utils.colormaps import Colormap, ensure_colormap
@@ -79,6 +80,7 @@ def _image_layers(image: OmeZarrImage, config: OctreeConfig | None) -> Iterator[
     count = 1 if axis is None else image.levels[0].shape[axis]
     channels = [metadata.channel(index) for index in range(count)]
     all_hidden = not any(channel.active for channel in channels)
+    group = uuid4().hex if count > 1 else None
     for index, channel in enumerate(channels):
         levels: list[Any] = list(image.levels)
         if axis is not None:
@@ -93,6 +95,8 @@ def _image_layers(image: OmeZarrImage, config: OctreeConfig | None) -> Iterator[
             blending="additive" if count > 1 else "translucent_no_depth",
             **keywords,
         )
+        if layer.config.render.channels_together:
+            layer.display.channel_group = group
         if channel.window is not None and channel.window_range is not None:
             low, high = channel.window_range
             layer.contrast_limits_range = (

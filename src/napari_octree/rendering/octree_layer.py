@@ -225,6 +225,8 @@ class VispyOctreeImage(_vispy.VispyImageLayer):
             _vispy.when_idle(canvas, half.drawn)
         if half.frame.more:
             _vispy.when_idle(canvas, self.request_frame)
+        elif isinstance(half, TileDrawing) and half.wait_ms is not None:
+            self._patience.start(int(half.wait_ms) + 1)
         self._play.attach(canvas)
         self._report()
 

@@ -7,6 +7,7 @@ left to do. Holds no atlas before the first 2-D frame, nor after `leave`.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from napari_octree.octree.intersection import intersect
 from napari_octree.octree.policy import POLICIES
 from napari_octree.rendering import _vispy
 from napari_octree.rendering.atlas_lease import AtlasLease
+from napari_octree.rendering.channel_group import ChannelMember, group_of
 from napari_octree.rendering.quads import no_quads
 from napari_octree.rendering.texture_atlas_2d import TextureAtlas2D
 from napari_octree.rendering.texture_encoding import TextureEncoding, encoding_for_limits
@@ -70,6 +72,7 @@ class TileDrawing:
         self._frozen_level: int | None = None
         self._counted: tuple[Any, ...] = (None, None, None)
         self._in_view = 0
+        self._joined: tuple[weakref.ref[Any] | None, str | None] = (None, None)
         self.frames = 0
         self.node = TiledImage(texels, (1, 1), on_prepare)
 
@@ -97,6 +100,7 @@ class TileDrawing:
         render = self.layer.config.render
         frame.former.keep = display.keep_slice
         frame.follow(POLICIES[display.policy])
+        self._join(node.canvas, display.channel_group)
         changed = frame.prepare(
             atlas,
             octree_slice,
@@ -124,6 +128,19 @@ class TileDrawing:
             grid = matrices.pixel_size if display.show_grid else (0.0, 0.0)
             node.set_overlays(display.tint_levels, grid)
         return moved
+
+    def _join(self, canvas: Any, name: str | None) -> None:
+        """Show new tiles together with the layers of the same name in this canvas."""
+        if (joined := (weakref.ref(canvas), name)) != self._joined:
+            self._joined = joined
+            self.frame.channel = (
+                None if name is None else ChannelMember(group_of(canvas, name), self.frame)
+            )
+
+    @property
+    def wait_ms(self) -> float | None:
+        """When to draw again although nothing happens: see `ChannelMember`."""
+        return None if self.frame.channel is None else self.frame.channel.wait_ms
 
     def rest(self) -> bool:
         """The view stands still. Returns whether to draw again, for what was left out so far."""

@@ -25,6 +25,7 @@ from napari_octree.octree.motion import Motion
 from napari_octree.octree.policy import EXPLORE, Policy
 from napari_octree.octree.view import View
 from napari_octree.octree.wishes import wish_list
+from napari_octree.rendering.channel_group import ChannelMember
 from napari_octree.rendering.former_slice import FormerSlice
 from napari_octree.rendering.quads import Quads, quads_of
 from napari_octree.rendering.texture_atlas_2d import TextureAtlas2D
@@ -81,6 +82,8 @@ class TileFrame:
         self._cover: Cover | None = None
         self._level_before: int | None = None
         self.former = FormerSlice()
+        self.channel: ChannelMember | None = None  # set where it draws a channel of several
+        self._held_back: frozenset[ChunkKey] = frozenset()
         self._more = False
         self._asked: tuple[object, ...] = ()
         self._progress: OctreeProgress | None = None
@@ -143,6 +146,8 @@ class TileFrame:
         bool
             Whether `quads` has changed.
         """
+        if self.channel is not None:
+            self.channel.begin()
         if atlas is not self._atlas:
             self._stage(atlas)
         self._scroll_axis = scroll_axis
@@ -161,7 +166,10 @@ class TileFrame:
             return self._show_nothing()
         planned = self._plan(octree_slice, view, locked_level, margin_texels)
         uploaded = self._upload(upload_ms)
+        held_back = self._hold_back(octree_slice)
         changed = planned or uploaded or self._stand_in is not None
+        changed |= held_back != self._held_back
+        self._held_back = held_back
         if changed:
             self._progress = None
             self._draw(octree_slice)
@@ -321,6 +329,21 @@ class TileFrame:
         budget.end()
         return changed
 
+    def _hold_back(self, octree_slice: OctreeSlice) -> frozenset[ChunkKey]:
+        """Ideal tiles that are not to be shown before the other channels have them."""
+        if self.channel is None or self._intersection is None:
+            return frozenset()
+        resident = self._resident.get(self._intersection.level, ())
+        ready = (chunk for chunk in self._intersection.chunks if chunk in resident)
+        return self.channel.hold_back(octree_slice.key, ready)
+
+    def has(self, place: SliceKey, chunk: ChunkKey) -> bool:
+        """Whether the tile of another channel's place can be drawn here too, or never can."""
+        if self._slice is None or self._atlas is None:
+            return True
+        key = (place._replace(version=self._slice.key.version), chunk)
+        return key in self._atlas.slots or key in self._failed
+
     def _move(self, added: TileKey, evicted: TileKey | None) -> None:
         """Keep `_resident`, the current slice's share of the atlas, up to date."""
         assert self._atlas is not None
@@ -331,7 +354,10 @@ class TileFrame:
                 self._resident.get(chunk.level, set()).discard(chunk)
         slice_key, chunk = added
         if slice_key == current and added in self._atlas.slots:
-            self._resident.setdefault(chunk.level, set()).add(chunk)
+            known = self._resident.setdefault(chunk.level, set())
+            if self.channel is not None and chunk not in known:
+                self.channel.fresh.add(chunk)
+            known.add(chunk)
 
     def _residents(self, atlas: TextureAtlas2D | None) -> dict[int, set[ChunkKey]]:
         """What an atlas has of the current slice."""
@@ -348,7 +374,7 @@ class TileFrame:
         assert self._atlas is not None
         assert self._intersection is not None
         octree, intersection = octree_slice.octree, self._intersection
-        atlas, drawn = self._atlas, cover(octree, intersection, self._resident)
+        atlas, drawn = self._atlas, cover(octree, intersection, self._drawable)
         if self._stand_in is not None:
             former = cover(octree, intersection, self._stand_in_resident)
             serves = self._stand_in_serves or not _shows_as_much(drawn, former)
@@ -368,6 +394,14 @@ class TileFrame:
         failed = {chunk for key, chunk in self._failed if key == slice_key}
         self.quads = quads_of(drawn, octree, intersection.level, atlas, slice_key, failed)
 
+    @property
+    def _drawable(self) -> dict[int, set[ChunkKey]]:
+        """What is resident and not held back."""
+        if not self._held_back or self._intersection is None:
+            return self._resident
+        level = self._intersection.level
+        return {**self._resident, level: self._resident[level] - self._held_back}
+
     # ------------------------------------------------------------------- state
 
     @property
@@ -377,8 +411,8 @@ class TileFrame:
 
     @property
     def more(self) -> bool:
-        """Tiles are ready that did not fit in the last frame's budget."""
-        return self._more
+        """Another frame would show more: what did not fit in the budget, or what all have now."""
+        return self._more or (self.channel is not None and self.channel.more)
 
     @property
     def level(self) -> int:
@@ -466,7 +500,7 @@ class TileFrame:
     def _to_come(self) -> bool:
         """Tiles for this view are being loaded, wait to be uploaded, or are not yet asked for."""
         client = self._client
-        return self._hasty or client.pending > 0 or client.awaited
+        return self._hasty or client.pending > 0 or client.awaited or bool(self._held_back)
 
 
 def _shows_as_much(drawn: Cover, former: Cover) -> bool:
