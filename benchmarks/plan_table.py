@@ -1,13 +1,12 @@
 """Print the tables of docs/performance.md, section Plan: ``python -m benchmarks.plan_table``.
 
 All sizes of an image are timed in turns, so that a busy moment of the machine meets them alike.
-The argument is the number of rounds in each of ten batches.
+The argument is the number of rounds.
 """
 
 from __future__ import annotations
 
 import gc
-import statistics
 import sys
 import time
 import tracemalloc
@@ -19,21 +18,17 @@ from napari_octree.octree import plan, select_bricks
 
 
 def milliseconds(calls: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Median time of each of some calls, taken in turns: the least of ten medians.
+    """Processor time of each of some calls, taken in turns: the least of all rounds.
 
     What else runs on the machine only ever adds to a time.
     """
-    medians: dict[str, list[float]] = {name: [] for name in calls}
-    for _ in range(10):
-        times: dict[str, list[float]] = {name: [] for name in calls}
-        for _ in range(rounds):
-            for name, call in calls.items():
-                start = time.thread_time()
-                call()
-                times[name].append(1e3 * (time.thread_time() - start))
-        for name, batch in times.items():
-            medians[name].append(statistics.median(batch))
-    return {name: min(batch) for name, batch in medians.items()}
+    least = dict.fromkeys(calls, float("inf"))
+    for _ in range(rounds):
+        for name, call in calls.items():
+            start = time.thread_time()
+            call()
+            least[name] = min(least[name], 1e3 * (time.thread_time() - start))
+    return least
 
 
 def kibibytes(call: Callable[[], object]) -> tuple[float, float]:
@@ -61,7 +56,7 @@ def header(*cells: str) -> None:
 
 def main(rounds: int) -> None:
     """Print every table."""
-    print("2-D: median ms of a plan of 256 ideal tiles\n")
+    print("2-D: ms of a plan of 256 ideal tiles\n")
     header("state", *SIDES, "2^40 : 2^13")
     for state in STATES:
         calls = {}
@@ -70,7 +65,7 @@ def main(rounds: int) -> None:
             calls[name] = lambda it=it: plan(it.octree, it.view, it.resident)
         times = milliseconds(calls, rounds)
         row(state, *times.values(), times["2^40"] / times["2^13"])
-    print("\n3-D: median ms of up to 1000 bricks (number of bricks)\n")
+    print("\n3-D: ms of up to 1000 bricks (number of bricks)\n")
     header("camera", *SIDES, "2^40 : 2^13")
     for kind in CAMERAS:
         calls, bricks = {}, {}
@@ -93,4 +88,4 @@ def main(rounds: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 30)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 600)

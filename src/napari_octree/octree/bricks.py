@@ -58,7 +58,9 @@ class BrickSelection:
         The budget sufficed: no leaf (above level 0) has voxels larger than a pixel.
     wishes : tuple of Wish
         Coarsest level, ancestors, leaves, then neighbouring slices if slices move; within
-        each by projected voxel size, weighted to the focus.
+        each by projected voxel size, weighted to the focus. Nothing is loaded ahead of the
+        camera: zooming out finds the ancestors, turning finds coarser bricks all around, and a
+        finer level would be what the budget has just refused.
     """
 
     leaves: tuple[ChunkKey, ...]
