@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from napari_octree.layers.statistics import UploadCheck
 from napari_octree.rendering.upload_budget import UploadBudget
 
 
@@ -96,3 +99,22 @@ def test_counts() -> None:
     assert (budget.uploads, budget.upload_bytes) == (2, 2000)
     assert abs(budget.upload_ms - 2.0) < 1e-9
     assert abs(budget.longest_ms - 2.0) < 1e-9
+
+
+def test_one_upload_is_checked_and_counts_as_it_was_issued() -> None:
+    clock = Clock()
+    seen: list[int] = []
+
+    def check(upload: Callable[[], None], nbytes: int) -> UploadCheck:
+        seen.append(nbytes)
+        upload()
+        clock.upload(100)  # waiting for the GPU
+        return UploadCheck(nbytes, 1.0, 100.0, None)
+
+    budget = UploadBudget(lambda: None, clock, check)
+    for _ in range(20):
+        assert frame(budget, clock, 3.0, [1.0]) == 1
+    assert seen == [1000]
+    assert budget.checked == UploadCheck(1000, 1.0, 100.0, None)
+    assert budget.upload_ms == pytest.approx(20.0)
+    assert budget.over_budget == 0

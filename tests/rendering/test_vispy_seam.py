@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from vispy.gloo import gl
 
-from napari_octree import OctreeImage
+from napari_octree import OctreeConfig, OctreeImage
 from napari_octree.rendering import _vispy
 from napari_octree.rendering.texture_atlas_2d import TextureAtlas2D
 from napari_octree.rendering.texture_encoding import texture_encoding
@@ -69,3 +69,18 @@ def test_an_upload_has_arrived_when_it_returns(viewer, dtype, channels, width) -
         assert (found == tile.reshape(found.shape)).all()
     assert gl.glGetParameter(gl.GL_UNPACK_ALIGNMENT) == 4
     _vispy.delete_texture(canvas, atlas)
+
+
+def test_one_upload_is_timed_until_the_gpu_has_done_it(viewer) -> None:
+    config = OctreeConfig(octree={"tile_size": 64})
+    layer = OctreeImage([np.ones((512, 512), np.uint16)], config=config, contrast_limits=(0, 2))
+    viewer.add_layer(layer)
+    viewer.scene.camera.zoom = 1
+    assert layer.wait_until_settled(30)
+    (view,) = layer.statistics.views
+    assert view.uploads > 16
+    check = view.upload_check
+    assert check.nbytes >= 2 * 64**2
+    assert 0 < check.issued_ms <= check.done_ms
+    assert check.gpu_ms is None or check.gpu_ms >= 0
+    assert layer.statistics.as_dict()["views"][0]["upload_check"]["nbytes"] == check.nbytes

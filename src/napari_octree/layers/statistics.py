@@ -7,6 +7,28 @@ from typing import Any
 
 
 @dataclass(frozen=True)
+class UploadCheck:
+    """What one upload took, waiting for the GPU: elsewhere only the handing over is timed.
+
+    Attributes
+    ----------
+    nbytes : int
+        Of the upload.
+    issued_ms : float
+        Until GL had taken it, as all uploads are timed.
+    done_ms : float
+        Until `glFinish` returned.
+    gpu_ms : float or None
+        By GL's own timer; None where it has none. Software renderers say 0.
+    """
+
+    nbytes: int
+    issued_ms: float
+    done_ms: float
+    gpu_ms: float | None
+
+
+@dataclass(frozen=True)
 class ViewStatistics:
     """Counts of one viewer's drawing of the layer.
 
@@ -22,6 +44,8 @@ class ViewStatistics:
         Milliseconds spent on uploads in all.
     longest_upload_ms : float
         The most of any frame.
+    upload_check : UploadCheck or None
+        Made once, early on.
     over_budget : int
         Frames whose uploads took longer than the budget and what one tile was expected to take.
     slots, resident : int
@@ -41,6 +65,7 @@ class ViewStatistics:
     upload_bytes: int = 0
     upload_ms: float = 0.0
     longest_upload_ms: float = 0.0
+    upload_check: UploadCheck | None = None
     over_budget: int = 0
     slots: int = 0
     resident: int = 0

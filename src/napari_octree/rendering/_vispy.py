@@ -19,6 +19,7 @@ from napari._vispy.utils.gl import fix_data_dtype, get_max_texture_sizes
 from napari._vispy.utils.visual import layer_to_visual
 from napari._vispy.visuals.volume import Volume
 from napari.layers import Layer
+from OpenGL import GL
 from vispy import glsl
 from vispy.gloo import FrameBuffer, Texture2D, Texture3D, gl
 from vispy.gloo.context import GLContext, get_current_canvas
@@ -34,6 +35,7 @@ from vispy.visuals.transforms import ChainTransform, MatrixTransform, NullTransf
 __all__ = [
     "GPUScaledTexture2D",
     "GPUScaledTexture3D",
+    "GpuTimer",
     "ScalarFieldLayerNode",
     "TileMatrices",
     "VispyImageLayer",
@@ -302,6 +304,37 @@ def open_for_uploads(
             gl.glPixelStorei(gl.GL_UNPACK_ALIGNMENT, 4)
 
     return write
+
+
+def finish_all() -> None:
+    """Wait until the current context has done all that it was asked for."""
+    gl.glFinish()
+
+
+class GpuTimer:
+    """GL's own clock of what is done from now on until `stop`."""
+
+    def __init__(self) -> None:
+        self._query: int | None = None
+        if bool(GL.glQueryCounter):  # with OpenGL 3.3 came the timers
+            self._query = int(np.ravel(GL.glGenQueries(1))[0])
+            GL.glBeginQuery(GL.GL_TIME_ELAPSED, self._query)
+
+    def stop(self) -> None:
+        """End what is timed."""
+        if self._query is not None:
+            GL.glEndQuery(GL.GL_TIME_ELAPSED)
+
+    def ms(self) -> float | None:
+        """Milliseconds, once GL has done it (else this waits); None where GL has no clock."""
+        if self._query is None:
+            return None
+        # PyOpenGL cannot make room for 64 bits; these last for four seconds.
+        nanoseconds = np.zeros(1, np.uint32)
+        GL.glGetQueryObjectuiv(self._query, GL.GL_QUERY_RESULT, nanoseconds)
+        GL.glDeleteQueries(1, [self._query])
+        self._query = None
+        return float(nanoseconds[0]) / 1e6
 
 
 def dims_of(canvas: Any) -> Any:

@@ -316,6 +316,7 @@ class VispyOctreeImage(_vispy.VispyImageLayer):
             upload_bytes=budget.upload_bytes,
             upload_ms=budget.upload_ms,
             longest_upload_ms=budget.longest_ms,
+            upload_check=budget.checked,
             over_budget=budget.over_budget,
             slots=atlas.slots.capacity,
             resident=len(atlas.slots),

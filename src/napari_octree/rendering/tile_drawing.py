@@ -27,6 +27,7 @@ from napari_octree.rendering.tile_frame import TileFrame
 from napari_octree.rendering.tiled_image import TiledImage, TiledImageVisual
 from napari_octree.rendering.tracked_view import TrackedView
 from napari_octree.rendering.upload_budget import UploadBudget
+from napari_octree.rendering.upload_check import check_upload
 
 if TYPE_CHECKING:
     from napari_octree.loading.client import LoaderClient
@@ -63,7 +64,7 @@ class TileDrawing:
     ) -> None:
         self.layer = layer
         self.client = client
-        self.budget = UploadBudget(self._send)
+        self.budget = UploadBudget(self._send, check=check_upload)
         self.frame = TileFrame(client, layer.config, self.budget)
         self.tracked = TrackedView()
         self.lease = AtlasLease(self.frame, layer.config, max_side)

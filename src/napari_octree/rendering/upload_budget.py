@@ -15,8 +15,13 @@ from collections import deque
 from collections.abc import Callable
 from statistics import median
 
+from napari_octree.layers.statistics import UploadCheck
+
 _REMEMBERED = 15
 """Uploads whose median rate is expected of the next."""
+
+_CHECKED = 8
+"""Uploads before the one that is checked: the first ones are not typical."""
 
 
 class UploadBudget:
@@ -28,12 +33,19 @@ class UploadBudget:
         Makes GL carry out what others have queued.
     clock : callable
         Seconds; replaced in tests.
+    check : callable, optional
+        Runs one early upload in our place, to tell what it takes until it is done.
     """
 
     def __init__(
-        self, send: Callable[[], None], clock: Callable[[], float] = time.perf_counter
+        self,
+        send: Callable[[], None],
+        clock: Callable[[], float] = time.perf_counter,
+        check: Callable[[Callable[[], None], int], UploadCheck] | None = None,
     ) -> None:
         self._send = send
+        self._check = check
+        self.checked: UploadCheck | None = None
         self._clock = clock
         self._rates: deque[float] = deque(maxlen=_REMEMBERED)
         self._ms_per_byte = 0.0
@@ -75,9 +87,13 @@ class UploadBudget:
         if not self._frame_uploads:
             self._send()  # what others have queued is not the uploads' cost
         self._expected_ms = max(self._expected_ms, nbytes * self._ms_per_byte)
-        start = self._clock()
-        upload()
-        took = (self._clock() - start) * 1e3
+        if self.uploads == _CHECKED and self._check is not None:
+            self.checked = self._check(upload, nbytes)
+            took = self.checked.issued_ms
+        else:
+            start = self._clock()
+            upload()
+            took = (self._clock() - start) * 1e3
         self._spent_ms += took
         self._frame_uploads += 1
         if nbytes:

@@ -30,6 +30,7 @@ from napari_octree.rendering.reduced_picture import reduced_bytes
 from napari_octree.rendering.texture_atlas_3d import TextureAtlas3D, slot_grid
 from napari_octree.rendering.texture_encoding import TextureEncoding
 from napari_octree.rendering.upload_budget import UploadBudget
+from napari_octree.rendering.upload_check import check_upload
 from napari_octree.rendering.view_3d import volume_view
 from napari_octree.rendering.vram import VRAM
 
@@ -71,7 +72,7 @@ class VolumeDrawing:
     ) -> None:
         self.layer = layer
         self.client = client
-        self.budget = UploadBudget(self._send)
+        self.budget = UploadBudget(self._send, check=check_upload)
         self.frame = BrickFrame(client, layer.config, self.budget)
         self.quality = MotionQuality()
         self._texels = texels
