@@ -3,49 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
-import subprocess
-import sys
 import tempfile
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from benchmarks.browse.pyramid import write_pyramid
 from benchmarks.browse.report import Run, bounds, ratios, tables
+from benchmarks.processes import LAYERS, ROOT, print_bounds, run_session, write_report
 
-ROOT = Path(__file__).parents[2]
-LAYERS = ("stock-sync", "stock-async", "ours")
 STORES = ("300ms", "50ms", "disk", "ram")
 SESSION_LIMIT_S = 600
-
-
-def run_session(layer: str, store: str, folder: Path, scratch: Path) -> dict[str, Any]:
-    """Run one session in a process of its own, with settings of its own.
-
-    Raises
-    ------
-    RuntimeError
-        The session failed; the message holds what it printed.
-    """
-    result = scratch / f"{layer}-{store}.json"
-    environment = os.environ | {"NAPARI_CONFIG": str(scratch / f"{layer}-{store}.yaml")}
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.browse.session", layer, store, folder, result],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=SESSION_LIMIT_S,
-        check=False,
-    )
-    if done.returncode:
-        raise RuntimeError(f"{layer} on {store} failed:\n{done.stdout}\n{done.stderr}")
-    return json.loads(result.read_text(encoding="utf-8"))
 
 
 def median_of(results: list[dict[str, Any]]) -> dict[str, Any]:
@@ -62,18 +30,6 @@ def median_of(results: list[dict[str, Any]]) -> dict[str, Any]:
         for phase, figures in results[-1]["phases"].items()
     }
     return results[-1] | {"phases": phases}
-
-
-def machine() -> dict[str, Any]:
-    """Where the figures were taken."""
-    packages = ("napari", "vispy", "zarr", "numpy")
-    return {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "platform": platform.platform(),
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
-        "packages": {name: version(name) for name in packages},
-    }
 
 
 def arguments() -> argparse.Namespace:
@@ -106,21 +62,21 @@ def main() -> None:
                 print(f"{layer} on {store} …", flush=True)
                 run[store][layer] = median_of(
                     [
-                        run_session(layer, store, folder, Path(scratch))
+                        run_session(
+                            "benchmarks.browse.session",
+                            (layer, store, folder),
+                            Path(scratch),
+                            SESSION_LIMIT_S,
+                        )
                         for _ in range(options.repeat)
                     ]
                 )
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    report = {"machine": machine(), "size": options.size, "run": run}
-    options.output.write_text(json.dumps(report, indent=1), encoding="utf-8")
     print(*tables(run), *ratios(run), sep="\n")
     promised = list(bounds(run))
     if promised:
         print("\nPromised")
-    for name, measured, limit in promised:
-        verdict = "kept" if measured <= limit else "BROKEN"
-        print(f"{name:60}{measured:8.2f}  (at most {limit})  {verdict}")
-    print(f"\nWritten to {options.output}")
+    print_bounds(promised)
+    write_report(options.output, size=options.size, run=run)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ Usage: python -m benchmarks.browse.session LAYER STORE FOLDER RESULT.json
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -16,10 +15,8 @@ from typing import Any
 
 import numpy as np
 from benchmarks.browse.pyramid import Pyramid
+from benchmarks.stage import Stage
 
-LAYERS = ("stock-sync", "stock-async", "ours")
-
-CANVAS_SHAPE = (600, 800)
 STEP_MS = 25
 ZOOM_STEPS = 40
 REVISIT_STEPS = 10
@@ -78,21 +75,13 @@ class Session:
     """A viewer with its probes."""
 
     def __init__(self, layer_kind: str, pyramid: Pyramid) -> None:
-        import napari
-        from benchmarks.browse.probes import EventLoopProbe, PictureProbe
-        from qtpy.QtCore import QEventLoop, QTimer
+        self._stage = Stage(layer_kind)
+        from benchmarks.probes import PictureProbe  # which chooses the toolkit
 
-        self._layer_kind = layer_kind
         self._pyramid = pyramid
-        self._event_loop, self._timer = QEventLoop, QTimer
-        self._viewer = napari.Viewer(show=True, show_welcome_screen=False)
-        qt_viewer = self._viewer.window._qt_viewer
-        qt_viewer.dockLayerControls.setVisible(False)
-        qt_viewer.dockLayerList.setVisible(False)
-        qt_viewer.canvas.native.setFixedSize(*CANVAS_SHAPE[::-1])
+        self._viewer = self._stage.viewer
         self._layer: Any = None
-        self._loop_probe = EventLoopProbe()
-        self._pictures = PictureProbe(qt_viewer.canvas._scene_canvas)
+        self._pictures = PictureProbe(self._stage.scene_canvas)
         self._phase([])
 
     def run(self, size: int) -> dict[str, PhaseResult]:
@@ -131,12 +120,7 @@ class Session:
         self._viewer.close()
 
     def _open(self, levels: list[Any]) -> None:
-        if self._layer_kind == "ours":
-            from napari_octree import OctreeImage
-
-            self._layer = self._viewer.add_layer(OctreeImage(levels, colormap="viridis"))
-        else:
-            self._layer = self._viewer.add_image(levels, multiscale=True, colormap="viridis")
+        self._layer = self._stage.add(levels, colormap="viridis")
 
     def _camera(self) -> Camera:
         camera = self._viewer.scene.camera
@@ -149,37 +133,23 @@ class Session:
     def _phase(self, steps: list[Callable[[], None]]) -> PhaseResult:
         """Take a step each 25 ms, then wait until the layer is done and nothing is drawn."""
         chunks_before = self._chunks_read() or 0
-        pictures, probe = self._pictures, self._loop_probe
-        last_step = perf_counter()
-        moving_frames = taken = 0
-        done = False
+        pictures, probe = self._pictures, self._stage.probe
+        moving_frames = 0
 
-        def turn() -> None:
-            nonlocal last_step, moving_frames, taken, done
-            now = perf_counter()
-            if taken < len(steps):
-                last_step = now
-                if taken == len(steps) - 1:
-                    moving_frames = pictures.frames
-                    pictures.watching = True
-                steps[taken]()
-                taken += 1
-            elif self._is_done() and now - max(pictures.last_frame, last_step) > QUIET_S:
-                done = True
-                loop.quit()
-            elif now - last_step > PHASE_LIMIT_S:
-                loop.quit()
+        def before_step(number: int) -> None:
+            nonlocal moving_frames
+            if number == len(steps) - 1:
+                moving_frames = pictures.frames
+                pictures.watching = True
 
-        loop = self._event_loop()
-        timer = self._timer()
-        timer.timeout.connect(turn)
+        def is_quiet(last_step: float) -> bool:
+            layers = [] if self._layer is None else [self._layer]
+            resting = perf_counter() - max(pictures.last_frame, last_step) > QUIET_S
+            return resting and self._stage.is_done(layers)
+
         pictures.start()
-        probe.start()
-        timer.start(STEP_MS)
-        loop.exec_()
-        timer.stop()
-        probe.stop()
-
+        played = self._stage.play(steps, STEP_MS, is_quiet, PHASE_LIMIT_S, before_step)
+        last_step, done = played.last_step, played.done
         chunks = self._chunks_read()
         final, whole = pictures.final_since, pictures.whole_since
         return PhaseResult(
@@ -194,23 +164,15 @@ class Session:
 
     def _chunks_read(self) -> int | None:
         """As the stores count; else as our loader does, which may bypass zarr's stores."""
-        if self._pyramid.chunks_read is not None or self._layer_kind != "ours":
+        if self._pyramid.chunks_read is not None or self._stage.kind != "ours":
             return self._pyramid.chunks_read
         sources = self.statistics().get("loader", {}).get("sources", {})
         return sum(source["reads"] for source in sources.values())
-
-    def _is_done(self) -> bool:
-        if self._layer is None:
-            return True
-        if self._layer_kind == "ours":
-            return self._layer.settled
-        return self._layer.loaded and not self._viewer._layer_slicer._layers_to_task
 
 
 def main() -> None:
     """Run the session that the arguments ask for and write its result."""
     layer_kind, store, folder, result = sys.argv[1:]
-    os.environ["NAPARI_ASYNC"] = "1" if layer_kind == "stock-async" else "0"
     pyramid = Pyramid(Path(folder), store, counted=layer_kind != "ours")
     session = Session(layer_kind, pyramid)
     phases = session.run(pyramid.levels[0].shape[0])

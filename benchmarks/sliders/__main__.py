@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks.browse.__main__ import machine
+from benchmarks.processes import LAYERS, ROOT, print_bounds, run_session, write_report
 from benchmarks.sliders.session import SCENARIOS
 
-ROOT = Path(__file__).parents[2]
-LAYERS = ("stock-sync", "stock-async", "ours")
 LIMIT_S = 400
 COLUMNS = {
     "longest_gap_ms": "longest gap ms",
+    "longest_work_ms": "of it own work",
+    "open_ms": "open ms",
     "right_ms": "right plane ms",
     "chunks": "chunks",
     "moving_frames": "frames moving",
@@ -28,30 +24,6 @@ COLUMNS = {
 
 Run = dict[str, dict[str, dict[str, Any]]]
 """Per scenario, per layer: what a session wrote."""
-
-
-def run_session(layer: str, scenario: str, scratch: Path) -> dict[str, Any]:
-    """Run one scenario in a process of its own, with settings of its own.
-
-    Raises
-    ------
-    RuntimeError
-        The session failed; the message holds what it printed.
-    """
-    result = scratch / f"{layer}-{scenario}.json"
-    environment = os.environ | {"NAPARI_CONFIG": str(scratch / f"{layer}-{scenario}.yaml")}
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.sliders.session", layer, scenario, result],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=LIMIT_S,
-        check=False,
-    )
-    if done.returncode:
-        raise RuntimeError(f"{layer}, {scenario} failed:\n{done.stdout}\n{done.stderr}")
-    return json.loads(result.read_text(encoding="utf-8"))
 
 
 def table(run: Run) -> Iterator[str]:
@@ -75,15 +47,20 @@ def bounds(run: Run) -> Iterator[tuple[str, float, float]]:
             yield "scrub: longest gap / the same in memory", stall, 1.5
         yield "scrub: right plane, in read latencies", (slow["right_ms"] or infinite) / 100, 2.0
         yield "scrub: 60 / frames drawn", 60 / max(slow["frames"], 1), 1.0
+        yield "scrub: 20 / steps whose first frame was right", 20 / max(slow["at_once"], 1), 1.0
     if (step := run.get("one-step", {}).get("ours")) is not None:
         yield "one step: chunks of the ideal level", step["chunks_of_plane_by_level"][0], 4
-    giant = run.get("giant", {})
-    if {"ours", "stock-sync"} <= giant.keys():
+    for name in ("giant", "giant-float64"):
+        giant = run.get(name, {})
+        if not {"ours", "stock-sync"} <= giant.keys():
+            continue
         ours, stock = giant["ours"], giant["stock-sync"]
         stall = ours["longest_gap_ms"] / stock["longest_gap_ms"]
-        yield "giant: longest gap, ours / stock", stall, 0.1
+        yield f"{name}: longest gap, ours / stock", stall, 0.1
+        work = ours["longest_work_ms"] / stock["longest_work_ms"]
+        yield f"{name}: longest work of the GUI thread, ours / stock", work, 0.1
         whole = (ours["right_ms"] or infinite) / (stock["right_ms"] or infinite)
-        yield "giant: whole picture, ours / stock", whole, 2.0
+        yield f"{name}: whole picture, ours / stock", whole, 2.0
 
 
 def arguments() -> argparse.Namespace:
@@ -104,14 +81,12 @@ def main() -> None:
             run[scenario] = {}
             for layer in options.layers:
                 print(f"{scenario}, {layer} …", flush=True)
-                run[scenario][layer] = run_session(layer, scenario, Path(scratch))
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    report = {"machine": machine(), "run": run}
-    options.output.write_text(json.dumps(report, indent=1), encoding="utf-8")
+                run[scenario][layer] = run_session(
+                    "benchmarks.sliders.session", (layer, scenario), Path(scratch), LIMIT_S
+                )
     print(*table(run), sep="\n")
-    for name, measured, limit in bounds(run):
-        verdict = "kept" if measured <= limit else "BROKEN"
-        print(f"{name:50}{measured:8.2f}  (at most {limit})  {verdict}")
+    print_bounds(bounds(run))
+    write_report(options.output, run=run)
 
 
 if __name__ == "__main__":

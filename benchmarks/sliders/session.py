@@ -6,7 +6,6 @@ Usage: python -m benchmarks.sliders.session LAYER SCENARIO RESULT.json
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,8 +14,8 @@ from typing import Any
 
 import numpy as np
 from benchmarks.sliders.stacks import STEP, Stack, in_memory, pyramid
+from benchmarks.stage import CANVAS_SHAPE, Stage
 
-CANVAS_SHAPE = (600, 800)
 STEP_MS = 40
 LIMIT_S = 90.0
 QUIET_S = 0.7
@@ -24,48 +23,35 @@ WHITE = 60_000
 
 
 class Session:
-    """A viewer with layers of one kind."""
+    """A stage with layers of one kind, whose pictures are looked at."""
 
     def __init__(self, kind: str) -> None:
-        import napari
-        from benchmarks.browse.probes import EventLoopProbe
-        from qtpy.QtCore import QEventLoop, QTimer
-
-        self._kind = kind
-        self._event_loop, self._timer = QEventLoop, QTimer
-        self.viewer = napari.Viewer(show=True, show_welcome_screen=False)
-        window = self.viewer.window._qt_viewer
-        window.dockLayerControls.setVisible(False)
-        window.dockLayerList.setVisible(False)
-        window.canvas.native.setFixedSize(*CANVAS_SHAPE[::-1])
-        self._canvas = window.canvas._scene_canvas
-        self._canvas.events.draw.connect(self._drawn, position="last")
-        self._probe = EventLoopProbe()
+        self._stage = Stage(kind)
+        self.viewer = self._stage.viewer
+        self._stage.scene_canvas.events.draw.connect(self._drawn, position="last")
         self.layers: list[Any] = []
         self.pictures: list[tuple[float, float]] = []
         """Of each frame: when, and which plane the middle of the canvas showed."""
+        self.steps: list[tuple[float, int]] = []
+        """Of each step of the slider: when, and to which plane."""
         self.add([np.zeros((4, 64, 64), np.uint16)])  # what any first layer costs
         self.run([])
         self.viewer.layers.clear()
         self.layers.clear()
 
-    def add(self, levels: list[Any], **keywords: Any) -> Any:
+    def add(self, levels: list[Any]) -> None:
         """Add a layer."""
-        keywords |= {"contrast_limits": (0, WHITE), "blending": "additive"}
-        if self._kind == "ours":
-            from napari_octree import OctreeImage
-
-            layer = self.viewer.add_layer(OctreeImage(levels, **keywords))
-        elif len(levels) > 1:
-            layer = self.viewer.add_image(levels, multiscale=True, **keywords)
-        else:
-            layer = self.viewer.add_image(levels[0], multiscale=False, **keywords)
+        layer = self._stage.add(levels, contrast_limits=(0, WHITE), blending="additive")
         self.layers.append(layer)
-        return layer
 
     def go(self, plane: int) -> Callable[[], None]:
         """Make a step of the slider."""
-        return lambda: self.viewer.dims.set_current_step(0, plane)
+
+        def step() -> None:
+            self.steps.append((perf_counter(), plane))
+            self.viewer.dims.set_current_step(0, plane)
+
+        return step
 
     def _drawn(self, event: Any) -> None:
         from vispy import gloo
@@ -78,37 +64,35 @@ class Session:
     def run(self, steps: list[Callable[[], None]]) -> dict[str, Any]:
         """Take a step each 40 ms, then wait until the layers are done and nothing is drawn."""
         self.pictures.clear()
-        taken, last, moving = 0, perf_counter(), 0
-        done = False
+        self.steps.clear()
+        moving = 0
 
-        def turn() -> None:
-            nonlocal taken, last, moving, done
-            now = perf_counter()
-            if taken < len(steps):
-                last = now
-                steps[taken]()
-                taken += 1
-                moving = len(self.pictures)
-                return
-            drawn = self.pictures[-1][0] if self.pictures else last
-            done = self._is_done() and now - max(drawn, last) > QUIET_S
-            if done or now - last > LIMIT_S:
-                loop.quit()
+        def before_step(number: int) -> None:
+            nonlocal moving
+            moving = len(self.pictures)
 
-        loop, timer = self._event_loop(), self._timer()
-        timer.timeout.connect(turn)
-        self._probe.start()
-        timer.start(STEP_MS)
-        loop.exec_()
-        timer.stop()
-        self._probe.stop()
+        def is_quiet(last_step: float) -> bool:
+            drawn = self.pictures[-1][0] if self.pictures else last_step
+            resting = perf_counter() - max(drawn, last_step) > QUIET_S
+            return resting and self._stage.is_done(self.layers)
+
+        played = self._stage.play(steps, STEP_MS, is_quiet, LIMIT_S, before_step)
         return {
-            "longest_gap_ms": 1000 * self._probe.longest_gap,
+            "longest_gap_ms": 1000 * self._stage.probe.longest_gap,
+            "longest_work_ms": 1000 * self._stage.probe.longest_work,
             "frames": len(self.pictures),
             "moving_frames": moving,
-            "last_step": last,
-            "done": done,
+            "last_step": played.last_step,
+            "done": played.done,
         }
+
+    def right_at_once(self) -> int:
+        """Return the number of steps of which the first frame showed their plane."""
+        right = 0
+        for when, plane in self.steps:
+            first = next((seen for drawn, seen in self.pictures if drawn > when), None)
+            right += bool(first is not None and abs(first - plane) <= 0.5)
+        return right
 
     def right_ms(self, figures: dict[str, Any], brightness: float) -> float | None:
         """Milliseconds from the last step to the first frame from which the plane was right."""
@@ -118,12 +102,6 @@ class Session:
                 break
             since = when
         return None if since is None else 1000 * (since - figures["last_step"])
-
-    def _is_done(self) -> bool:
-        if self._kind == "ours":
-            return all(layer.settled for layer in self.layers)
-        busy = self.viewer._layer_slicer._layers_to_task
-        return not busy and all(layer.loaded for layer in self.layers)
 
 
 def read(levels: list[Stack]) -> int:
@@ -144,6 +122,7 @@ def scrub(session: Session, latency_s: float) -> dict[str, Any]:
         plane == 65 for level in levels for plane in level.planes_read[finally_seen[level.shape] :]
     )
     figures["right_ms"] = session.right_ms(figures, 65)
+    figures["at_once"] = session.right_at_once()
     return figures
 
 
@@ -166,12 +145,26 @@ def one_step(session: Session) -> dict[str, Any]:
     return figures
 
 
-def giant(session: Session) -> dict[str, Any]:
-    """A slice switch of a (3, 16384, 16384) uint16 stack in memory (napari 1300)."""
-    session.add([in_memory(3, 16384)])
+def giant(session: Session, planes: int, dtype: str) -> dict[str, Any]:
+    """A slice switch of a stack of 16384² in memory (napari 1300)."""
+    session.add([in_memory(planes, 16384, dtype)])
     session.run([session.go(0)])
-    figures = session.run([session.go(2)])
-    figures["right_ms"] = session.right_ms(figures, 2)
+    figures = session.run([session.go(planes - 1)])
+    figures["right_ms"] = session.right_ms(figures, planes - 1)
+    return figures
+
+
+def series(session: Session, side: int) -> dict[str, Any]:
+    """Open 20 planes of a size, 20 ms a read, and make a step (NAP-4, goal 3)."""
+    levels = pyramid(20, side, 256, 0.02)
+    opening = session.run([lambda: session.add(levels)])
+    plane = session.viewer.dims.current_step[0]
+    open_ms = session.right_ms(opening, plane)
+    figures = session.run([session.go(plane + 1)])
+    figures["right_ms"] = session.right_ms(figures, plane + 1)
+    figures["open_ms"] = open_ms
+    figures["open_gap_ms"] = opening["longest_gap_ms"]
+    figures["chunks"] = read(levels)
     return figures
 
 
@@ -193,15 +186,19 @@ SCENARIOS: dict[str, Callable[[Session], dict[str, Any]]] = {
     "scrub-100ms": lambda session: scrub(session, 0.1),
     "scrub-ram": lambda session: scrub(session, 0.0),
     "one-step": one_step,
-    "giant": giant,
+    "giant": lambda session: giant(session, 3, "uint16"),
+    "giant-float64": lambda session: giant(session, 2, "float64"),
     "computed": computed,
+    "small": lambda session: series(session, 256),
+    "medium": lambda session: series(session, 2048),
+    "large": lambda session: series(session, 16384),
+    "huge": lambda session: series(session, 2**20),
 }
 
 
 def main() -> None:
     """Run the scenario that the arguments name and write its figures."""
     kind, scenario, result = sys.argv[1:]
-    os.environ["NAPARI_ASYNC"] = "1" if kind == "stock-async" else "0"
     session = Session(kind)
     figures = SCENARIOS[scenario](session)
     Path(result).write_text(json.dumps(figures), encoding="utf-8")

@@ -82,8 +82,11 @@ def pyramid(planes: int, side: int, chunk: int, latency_s: float) -> list[Stack]
         side //= 2
 
 
-def in_memory(planes: int, side: int) -> np.ndarray:
+def in_memory(planes: int, side: int, dtype: str = "uint16") -> np.ndarray:
     """A stack that really is in memory."""
     tile = np.random.default_rng(0).integers(0, STEP // 2, (512, 512), np.uint16)
     plane = np.tile(tile, (side // 512, side // 512))
-    return np.stack([plane + np.uint16(STEP * z) for z in range(planes)])
+    stack = np.empty((planes, side, side), dtype)
+    for z in range(planes):
+        np.add(plane, STEP * z, out=stack[z], casting="unsafe")
+    return stack

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
-from time import perf_counter
+from time import perf_counter, thread_time
 from typing import Any
 
 import numpy as np
@@ -18,19 +18,24 @@ STALL_S = 0.05
 
 
 class EventLoopProbe:
-    """A 1 ms timer: the time between two of its turns is how long nothing else could happen."""
+    """A 1 ms timer: the time between two of its turns is how long nothing else could happen.
+
+    The processor time of the GUI thread between two turns is what of it was the thread's own
+    work: other programs, and a renderer's own threads, do not count.
+    """
 
     def __init__(self) -> None:
         self._timer = QTimer()
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
         self._timer.timeout.connect(self._turn)
-        self._last = 0.0
+        self._last = self._last_work = 0.0
         self._gaps: list[float] = []
+        self._work: list[float] = []
 
     def start(self) -> None:
         """Forget what was measured and measure from now on."""
-        self._gaps = []
-        self._last = perf_counter()
+        self._gaps, self._work = [], []
+        self._last, self._last_work = perf_counter(), thread_time()
         self._timer.start(1)
 
     def stop(self) -> None:
@@ -41,11 +46,19 @@ class EventLoopProbe:
         now = perf_counter()
         self._gaps.append(now - self._last)
         self._last = now
+        work = thread_time()
+        self._work.append(work - self._last_work)
+        self._last_work = work
 
     @property
     def longest_gap(self) -> float:
         """Longest time between two turns."""
         return max(self._gaps, default=0.0)
+
+    @property
+    def longest_work(self) -> float:
+        """Most processor time of the GUI thread between two turns."""
+        return max(self._work, default=0.0)
 
     @property
     def stalls(self) -> float:
