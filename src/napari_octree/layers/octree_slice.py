@@ -218,6 +218,15 @@ class OctreeSlice:
         colour = (len(order),) if self.pyramid.rgb else ()
         return np.transpose(block, (*order, *colour))
 
+    @property
+    def display_dtype(self) -> np.dtype:
+        """What holds the values that are displayed: sums and means of integers need floats."""
+        dtype = self.pyramid.sources[0].dtype
+        thick = any(r is not None and r[1] - r[0] > 1 for r in self.key.ranges)
+        if not thick or self.key.projection in ("min", "max") or self.pyramid.rgb:
+            return dtype
+        return np.dtype(np.float64 if dtype.itemsize == 8 else np.float32)
+
     def tile_request(
         self, wish: Wish, apron: int, encode: Callable[[np.ndarray], np.ndarray]
     ) -> TileRequest:

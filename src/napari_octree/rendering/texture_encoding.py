@@ -64,7 +64,10 @@ class TextureEncoding:
         return self.texel_dtype.itemsize * self.channels
 
     def encode(self, pixels: np.ndarray) -> np.ndarray:
-        """Texels of `pixels` (rows, columns[, channels]); a view where nothing changes."""
+        """Texels of `pixels` (rows, columns[, channels]); a view where nothing changes.
+
+        Values that the texels cannot hold become the largest or least that they can.
+        """
         if (self.scale, self.offset) != (1.0, 0.0):
             with np.errstate(over="ignore"):  # far outside the limits: infinity will do
                 scaled = pixels.astype(np.float64) * self.scale + self.offset
@@ -72,6 +75,10 @@ class TextureEncoding:
         if self.clim_dtype.kind == "i" and pixels.dtype == self.clim_dtype:
             flip = self.texel_dtype.type(1 << (8 * self.texel_dtype.itemsize - 1))
             return pixels.view(self.texel_dtype) ^ flip
+        if self.texel_dtype.kind == "u" and pixels.dtype.itemsize > self.texel_dtype.itemsize:
+            limits = np.iinfo(self.clim_dtype)
+            pixels = np.clip(pixels, limits.min, limits.max).astype(self.clim_dtype)
+            return self.encode(pixels)
         with np.errstate(over="ignore"):
             return pixels.astype(self.texel_dtype, copy=False)
 

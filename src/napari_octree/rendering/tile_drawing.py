@@ -22,7 +22,11 @@ from napari_octree.rendering.atlas_lease import AtlasLease
 from napari_octree.rendering.channel_group import ChannelMember, group_of
 from napari_octree.rendering.quads import no_quads
 from napari_octree.rendering.texture_atlas_2d import TextureAtlas2D
-from napari_octree.rendering.texture_encoding import TextureEncoding, encoding_for_limits
+from napari_octree.rendering.texture_encoding import (
+    TextureEncoding,
+    encoding_for_limits,
+    texture_encoding,
+)
 from napari_octree.rendering.tile_frame import TileFrame
 from napari_octree.rendering.tiled_image import TiledImage, TiledImageVisual
 from napari_octree.rendering.tracked_view import TrackedView
@@ -94,6 +98,8 @@ class TileDrawing:
         self.client.moving = self.tracked.rushing
         self.frames += 1
         reach, former = self._filter_reach, node.atlas
+        if octree_slice is not None:
+            self._hold_values(octree_slice.display_dtype)
         in_view = self._ideal_tiles(octree_slice) if self.lease.opening else 0
         atlas = self.lease.keep(
             node, self._encoding, reach, matrices.size, matrices.pixel_scale, in_view
@@ -216,6 +222,13 @@ class TileDrawing:
         limits = self.layer.contrast_limits
         self._encoding = encoding_for_limits(self._plain, limits, self._encoding)
         self._place_limits()
+
+    def _hold_values(self, dtype: np.dtype) -> None:
+        """Have texels for values of `dtype`: a thick slice may need others than a thin one."""
+        plain = texture_encoding(dtype, self._plain.channels)
+        if plain != self._plain:
+            self._plain = plain
+            self._encoding = encoding_for_limits(plain, self.layer.contrast_limits)
 
     def _place_limits(self) -> None:
         largest = float(np.finfo(np.float32).max) / 8

@@ -1,0 +1,78 @@
+"""n-D images on the canvas: thick slices, colours and any order of axes, as napari shows them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from napari_octree import OctreeImage
+from recording_array import random_pixels
+
+SHAPE = (4, 5, 150, 200)
+DATA = random_pixels(SHAPE, "uint8")
+
+
+def shown(viewer: Any, screenshot: Any, zoom: float = 1.0) -> np.ndarray:
+    """The canvas, off texel ties."""
+    viewer.scene.camera.zoom = zoom
+    viewer.scene.camera.center = (0.0, 70.27, 90.31)
+    return screenshot(viewer)
+
+
+@pytest.mark.parametrize("mode", ["none", "mean", "sum", "max", "min"])
+def test_thick_slices_are_napari_s(viewer, screenshot, recording_array, read_log, mode) -> None:
+    limits = (0, 600) if mode == "sum" else (100, 160)  # means are no integers
+    keywords = {"contrast_limits": limits, "projection_mode": mode}
+    layer = viewer.add_layer(OctreeImage([recording_array(DATA, (1, 1, 64, 64))], **keywords))
+    viewer.dims.thickness = (0, 3, 0, 0)
+    viewer.dims.set_point((0, 1), (2, 2))
+    assert layer.wait_until_settled(30)
+    shown(viewer, screenshot)
+    assert layer.wait_until_settled(30)
+    ours = shown(viewer, screenshot)
+    planes = {read.index[1].start for read in read_log.reads if read.index[0].start == 2}
+    assert planes >= ({1, 2, 3} if mode != "none" else {2})
+    assert read_log.in_gui_thread == []
+    viewer.layers.clear()
+    viewer.add_image(DATA, **keywords)
+    viewer.dims.thickness = (0, 3, 0, 0)
+    viewer.dims.set_point((0, 1), (2, 2))
+    theirs = shown(viewer, screenshot)
+    assert ours[..., :3].any()
+    np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (1, 2, 0), (2, 0, 1)])
+def test_colours_of_any_slice(viewer, screenshot, order) -> None:
+    colours = random_pixels((40, 60, 80, 3), "uint8")
+    layer = viewer.add_layer(OctreeImage([colours], rgb=True))
+    viewer.dims.order = order
+    viewer.dims.set_point(order[0], 17)
+    shown(viewer, screenshot, 3.0)
+    assert layer.wait_until_settled(30)
+    ours = shown(viewer, screenshot, 3.0)
+    viewer.layers.clear()
+    viewer.add_image(colours, rgb=True)
+    viewer.dims.order = order
+    viewer.dims.set_point(order[0], 17)
+    theirs = shown(viewer, screenshot, 3.0)
+    np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("order", [(1, 0, 3, 2), (3, 2, 0, 1)])
+def test_any_two_of_four_axes(viewer, screenshot, order) -> None:
+    layer = viewer.add_layer(OctreeImage([DATA, DATA[:, :, ::2, ::2]], contrast_limits=(0, 255)))
+    viewer.dims.order = order
+    for axis in order[:2]:
+        viewer.dims.set_point(axis, 2)
+    shown(viewer, screenshot, 2.0)
+    assert layer.wait_until_settled(30)
+    ours = shown(viewer, screenshot, 2.0)
+    viewer.layers.clear()
+    viewer.add_image(DATA, contrast_limits=(0, 255))
+    viewer.dims.order = order
+    for axis in order[:2]:
+        viewer.dims.set_point(axis, 2)
+    np.testing.assert_array_equal(ours, shown(viewer, screenshot, 2.0))
