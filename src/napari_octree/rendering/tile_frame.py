@@ -10,37 +10,28 @@ here knows napari: the atlas, the loader's client and the layer's slice are hand
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from napari_octree.config import OctreeConfig
 from napari_octree.layers.octree_slice import OctreeSlice
 from napari_octree.layers.progress import OctreeProgress
 from napari_octree.layers.slice_key import SliceKey
-from napari_octree.loading.request import TileRequest, TileState
-from napari_octree.octree.chunk_key import ChunkKey, Tier, Wish
+from napari_octree.loading.request import TileState
+from napari_octree.octree.chunk_key import ChunkKey
 from napari_octree.octree.cover import Cover, cover
 from napari_octree.octree.intersection import OctreeIntersection, intersect
 from napari_octree.octree.motion import Motion
-from napari_octree.octree.policy import EXPLORE, Policy
+from napari_octree.octree.policy import Policy
 from napari_octree.octree.view import View
-from napari_octree.octree.wishes import wish_list
 from napari_octree.rendering.channel_group import ChannelMember
 from napari_octree.rendering.former_slice import FormerSlice
 from napari_octree.rendering.quads import Quads, quads_of
 from napari_octree.rendering.texture_atlas_2d import TextureAtlas2D
+from napari_octree.rendering.tile_wishes import TileKey, TileWishes
 from napari_octree.rendering.upload_budget import UploadBudget
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from napari_octree.loading.client import LoaderClient
-
-RequestName = tuple[ChunkKey, Tier, int, int]
-TileKey = tuple[SliceKey, ChunkKey]
-
-MOST_BUFFERED = 64
-"""Slices each way that are looked at to tell how many are in RAM."""
 
 HASTY_OUT, HASTY_IN = 1.0, 8.0
 """Octaves per second of zooming beyond which nothing but the overview is wished for.
@@ -69,16 +60,10 @@ class TileFrame:
         self._stand_in_resident: dict[int, set[ChunkKey]] = {}
         self._slice: OctreeSlice | None = None
         self._intersection: OctreeIntersection | None = None
-        self._wishes: tuple[Wish, ...] = ()
-        self._requests: dict[RequestName, TileRequest] = {}
-        self._protected: set[TileKey] = set()
         self._resident: dict[int, set[ChunkKey]] = {}
         self._failed: set[TileKey] = set()
         self._hasty = False
-        self._scroll_axis: int | None = None
-        self._moving = False
-        self._policy = self._moving_policy = self._resting_policy = EXPLORE
-        self._set_policy(EXPLORE)
+        self._wishes = TileWishes(client, config)
         self._cover: Cover | None = None
         self._level_before: int | None = None
         self.former = FormerSlice()
@@ -94,21 +79,10 @@ class TileFrame:
 
     def follow(self, policy: Policy) -> None:
         """Load by this policy from now on."""
-        if policy != self._policy:
-            self._set_policy(policy)
+        if policy != self._wishes.policy:
+            self._wishes.follow(policy)
             if self._slice is not None and self._intersection is not None:
                 self._wish(self._slice, self._intersection, self._intersection.view.motion)
-
-    def _set_policy(self, policy: Policy) -> None:
-        self._policy = self._moving_policy = self._resting_policy = policy
-        if policy == EXPLORE:
-            prefetch = self._config.render.prefetch
-            # Levels are not guessed: a zoom shows coarser tiles until it ends, and reads few.
-            self._moving_policy = replace(
-                policy, ring=0, slices=prefetch.slices, neighbour_levels=False
-            )
-            # Of the ring only what a short move shows: most views are left for quite other places.
-            self._resting_policy = replace(self._moving_policy, ring=prefetch.ring, probable=0.1)
 
     def prepare(
         self,
@@ -150,15 +124,14 @@ class TileFrame:
             self.channel.begin()
         if atlas is not self._atlas:
             self._stage(atlas)
-        self._scroll_axis = scroll_axis
-        self._moving = moving
+        self._wishes.scroll_axis, self._wishes.moving = scroll_axis, moving
         if octree_slice is not self._slice:
             before, planned_before = self._slice, self._intersection
             self.former.leave(before, octree_slice, self._cover)
             alike = before and octree_slice and before.octree is octree_slice.octree
             self._level_before = planned_before.level if alike and planned_before else None
             self._slice = octree_slice
-            self._requests.clear()
+            self._wishes.renew()
             self._intersection = None
             self._resident = self._residents(self._atlas)
             self._stand_in_resident = self._residents(self._stand_in)
@@ -180,7 +153,7 @@ class TileFrame:
             self._stand_in, self._stand_in_resident = self._atlas, self._resident
         self._atlas = atlas
         self._resident = {}
-        self._requests.clear()  # they bring tiles for the former atlas
+        self._wishes.renew()
         self.forget()
 
     def let_go(self) -> None:
@@ -197,9 +170,8 @@ class TileFrame:
 
     def _show_nothing(self) -> bool:
         shown = self.quads is not None
-        if shown or self._wishes:
-            self._client.replace([])
-        self._wishes, self._intersection, self._cover, self.quads = (), None, None, None
+        self._wishes.want_nothing()
+        self._intersection, self._cover, self.quads = None, None, None
         self._more = False
         return shown
 
@@ -240,60 +212,17 @@ class TileFrame:
 
     def rest(self, motion: Motion) -> None:
         """The view has come to rest: read ahead what lies around it too (no frame needed)."""
-        self._moving = False
+        self._wishes.moving = False
         if self._slice is not None and self._intersection is not None and not self._hasty:
             self._wish(self._slice, self._intersection, motion)
 
     def _wish(
         self, octree_slice: OctreeSlice, intersection: OctreeIntersection, motion: Motion
     ) -> None:
-        policy = self._moving_policy if self._moving else self._resting_policy
-        if not octree_slice.overview_is_cheap:
-            policy = replace(policy, most_ahead=0)
         assert self._atlas is not None
-        room = self._atlas.slots.capacity
-        self._wishes = wish_list(octree_slice.octree, intersection, policy, motion, room)
-        self._request(octree_slice)
-
-    def _request(self, octree_slice: OctreeSlice) -> None:
-        """Tell the loader the working set, less what is resident for good."""
-        assert self._atlas is not None
-        slots, hasty = self._atlas.slots, self._hasty
-        known, wanted = self._requests, []
-        slices: dict[int, OctreeSlice | None] = {0: octree_slice}
-        requests: dict[RequestName, TileRequest] = {}
-        protected: set[TileKey] = set()
-        for wish in self._wishes:
-            chunk, tier, above, _, offset = wish
-            if offset not in slices:
-                axis = self._scroll_axis
-                slices[offset] = None if axis is None else octree_slice.moved(axis, offset)
-            of_slice = slices[offset]
-            if of_slice is None:  # beyond the data
-                continue
-            key = (of_slice.key, chunk)
-            if tier is Tier.AHEAD and 2 * len(protected) > slots.capacity:
-                continue
-            if tier is not Tier.PREFETCH:
-                protected.add(key)
-            if hasty and tier is not Tier.OVERVIEW:
-                continue
-            slot = slots.get(key)
-            if slot is not None and slot.complete:
-                continue
-            name = (chunk, tier, above, offset)
-            request = known.get(name)
-            if request is None:
-                request = of_slice.tile_request(
-                    wish, self._atlas.apron, self._atlas.encoding.encode
-                )
-            requests[name] = request
-            wanted.append(request)
-        kept = self.former.keys
-        if len(kept) + len(protected) < slots.capacity:
-            protected |= kept
-        self._protected, self._requests = protected, requests
-        self._client.replace(wanted)
+        self._wishes.ask(
+            octree_slice, intersection, motion, self._atlas, self._hasty, self.former.keys
+        )
 
     def _upload(self, upload_ms: float) -> bool:
         """Take finished tiles, best first, until the budget is spent."""
@@ -320,7 +249,7 @@ class TileFrame:
             data, complete = tile.data, tile.complete
 
             def put() -> None:
-                _, evicted = atlas.add(key, data, complete, self._protected)  # noqa: B023
+                _, evicted = atlas.add(key, data, complete, self._wishes.protected)  # noqa: B023
                 self._move(key, evicted)  # noqa: B023
 
             budget.spend(put, data.nbytes)
@@ -466,23 +395,7 @@ class TileFrame:
     @property
     def buffered(self) -> tuple[int, int] | None:
         """Positions of the slider last moved whose slices are in RAM around the present one."""
-        axis, present = self._scroll_axis, self._slice
-        if axis is None or present is None or present.key.ranges[axis] is None:
-            return None
-        ideal = [wish for wish in self._wishes if not (wish.relative_level or wish.slice_offset)]
-
-        def in_ram(steps: int) -> bool:
-            there = present.moved(axis, steps)
-            return there is not None and all(
-                self._client.at_hand(there.tile_request(wish, 0, _as_is)) for wish in ideal
-            )
-
-        before, after = (
-            next((n for n in range(1, MOST_BUFFERED) if not in_ram(sign * n)), MOST_BUFFERED) - 1
-            for sign in (-1, 1)
-        )
-        position = present.key.position(axis)
-        return position - before, position + after + 1
+        return self._wishes.buffered(self._slice)
 
     @property
     def covered(self) -> bool:
@@ -508,7 +421,3 @@ def _shows_as_much(drawn: Cover, former: Cover) -> bool:
     if len(drawn.blank) and not len(former.blank):
         return False
     return int(drawn.ideal.sum()) >= int(former.ideal.sum())
-
-
-def _as_is(block: np.ndarray) -> np.ndarray:
-    return block
