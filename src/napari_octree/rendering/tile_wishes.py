@@ -98,6 +98,8 @@ class TileWishes:
         slices: dict[int, OctreeSlice | None] = {0: octree_slice}
         requests: dict[RequestName, TileRequest] = {}
         protected: set[TileKey] = set()
+        # Hundreds of times below, where an enum's own look-up would take most of the time.
+        overview, ahead, prefetch = Tier.OVERVIEW, Tier.AHEAD, Tier.PREFETCH
         for wish in self._wishes:
             chunk, tier, above, _, offset = wish
             if offset not in slices:
@@ -107,11 +109,11 @@ class TileWishes:
             if of_slice is None:  # beyond the data
                 continue
             key = (of_slice.key, chunk)
-            if tier is Tier.AHEAD and 2 * len(protected) > slots.capacity:
+            if tier is ahead and 2 * len(protected) > slots.capacity:
                 continue
-            if tier is not Tier.PREFETCH:
+            if tier is not prefetch:
                 protected.add(key)
-            if overview_only and tier is not Tier.OVERVIEW:
+            if overview_only and tier is not overview:
                 continue
             slot = slots.get(key)
             if slot is not None and slot.complete:
