@@ -215,7 +215,7 @@ def replace_wishes(total: int, length: int, changed: int) -> dict[str, float]:
 def main() -> None:
     """Run everything and print it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("--repeat", type=int, default=15)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--only", default="", help="measure only names that contain this")
     options = parser.parse_args()
@@ -229,7 +229,7 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "image.zarr"
-        pixels = np.random.default_rng(0).poisson(200, (32 * SIDE, 48 * SIDE)).astype(np.uint16)
+        pixels = np.random.default_rng(0).poisson(200, (16 * SIDE, 24 * SIDE)).astype(np.uint16)
         array = zarr.create_array(
             path, shape=pixels.shape, chunks=(SIDE, SIDE), dtype=pixels.dtype, zarr_format=3
         )

@@ -4,8 +4,9 @@ Invariants: threads are started when needed, up to a number; they are daemons, s
 the interpreter from ending; a thread that is written off does nothing more once it returns.
 
 What a piece of work gives rise to is done by the same thread where nothing else has to wait for
-it: a tile is assembled by the thread that read its last chunk, which then reads the next one. That
-saves two hand-overs between threads for each chunk.
+it: a tile is assembled by the thread that read its last chunk, which then, if the source is fast,
+reads the next one. That saves two hand-overs between threads for each chunk. Of a slow source
+the next read starts at once in another thread.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ from napari_octree.sources.protocol import Region, StorageArray
 
 logger = logging.getLogger("napari_octree.loader")
 
+HAND_OVER_S = 0.005
+"""Reads that take longer than this do not wait for an assembly."""
+
 Task = tuple[object, Callable[[], None]]
 """A handle (None if it is no read), and what to do."""
 
@@ -28,12 +32,14 @@ Task = tuple[object, Callable[[], None]]
 class _Worker:
     """One thread."""
 
-    __slots__ = ("at_its_end", "next_brief", "next_read", "reading", "written_off")
+    __slots__ = ("at_its_end", "next_brief", "next_read", "read_s", "reading", "written_off")
 
     def __init__(self) -> None:
         self.reading: object = None
         self.at_its_end = False
         """What it does now takes no time any more."""
+        self.read_s = 0.0
+        """What its latest read took."""
         self.next_brief: Task | None = None
         """What it does next."""
         self.next_read: Task | None = None
@@ -47,7 +53,8 @@ class _Worker:
         if brief and self.next_brief is None:
             self.next_brief = task
             return True
-        if not brief and self.next_read is None:
+        waits = self.next_brief is not None and self.read_s > HAND_OVER_S
+        if not brief and self.next_read is None and not waits:
             self.next_read = task
             return True
         return False
@@ -92,7 +99,9 @@ class ThreadExecutor:
 
     def _read(self, storage: StorageArray, region: Region, done: Done) -> None:
         outcome = timed_read(storage, region)
-        self._this.worker.at_its_end = True
+        worker: _Worker = self._this.worker
+        worker.read_s = outcome[2]
+        worker.at_its_end = True
         done(*outcome)
 
     def cancel(self, handle: object) -> None:
