@@ -84,6 +84,12 @@ class ReadLog:
         with self._condition:
             return self._waiting
 
+    @property
+    def spent(self) -> bool:
+        """Whether as many reads have gone through the gate as were released."""
+        with self._condition:
+            return not self._permits
+
     @contextmanager
     def during(self, action: str) -> Iterator[None]:
         """Reads that begin in this block are put down to `action`."""

@@ -42,7 +42,9 @@ def fail_level_zero(read_log: Any) -> None:
     read_log.failure = lambda read: PermissionError("no") if read.array == "level 0" else None
 
 
-def test_the_grid_is_where_tiles_end(show, viewer, screenshot, recording_array) -> None:
+def test_the_grid_is_where_tiles_end(
+    show, viewer, screenshot, recording_array, like_reference
+) -> None:
     layer = show(flat_levels(recording_array))
     assert layer.wait_until_settled(30)
     plain = screenshot(viewer)[..., :3].astype(int)
@@ -54,6 +56,7 @@ def test_the_grid_is_where_tiles_end(show, viewer, screenshot, recording_array) 
     assert len(inside)
     assert np.abs(inside / 64 - np.round(inside / 64)).max() * 64 < 1.5
     assert {64, 128, 192, 256} <= set((np.round(inside / 64) * 64).astype(int))
+    like_reference("grid", screenshot(viewer))
 
 
 def test_the_grid_of_a_stand_in_is_its_own(
@@ -71,7 +74,7 @@ def test_the_grid_of_a_stand_in_is_its_own(
 
 
 def test_tints_tell_levels(
-    show, viewer, screenshot, recording_array, read_log, pump_until
+    show, viewer, screenshot, recording_array, read_log, pump_until, like_reference
 ) -> None:
     layer = show(flat_levels(recording_array))
     assert layer.wait_until_settled(30)
@@ -86,6 +89,8 @@ def test_tints_tell_levels(
     pump_until(lambda: layer._stuck)
     red, green, _ = screenshot(viewer)[152, 203, :3].astype(int)
     assert abs(red - green) > 20
+    layer.display.show_loading = False
+    like_reference("tints", screenshot(viewer))
 
 
 def test_failed_is_hatched_and_shows_the_coarser_level(
@@ -105,7 +110,7 @@ def test_failed_is_hatched_and_shows_the_coarser_level(
     like_reference("failed", screenshot(viewer))
 
 
-def test_missing_is_plain(show, viewer, screenshot) -> None:
+def test_missing_is_plain(show, viewer, screenshot, like_reference) -> None:
     store = zarr.create_array({}, shape=(512, 512), chunks=(64, 64), dtype="u1", fill_value=90)
     store[:64] = 200
     layer = show([store])
@@ -113,6 +118,7 @@ def test_missing_is_plain(show, viewer, screenshot) -> None:
     assert layer.progress.failed == 0
     picture = screenshot(viewer)[150:250, 150:250, :3]
     assert (picture == 90).all()
+    like_reference("missing", screenshot(viewer))
 
 
 def test_a_frozen_level_stays(show, viewer, look_at, screenshot, recording_array) -> None:
@@ -150,11 +156,12 @@ def test_an_untracked_view_keeps_its_chunks(
 
 
 def test_a_dot_says_that_something_is_to_come(
-    show, viewer, screenshot, recording_array, read_log, pump_until
+    show, viewer, screenshot, recording_array, read_log, pump_until, like_reference
 ) -> None:
     read_log.hold()
     layer = show(flat_levels(recording_array))
     pump_until(lambda: screenshot(viewer)[SIGN][..., :3].any())
+    like_reference("loading", screenshot(viewer))
     read_log.release()
     assert layer.wait_until_settled(30)
     settled = screenshot(viewer)

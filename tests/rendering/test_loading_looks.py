@@ -1,0 +1,81 @@
+"""While it loads a picture has no place twice and none blank, and zooming out asks for nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pytest
+from napari.layers import Image
+
+from napari_octree import OctreeConfig, OctreeImage
+from napari_octree.rendering import _vispy, octree_layer
+from recording_array import random_pixels
+
+CONFIG = OctreeConfig(octree={"tile_size": 64}, loader_defaults={"num_workers": 1})
+
+
+@pytest.mark.parametrize("blending", ["translucent", "additive", "minimum"])
+def test_blending_is_exact_at_every_step(
+    viewer, look_at, screenshot, pump_until, recording_array, read_log, blending
+) -> None:
+    backdrop = np.tile(np.linspace(0, 1, 500, dtype=np.float32), (500, 1))
+    viewer.add_layer(Image(backdrop, colormap="magma", contrast_limits=(0, 1)))
+    flat = np.full((512, 512), 120, np.uint8)  # the same at all levels: only overlaps would show
+    levels = [recording_array(flat[:: 2**k, :: 2**k], (64, 64), f"level {k}") for k in range(4)]
+    layer = OctreeImage(
+        levels, CONFIG, contrast_limits=(0, 255), opacity=0.5, blending=blending, colormap="green"
+    )
+    layer.display.show_loading = False
+    read_log.hold()
+    viewer.add_layer(layer)
+    look_at(viewer, (210.3, 230.3), 1.1)
+    frame: Any = layer._views[0]._tiles.frame
+    pictures, shown = [], set()
+    while not layer.settled:
+        read_log.release(1)
+        pump_until(lambda: read_log.spent or layer.settled)
+        if frame._cover is not None and not len(frame._cover.blank):
+            pictures.append(screenshot(viewer))
+            shown.add(frame.progress.resident)
+    settled = screenshot(viewer)
+    assert len(shown) > 5
+    assert settled[150, 200, 1] > 40
+    for picture in pictures:
+        assert np.abs(picture.astype(int) - settled).max() <= 1
+
+
+def test_zooming_out_neither_flashes_nor_reads_again(
+    viewer, look_at, screenshot, recording_array, read_log
+) -> None:
+    data = np.maximum(random_pixels((1024, 1024), "uint8"), 60)
+    levels = [recording_array(data[:: 2**k, :: 2**k], (64, 64), f"level {k}") for k in range(5)]
+    layer = viewer.add_layer(OctreeImage(levels, CONFIG, contrast_limits=(0, 255)))
+    look_at(viewer, (500.3, 500.3), 1.0)
+    assert layer.wait_until_settled(30)
+    read_log.hold()
+    for step in range(1, 13):
+        look_at(viewer, (500.3, 500.3), 0.8**step)
+        rows, columns = (
+            (c + (np.arange(n) + 0.5 - n / 2) / 0.8**step)
+            for c, n in zip(viewer.scene.camera.center[-2:], (300, 400), strict=True)
+        )
+        inside = np.logical_and.outer(abs(rows - 511.5) < 510, abs(columns - 511.5) < 510)
+        assert screenshot(viewer)[inside][:, 0].min() > 50
+    read_log.release()
+    for step in range(13, -1, -1):
+        look_at(viewer, (500.3, 500.3), 0.8**step)
+        assert layer.wait_until_settled(30)
+    reads = Counter((read.array, str(read.index)) for read in read_log.reads)
+    assert max(reads.values()) == 1
+
+
+def test_an_atlas_keeps_within_gl_s_limit(viewer, monkeypatch) -> None:
+    monkeypatch.setattr(_vispy, "get_max_texture_sizes", lambda: (600, 256))
+    assert octree_layer._vispy is _vispy
+    layer = viewer.add_layer(OctreeImage(random_pixels((2048, 2048), "uint8"), CONFIG))
+    viewer.scene.camera.zoom = 1.3
+    assert layer.wait_until_settled(30)
+    (view,) = layer.statistics.views
+    assert 300**2 < view.vram_bytes <= 600**2
