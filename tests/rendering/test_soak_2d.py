@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.soak_2d import CONFIG, Walk, faults
+
 from napari_octree.loading.loader import default_loader
 from napari_octree.rendering.vram import VRAM
 
