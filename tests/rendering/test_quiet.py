@@ -81,6 +81,28 @@ def test_a_closed_viewer_ends_its_views(make_viewer, pump, recording_array) -> N
     assert layer.wait_until_settled(30)
 
 
+def test_a_viewer_that_showed_the_sign_of_loading_is_freed(
+    make_viewer, pump, pump_until, recording_array, read_log
+) -> None:
+    def show() -> weakref.ref[Any]:
+        viewer = make_viewer()
+        read_log.hold()
+        layer = viewer.add_layer(OctreeImage(levels(recording_array), config=CONFIG))
+        pump_until(lambda: layer._views[0]._notice._sign is not None)
+        read_log.release()
+        assert layer.wait_until_settled(30)
+        canvas = weakref.ref(viewer.window._qt_viewer.canvas._scene_canvas)
+        viewer.layers.clear()
+        viewer.close()
+        return canvas
+
+    canvas = show()
+    for _ in range(3):
+        pump()
+        gc.collect()
+    assert canvas() is None
+
+
 @pytest.mark.parametrize("shared", [True, False])
 def test_layers_of_one_array_share_its_chunks(viewer, recording_array, read_log, shared) -> None:
     arrays = levels(recording_array)

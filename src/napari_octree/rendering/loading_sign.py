@@ -118,14 +118,17 @@ class LoadingNotice:
             self._sign.tell(self, None)
 
 
-_signs: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
+_signs: WeakKeyDictionary[Any, weakref.ref[Any]] = WeakKeyDictionary()
+"""Of each view box, which owns its sign: a strong reference here would keep the canvas."""
 
 
 def sign_of(viewbox: Any) -> Any:
     """The sign of a view box, made when first asked for (not within a draw)."""
-    sign = _signs.get(viewbox)
+    known = _signs.get(viewbox)
+    sign = known() if known is not None else None
     if sign is None:
-        sign = _signs[viewbox] = LoadingSign(parent=viewbox)
+        sign = LoadingSign(parent=viewbox)
+        _signs[viewbox] = weakref.ref(sign)
         sign.order = 10**7
         sign.interactive = False
     return sign
