@@ -324,3 +324,17 @@ def test_below_a_brick_that_turns_out_empty_nothing_is_fetched() -> None:
     # What becomes visible again is wanted again.
     it.frame.prepare(it.atlas, it.slice, at, 1e6, unseen=-1.0)  # type: ignore[arg-type]
     assert len(it.client.listed) > 60
+
+
+def test_what_is_uploaded_between_frames_is_shown_from_the_next_one_on() -> None:
+    s = Setting(capacity=40)
+    s.load(view(CENTRE, 50))
+    there = view((40, 40, 40), 50)
+    s.prepare(there)
+    before = s.shown
+    s.client.finish(5)
+    s.frame.upload(1e6)
+    assert s.shown == before
+    assert s.prepare(there), "some of what was shown has lost its slot"
+    s.check()
+    assert len(s.shown - before) >= 1

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from vispy.color import Colormap
 
 from brick_scene import BrickScene, pyramid, smooth_volume
 from napari_octree.rendering.volume_shaders import MODES
@@ -45,6 +46,7 @@ def compare(pair: Any) -> Any:
     scene, stock, ours = pair
     defaults = {
         "method": "mip",
+        "cmap": "viridis",
         "interpolation": "linear",
         "gamma": 1.0,
         "clipping_planes": None,
@@ -74,6 +76,12 @@ def assert_equal(difference: np.ndarray) -> None:
 @pytest.mark.parametrize("mode", [mode for mode in MODES if mode != "iso"])
 def test_mode(compare: Any, mode: str) -> None:
     assert_equal(compare(method=mode))
+
+
+@pytest.mark.parametrize("gamma", [1.0, 0.6])
+def test_colours_that_begin_transparent(compare: Any, gamma: float) -> None:
+    cmap = Colormap([(0, 0, 0, 0), (1, 0, 0, 0), (1, 0.5, 0, 0.1), (1, 1, 0.5, 0.3)])
+    assert_equal(compare(method="translucent", cmap=cmap, gamma=gamma))
 
 
 def test_iso_but_for_silhouettes(compare: Any) -> None:

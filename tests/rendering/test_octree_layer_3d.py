@@ -13,6 +13,7 @@ from napari.utils import Colormap
 from brick_scene import halved, smooth_volume
 from napari_octree import OctreeConfig, OctreeImage
 from napari_octree.rendering.motion_quality import TARGET_MS
+from napari_octree.rendering.volume_drawing import VolumeDrawing
 from napari_octree.rendering.vram import VRAM
 
 SIZE = 64
@@ -176,6 +177,22 @@ def test_quiet_when_settled(viewer: Any, look: Any, pump: Any, volume: np.ndarra
     assert changed.frames > after.frames
     assert changed.uploads == after.uploads
     assert changed.plans == after.plans
+
+
+def test_loading_goes_on_between_frames_that_are_expensive(
+    viewer: Any, look: Any, pump_until: Any, volume: np.ndarray, monkeypatch: Any
+) -> None:
+    # As if a frame had taken so long that the next one is far off.
+    monkeypatch.setattr(VolumeDrawing, "wait_ms", lambda self, now: 100_000)
+    layer = OctreeImage(levels_of(volume), config=SMALL_BRICKS, contrast_limits=(0, 60000))
+    viewer.add_layer(layer)
+    look()
+    (view,) = layer._views
+    pump_until(lambda: view.statistics.resident == view._volume.frame.progress.ideal + 9)
+    view._patience.stop()
+    monkeypatch.undo()
+    view.request_frame()
+    assert layer.wait_until_settled(30)
 
 
 def test_a_former_time_point_is_marked_until_the_new_one_is_there(

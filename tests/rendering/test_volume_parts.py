@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from vispy.color import get_colormap
 
 from napari_octree.rendering._vispy import VolumeMatrices
 from napari_octree.rendering.brick_encoding import APRON, CELL, EVERYTHING, BrickEncoding
+from napari_octree.rendering.clear_colours import NOTHING, clear_share, highest_clear
 from napari_octree.rendering.motion_quality import (
     FULL,
     LARGEST_PIXEL,
@@ -150,3 +152,28 @@ def test_no_view_of_what_is_flat_or_not_ready() -> None:
     assert volume_view(matrices(np.diag([0.1, 0.1, 0.0, 1.0]))) is None
     assert volume_view(matrices(np.diag([0.1, 0.1, np.nan, 1.0]))) is None
     assert volume_view(matrices(np.eye(4))._replace(size=(0.0, 0.0))) is None
+
+
+@given(
+    clear=st.floats(0, 1),
+    low=st.floats(-10, 10),
+    width=st.floats(0.01, 10),
+    gamma=st.floats(0.2, 3),
+)
+def test_values_without_a_colour_are_known_and_no_others(
+    clear: float, low: float, width: float, gamma: float
+) -> None:
+    class ColourMap:
+        def map(self, x: np.ndarray) -> np.ndarray:
+            return np.repeat((x > clear)[:, None].astype(float), 4, axis=1)
+
+    value = highest_clear(clear_share(ColourMap()), (low, low + width), gamma)
+    position = max((value - low) / width, 0.0) ** gamma
+    assert position <= clear + 1e-6
+    assert position >= clear - 0.004 - 1e-6
+
+
+def test_where_the_lowest_colour_shows_nothing_is_passed_by() -> None:
+    assert clear_share(get_colormap("viridis")) is None
+    assert highest_clear(None, (0, 1), 1.0) == NOTHING
+    assert highest_clear(1.0, (1, 0), 1.0) == NOTHING

@@ -191,6 +191,11 @@ def flush(context: GLContext) -> None:
     context.flush_commands()
 
 
+def make_current(canvas: Any) -> None:
+    """Have GL commands reach this canvas, outside of a draw."""
+    canvas.set_current()
+
+
 def finish(canvas: Any) -> None:
     """Wait until GL has done all that it was told to, outside of a draw."""
     canvas.set_current()

@@ -48,6 +48,7 @@ class ShownBricks:
     keys: list[ChunkKey]
     slots: np.ndarray
     ranges: np.ndarray
+    failed: list[ChunkKey]
 
 
 @dataclass(eq=False)
@@ -101,6 +102,7 @@ class BrickFrame:
         self._unseen = -math.inf
         self._more = False
         self._evicted = False
+        self._uploaded = False
         self.plans = 0
         self.shown: ShownBricks | None = None
 
@@ -150,11 +152,20 @@ class BrickFrame:
             return self._show_nothing()
         former, self._unseen = self._unseen, unseen
         planned = self._plan(octree_slice, view, locked_level)
-        uploaded = self._take(upload_ms)
+        uploaded = self._take(upload_ms) or self._uploaded
+        self._uploaded = False
         if (uploaded or unseen != former) and self._is_outdated(octree_slice):
             self._planned = None
             planned = self._plan(octree_slice, view, locked_level)
         return self._show(octree_slice) if planned or uploaded else False
+
+    def upload(self, upload_ms: float) -> None:
+        """Upload finished bricks between two frames: the next one shows them.
+
+        Until then nothing may be drawn, since what is shown may have lost its slot.
+        """
+        if self._selection is not None:
+            self._uploaded |= self._take(upload_ms)
 
     def forget(self) -> None:
         """Ask for everything again in the next frame (failed reads are to be tried again)."""
@@ -325,7 +336,9 @@ class BrickFrame:
         slots = [cast(Slot, atlas.slots.get((octree_slice.key, key))) for key in keys]
         numbers = np.array([atlas.number(slot) for slot in slots], np.int64)
         atlas.slots.touch((octree_slice.key, key) for key in keys)
-        self.shown = ShownBricks(octree_slice, keys, numbers, atlas.value_ranges(numbers))
+        failed = [key for slice_key, key in self._failed if slice_key == octree_slice.key]
+        ranges = atlas.value_ranges(numbers)
+        self.shown = ShownBricks(octree_slice, keys, numbers, ranges, failed)
         return True
 
     # ------------------------------------------------------------------- state

@@ -19,7 +19,9 @@ from vispy.visuals.shaders import Function
 from napari_octree.octree.octree import Octree
 from napari_octree.rendering._vispy import Volume, delete_texture, volume_matrices
 from napari_octree.rendering.brick_encoding import BrickEncoding
+from napari_octree.rendering.clear_colours import NOTHING, clear_share, highest_clear
 from napari_octree.rendering.node_texture import MAX_LEVELS, NodeGeometry, NodeTexture
+from napari_octree.rendering.quads import TINTS
 from napari_octree.rendering.ray_frame import RayFrame
 from napari_octree.rendering.reduced_picture import ReducedPicture
 from napari_octree.rendering.texture_atlas_3d import TextureAtlas3D
@@ -33,6 +35,9 @@ from napari_octree.rendering.volume_shaders import (
 
 STEP = 0.8
 """Voxels between samples, as vispy's."""
+
+GRID_PIXELS = 1.5
+"""Width of the lines between bricks."""
 
 
 class BrickVolume(Volume):
@@ -71,7 +76,8 @@ class BrickVolume(Volume):
         self._geometry = NodeGeometry.of(octree)
         self._origin: np.ndarray | None = None
         self._nodes: NodeTexture | None = None
-        self._clip_matrix = np.eye(4)
+        self._clear_of: Any = None
+        self._clear_share: float | None = None
         super().__init__(
             np.zeros((1, 1, 1), np.float32), clim=(0, 1), texture_format="auto", **keywords
         )
@@ -79,6 +85,8 @@ class BrickVolume(Volume):
         self.fade = 1.0
         self.pixel_size = self.step_factor = 1.0
         self._reduced = ReducedPicture()
+        self._ideal_level: int | None = None
+        self.set_overlays(False, False, 0)
         self.bind(self._texture, self._geometry)
         self.freeze()
 
@@ -158,6 +166,16 @@ class BrickVolume(Volume):
         self._fade = fade
         self.shared_program["octree_fade"] = fade
 
+    def set_overlays(self, tint: bool, grid: bool, ideal_level: int) -> None:
+        """What is shown of the octree itself: levels relative to `ideal_level`, brick borders."""
+        self._shows_grid = grid
+        self.shared_program["octree_tint"] = 0.5 if tint else 0.0
+        if ideal_level != self._ideal_level:
+            self._ideal_level = ideal_level
+            relative = np.arange(MAX_LEVELS) - ideal_level
+            for level, colour in enumerate(TINTS[np.clip(relative, -1, 3) + 1]):
+                self.shared_program[f"octree_tints[{level}]"] = tuple(map(float, colour))
+
     def _build_interpolation(self) -> None:
         # vispy's wide filters would read across slots: linear stands in, as in the hardware.
         asked = self._interpolation
@@ -213,7 +231,11 @@ class BrickVolume(Volume):
     # ---------------------------------------------------------------- the place
 
     def set_place(
-        self, to_clip: np.ndarray, focus: np.ndarray, to_scene: np.ndarray | None = None
+        self,
+        to_clip: np.ndarray,
+        focus: np.ndarray,
+        to_scene: np.ndarray | None = None,
+        size: tuple[float, float] = (1.0, 1.0),
     ) -> None:
         """Place the rays.
 
@@ -225,6 +247,8 @@ class BrickVolume(Volume):
             Where the camera looks (x, y, z), octree coordinates.
         to_scene : (4, 4) float64, optional
             Octree coordinates to those of the clipping planes.
+        size : (width, height), optional
+            Of the view in pixels: lines have a width.
         """
         extent = np.array(self._geometry.octree.extent[::-1], float)
         frame = RayFrame.of(to_clip, focus, extent)
@@ -236,6 +260,9 @@ class BrickVolume(Volume):
         longer = 1.0 if self.raycasting_mode == "plane" else self.step_factor
         program["octree_step_factor"] = longer
         self.relative_step_size = STEP * longer
+        line = frame.pixel_per_w(size) * GRID_PIXELS / 2 if self._shows_grid else 0.0
+        program["octree_grid_width"] = line
+        program["octree_clear"] = self._highest_clear()
         for name, vector in frame.uniforms().items():
             program[f"octree_{name}"] = vector
         # Planes are given in data coordinates, half a voxel off octree coordinates.
@@ -248,6 +275,14 @@ class BrickVolume(Volume):
         scene = np.eye(4) if to_scene is None else to_scene
         for n, (position, direction) in enumerate(self._clipping_planes):
             self._clip_func[f"plane{n}"] = frame.clipping_plane(scene, position, direction)
+
+    def _highest_clear(self) -> float:
+        cmap, clim = self.cmap, self._texture.clim_normalized
+        if self._encoding.texels.channels > 1 or isinstance(clim, str):
+            return NOTHING
+        if self._clear_of is not cmap:
+            self._clear_of, self._clear_share = cmap, clear_share(cmap)
+        return highest_clear(self._clear_share, clim, self.gamma)
 
     def _place_levels(self, origin: np.ndarray) -> None:
         geometry = self._geometry
@@ -291,7 +326,9 @@ class BrickVolume(Volume):
         half = np.eye(4)
         half[3, :3] = -0.5
         # vispy clips half a voxel off: it takes texture coordinates for data coordinates there.
-        self.set_place(half @ matrices.to_render, matrices.focus + 0.5, matrices.to_scene)
+        self.set_place(
+            half @ matrices.to_render, matrices.focus + 0.5, matrices.to_scene, matrices.size
+        )
         if self._need_vertex_update:
             self._create_vertex_data()
         if self._need_interpolation_update:

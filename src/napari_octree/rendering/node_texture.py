@@ -11,7 +11,8 @@ Invariants
   whose coarser ones are shown too; where a child is absent, its parent stands in.
 
 An entry is (slot number, flag, lowest value, highest value); the flag is 0 for absent, 1 for a
-leaf, 2 for a brick with children. Values are as the shader samples them. Axis order (z, y, x).
+leaf, 2 for a brick with children, -1 for one that is absent because it has failed. Values are as
+the shader samples them. Axis order (z, y, x).
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from napari_octree.octree.octree import Octree
 CHILD_SLACK = 2.0**-8
 """In bricks: rounding of float32 when the shader computes the first child of a brick."""
 
-ABSENT, LEAF, BRANCH = 0, 1, 2
+FAILED, ABSENT, LEAF, BRANCH = -1, 0, 1, 2
 
 MAX_LEVELS = 24
 """As in bricks.glsl."""
@@ -137,6 +138,7 @@ def node_entries(
     slots: IntArray,
     ranges: FloatArray,
     grid: tuple[int, int, int],
+    failed: Sequence[ChunkKey] = (),
 ) -> np.ndarray:
     """The texels of the node texture.
 
@@ -151,6 +153,8 @@ def node_entries(
         Lowest and highest value of each.
     grid : (z, y, x)
         Slots of the atlas per axis.
+    failed : sequence of ChunkKey
+        Bricks that could not be loaded: marked where their coarser ones are shown.
 
     Returns
     -------
@@ -161,39 +165,72 @@ def node_entries(
     entries = np.zeros((*shape, 4), np.float32)
     if not keys:
         return entries
-    levels = np.fromiter((key.level for key in keys), np.int64, len(keys))
-    tiles = np.array([key.index for key in keys], np.int64)
-    top = len(geometry.pitch) - 1
-    names = _names(geometry, levels, tiles)
-    order = np.argsort(names)
-    sorted_names = names[order]
-    child, block_of, local = [], [], []
-    for level in np.unique(levels):
-        mine = np.flatnonzero(levels == level)
-        if level == top:
-            child.append(mine)
-            block_of.append(np.zeros(len(mine), np.int64))
-            local.append(tiles[mine])
-            continue
-        owner, parents = geometry.parents(level, tiles[mine])
-        wanted = _names(geometry, np.full(len(parents), level + 1), parents)
-        place = np.minimum(np.searchsorted(sorted_names, wanted), len(names) - 1)
-        shown = sorted_names[place] == wanted
-        within = tiles[mine][owner] - geometry.first_child(level, parents)
-        shown &= ((within >= 0) & (within < block)).all(axis=1)
-        child.append(mine[owner[shown]])
-        block_of.append(order[place[shown]] + 1)
-        local.append(within[shown])
-    children, where = np.concatenate(child), np.concatenate(local)
-    owners = np.concatenate(block_of)  # 0 is the root, i + 1 the brick keys[i]
+    shown = _Sorted(geometry, keys)
+    place_of_slot = np.stack(np.unravel_index(np.r_[0, slots], grid), axis=1)
+    children, owners, where = shown.below(keys)
     flags = np.full(len(keys), LEAF)
     flags[owners[owners > 0] - 1] = BRANCH
-    place_of_slot = np.stack(np.unravel_index(np.r_[0, slots], grid), axis=1)
+    # Failed ones first: a brick of which an older version is shown stays.
+    _, above, there = shown.below(failed)
+    z, y, x = (place_of_slot[above] * block + there).T
+    entries[z, y, x, 1] = FAILED
     z, y, x = (place_of_slot[owners] * block + where).T
     entries[z, y, x, 0] = slots[children]
     entries[z, y, x, 1] = flags[children]
     entries[z, y, x, 2:] = ranges[children]
     return entries
+
+
+class _Sorted:
+    """The bricks that are shown, to be looked up.
+
+    Parameters
+    ----------
+    geometry : NodeGeometry
+    keys : sequence of ChunkKey
+    """
+
+    def __init__(self, geometry: NodeGeometry, keys: Sequence[ChunkKey]) -> None:
+        self._geometry = geometry
+        names = _names(geometry, *_arrays(keys))
+        self._order = np.argsort(names)
+        self._names = names[self._order]
+
+    def below(self, keys: Sequence[ChunkKey]) -> tuple[IntArray, IntArray, IntArray]:
+        """Where bricks are entered.
+
+        Returns
+        -------
+        child, owner, local : (N,), (N,), (N, 3) int64
+            A position among `keys`, the block (0 the root's, i + 1 that of the i-th brick shown)
+            and the place in it. A brick is entered as often as it overlaps bricks that are shown.
+        """
+        geometry = self._geometry
+        levels, tiles = _arrays(keys)
+        child, owner, local = [np.empty(0, np.int64)], [np.empty(0, np.int64)], [tiles[:0]]
+        for level in np.unique(levels):
+            mine = np.flatnonzero(levels == level)
+            if level == len(geometry.pitch) - 1:
+                child.append(mine)
+                owner.append(np.zeros(len(mine), np.int64))
+                local.append(tiles[mine])
+                continue
+            own, parents = geometry.parents(level, tiles[mine])
+            wanted = _names(geometry, np.full(len(parents), level + 1), parents)
+            place = np.minimum(np.searchsorted(self._names, wanted), len(self._names) - 1)
+            shown = self._names[place] == wanted
+            within = tiles[mine][own] - geometry.first_child(level, parents)
+            shown &= ((within >= 0) & (within < geometry.block)).all(axis=1)
+            child.append(mine[own[shown]])
+            owner.append(self._order[place[shown]] + 1)
+            local.append(within[shown])
+        return np.concatenate(child), np.concatenate(owner), np.concatenate(local)
+
+
+def _arrays(keys: Sequence[ChunkKey]) -> tuple[IntArray, IntArray]:
+    """Levels (N,) and indices (N, 3)."""
+    levels = np.fromiter((key.level for key in keys), np.int64, len(keys))
+    return levels, np.array([key.index for key in keys], np.int64).reshape(-1, 3)
 
 
 def _names(geometry: NodeGeometry, levels: IntArray, tiles: IntArray) -> IntArray:
@@ -226,6 +263,13 @@ class NodeTexture:
         """Bytes of the texture on the GPU."""
         return int(np.prod(self.texture.shape)) * 4
 
-    def write(self, keys: Sequence[ChunkKey], slots: IntArray, ranges: FloatArray) -> None:
+    def write(
+        self,
+        keys: Sequence[ChunkKey],
+        slots: IntArray,
+        ranges: FloatArray,
+        failed: Sequence[ChunkKey] = (),
+    ) -> None:
         """Show these bricks, and no others, from the next draw on; see `node_entries`."""
-        self.texture.set_data(node_entries(self.geometry, keys, slots, ranges, self.grid))
+        entries = node_entries(self.geometry, keys, slots, ranges, self.grid, failed)
+        self.texture.set_data(entries)

@@ -224,7 +224,7 @@ class VispyOctreeImage(_vispy.VispyImageLayer):
         if isinstance(half, VolumeDrawing):
             _vispy.when_idle(canvas, half.drawn)
         if half.frame.more:
-            _vispy.when_idle(canvas, self.request_frame)
+            _vispy.when_idle(canvas, self._refine)
         elif isinstance(half, TileDrawing) and half.wait_ms is not None:
             self._patience.start(int(half.wait_ms) + 1)
         self._play.attach(canvas)
@@ -260,10 +260,17 @@ class VispyOctreeImage(_vispy.VispyImageLayer):
 
     def _refine(self) -> None:
         """Draw what has arrived; where frames are expensive, more of it at a time."""
-        wait_ms = 0 if self._volume is None else self._volume.wait_ms(time.perf_counter())
-        if wait_ms <= 0:
+        if self._closed:
+            return
+        volume = self._volume
+        wait_ms = 0 if volume is None else volume.wait_ms(time.perf_counter())
+        if volume is None or wait_ms <= 0:
             self.request_frame()
-        elif not self._closed and not self._patience.isActive():
+            return
+        volume.upload()
+        if volume.frame.more:
+            _vispy.when_idle(self.node.canvas, self._refine)
+        if not self._patience.isActive():
             self._patience.start(wait_ms)
 
     def request_frame(self) -> None:

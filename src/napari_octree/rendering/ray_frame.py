@@ -94,6 +94,18 @@ class RayFrame:
             "sight_y": (sights[2] - sights[0]) / length,
         }
 
+    def pixel_per_w(self, size: tuple[float, float]) -> float:
+        """What a pixel spans, in voxels, per unit of clip w.
+
+        Parameters
+        ----------
+        size : (width, height)
+            Of the view in pixels.
+        """
+        w = float(np.r_[self.focus, 1.0] @ self.matrix[:, 3])
+        across = float(np.linalg.norm(self._rays()["ray_x"]))
+        return 2 * across / size[0] / w if w > 0 else 0.0
+
     def plane(self, position: FloatArray, normal: FloatArray) -> tuple[tuple[float, ...], float]:
         """The unit normal of a plane, and its distance from the origin.
 

@@ -3,6 +3,9 @@
 Invariants: as `octree_layer` says of a frame: its work is done in the draw itself, nothing raises
 there that the caller does not catch, and another frame is asked for only while something is
 left to do. Loads nothing and holds no atlas before the first 3-D frame, nor after `leave`.
+From a change of the view until nothing has happened for a while, frames may be coarse, so that
+they come in time; then they are in full quality. Where they are expensive all the same,
+bricks are uploaded between them.
 """
 
 from __future__ import annotations
@@ -80,7 +83,8 @@ class VolumeDrawing:
         self._drawn_view: VolumeView | None = None
         self._drawn_unseen = -math.inf
         self._has_atlas = False
-        self._began_s = self._ended_s = 0.0
+        self._rested = False
+        self._moved_s = self._began_s = self._ended_s = 0.0
         self.frames = 0
         nowhere = Octree.from_shapes([(1, 1, 1)], 16)
         self.node = BrickVolume(BrickEncoding(texels, (16, 16, 16)), nowhere, on_prepare)
@@ -93,19 +97,24 @@ class VolumeDrawing:
         Returns
         -------
         bool
-            Whether the camera moves: what moves is drawn coarsely until `rest` is called.
+            Whether something happens: from now on `rest_ms` without that are a rest.
         """
         node = self.node
         octree_slice = self._slice()
         view = self._view(octree_slice)
-        moving = view is not None and self._drawn_view is not None and view != self._drawn_view
+        moved = view is not None and view != self._drawn_view
+        if moved:
+            self._rested = False
+            self._moved_s = now
+            self.client.moving = self._drawn_view is not None
+        elif 1e3 * (now - self._moved_s) > self.rest_ms:
+            self.client.moving = False
         self._drawn_view = view
         self._began_s = now
         self.frames += 1
         if octree_slice is not None:
             self._keep_atlas(octree_slice)
-        if moving:
-            self.client.moving = True
+        if not self._rested:
             self._draw_in(self.quality.moved())
         render = self.layer.config.render
         self._drawn_unseen = self._unseen()
@@ -122,9 +131,16 @@ class VolumeDrawing:
             if shown is None:
                 node.nodes.write([], np.zeros(0, np.int64), np.zeros((0, 2)))
             else:
-                node.nodes.write(shown.keys, shown.slots, shown.ranges)
+                node.nodes.write(shown.keys, shown.slots, shown.ranges, shown.failed)
         node.fade = STALE_FADE if self.frame.stale else 1.0
-        return moving
+        display = self.layer.display
+        node.set_overlays(display.tint_levels, display.show_grid, self.frame.level)
+        return moved or (changed and not self._rested)
+
+    def upload(self) -> None:
+        """Upload finished bricks between frames, within the budget of one."""
+        _vispy.make_current(self.node.canvas)
+        self.frame.upload(self.layer.config.render.upload_ms)
 
     def drawn(self) -> None:
         """The frame that was prepared last has been drawn: learn what it cost."""
@@ -139,15 +155,16 @@ class VolumeDrawing:
         """How long to wait before a frame that only shows more bricks.
 
         Frames take at most a third of the time while the rest loads: where they are
-        expensive (a software renderer above all) loading would starve.
+        expensive (a software renderer above all) loading would starve. Then `upload` goes on.
         """
         cost_s = max(self._ended_s - self._began_s, 0.0)
         wait_s = self._ended_s + 2 * cost_s - now_s
         return int(1e3 * wait_s) if cost_s * 1e3 > CHEAP_MS else 0
 
     def rest(self) -> bool:
-        """The camera stands still: full quality from now on. Returns whether to draw again."""
+        """Nothing happens: full quality from now on. Returns whether to draw again."""
         self.client.moving = False
+        self._rested = True
         coarse = self.quality.current != FULL
         self._draw_in(self.quality.rested())
         return coarse or not self.frame.settled
@@ -279,5 +296,5 @@ class VolumeDrawing:
 
     @property
     def rest_ms(self) -> int:
-        """How long the camera has to stand still before it is at rest."""
+        """How long nothing must happen until it counts as a rest."""
         return self.quality.rest_ms

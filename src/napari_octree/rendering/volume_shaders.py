@@ -43,7 +43,8 @@ def volume_fragment_shader() -> str:
     prelude, main, _ = str(Volume._shaders["fragment"]).partition("void main()")
     if not main or "applyColormap" not in prelude or "calculateColor" not in prelude:
         raise RuntimeError("vispy's volume shader has changed: cannot take its functions")
-    return f"varying vec2 v_clip;\n{prelude}{shader('bricks.glsl')}{shader('brick_volume.frag')}"
+    own = map(shader, ("bricks.glsl", "brick_overlay.glsl", "brick_volume.frag"))
+    return f"varying vec2 v_clip;\n{prelude}{''.join(own)}"
 
 
 @cache

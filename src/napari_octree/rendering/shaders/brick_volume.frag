@@ -12,14 +12,13 @@ uniform vec3 octree_ray_y;
 uniform vec3 octree_sight;          // direction of sight there
 uniform vec3 octree_sight_x;
 uniform vec3 octree_sight_y;
-uniform vec3 octree_box_low;
-uniform vec3 octree_box_high;
 uniform vec4 octree_near;           // the near plane: positive beyond it
 uniform vec4 octree_depth_z;        // from places to depth
 uniform vec4 octree_depth_w;
 uniform vec3 octree_plane_normal;
 uniform float octree_plane_distance;
 uniform float octree_fade;
+uniform float octree_clear;         // up to this value all colours are transparent
 uniform float octree_step_factor;   // how much longer steps are than in full quality
 
 #define MAX_ROUNDS 16384
@@ -50,6 +49,8 @@ void main() {
     bool loaded = false;
     float brick_exit = t;
     float patience = 1.0;
+    float visit = 0.0;             // of bricks, counted
+    bool failed = false;           // something on the way could not be loaded
     float weight = 1.0;
     float brick_step = fine_step;
     vec3 stride = march_direction * fine_step;
@@ -61,6 +62,8 @@ void main() {
         vec3 here = clamp(march_origin + march_direction * (t + nudge), octree_box_low, octree_box_high);
         if (t >= brick_exit) {
             loaded = enter_brick(here);
+            visit += 1.0;
+            failed = failed || brick_failed;
             vec3 exits = (choose(brick_low, brick_high, forward) - march_origin) * inverse;
             brick_exit = min(min(exits.x, min(exits.y, exits.z)), t_end);
             weight = 1.0 / length(march_direction * brick_inverse_factor);
@@ -115,9 +118,11 @@ void main() {
 
     $after_loop
 
-    gl_FragColor.rgb *= octree_fade;
     vec4 depth_point = vec4(frag_depth_point, 1.0);
-    float depth = dot(depth_point, octree_depth_z) / dot(depth_point, octree_depth_w);
+    float depth_w = dot(depth_point, octree_depth_w);
+    gl_FragColor = overlay(gl_FragColor, frag_depth_point, depth_w, failed);
+    gl_FragColor.rgb *= octree_fade;
+    float depth = dot(depth_point, octree_depth_z) / depth_w;
     // What lies near or beyond the far plane is still in front of nothing, also with 16 bits.
     gl_FragDepth = clamp((depth + 1.0) / 2.0, 0.0, 0.99998);
 }

@@ -8,6 +8,8 @@
 #define CHILD_SLACK 0.00390625  // as in node_texture.py
 
 uniform sampler3D octree_nodes;       // (slot number, flag, lowest, highest value) of children
+uniform vec3 octree_box_low;          // of the whole
+uniform vec3 octree_box_high;
 uniform sampler3D octree_ranges;      // (lowest, highest value) of the cells of each slot
 uniform int octree_levels;                 // at most 24: vispy knows arrays of literal size only
 uniform vec3 octree_pitch[24];     // size of a brick
@@ -26,6 +28,8 @@ uniform vec3 octree_cells;            // cells of a brick that have their own ra
 vec3 brick_low;          // the part of the brick that shows here: a brick or one octant of it
 vec3 brick_high;
 vec2 brick_range;
+int brick_level;
+bool brick_failed;       // finer ones are wanted here, and could not be loaded
 vec3 brick_inverse_factor;
 vec3 cell_scale;
 vec3 cell_offset;
@@ -49,6 +53,8 @@ bool enter_brick(vec3 place) {
     vec3 offset = vec3(0.0);
     vec3 pitch = vec3(1.0);
     bool found = false;
+    brick_failed = false;
+    brick_level = 0;
     brick_low = vec3(-FAR);
     brick_high = vec3(FAR);
     for (int level = octree_levels - 1; level >= 0; level--) {
@@ -75,12 +81,16 @@ bool enter_brick(vec3 place) {
         vec4 entry = texture3D(
             octree_nodes, (node * octree_block + child + 0.5) / (octree_block * octree_grid)
         );
-        if (entry.g < 0.5) break;  // absent: what has been found so far stands in
+        if (entry.g < 0.5) {  // absent: what has been found so far stands in
+            brick_failed = entry.g < -0.5;
+            break;
+        }
         node = slot_place(entry.r);
         parent = index;
         offset = relative;
         pitch = level_pitch;
         brick_range = entry.ba;
+        brick_level = level;
         found = true;
         if (entry.g < 1.5) break;  // a leaf
     }

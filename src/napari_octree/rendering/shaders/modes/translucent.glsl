@@ -2,6 +2,7 @@
 //: before_loop
     vec4 integrated_color = vec4(0.0);
 //: skip_test
+    skip = range.y <= octree_clear;
 //: in_loop
     color = applyColormap(color);
     if (weight != 1.0) color.a = 1.0 - pow(1.0 - color.a, weight);

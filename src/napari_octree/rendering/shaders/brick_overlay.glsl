@@ -1,0 +1,29 @@
+// What is asked to be seen of the octree itself, at the place that a ray shows: the level, the
+// borders of bricks; and where a ray has crossed bricks that could not be loaded.
+uniform float octree_tint;           // how much of the level's colour
+uniform float octree_grid_width;     // half a line in voxels, per unit of depth w; 0: no grid
+uniform vec4 octree_tints[24];       // of each level; alpha 0: as it is
+
+vec4 overlay(vec4 color, vec3 place, float w, bool failed) {
+    if (octree_tint > 0.0 || octree_grid_width > 0.0) {
+        enter_brick(place);
+        vec4 tint = octree_tints[brick_level];
+        color.rgb = mix(color.rgb, tint.rgb, tint.a * octree_tint);
+        vec3 low = cell_offset / cell_scale;
+        vec3 high = low + octree_cells / cell_scale;
+        float width = octree_grid_width * w;
+        // Not the faces of the whole: a ray that ends there is near to them all over.
+        bvec3 first = lessThan(low, octree_box_low + 0.5);
+        bvec3 last = greaterThan(high, octree_box_high - 0.5);
+        vec3 near = min(
+            choose(abs(place - low), vec3(FAR), first), choose(abs(high - place), vec3(FAR), last)
+        );
+        if (min(near.x, min(near.y, near.z)) < width) {
+            color.rgb = mix(color.rgb, vec3(1.0, 0.6, 0.1), 0.7);
+        }
+    }
+    if (failed && mod(gl_FragCoord.x + gl_FragCoord.y, 16.0) < 3.0) {
+        color = vec4(0.9, 0.25, 0.2, max(color.a, 0.7));
+    }
+    return color;
+}
