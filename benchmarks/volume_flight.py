@@ -1,8 +1,8 @@
-"""A random flight through the Mandelbulb: does memory stay within bounds, does the window?
+"""A random flight through the Mandelbulb, and whether memory and window stay within bounds.
 
-``python -m benchmarks.volume_flight [SECONDS]``, on a display. Flies the same way twice: where bricks
-are computed (tens of milliseconds each), and where they are cut from an array in RAM that looks alike
-from afar. What the first's longest turn of the event loop takes beyond the second's is the
+``python -m benchmarks.volume_flight [SECONDS]``, on a display. Flies the same way twice: where
+bricks are computed (tens of milliseconds each), and where they are cut from an array in RAM that
+looks alike from afar. What the longest turn of the event loop takes beyond the second way's is the
 price of loading. Prints a line of JSON for each.
 """
 
@@ -97,11 +97,13 @@ def fly(levels: list[Any], seconds: float) -> dict[str, float]:
 
 def main(seconds: float = 300.0) -> None:
     """Fly both ways, and compare."""
-    computed, in_ram = fly(mandelbulb(), seconds), fly(from_ram(), seconds)
-    print(json.dumps({"computed": computed}))
-    print(json.dumps({"from RAM": in_ram}))
+    found = {}
+    for name, levels in (("computed", mandelbulb), ("from RAM", from_ram)):
+        found[name] = fly(levels(), seconds)
+        print(json.dumps({name: found[name]}), flush=True)
     for turn in ("longest_turn_ms", "turns_99_percent_ms"):
-        print(f"{turn}, computed : from RAM = {computed[turn] / in_ram[turn]:.2f}")
+        ratio = found["computed"][turn] / found["from RAM"][turn]
+        print(f"{turn}, computed : from RAM = {ratio:.2f}")
 
 
 if __name__ == "__main__":

@@ -19,6 +19,48 @@ Sampler = Callable[[int, np.ndarray], np.ndarray]
 STEP = 0.8
 
 
+ATTENUATION = 0.05
+OPACITY = 0.2
+"""Of the highest value, in `translucent`; that of others is in proportion."""
+
+
+def _average(value: np.ndarray, weight: np.ndarray) -> float:
+    return float(np.average(value, weights=weight))
+
+
+def _additive(value: np.ndarray, weight: np.ndarray) -> float:
+    return float(1 - np.prod((1 - np.clip(value, 0, 1)) ** weight))
+
+
+def _translucent(value: np.ndarray, weight: np.ndarray) -> float:
+    light, clear = 0.0, 1.0
+    for v, w in zip(np.clip(value, 0, 1), weight, strict=True):
+        alpha = 1 - (1 - OPACITY * v) ** w
+        light += clear * alpha * v
+        clear *= 1 - alpha
+    return light
+
+
+def _attenuated_mip(value: np.ndarray, weight: np.ndarray) -> float:
+    best, passed = 0.0, 0.0
+    for v, w in zip(value, weight, strict=True):
+        passed += STEP * w * np.clip(v, 0, 1)
+        scale = np.exp(-ATTENUATION * (passed - 1))
+        if best > scale:
+            break
+        best = max(best, v * scale)
+    return float(best)
+
+
+BLENDED = {
+    "average": _average,
+    "additive": _additive,
+    "translucent": _translucent,
+    "attenuated_mip": _attenuated_mip,
+}
+"""Modes in which a ray's samples are put together from front to back, with their weights."""
+
+
 def cell_at(
     octree: Octree, shown: Collection[ChunkKey], place: np.ndarray
 ) -> tuple[int | None, np.ndarray, np.ndarray]:
@@ -47,7 +89,7 @@ def march(
     mode: str,
     near: float = -np.inf,
 ) -> float | None:
-    """The value of one ray (`mip`, `minip`, `average`), None where it meets nothing.
+    """The value of one ray, None where it meets nothing.
 
     Parameters
     ----------
@@ -94,8 +136,8 @@ def march(
     if not values:
         return None
     value, weight = np.concatenate(values), np.concatenate(weights)
-    if mode == "average":
-        return float(np.average(value, weights=weight))
+    if mode in BLENDED:
+        return BLENDED[mode](value, weight)
     # Half a step before and after the extreme is searched in tenths, in the same level.
     best = int(value.argmax() if mode == "mip" else value.argmin())
     level, stride = strides[best]

@@ -247,10 +247,29 @@ def test_failed_bricks_are_counted_and_end_the_wait() -> None:
     s.client.finish(3)
     s.prepare(view(CENTRE, 150))
     s.client.finish(10_000, TileState.FAILED)
+    assert not s.frame.stuck
     s.prepare(view(CENTRE, 150))
     assert s.frame.stuck
     assert not s.frame.settled
     assert s.frame.progress.failed > 0
+
+
+def test_bricks_that_wait_to_be_shown_are_no_failure() -> None:
+    s = Setting()
+    s.prepare(view(CENTRE, 150))
+    s.client.finish(1)
+    s.client.finish(1, TileState.FAILED)
+    s.prepare(view(CENTRE, 150))
+    s.client.finish(10_000)
+    assert s.client.pending
+    while s.client.ready:
+        assert not s.frame.stuck
+        s.prepare(view(CENTRE, 150), 3.0)
+    assert s.frame.stuck
+    s.slice = make_slice(1)
+    s.prepare(view(CENTRE, 150))
+    assert not s.frame.stuck
+    assert not s.frame.progress.failed
 
 
 def test_leaving_wants_and_shows_nothing() -> None:

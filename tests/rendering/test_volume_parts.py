@@ -165,7 +165,7 @@ def test_values_without_a_colour_are_known_and_no_others(
 ) -> None:
     class ColourMap:
         def map(self, x: np.ndarray) -> np.ndarray:
-            return np.repeat((x > clear)[:, None].astype(float), 4, axis=1)
+            return np.repeat((x > clear).astype(float), 4, axis=1)
 
     value = highest_clear(clear_share(ColourMap()), (low, low + width), gamma)
     position = max((value - low) / width, 0.0) ** gamma

@@ -146,6 +146,7 @@ class BrickFrame:
             self.forget()
         if octree_slice is not self._slice:
             self._slice = octree_slice
+            self._failed.clear()  # what is asked for again may succeed
             self._requests.clear()
             self._planned = None
         if octree_slice is None or view is None:
@@ -385,4 +386,7 @@ class BrickFrame:
     @property
     def stuck(self) -> bool:
         """Not settled, and nothing is on its way: reads have failed."""
-        return not self.settled and bool(self._failed) and self._client.pending == 0
+        if not self._failed or self.settled:
+            return False
+        client = self._client
+        return not (client.pending or client.ready or self._more or self._uploaded)

@@ -19,7 +19,7 @@ class ColourMap(Protocol):
     """As vispy's."""
 
     def map(self, x: np.ndarray) -> np.ndarray:
-        """Colours (N, 4) of values (N,) in [0, 1]."""
+        """Colours (N, 4) of values (N, 1) in [0, 1]."""
         ...
 
 
@@ -31,7 +31,7 @@ def clear_share(cmap: ColourMap) -> float | None:
     float or None
         In [0, 1]; None if not even the lowest colour is.
     """
-    visible = np.flatnonzero(cmap.map(np.linspace(0, 1, STEPS + 1))[:, 3] > 0)
+    visible = np.flatnonzero(cmap.map(np.linspace(0, 1, STEPS + 1)[:, None])[:, 3] > 0)
     if not len(visible):
         return 1.0
     # A step less, as colours are interpolated from a table on the GPU.

@@ -135,6 +135,11 @@ class VispyOctreeImage(_vispy.VispyImageLayer):
     def _on_contrast_limits_change(self) -> None:
         if self.node is self._tiles.node:
             self._tiles.set_limits()
+        elif (volume := self._volume) is not None:
+            # napari's own takes narrow limits for others, to which it has scaled the data.
+            volume.set_limits()
+            self._update_mip_minip_cutoff()
+            self._on_iso_threshold_change()
         else:
             super()._on_contrast_limits_change()
 

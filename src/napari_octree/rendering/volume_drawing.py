@@ -179,6 +179,13 @@ class VolumeDrawing:
                 node.pixel_size = quality.pixel_size
                 VRAM.take(self, needed)
 
+    def set_limits(self) -> None:
+        """Hand the contrast limits to the shader, which knows float32 only."""
+        largest = np.finfo(np.float32).max / 8
+        low, high = np.clip(self.layer.contrast_limits, -largest, largest).astype(np.float32)
+        # Limits that fall together would leave nothing to divide by.
+        self.node.clim = float(low), float(max(high, np.nextafter(low, np.float32(np.inf))))
+
     def leave(self) -> None:
         """Another dimension is shown: want nothing, hold nothing."""
         if not self._has_atlas:
