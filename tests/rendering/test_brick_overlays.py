@@ -40,6 +40,7 @@ def show(node: BrickVolume, failed: list[ChunkKey]) -> None:
     keys = [key for key in node.atlas.slots if isinstance(key, ChunkKey)]
     slots = np.array([node.atlas.number(node.atlas.slots[key]) for key in keys])
     node.nodes.write(keys, slots, node.atlas.value_ranges(slots), failed)
+    node.set_overlays(tint=False, grid=False, ideal_level=0, failed=bool(failed))
 
 
 def test_tints_tell_what_stands_in(pair: Any) -> None:

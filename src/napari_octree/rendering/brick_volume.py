@@ -86,6 +86,7 @@ class BrickVolume(Volume):
         self.pixel_size = self.step_factor = 1.0
         self._reduced = ReducedPicture()
         self._ideal_level: int | None = None
+        self._overlaid: bool | None = None
         self.set_overlays(False, False, 0)
         self.bind(self._texture, self._geometry)
         self.freeze()
@@ -166,15 +167,32 @@ class BrickVolume(Volume):
         self._fade = fade
         self.shared_program["octree_fade"] = fade
 
-    def set_overlays(self, tint: bool, grid: bool, ideal_level: int) -> None:
-        """What is shown of the octree itself: levels relative to `ideal_level`, brick borders."""
+    def set_overlays(self, tint: bool, grid: bool, ideal_level: int, failed: bool = False) -> None:
+        """What is shown of the octree itself.
+
+        Parameters
+        ----------
+        tint : bool
+            Levels, relative to `ideal_level`.
+        grid : bool
+            Borders of bricks.
+        ideal_level : int
+        failed : bool
+            Some bricks that are shown have failed ones below them.
+        """
+        program = self.shared_program
+        overlaid = tint or grid or failed
+        if overlaid != self._overlaid:
+            # Compiled only where it is asked for: the ray caster costs less without.
+            self._overlaid = overlaid
+            program.frag["overlaid"] = "true" if overlaid else "false"
         self._shows_grid = grid
-        self.shared_program["octree_tint"] = 0.5 if tint else 0.0
+        program["octree_tint"] = 0.5 if tint else 0.0
         if ideal_level != self._ideal_level:
             self._ideal_level = ideal_level
             relative = np.arange(MAX_LEVELS) - ideal_level
             for level, colour in enumerate(TINTS[np.clip(relative, -1, 3) + 1]):
-                self.shared_program[f"octree_tints[{level}]"] = tuple(map(float, colour))
+                program[f"octree_tints[{level}]"] = tuple(map(float, colour))
 
     def _build_interpolation(self) -> None:
         # vispy's wide filters would read across slots: linear stands in, as in the hardware.

@@ -134,7 +134,8 @@ class VolumeDrawing:
                 node.nodes.write(shown.keys, shown.slots, shown.ranges, shown.failed)
         node.fade = STALE_FADE if self.frame.stale else 1.0
         display = self.layer.display
-        node.set_overlays(display.tint_levels, display.show_grid, self.frame.level)
+        failed = self.frame.shown is not None and bool(self.frame.shown.failed)
+        node.set_overlays(display.tint_levels, display.show_grid, self.frame.level, failed)
         return moved or (changed and not self._rested)
 
     def upload(self) -> None:

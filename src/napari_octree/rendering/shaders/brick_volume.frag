@@ -120,7 +120,7 @@ void main() {
 
     vec4 depth_point = vec4(frag_depth_point, 1.0);
     float depth_w = dot(depth_point, octree_depth_w);
-    gl_FragColor = overlay(gl_FragColor, frag_depth_point, depth_w, failed);
+    if ($overlaid) gl_FragColor = overlay(gl_FragColor, frag_depth_point, depth_w, failed);
     gl_FragColor.rgb *= octree_fade;
     float depth = dot(depth_point, octree_depth_z) / depth_w;
     // What lies near or beyond the far plane is still in front of nothing, also with 16 bits.
