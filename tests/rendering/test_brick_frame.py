@@ -17,7 +17,7 @@ from napari_octree.loading.request import LoadedTile, TileRequest, TileState
 from napari_octree.octree.chunk_key import ChunkKey
 from napari_octree.octree.transform import infer_level_transforms
 from napari_octree.octree.view import VolumeView
-from napari_octree.rendering import brick_frame
+from napari_octree.rendering import brick_uploads
 from napari_octree.rendering.atlas_slots import AtlasSlots, Slot
 from napari_octree.rendering.brick_encoding import BrickEncoding
 from napari_octree.rendering.brick_frame import BrickFrame, max_nodes, room_for
@@ -201,11 +201,11 @@ def test_uploads_follow_the_budget_and_say_that_more_is_left() -> None:
 
 
 def test_a_brick_that_exceeds_the_budget_goes_in_slabs(monkeypatch: Any) -> None:
-    monkeypatch.setattr(brick_frame, "SMALLEST_SLAB", 1)
+    monkeypatch.setattr(brick_uploads, "SMALLEST_SLAB", 1)
     s = Setting()
     s.load(view(CENTRE, 150))
     s.ms_per_upload = 1.0
-    rate = s.frame._budget.bytes_per_ms
+    rate = s.frame._uploads._budget.bytes_per_ms
     s.load(view((40, 40, 40), 30))
     brick = ENCODING.nbytes
     limit = 0.4 * brick / rate  # less than half a brick a frame

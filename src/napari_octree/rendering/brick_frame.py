@@ -12,7 +12,6 @@ slice are handed in.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
@@ -21,23 +20,18 @@ import numpy as np
 from napari_octree.config import OctreeConfig
 from napari_octree.layers.octree_slice import OctreeSlice
 from napari_octree.layers.progress import OctreeProgress
-from napari_octree.layers.slice_key import SliceKey
-from napari_octree.loading.request import LoadedTile, TileRequest, TileState
+from napari_octree.loading.request import TileRequest
 from napari_octree.octree.bricks import BrickSelection, select_bricks
 from napari_octree.octree.chunk_key import ChunkKey, Tier
 from napari_octree.octree.view import VolumeView
 from napari_octree.rendering.atlas_slots import Slot
 from napari_octree.rendering.brick_encoding import APRON
+from napari_octree.rendering.brick_uploads import BrickId, BrickUploads
 from napari_octree.rendering.texture_atlas_3d import TextureAtlas3D
 from napari_octree.rendering.upload_budget import UploadBudget
 
 if TYPE_CHECKING:
     from napari_octree.loading.client import LoaderClient
-
-SMALLEST_SLAB = 2**16
-"""Bytes; below, an upload's cost does not follow its size."""
-
-BrickId = tuple[SliceKey, ChunkKey]
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,17 +43,6 @@ class ShownBricks:
     slots: np.ndarray
     ranges: np.ndarray
     failed: list[ChunkKey]
-
-
-@dataclass(eq=False)
-class _Upload:
-    """A brick on its way to the GPU."""
-
-    brick: BrickId
-    tile: LoadedTile
-    slot: Slot
-    slabs: Iterator[tuple[slice, int]]
-    waiting: tuple[slice, int] | None
 
 
 def max_nodes(capacity: int) -> int:
@@ -88,20 +71,15 @@ class BrickFrame:
     def __init__(self, client: LoaderClient, config: OctreeConfig, budget: UploadBudget) -> None:
         self._client = client
         self._config = config
-        self._budget = budget
         self._atlas: TextureAtlas3D | None = None
         self._slice: OctreeSlice | None = None
         self._planned: tuple[VolumeView, int | None] | None = None
         self._selection: BrickSelection | None = None
         self._requests: dict[tuple[ChunkKey, Tier, int], TileRequest] = {}
         self._protected: set[BrickId] = set()
-        self._failed: set[BrickId] = set()
-        self._upload: _Upload | None = None
-        self._uniform: dict[BrickId, float] = {}  # resident bricks of one value, and that value
+        self._uploads = BrickUploads(client, budget)
         self._empty: set[ChunkKey] = set()  # as the selection was told
         self._unseen = -math.inf
-        self._more = False
-        self._evicted = False
         self._uploaded = False
         self.plans = 0
         self.shown: ShownBricks | None = None
@@ -141,19 +119,18 @@ class BrickFrame:
         if atlas is not self._atlas:
             self._atlas = atlas
             self.shown = None
-            self._upload = None
-            self._uniform.clear()
+            self._uploads.drop()
             self.forget()
         if octree_slice is not self._slice:
             self._slice = octree_slice
-            self._failed.clear()  # what is asked for again may succeed
+            self._uploads.failed.clear()  # what is asked for again may succeed
             self._requests.clear()
             self._planned = None
         if octree_slice is None or view is None:
             return self._show_nothing()
         former, self._unseen = self._unseen, unseen
         planned = self._plan(octree_slice, view, locked_level)
-        uploaded = self._take(upload_ms) or self._uploaded
+        uploaded = self._uploads.take(atlas, self._protected, upload_ms) or self._uploaded
         self._uploaded = False
         if (uploaded or unseen != former) and self._is_outdated(octree_slice):
             self._planned = None
@@ -165,13 +142,13 @@ class BrickFrame:
 
         Until then nothing may be drawn, since what is shown may have lost its slot.
         """
-        if self._selection is not None:
-            self._uploaded |= self._take(upload_ms)
+        if self._selection is not None and self._atlas is not None:
+            self._uploaded |= self._uploads.take(self._atlas, self._protected, upload_ms)
 
     def forget(self) -> None:
         """Ask for everything again in the next frame (failed reads are to be tried again)."""
         self._client.replace([])
-        self._failed.clear()
+        self._uploads.failed.clear()
         self._planned = None
 
     def _show_nothing(self) -> bool:
@@ -179,7 +156,7 @@ class BrickFrame:
         if self._selection is not None:
             self._client.replace([])
         self._selection, self._planned, self.shown = None, None, None
-        self._more = False
+        self._uploads.more = False
         return shown
 
     def _plan(self, octree_slice: OctreeSlice, view: VolumeView, locked_level: int | None) -> bool:
@@ -208,7 +185,7 @@ class BrickFrame:
         """Resident bricks in which nothing would be seen."""
         return {
             key
-            for (slice_key, key), value in self._uniform.items()
+            for (slice_key, key), value in self._uploads.uniform.items()
             if value <= self._unseen and slice_key == octree_slice.key
         }
 
@@ -236,78 +213,6 @@ class BrickFrame:
         self._requests = requests
         self._client.replace(list(requests.values()))
 
-    # ----------------------------------------------------------------- uploads
-
-    def _take(self, upload_ms: float) -> bool:
-        """Upload finished bricks, best first, until the budget is spent."""
-        changed = self._more = self._evicted = False
-        self._budget.begin(upload_ms)
-        while True:
-            if self._upload is None and not self._begin():
-                break
-            if self._upload is None:  # failed, or without a slot
-                changed = True
-                continue
-            if not self._continue():
-                self._more = True
-                break
-            if self._upload is None:
-                changed = True
-        self._budget.end()
-        return changed or self._evicted
-
-    def _begin(self) -> bool:
-        """Take the next brick; False if none is ready, or nothing may start in this frame."""
-        assert self._atlas is not None
-        if not self._budget.allows(0):
-            self._more = self._client.ready
-            return False
-        tile = self._client.take()
-        if tile is None:
-            return False
-        brick = cast(BrickId, tile.key)
-        if tile.state is TileState.FAILED or tile.data is None:
-            self._failed.add(brick)
-            return True
-        self._failed.discard(brick)
-        # Its slot may hold an older version of it: shown until the new one is whole.
-        slot, evicted = self._atlas.stage(brick, tile.complete, self._protected | {brick})
-        # Its slot is overwritten from now on, even if this frame does not come to the end.
-        self._evicted |= evicted is not None
-        for gone in (evicted, brick):
-            self._uniform.pop(cast(BrickId, gone), 0.0)
-        if slot is not None:
-            slabs = self._atlas.slabs(tile.data, self._slab_bytes())
-            self._upload = _Upload(brick, tile, slot, slabs, next(slabs))
-        return True
-
-    def _slab_bytes(self) -> int:
-        """A slab may take a frame's budget, not more."""
-        return max(int(self._budget.bytes_per_ms * self._budget.limit_ms), SMALLEST_SLAB)
-
-    def _continue(self) -> bool:
-        """Send slabs of the current brick; False if the budget is spent before its end."""
-        upload, atlas = self._upload, self._atlas
-        assert upload is not None
-        assert atlas is not None
-        data = upload.tile.data
-        assert data is not None
-        while upload.waiting is not None:
-            planes, nbytes = upload.waiting
-            if not self._budget.allows(nbytes):
-                return False
-
-            def put() -> None:
-                atlas.write(upload.slot, data, planes)  # noqa: B023
-
-            self._budget.spend(put, nbytes)
-            upload.waiting = next(upload.slabs, None)
-        low, high = data["cells"][0, ..., 0].min(), data["cells"][0, ..., 1].max()
-        if low == high and upload.tile.complete:
-            self._uniform[upload.brick] = float(low)
-        self._upload = None
-        return True
-
     # ------------------------------------------------------------------- shown
 
     def _show(self, octree_slice: OctreeSlice) -> bool:
@@ -315,7 +220,7 @@ class BrickFrame:
         assert self._atlas is not None
         assert self._selection is not None
         atlas, former = self._atlas, self.shown
-        unfinished = self._upload.brick if self._upload is not None else None
+        unfinished = self._uploads.unfinished
         keys = [
             key
             for key in (*self._selection.ancestors, *self._selection.leaves)
@@ -337,7 +242,7 @@ class BrickFrame:
         slots = [cast(Slot, atlas.slots.get((octree_slice.key, key))) for key in keys]
         numbers = np.array([atlas.number(slot) for slot in slots], np.int64)
         atlas.slots.touch((octree_slice.key, key) for key in keys)
-        failed = [key for slice_key, key in self._failed if slice_key == octree_slice.key]
+        failed = [key for slice_key, key in self._uploads.failed if slice_key == octree_slice.key]
         ranges = atlas.value_ranges(numbers)
         self.shown = ShownBricks(octree_slice, keys, numbers, ranges, failed)
         return True
@@ -354,7 +259,7 @@ class BrickFrame:
     @property
     def more(self) -> bool:
         """Bricks are ready, or half uploaded, that did not fit in the last frame's budget."""
-        return self._more
+        return self._uploads.more
 
     @property
     def level(self) -> int:
@@ -371,7 +276,7 @@ class BrickFrame:
         bricks = [(self._slice.key, key) for key in self._selection.leaves]
         shown = set() if self.stale or self.shown is None else set(self.shown.keys)
         resident = sum(key in shown for _, key in bricks)
-        failed = sum(brick in self._failed for brick in bricks)
+        failed = sum(brick in self._uploads.failed for brick in bricks)
         return OctreeProgress(len(bricks), resident, len(bricks) - resident - failed, failed)
 
     @property
@@ -379,14 +284,14 @@ class BrickFrame:
         """Every selected brick is shown, and no better version is to come."""
         if self._selection is None:
             return self._slice is None
-        if self.stale or self._more or self.shown is None or self._client.pending:
+        if self.stale or self._uploads.more or self.shown is None or self._client.pending:
             return False
         return len(self.shown.keys) == len(self._selection)
 
     @property
     def stuck(self) -> bool:
         """Not settled, and nothing is on its way: reads have failed."""
-        if not self._failed or self.settled:
+        if not self._uploads.failed or self.settled:
             return False
         client = self._client
-        return not (client.pending or client.ready or self._more or self._uploaded)
+        return not (client.pending or client.ready or self._uploads.more or self._uploaded)
