@@ -62,7 +62,6 @@ def write_report(path: Path, **values: Any) -> None:
     """Write figures and machine as JSON."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({"machine": machine(), **values}, indent=1), encoding="utf-8")
-    print(f"\nWritten to {path}")
 
 
 def print_bounds(bounds: Iterable[tuple[str, float, float]]) -> None:

@@ -77,6 +77,7 @@ def main() -> None:
         print("\nPromised")
     print_bounds(promised)
     write_report(options.output, size=options.size, run=run)
+    print(f"\nWritten to {options.output}")
 
 
 if __name__ == "__main__":

@@ -84,9 +84,10 @@ def main() -> None:
                 run[scenario][layer] = run_session(
                     "benchmarks.sliders.session", (layer, scenario), Path(scratch), LIMIT_S
                 )
+            write_report(options.output, run=run)  # what is measured is kept, whatever comes
     print(*table(run), sep="\n")
     print_bounds(bounds(run))
-    write_report(options.output, run=run)
+    print(f"\nWritten to {options.output}")
 
 
 if __name__ == "__main__":
