@@ -34,6 +34,7 @@ def test_the_user_is_told_once_and_the_rest_is_shown(
 ) -> None:
     levels, broken = failing
     layer = viewer.add_layer(OctreeImage(levels, contrast_limits=(0, 255)))
+    layer.display.show_loading = False  # the dot, which appears after a while
     viewer.scene.camera.zoom = 0.9
     viewer.scene.camera.center = (0, 512, 512)
     before = told("403")

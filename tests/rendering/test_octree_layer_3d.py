@@ -210,6 +210,8 @@ def test_a_former_time_point_is_marked_until_the_new_one_is_there(
     read_log.hold()
     viewer.dims.set_current_step(0, 1)
     pump_until(lambda: not layer.settled)
+    (view,) = layer._views
+    pump_until(lambda: view._volume._rested)  # until then it may be drawn in larger pixels
     waiting = screenshot(viewer)[..., :3].astype(float)
     assert not layer.settled
     bright = settled.max(axis=-1) > 100
