@@ -231,3 +231,27 @@ def test_the_cause_of_an_error_counts_too():
     assert verdict.transient
     assert verdict.cause == "HTTP 503"
     assert verdict.retry_after_s > LONGEST_DELAY_S
+
+
+def test_a_read_that_hangs_holds_up_no_other_of_its_source(bench):
+    """After failures a single read may run at once: it must not be the one that hangs."""
+    source = SimulatedSource((8, 80), (8, 8))
+    b = bench()
+    client = b.open()
+    client.replace([request(source, 0, c, apron=0) for c in range(10)])
+    hung = b.executor.reads.pop(0)
+    until = b.clock.time + 4
+    while b.executor.reads and b.clock.time < until:
+        for read in list(b.executor.reads):
+            b.executor.reads.remove(read)
+            read.done(None, TimeoutError(), 0.05, None)
+        b.clock.advance(0.5)
+    b.run(client)
+    assert client.pending > 1  # waiting for the one that hangs
+    b.clock.advance(6)
+    b.run(client)
+    assert client.pending == 1
+    b.executor.reads.append(hung)
+    b.run(client)
+    assert client.pending == 0
+    assert b.loader.statistics.sources["simulated"].running == 0

@@ -89,6 +89,14 @@ class SourceConcurrency:
             self._rounds_to_wait = 1
         self._forget_round()
 
+    def overdue(self) -> None:
+        """A read that may hang counts no longer: it could be the only one allowed."""
+        self.running -= 1
+
+    def came_back(self) -> None:
+        """An overdue read ends after all; how is told next."""
+        self.running += 1
+
     def ended(self) -> None:
         """One read ended in a way that says nothing about the store."""
         self.running -= 1

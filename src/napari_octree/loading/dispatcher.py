@@ -191,7 +191,7 @@ class Dispatcher:
         if reading != self._watching:
             self._watching = reading
             if reading:
-                self._timer.call_at("late reads", now + self._read_limit_s, self._late_reads)
+                self._watch_reads()
             else:
                 self._timer.cancel("late reads")
 
@@ -204,11 +204,13 @@ class Dispatcher:
         for job in late:
             job.crew.executor.write_off(job.handle)
         with self.lock:
-            running = self.scheduler.reads.running
-            self._watching = bool(running)
-            if running:
-                oldest = next(iter(running)).started
-                self._timer.call_at("late reads", oldest + self._read_limit_s, self._late_reads)
+            self._watch_reads()
+
+    def _watch_reads(self) -> None:
+        due = self.scheduler.reads.next_late(self._read_limit_s)
+        self._watching = due is not None
+        if due is not None:
+            self._timer.call_at("late reads", due, self._late_reads)
 
 
 class _ReadDone:

@@ -33,6 +33,8 @@ class ReadJob:
     started : float
     queued_s : float
         From the wish to the start.
+    overdue : bool
+        It may hang: others of its source go on as if it were not there.
     written_off : bool
         It took too long: whatever it returns is ignored.
     handle : object
@@ -44,6 +46,7 @@ class ReadJob:
     crew: Crew
     started: float
     queued_s: float
+    overdue: bool = False
     written_off: bool = False
     handle: object = field(default=None)
 

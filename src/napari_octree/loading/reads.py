@@ -30,6 +30,9 @@ from napari_octree.loading.working_set import Chunk, ChunkState, Stage, Tile, Wo
 
 REMEMBERED_FAILURES = 10_000
 
+OVERDUE_S = 5.0
+"""A read that takes longer may hang, and holds up no other of its source from then on."""
+
 
 class Reads:
     """Reads under way, and what is known of those that failed.
@@ -104,10 +107,12 @@ class Reads:
         chunk = job.chunk
         chunk.job = None
         self._admission.free(chunk)
+        source = chunk.source
+        if job.overdue:
+            source.concurrency.came_back()
         if error is not None:
             self._failed(job, error, now)
             return False
-        source = chunk.source
         first = source.latency_s is None
         nbytes = 0 if pixels is None else pixels.nbytes
         source.concurrency.succeeded(nbytes, now)
@@ -124,8 +129,21 @@ class Reads:
             self._admission.free(chunk)
             self._arrived(chunk, pixels, seconds)
 
+    def next_late(self, limit_s: float) -> float | None:
+        """When `write_off` should look next."""
+        late = [next(iter(self.running)).started + limit_s] if self.running else []
+        late += [job.started + OVERDUE_S for job in self.running if not job.overdue][:1]
+        return min(late, default=None)
+
     def write_off(self, limit_s: float, now: float) -> list[ReadJob]:
-        """Give up reads that have taken longer than `limit_s`, as if they had timed out."""
+        """Give up reads that have taken longer than `limit_s`, as if they had timed out.
+
+        Those that are overdue are left running, but hold up others no longer.
+        """
+        for job in self.running:
+            if not job.overdue and job.started + OVERDUE_S <= now:
+                job.overdue = True
+                job.chunk.source.concurrency.overdue()
         late = [job for job in self.running if job.started + limit_s <= now]
         for job in late:
             error = TimeoutError(f"a read took longer than {limit_s:g} s")
