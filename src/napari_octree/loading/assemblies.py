@@ -34,8 +34,8 @@ from napari_octree.loading.working_set import (
 )
 from napari_octree.octree.chunk_key import Tier
 
-HOLD_S = 0.02
-"""About a frame: not seen, and time for a fast source to read what lies around."""
+HOLD_S = 0.03
+"""Two frames: hardly seen, and time for a fast source to read what lies around."""
 FAST_S = 0.03
 """Sources whose reads take longer are not waited for."""
 
