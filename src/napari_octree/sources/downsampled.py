@@ -11,7 +11,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from functools import cached_property
 from time import perf_counter
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -23,12 +23,13 @@ from napari_octree.sources.protocol import (
     Region,
     StorageArray,
 )
+from napari_octree.sources.reduced_array import ReducedArray
 
 Reduction = Literal["mean", "nearest"]
 
 
 @dataclass(frozen=True, eq=False)
-class DownsampledArray:
+class DownsampledArray(ReducedArray):
     """A `StorageArray` with a pixel for each box of `factors` pixels of `source`.
 
     Attributes
@@ -48,14 +49,9 @@ class DownsampledArray:
         from this one, asks for the same blocks as the tiles do.
     """
 
-    source: LevelSource
-    factors: tuple[int, ...]
     reduction: Reduction = "mean"
     blocks: BlockStore | None = field(default=None, repr=False)
     chunk: tuple[int, ...] | None = None
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "blocks": None}  # another process has other memory
 
     def __post_init__(self) -> None:
         if len(self.factors) != len(self.source.shape) or min(self.factors) < 1:
@@ -67,30 +63,10 @@ class DownsampledArray:
         below = (self.source.storage.key, self.source.fixed)
         return ("downsampled", below, self.factors, self.reduction)
 
-    @cached_property
-    def shape(self) -> tuple[int, ...]:
-        """A last pixel that covers fewer counts too."""
-        return tuple(-(-n // f) for n, f in zip(self.source.shape, self.factors, strict=True))
-
-    @property
-    def dtype(self) -> np.dtype:
-        """Type of the source."""
-        return self.source.dtype
-
-    @property
-    def in_memory(self) -> bool:
-        """Never: reading computes."""
-        return False
-
     @property
     def source_name(self) -> str:
         """Name of the source, and the factors."""
         return f"{self.source.storage.source_name} / {'×'.join(map(str, self.factors))}"
-
-    @property
-    def fill_value(self) -> object:
-        """That of the source."""
-        return self.source.storage.fill_value
 
     def grid(self, hint: tuple[int, ...]) -> ChunkGrid:
         """Return boxes of at least `hint`, and at least a storage chunk of the source.

@@ -12,13 +12,13 @@ import math
 from collections.abc import Collection, Hashable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
 from napari_octree.sources.chunk_grid import RegularGrid
 from napari_octree.sources.downsampled import read_region, reduce_mean
 from napari_octree.sources.protocol import BlockStore, ChunkGrid, LevelSource, Region
+from napari_octree.sources.reduced_array import ReducedArray
 
 CHUNKS_PER_TILE = 64
 """Read for a tile of a sampled level: eight a side in two dimensions, four in three."""
@@ -28,7 +28,7 @@ MOST_CHUNKS = 1024
 
 
 @dataclass(frozen=True, eq=False)
-class SampledArray:
+class SampledArray(ReducedArray):
     """A `StorageArray` with a pixel for each box of `factors` pixels, from a sample of them.
 
     Attributes
@@ -45,14 +45,9 @@ class SampledArray:
         Where chunks of the store are looked for, and kept.
     """
 
-    source: LevelSource
-    factors: tuple[int, ...]
     cell: tuple[int, ...]
     tile: tuple[int, ...]
     blocks: BlockStore | None = field(default=None, repr=False)
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "blocks": None}  # another process has other memory
 
     @cached_property
     def key(self) -> Hashable:
@@ -60,31 +55,11 @@ class SampledArray:
         below = (self.source.storage.key, self.source.fixed)
         return ("sampled", below, self.factors, self.cell)
 
-    @cached_property
-    def shape(self) -> tuple[int, ...]:
-        """A last pixel that covers fewer counts too."""
-        return tuple(-(-n // f) for n, f in zip(self.source.shape, self.factors, strict=True))
-
-    @property
-    def dtype(self) -> np.dtype:
-        """Type of the source."""
-        return self.source.dtype
-
-    @property
-    def in_memory(self) -> bool:
-        """Never: reading computes."""
-        return False
-
     @property
     def source_name(self) -> str:
         """Name of the source, and the factors."""
         factors = "×".join(map(str, self.factors))
         return f"{self.source.storage.source_name} / {factors} sampled"
-
-    @property
-    def fill_value(self) -> object:
-        """That of the source."""
-        return self.source.storage.fill_value
 
     def grid(self, hint: tuple[int, ...]) -> ChunkGrid:
         """Return the cells, whatever the hint."""
