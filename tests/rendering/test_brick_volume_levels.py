@@ -14,9 +14,9 @@ from napari_octree.octree.bricks import select_bricks
 from napari_octree.octree.chunk_key import ChunkKey
 from napari_octree.octree.octree import Octree
 from napari_octree.octree.transform import LevelTransform
-from napari_octree.rendering._vispy import volume_matrices
 from napari_octree.rendering.brick_encoding import APRON, BrickEncoding
 from napari_octree.rendering.brick_volume import BrickVolume
+from napari_octree.rendering.node_matrices import volume_matrices
 from napari_octree.rendering.texture_encoding import texture_encoding
 from napari_octree.rendering.view_3d import volume_view
 from volume_reference import ATTENUATION, OPACITY, Sampler, march, trilinear

@@ -9,7 +9,7 @@ import pytest
 from vispy.gloo import gl
 
 from napari_octree import OctreeConfig, OctreeImage
-from napari_octree.rendering import _vispy
+from napari_octree.rendering import _vispy, node_matrices
 from napari_octree.rendering.texture_atlas_2d import TextureAtlas2D
 from napari_octree.rendering.texture_encoding import texture_encoding
 
@@ -29,8 +29,8 @@ def test_matrices_are_those_of_the_transforms(make_viewer) -> None:
     viewer.screenshot(canvas_only=True, flash=False)
     for layer in viewer.layers:
         node = layer._views[0].node
-        matrices = _vispy.tile_matrices(node)
-        viewbox = _vispy.viewbox_of(node)
+        matrices = node_matrices.tile_matrices(node)
+        viewbox = node_matrices.viewbox_of(node)
         to_scene = mapped(node.node_transform(viewbox.scene))
         # vispy's camera is in float32.
         to_viewbox = to_scene @ mapped(viewbox.scene.transform)

@@ -1,16 +1,14 @@
 """Every private name of napari's and vispy's drawing that we need (napari 0.9.2, vispy 0.17).
 
-Invariants: matrices are float64 in vispy's row-vector convention (point @ matrix), axis order
-(x, y, z, w): this is where axis order turns round on the way to GL. vispy's own transforms keep
-the camera in float32, which is wrong by whole pixels beyond 2^24; what is composed here is not.
+Invariant: each is behind a name of ours that says what it is for.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from napari._vispy.layers.image import VispyImageLayer
@@ -21,25 +19,23 @@ from napari._vispy.visuals.volume import Volume
 from napari.layers import Layer
 from OpenGL import GL
 from vispy import glsl
+from vispy.geometry import Rect
 from vispy.gloo import FrameBuffer, Texture2D, Texture3D, gl
 from vispy.gloo.context import GLContext, get_current_canvas
 from vispy.gloo.glir import GlirParser, GlirTexture2D
 from vispy.scene.cameras import PanZoomCamera
-from vispy.scene.node import Node
-from vispy.scene.widgets import ViewBox
 from vispy.visuals import ImageVisual
 from vispy.visuals._scalable_textures import GPUScaledTexture2D
 from vispy.visuals._scalable_textures import GPUScaledTextured3D as GPUScaledTexture3D
-from vispy.visuals.transforms import ChainTransform, MatrixTransform, NullTransform, STTransform
 
 __all__ = [
     "GPUScaledTexture2D",
     "GPUScaledTexture3D",
     "GpuTimer",
     "ScalarFieldLayerNode",
-    "TileMatrices",
     "VispyImageLayer",
     "Volume",
+    "camera_rect",
     "clamped_filters",
     "delete_texture",
     "dims_of",
@@ -52,11 +48,8 @@ __all__ = [
     "open_for_uploads",
     "register_visual_class",
     "share_queue",
-    "tile_matrices",
     "upload",
-    "viewbox_of",
     "viewport_size",
-    "volume_matrices",
     "when_idle",
 ]
 
@@ -66,124 +59,9 @@ def register_visual_class(layer_class: type[Layer], visual_class: type) -> None:
     layer_to_visual[layer_class] = visual_class
 
 
-def viewbox_of(node: Node) -> ViewBox | None:
-    """The view box (one per grid cell) that `node` is drawn in."""
-    while node is not None and not isinstance(node, ViewBox):
-        node = node.parent
-    return node
-
-
-_IDENTITY, _DIAGONAL = np.eye(4), np.arange(3)
-
-
-def _matrix(transform: Any) -> np.ndarray:
-    """What `transform.map` does to homogeneous rows; the usual kinds without going through it."""
-    kind = type(transform)
-    if kind is MatrixTransform:
-        return np.asarray(transform.matrix, np.float64)
-    if kind is STTransform:
-        matrix = _IDENTITY.copy()
-        matrix[_DIAGONAL, _DIAGONAL] = transform.scale[:3]
-        matrix[3, :3] = transform.translate[:3]
-        return matrix
-    if kind is ChainTransform:
-        return _product(reversed(transform.transforms))
-    return np.asarray(transform.map(np.eye(4)), np.float64)
-
-
-def _product(transforms: Iterable[Any]) -> np.ndarray:
-    """One after the other."""
-    matrix = _IDENTITY
-    for transform in transforms:
-        if type(transform) is not NullTransform:
-            matrix = matrix @ _matrix(transform)
-    return matrix
-
-
-def _between(node: Node, ancestor: Node) -> np.ndarray:
-    """From a node's own coordinates to those of one above it."""
-    steps = []
-    while node is not ancestor:
-        steps.append(node.transform)
-        node = node.parent
-    return _product(steps)
-
-
-def _camera_matrix(viewbox: ViewBox) -> np.ndarray:
-    """Scene to view box, in float64 where the camera tells its rectangle."""
-    matrix = _matrix(viewbox.scene.transform)
-    camera = viewbox.camera
-    if not isinstance(camera, PanZoomCamera):
-        return matrix
-    # As PanZoomCamera._update_transform, which stores its result as float32.
-    source = camera._real_rect
-    target = viewbox.rect.flipped(x=camera.flip[0], y=not camera.flip[1])
-    for axis, (s0, s1, t0, t1) in enumerate(
-        (
-            (source.left, source.right, target.left, target.right),
-            (source.bottom, source.top, target.bottom, target.top),
-        )
-    ):
-        scale = (t1 - t0) / (s1 - s0)
-        matrix[axis, axis] = scale
-        matrix[3, axis] = t0 - scale * s0
-    return matrix
-
-
-class TileMatrices(NamedTuple):
-    """Where the points of a 2-D node go; see `tile_matrices`."""
-
-    to_viewbox: np.ndarray
-    to_render: np.ndarray
-    size: tuple[float, float]
-    pixel_scale: float
-
-    @property
-    def pixel_size(self) -> tuple[float, float]:
-        """Length (x, y) of a framebuffer pixel in node coordinates."""
-        x, y = 1 / (np.linalg.norm(self.to_viewbox[:2, :2], axis=1) * self.pixel_scale)
-        return float(x), float(y)
-
-
-def tile_matrices(node: Node) -> TileMatrices:
-    """Where the points of a node in a 2-D view go.
-
-    Parameters
-    ----------
-    node : vispy node in a view box
-
-    Returns
-    -------
-    to_viewbox : (4, 4) float64
-        Node coordinates to view box pixels (logical, y down).
-    to_render : (4, 4) float64
-        Node coordinates to clip coordinates.
-    size : (width, height)
-        Of the view box in logical pixels.
-    pixel_scale : float
-        Framebuffer pixels per logical pixel (high DPI).
-    """
-    viewbox = viewbox_of(node)
-    if viewbox is None:
-        raise ValueError("the node is not in a view box yet")
-    to_viewbox = _between(node, viewbox.scene) @ _camera_matrix(viewbox)
-    transforms = node.transforms
-    document_to_render = _product(
-        (
-            transforms.document_transform,
-            transforms.canvas_transform,
-            transforms.framebuffer_transform,
-        )
-    )
-    canvas = node.canvas
-    pixel_scale = float(canvas.pixel_scale) if canvas is not None else 1.0
-    width, height = viewbox.rect.size
-    return TileMatrices(
-        to_viewbox,
-        to_viewbox @ _between(viewbox, node.document_node) @ document_to_render,
-        (float(width), float(height)),
-        pixel_scale,
-    )
+def camera_rect(camera: PanZoomCamera) -> Rect:
+    """What a 2-D camera shows, in scene coordinates: widened to the canvas' proportions."""
+    return camera._real_rect
 
 
 def flush(context: GLContext) -> None:
@@ -377,47 +255,3 @@ def clamped_filters() -> str:
         raise RuntimeError("vispy's spatial filters have changed: cannot clamp them to tiles")
     define = "#define tile_fetch(t, uv) texture2D(t, clamp(uv, v_tile.xy, v_tile.zw))\n"
     return define + source.replace(fetch, "tile_fetch(texture,")
-
-
-class VolumeMatrices(NamedTuple):
-    """Where a 3-D node's points go; see `volume_matrices`."""
-
-    to_render: np.ndarray
-    to_scene: np.ndarray
-    focus: np.ndarray
-    size: tuple[float, float]
-
-
-def volume_matrices(node: Node) -> VolumeMatrices:
-    """Where the points of a node in a 3-D view go.
-
-    Parameters
-    ----------
-    node : vispy node in a view box, in the course of a draw (or after one)
-
-    Returns
-    -------
-    to_render, to_scene : (4, 4) float64
-        Node coordinates to clip space, and to the scene's own coordinates (those of the camera's
-        centre and of clipping planes).
-    focus : (3,) float64
-        The point that the camera turns around, (x, y, z) in node coordinates.
-    size : (width, height)
-        Of the view box in framebuffer pixels.
-    """
-    viewbox = viewbox_of(node)
-    if viewbox is None:
-        raise ValueError("the node is not in a view box yet")
-    to_scene = _matrix(node.node_transform(viewbox.scene))
-    to_render = _matrix(node.transforms.get_transform("visual", "render"))
-    centre = np.r_[np.asarray(viewbox.camera.center, np.float64)[:3], 1.0]
-    try:
-        focus = (centre @ np.linalg.inv(to_scene))[:3]
-    except np.linalg.LinAlgError:  # a transform that flattens the layer
-        focus = np.zeros(3)
-    canvas = node.canvas
-    pixel_scale = float(canvas.pixel_scale) if canvas is not None else 1.0
-    width, height = viewbox.rect.size
-    return VolumeMatrices(
-        to_render, to_scene, focus, (float(width) * pixel_scale, float(height) * pixel_scale)
-    )

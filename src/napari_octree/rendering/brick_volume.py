@@ -17,9 +17,10 @@ import numpy as np
 from vispy.visuals.shaders import Function
 
 from napari_octree.octree.octree import Octree
-from napari_octree.rendering._vispy import Volume, delete_texture, volume_matrices
+from napari_octree.rendering._vispy import Volume, delete_texture
 from napari_octree.rendering.brick_encoding import BrickEncoding
 from napari_octree.rendering.clear_colours import NOTHING, clear_share, highest_clear
+from napari_octree.rendering.node_matrices import volume_matrices
 from napari_octree.rendering.node_texture import MAX_LEVELS, NodeGeometry, NodeTexture
 from napari_octree.rendering.quads import TINTS
 from napari_octree.rendering.ray_frame import RayFrame

@@ -25,6 +25,7 @@ from napari_octree.layers.statistics import ViewStatistics
 from napari_octree.octree.chunk_key import ChunkKey
 from napari_octree.rendering import _vispy
 from napari_octree.rendering.brick_volume import BrickVolume
+from napari_octree.rendering.drawn_layer import DrawnLayer
 from napari_octree.rendering.loading_sign import LoadingNotice
 from napari_octree.rendering.octree_nodes import OctreeNodes
 from napari_octree.rendering.play_hold import PlayHold
@@ -66,15 +67,13 @@ class VispyOctreeImage(_vispy.VispyImageLayer):
 
         texels = texture_encoding(layer.dtype, layer.data.shape[-1] if layer.rgb else 1)
 
-        def make_volume() -> VolumeDrawing:
-            client = layer.loader.open(wake)
-            max_side = self.MAX_TEXTURE_SIZE_3D or 2048
-            return VolumeDrawing(layer, texels, client, self._on_prepare, max_side)
+        def drawn(max_side: int) -> DrawnLayer:
+            return DrawnLayer(layer, texels, layer.loader.open(wake), self._on_prepare, max_side)
 
-        max_side = _vispy.get_max_texture_sizes()[0] or 4096
-        self._tiles = TileDrawing(
-            layer, texels, layer.loader.open(wake), self._on_prepare, max_side
-        )
+        def make_volume() -> VolumeDrawing:
+            return VolumeDrawing(drawn(self.MAX_TEXTURE_SIZE_3D or 2048))
+
+        self._tiles = TileDrawing(drawn(_vispy.get_max_texture_sizes()[0] or 4096))
         self._notice = LoadingNotice(draw)
         self._play = PlayHold(self._play_waits)
         self._rest = QTimer()

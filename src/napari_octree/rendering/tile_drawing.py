@@ -8,33 +8,29 @@ left to do. Holds no atlas before the first 2-D frame, nor after `leave`.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from napari_octree.layers.octree_image import OctreeImage
 from napari_octree.layers.octree_slice import OctreeSlice
 from napari_octree.octree.intersection import intersect
 from napari_octree.octree.policy import POLICIES
 from napari_octree.rendering import _vispy
 from napari_octree.rendering.atlas_lease import AtlasLease
 from napari_octree.rendering.channel_group import ChannelMember, group_of
+from napari_octree.rendering.drawn_layer import DrawnLayer
+from napari_octree.rendering.node_matrices import tile_matrices, viewbox_of
 from napari_octree.rendering.quads import no_quads
 from napari_octree.rendering.texture_atlas_2d import TextureAtlas2D
 from napari_octree.rendering.texture_encoding import (
-    TextureEncoding,
     encoding_for_limits,
     texture_encoding,
 )
 from napari_octree.rendering.tile_frame import TileFrame
-from napari_octree.rendering.tiled_image import TiledImage, TiledImageVisual
+from napari_octree.rendering.tiled_image import TiledImage
 from napari_octree.rendering.tracked_view import TrackedView
 from napari_octree.rendering.upload_budget import UploadBudget
 from napari_octree.rendering.upload_check import check_upload
-
-if TYPE_CHECKING:
-    from napari_octree.loading.client import LoaderClient
 
 FORMER_OPACITY = 0.4
 """Of a slice that is kept until the new one can be shown: it must not pass for the new one."""
@@ -48,38 +44,24 @@ class TileDrawing:
 
     Parameters
     ----------
-    layer : OctreeImage
-    texels : TextureEncoding
-    client : LoaderClient
-        Of its own.
-    on_prepare : callable
-        Called first in every draw of the node.
-    max_side : int
-        GL's limit of texels per axis.
+    drawn : DrawnLayer
     """
 
-    def __init__(
-        self,
-        layer: OctreeImage,
-        texels: TextureEncoding,
-        client: LoaderClient,
-        on_prepare: Callable[[TiledImageVisual], None],
-        max_side: int,
-    ) -> None:
-        self.layer = layer
-        self.client = client
+    def __init__(self, drawn: DrawnLayer) -> None:
+        self.layer = layer = drawn.layer
+        self.client = client = drawn.client
         self.budget = UploadBudget(self._send, check=check_upload)
         self.frame = TileFrame(client, layer.config, self.budget)
         self.tracked = TrackedView()
-        self.lease = AtlasLease(self.frame, layer.config, max_side)
-        self._plain = self._encoding = texels
+        self.lease = AtlasLease(self.frame, layer.config, drawn.max_side)
+        self._plain = self._encoding = drawn.texels
         self._allocated: TextureAtlas2D | None = None
         self._frozen_level: int | None = None
         self._counted: tuple[Any, ...] = (None, None, None)
         self._in_view = 0
         self._joined: tuple[weakref.ref[Any] | None, str | None] = (None, None)
         self.frames = 0
-        self.node = TiledImage(texels, (1, 1), on_prepare)
+        self.node = TiledImage(drawn.texels, (1, 1), drawn.on_prepare)
 
     # ------------------------------------------------------------------- frame
 
@@ -92,7 +74,7 @@ class TileDrawing:
             Whether the view has changed: until `rest` is called it counts as moving.
         """
         node, frame, display = self.node, self.frame, self.layer.display
-        matrices = _vispy.tile_matrices(node)
+        matrices = tile_matrices(node)
         octree_slice = self._slice()
         moved = self.tracked.see(matrices, octree_slice, display.track_view, now)
         self.client.moving = self.tracked.rushing
@@ -246,10 +228,10 @@ class TileDrawing:
         """Whether what was drawn last is what the camera shows now."""
         if not self._displayed:
             return True
-        if not self.frames or _vispy.viewbox_of(self.node) is None:
+        if not self.frames or viewbox_of(self.node) is None:
             return False
         return self.tracked.is_current(
-            _vispy.tile_matrices(self.node), self._slice(), self.layer.display.track_view
+            tile_matrices(self.node), self._slice(), self.layer.display.track_view
         )
 
     @property

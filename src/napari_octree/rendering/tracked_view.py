@@ -12,7 +12,7 @@ from napari_octree.layers.octree_slice import OctreeSlice
 from napari_octree.layers.slice_key import SliceKey
 from napari_octree.octree.motion import AT_REST, Motion
 from napari_octree.octree.view import View
-from napari_octree.rendering._vispy import TileMatrices
+from napari_octree.rendering.node_matrices import TileMatrices
 from napari_octree.rendering.view_2d import view_from_matrix
 from napari_octree.rendering.view_motion import ViewMotion
 

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 
 from napari_octree.octree.view import VolumeView
-from napari_octree.rendering._vispy import VolumeMatrices
+from napari_octree.rendering.node_matrices import VolumeMatrices
 
 Point = tuple[float, float, float]
 HalfSpace = tuple[Point, Point]

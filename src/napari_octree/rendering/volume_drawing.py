@@ -13,12 +13,10 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from napari_octree.layers.octree_image import OctreeImage
 from napari_octree.layers.octree_slice import OctreeSlice
 from napari_octree.layers.unseen import unseen_up_to
 from napari_octree.octree.octree import Octree
@@ -27,20 +25,18 @@ from napari_octree.rendering import _vispy
 from napari_octree.rendering.brick_encoding import BrickEncoding
 from napari_octree.rendering.brick_frame import BrickFrame, room_for
 from napari_octree.rendering.brick_volume import BrickVolume
+from napari_octree.rendering.drawn_layer import DrawnLayer
 from napari_octree.rendering.motion_quality import FULL, MotionQuality, Quality
+from napari_octree.rendering.node_matrices import viewbox_of, volume_matrices
 from napari_octree.rendering.node_texture import NodeGeometry
 from napari_octree.rendering.reduced_picture import reduced_bytes
 from napari_octree.rendering.texture_atlas_3d import TextureAtlas3D, slot_grid
-from napari_octree.rendering.texture_encoding import TextureEncoding
 from napari_octree.rendering.upload_budget import UploadBudget
 from napari_octree.rendering.upload_check import check_upload
 from napari_octree.rendering.view_3d import volume_view
 from napari_octree.rendering.vram import VRAM
 
 logger = logging.getLogger("napari_octree.rendering")
-
-if TYPE_CHECKING:
-    from napari_octree.loading.client import LoaderClient
 
 STALE_FADE = 0.5
 """Brightness of a slice that still stands in for the one asked for."""
@@ -55,31 +51,17 @@ class VolumeDrawing:
 
     Parameters
     ----------
-    layer : OctreeImage
-    texels : TextureEncoding
-    client : LoaderClient
-        Of its own.
-    on_prepare : callable
-        Called first in every draw of the node.
-    max_side : int
-        GL's limit of texels per axis.
+    drawn : DrawnLayer
     """
 
-    def __init__(
-        self,
-        layer: OctreeImage,
-        texels: TextureEncoding,
-        client: LoaderClient,
-        on_prepare: Callable[[BrickVolume], None],
-        max_side: int,
-    ) -> None:
-        self.layer = layer
-        self.client = client
+    def __init__(self, drawn: DrawnLayer) -> None:
+        self.layer = layer = drawn.layer
+        self.client = client = drawn.client
         self.budget = UploadBudget(self._send, check=check_upload)
         self.frame = BrickFrame(client, layer.config, self.budget)
         self.quality = MotionQuality()
-        self._texels = texels
-        self._max_side = max_side
+        self._texels = drawn.texels
+        self._max_side = drawn.max_side
         self._drawn_view: VolumeView | None = None
         self._drawn_unseen = -math.inf
         self._has_atlas = False
@@ -87,7 +69,8 @@ class VolumeDrawing:
         self._moved_s = self._began_s = self._ended_s = 0.0
         self.frames = 0
         nowhere = Octree.from_shapes([(1, 1, 1)], 16)
-        self.node = BrickVolume(BrickEncoding(texels, (16, 16, 16)), nowhere, on_prepare)
+        encoding = BrickEncoding(drawn.texels, (16, 16, 16))
+        self.node = BrickVolume(encoding, nowhere, drawn.on_prepare)
 
     # ------------------------------------------------------------------- frame
 
@@ -215,15 +198,13 @@ class VolumeDrawing:
         return octree_slice
 
     def _view(self, octree_slice: OctreeSlice | None) -> VolumeView | None:
-        if octree_slice is None or _vispy.viewbox_of(self.node) is None:
+        if octree_slice is None or viewbox_of(self.node) is None:
             return None
         node = self.node
         slab = None
         if node.raycasting_mode == "plane":
             slab = (node.plane_position, node.plane_normal, float(node.plane_thickness))
-        return volume_view(
-            _vispy.volume_matrices(node), node.clipping_planes, slab, octree_slice.key
-        )
+        return volume_view(volume_matrices(node), node.clipping_planes, slab, octree_slice.key)
 
     def _unseen(self) -> float:
         """Texture values up to this leave no trace in the picture."""
