@@ -136,6 +136,27 @@ def pump(qapp: Any) -> Callable[[], None]:
 
 
 @pytest.fixture
+def let_rest(pump: Callable[[], None], pump_until: Callable[..., None]) -> Callable[[Any], None]:
+    """`let_rest(layer)`: run the Qt loop until the layer is settled and nothing is read ahead.
+
+    Only then is a count of all that was read complete: what is read ahead comes after settling.
+    """
+
+    def rest(layer: Any) -> None:
+        def quiet() -> bool:
+            if not layer.settled or any(view._rest.isActive() for view in layer._views):
+                return False
+            counted = layer.loader.statistics
+            return not (counted.pending or counted.reading or counted.assembling)
+
+        pump_until(quiet)
+        pump()  # the frame after the view has come to rest may wish for more
+        pump_until(quiet)
+
+    return rest
+
+
+@pytest.fixture
 def make_viewer(
     make_napari_viewer: Callable[..., napari.Viewer], pump_until: Callable[..., None]
 ) -> Callable[..., napari.Viewer]:

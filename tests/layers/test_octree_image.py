@@ -150,14 +150,16 @@ def test_reload_reads_changed_pixels(viewer, screenshot) -> None:
     assert screenshot(viewer)[150, 200, 0] == 255
 
 
-def test_values_under_the_cursor_come_from_memory(viewer, recording_array, read_log) -> None:
+def test_values_under_the_cursor_come_from_memory(
+    viewer, recording_array, read_log, let_rest
+) -> None:
     data = np.arange(600 * 800, dtype=np.uint32).reshape(600, 800)
     layer = OctreeImage([recording_array(data, (256, 256))])
     assert layer.get_value((100, 100))[1] in (None, data[100, 100])  # loading has begun
     viewer.add_layer(layer)
     viewer.scene.camera.zoom = 2
     viewer.scene.camera.center = (0, 300, 400)
-    assert layer.wait_until_settled(30)
+    let_rest(layer)
     before = len(read_log.reads)
     assert layer.get_value((301, 402)) == (0, data[301, 402])
     assert layer.get_value((-3, 402))[1] is None

@@ -137,10 +137,10 @@ def test_a_frozen_level_stays(show, viewer, look_at, screenshot, recording_array
 
 
 def test_an_untracked_view_keeps_its_chunks(
-    show, viewer, look_at, screenshot, recording_array, read_log
+    show, viewer, look_at, screenshot, recording_array, read_log, let_rest
 ) -> None:
     layer = show(flat_levels(recording_array, side=2048, levels=4))
-    assert layer.wait_until_settled(30)
+    let_rest(layer)
     layer.display.track_view = False
     reads = len(read_log.reads)
     before = set(layer._views[0]._tiles.frame._intersection.chunks)

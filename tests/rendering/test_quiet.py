@@ -104,23 +104,27 @@ def test_a_viewer_that_showed_the_sign_of_loading_is_freed(
 
 
 @pytest.mark.parametrize("shared", [True, False])
-def test_layers_of_one_array_share_its_chunks(viewer, recording_array, read_log, shared) -> None:
+def test_layers_of_one_array_share_its_chunks(
+    viewer, recording_array, read_log, let_rest, shared
+) -> None:
     arrays = levels(recording_array)
     others = arrays if shared else levels(recording_array)
     first = viewer.add_layer(OctreeImage(arrays, config=CONFIG))
-    assert first.wait_until_settled(30)
+    let_rest(first)
     reads = len(read_log.reads)
     second = viewer.add_layer(OctreeImage(others, config=CONFIG))
     assert second.wait_until_settled(30)
     assert (len(read_log.reads) == reads) is shared
 
 
-def test_removing_one_keeps_the_chunks_of_the_other(viewer, pump, recording_array, read_log):
+def test_removing_one_keeps_the_chunks_of_the_other(
+    viewer, pump, recording_array, read_log, let_rest
+) -> None:
     arrays = levels(recording_array)
     first = viewer.add_layer(OctreeImage(arrays, config=CONFIG))
     second = viewer.add_layer(OctreeImage(arrays, config=CONFIG))
-    assert first.wait_until_settled(30)
-    assert second.wait_until_settled(30)
+    let_rest(first)
+    let_rest(second)
     viewer.layers.remove(first)
     del first
     gc.collect()

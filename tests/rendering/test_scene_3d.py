@@ -171,7 +171,7 @@ def test_levels_agree_with_each_other_and_with_2d(
 
 
 def test_hovering_reads_nothing(
-    viewer: Any, shoot: Any, pump: Any, recording_array: Any, read_log: Any, volume: np.ndarray
+    viewer: Any, let_rest: Any, recording_array: Any, read_log: Any, volume: np.ndarray
 ) -> None:
     data = (volume * 255).astype(np.uint8)
     layer = OctreeImage(
@@ -180,7 +180,7 @@ def test_hovering_reads_nothing(
         contrast_limits=(0, 255),
     )
     viewer.add_layer(layer)
-    assert layer.wait_until_settled(30)
+    let_rest(layer)
     before = len(read_log.reads)
     direction = np.array([0.48, 0.6, 0.64])
     for place in np.random.default_rng(0).uniform(0, SIZE, (30, 3)):
