@@ -147,7 +147,11 @@ def let_rest(pump: Callable[[], None], pump_until: Callable[..., None]) -> Calla
             if not layer.settled or any(view._rest.isActive() for view in layer._views):
                 return False
             counted = layer.loader.statistics
-            return not (counted.pending or counted.reading or counted.assembling)
+            if counted.pending or counted.reading or counted.assembling:
+                return False
+            dispatcher = layer.loader._dispatcher
+            with dispatcher.lock:
+                return dispatcher.scheduler.next_due is None  # and nothing is only delayed
 
         pump_until(quiet)
         pump()  # the frame after the view has come to rest may wish for more
