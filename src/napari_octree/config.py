@@ -171,6 +171,12 @@ class OctreeSection(_Section):
         Texels per side of a brick (3-D).
     log_path : Path or None
         Where plans are logged; None for nowhere.
+    reduction : {"mean", "nearest"}
+        How coarser levels that nobody stored are made of the level below; "nearest" for labels.
+        (From memory they are taken pixel by pixel at first, whatever this says.)
+    background_pyramid : bool
+        While nothing else is to be done, compute the coarser levels of the slice in view that
+        were taken pixel by pixel or from a sample, and show them instead.
     loaders : dict of int to LoaderConfig
         By level minus ideal level (positive is coarser): the greatest key that is not above
         it serves. See `OctreeConfig.loader`.
@@ -180,6 +186,8 @@ class OctreeSection(_Section):
     tile_size: int = Field(default=256, ge=16, le=4096)
     brick_size: int = Field(default=64, ge=8, le=512)
     log_path: Path | None = None
+    reduction: Literal["mean", "nearest"] = "mean"
+    background_pyramid: bool = False
     loaders: dict[int, LoaderConfig] = Field(
         default_factory=lambda: {
             0: LoaderConfig(num_workers=10, delay_queue_ms=100),

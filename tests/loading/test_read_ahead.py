@@ -150,3 +150,34 @@ def test_the_overview_of_a_slice_ahead_is_handed_out_and_not_awaited(bench, sour
     b.executor.finish_all()
     assert client.pending == 0
     assert len(take_all(client)) == 1
+
+
+def test_work_in_the_background_comes_last_and_is_handed_out(bench, source):
+    b = bench()
+    client, other = b.open(), b.open()
+    work = request(source, 3, 4, tier=Tier.BACKGROUND)
+    client.replace([work, request(source, 0, 0), ahead(source, 1, 2)])
+    other.replace([request(source, 0, 2)])
+    b.clock.advance(1)
+    b.executor.finish_all()
+    rows_and_columns = [tuple(start for start, _ in region) for region in source.reads]
+    assert rows_and_columns[-1][0] == 24
+    assert len(rows_and_columns) == 4
+    assert client.pending == 0
+    assert work.key in {tile.key for tile in take_all(client)}
+
+
+@pytest.mark.parametrize("seconds", [0.001, 0.3])
+def test_nothing_is_done_in_the_background_while_the_user_moves(bench, source, seconds):
+    b = bench()
+    client, other = b.open(), b.open()
+    client.replace([request(source, 0, 0)])
+    b.clock.advance(1)
+    b.executor.finish(seconds=seconds)
+    other.moving = True
+    client.replace([request(source, 3, 4, tier=Tier.BACKGROUND)])
+    b.clock.advance(1)
+    assert b.executor.reads == []
+    other.moving = False
+    b.clock.advance(1)
+    assert len(b.executor.reads) == 1

@@ -24,6 +24,7 @@ from napari_octree.layers._napari import (
     register_visual,
     variable_name,
 )
+from napari_octree.layers.background_pyramid import BackgroundPyramid
 from napari_octree.layers.display_options import OctreeDisplayOptions
 from napari_octree.layers.failure_reports import report_failures
 from napari_octree.layers.growth import Growth
@@ -109,6 +110,7 @@ class OctreeImage(UnreadImage):
         self._level_transforms = level_transforms
         self._slices: OctreeSlices | None = None
         self._overview: OverviewLoader | None = None
+        self._background: BackgroundPyramid | None = None
         super().__init__(
             OctreeLevels(levels), multiscale=True, cache=False, contrast_limits=limits, **keywords
         )
@@ -117,6 +119,8 @@ class OctreeImage(UnreadImage):
         self.display = OctreeDisplayOptions()
         self.display.events.connect(lambda _: self._views.request_frames())
         self._overview = OverviewLoader(self._loader, self._on_overview)
+        if self._config.octree.background_pyramid:
+            self._background = BackgroundPyramid(self._loader, self._on_refined)
         self._set_slices()
         register_visual()
         self._on_slice_moved()
@@ -148,6 +152,7 @@ class OctreeImage(UnreadImage):
             self._config.octree.tile_size,
             brick_size=self._config.octree.brick_size,
             blocks=self._loader.blocks,
+            reduction=self._config.octree.reduction,
         )
         former, self._slices = self._slices, OctreeSlices(pyramid, self._loader)
         if former is not None:
@@ -234,12 +239,29 @@ class OctreeImage(UnreadImage):
             return None
         shape, projection = slices.pyramid.shapes[0], str(self.projection_mode)
         key = self._overview_slicing.slice_key(slices.version, shape, projection)
-        return None if key is None else slices.at(key)
+        if key is None:
+            return None
+        plain, background = slices.at(key), self._background
+        return plain if background is None else background.best(plain)
 
     def _on_slice_moved(self) -> None:
         if self._overview is not None:
             self._overview.request(self.octree_slice)
             self._tell_progress()
+
+    def _use_idle_time(self, settled: bool) -> None:
+        """Have coarser levels computed while nobody waits, if that is wished for."""
+        if self._background is not None:
+            idle = settled and not self._views.moving
+            self._background.look(self.octree_slice if self._views else None, idle)
+
+    def _on_refined(self) -> None:
+        """Show the better overview, and have better tiles loaded."""
+        if self._overview is not None:
+            self._overview.forget()
+            self._overview.request(self.octree_slice)
+        self._views.request_frames()
+        self._tell_progress()
 
     def _stop_following(self) -> None:
         self._follow_overview = False
@@ -279,7 +301,8 @@ class OctreeImage(UnreadImage):
         status: dict[str, str] = super().get_status(*args, **keywords)
         octree_slice, level = self.octree_slice, self.data_level
         sampled = octree_slice is not None and octree_slice.is_sampled(level)
-        return with_progress(status, level, self._progress_events.progress, sampled)
+        progress = self._progress_events.progress
+        return with_progress(status, level, progress, sampled, self._refined_share)
 
     def _get_value_3d(
         self,
@@ -340,7 +363,12 @@ class OctreeImage(UnreadImage):
     @property
     def statistics(self) -> OctreeStatistics:
         """What has been counted so far."""
-        return OctreeStatistics(self._views.statistics, self._loader.statistics.as_dict())
+        counted = self._loader.statistics.as_dict()
+        return OctreeStatistics(self._views.statistics, counted, self._refined_share)
+
+    @property
+    def _refined_share(self) -> float:
+        return 1.0 if self._background is None else self._background.share
 
     def wait_until_settled(self, timeout: float = 30) -> bool:
         """Run the event loop until the layer is settled.

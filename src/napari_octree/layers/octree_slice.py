@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -19,9 +19,12 @@ from napari_octree.loading.request import TileRequest
 from napari_octree.octree.chunk_key import ChunkKey, Tier, Wish
 from napari_octree.octree.octree import Octree
 from napari_octree.octree.transform import LevelTransform
-from napari_octree.sources.downsampled import DownsampledArray, can_be_strided
+from napari_octree.sources.downsampled import DownsampledArray, Reduction, can_be_strided
 from napari_octree.sources.protocol import BlockStore, LevelSource, Region, StorageArray
 from napari_octree.sources.sampled import SampledArray, sampled_level
+
+TileKey = tuple[SliceKey, ChunkKey]
+"""What a tile is called wherever tiles of several slices meet."""
 
 _REDUCTIONS: dict[str, Callable[..., np.ndarray]] = {
     "sum": np.sum,
@@ -51,6 +54,8 @@ class ImagePyramid:
         Voxels a side of a brick.
     blocks : BlockStore, optional
         Where levels that are computed share chunks with those that are shown.
+    reduction : {"mean", "nearest"}
+        How levels that nobody stored are made.
     """
 
     sources: tuple[LevelSource, ...]
@@ -60,6 +65,7 @@ class ImagePyramid:
     max_overview: int = 1024
     brick_size: int = 64
     blocks: BlockStore | None = None
+    reduction: Reduction = "mean"
 
     @property
     def shapes(self) -> tuple[tuple[int, ...], ...]:
@@ -89,6 +95,7 @@ class OctreeSlice:
     def __init__(self, pyramid: ImagePyramid, key: SliceKey) -> None:
         self.pyramid = pyramid
         self.key = key
+        self._plain: OctreeSlice | None = None
         axes = list(key.displayed)
         shapes = [tuple(shape[a] for a in axes) for shape in pyramid.shapes]
         volume = len(axes) == 3
@@ -103,9 +110,27 @@ class OctreeSlice:
         """Another slice of the same display."""
         if key.displayed != self.key.displayed or key.version != self.key.version:
             raise ValueError(f"{key} is not displayed as {self.key}")
-        other = copy.copy(self)
+        other = copy.copy(self if self._plain is None else self._plain)
         other.key = key
         return other
+
+    def refined(self, first: int) -> OctreeSlice:
+        """The same slice, with all pixels in levels from `first` on; `at` leads to plain ones."""
+        other = copy.copy(self)
+        other._plain = self
+        other.sources = (*self.sources[:first], *self.reduced_sources[first:])
+        return other
+
+    def outdated(self, former: OctreeSlice, tiles: Iterable[TileKey]) -> list[TileKey]:
+        """Of `tiles` those of this slice that `former`, the same one, had of other sources."""
+        if former.key != self.key or former.sources is self.sources:
+            return []
+        own, theirs = self.sources, former.sources
+        return [
+            (key, chunk)
+            for key, chunk in tiles
+            if key == self.key and own[chunk.level] is not theirs[chunk.level]
+        ]
 
     @property
     def tiles(self) -> int:
@@ -124,26 +149,55 @@ class OctreeSlice:
         """A source per level of the octree: the given ones, then the computed ones.
 
         A level that is computed from memory takes every n-th pixel of the last given one, as
-        a slice of 16384² pixels would take seconds to average; others average the level below,
+        a slice of 16384² pixels would take seconds to average; others reduce the level below,
         unless that would read too much: then they are made of a sample of the last given one.
         """
-        given = self.pyramid.sources
+        pyramid, given = self.pyramid, self.pyramid.sources
         sources = list(given)
-        blocks, last = self.pyramid.blocks, len(given) - 1
         strided = can_be_strided(given[-1].storage)
-        for level in self.octree.levels[len(given) :]:
-            factors = self._factors(last, level.index)
+        for reduced in self.reduced_sources[len(given) :]:
+            level = len(sources)
+            factors = self._factors(len(given) - 1, level)
             computed: StorageArray | None
             if strided:
-                computed = DownsampledArray(given[-1], factors, "nearest", blocks, self.hint)
+                computed = DownsampledArray(
+                    given[-1], factors, "nearest", pyramid.blocks, self.hint
+                )
             else:
-                computed = sampled_level(given[-1], factors, self.key.displayed, self.hint, blocks)
-            if computed is None:
-                below = level.index - 1
-                factors = self._factors(below, level.index)
-                computed = DownsampledArray(sources[below], factors, "mean", blocks, self.hint)
-            sources.append(LevelSource(computed, (None,) * len(computed.shape)))
+                computed = sampled_level(
+                    given[-1],
+                    factors,
+                    self.key.displayed,
+                    self.hint,
+                    pyramid.blocks,
+                    pyramid.reduction,
+                )
+            sources.append(reduced if computed is None else _whole(computed))
         return tuple(sources)
+
+    @cached_property
+    def reduced_sources(self) -> tuple[LevelSource, ...]:
+        """The same with nothing left out: each computed level is made of all of that below."""
+        pyramid = self.pyramid
+        sources = list(pyramid.sources)
+        for level in range(len(sources), len(self.octree.levels)):
+            computed = DownsampledArray(
+                sources[-1],
+                self._factors(level - 1, level),
+                pyramid.reduction,
+                pyramid.blocks,
+                self.hint,
+            )
+            sources.append(_whole(computed))
+        return tuple(sources)
+
+    @property
+    def can_be_refined(self) -> bool:
+        """Whether a level stands for pixels that it has not seen, and is to."""
+        pyramid = self.pyramid
+        if can_be_strided(pyramid.sources[-1].storage) and pyramid.reduction == "nearest":
+            return False
+        return self._plain is None and self.sources != self.reduced_sources
 
     def _factors(self, fine: int, coarse: int) -> tuple[int, ...]:
         """Pixels of one level per pixel of another, over all axes of the sources."""
@@ -284,6 +338,10 @@ class OctreeSlice:
         )
         index = tuple(i // n for i, n in zip(pixel, grid.tile_shape, strict=True))
         return ChunkKey(level, index), pixel
+
+
+def _whole(storage: StorageArray) -> LevelSource:
+    return LevelSource(storage, (None,) * len(storage.shape))
 
 
 def brick_shape(extent: Sequence[int], brick_size: int) -> tuple[int, ...]:

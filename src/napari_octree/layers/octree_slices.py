@@ -44,11 +44,15 @@ class OctreeSlices:
             if found is None:
                 like = (s for s in self._slices.values() if s.key.displayed == key.displayed)
                 alike = next(like, None)
-                found = OctreeSlice(self.pyramid, key) if alike is None else alike.at(key)
+                if alike is None:
+                    found = OctreeSlice(self.pyramid, key)
+                    sources = (*found.sources, *found.reduced_sources)
+                    self._lease.use(source.storage.key for source in sources)
+                else:
+                    found = alike.at(key)
                 self._slices[key] = found
                 while len(self._slices) > MOST_KEPT:
                     del self._slices[next(iter(self._slices))]
-                self._lease.use(source.storage.key for source in found.sources)
             return found
 
     def release(self) -> None:

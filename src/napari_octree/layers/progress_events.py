@@ -52,6 +52,7 @@ class ProgressEvents:
         if awaited != slicing.awaited:
             slicing.awaited = awaited
             layer.events.loaded()
+        layer._use_idle_time(settled)
         if settled and layer.data_level != self._level:
             self._level = layer.data_level
             layer.events.set_data()  # napari's layer controls show the level

@@ -84,10 +84,14 @@ class OctreeStatistics:
         One per viewer that shows the layer.
     loader : dict
         The loader's own snapshot (the loader is shared by all layers of the process).
+    refined : float
+        How much of the coarser levels of the slice has been computed in the background
+        (`octree.background_pyramid`); 1 where nothing is to be done.
     """
 
     views: tuple[ViewStatistics, ...] = ()
     loader: dict[str, Any] = field(default_factory=dict)
+    refined: float = 1.0
 
     def as_dict(self) -> dict[str, Any]:
         """Plain dicts, lists, numbers and strings."""

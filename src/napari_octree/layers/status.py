@@ -6,7 +6,11 @@ from napari_octree.layers.progress import OctreeProgress
 
 
 def with_progress(
-    status: dict[str, str], ideal_level: int, progress: OctreeProgress, sampled: bool = False
+    status: dict[str, str],
+    ideal_level: int,
+    progress: OctreeProgress,
+    sampled: bool = False,
+    refined: float = 1.0,
 ) -> dict[str, str]:
     """Return napari's status of a position with what our layer knows besides.
 
@@ -19,6 +23,8 @@ def with_progress(
     progress : OctreeProgress
     sampled : bool
         What is shown is made of a sample of the pixels.
+    refined : float
+        How much of the coarser levels has been computed in the background.
     """
     text = status["value"]
     if not text:
@@ -28,6 +34,8 @@ def with_progress(
         text += " (coarser)"
     if sampled:
         text += " [a sample: zoom in for every pixel]"
+    if refined < 1:
+        text += f" [coarser levels: {refined:.0%} computed]"
     if progress.loading:
         text += f" [{progress.resident / progress.ideal:.0%} loaded]"
     return status | {"value": text, "coordinates": ": ".join((status["coords"], text))}

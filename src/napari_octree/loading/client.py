@@ -53,8 +53,8 @@ class LoaderClient:
     def pending(self) -> int:
         """Requests on the list that are neither finished nor failed.
 
-        Those of the tiers AHEAD and PREFETCH are not counted: they may wait as long as memory is
-        short.
+        Those of the tiers AHEAD, PREFETCH and BACKGROUND are not counted: they may wait as long as
+        memory is short.
         """
         return self._list.pending
 

@@ -18,7 +18,7 @@ from napari_octree.octree.chunk_key import Tier
 class Lane:
     """Tiles of one client, pool, source and tier, best first; the cursor is at the next one."""
 
-    __slots__ = ("client", "cursor", "due", "only_ahead", "pool", "source", "tier", "tiles")
+    __slots__ = ("client", "cursor", "due", "idle_only", "pool", "source", "tier", "tiles")
 
     def __init__(
         self, client: ClientList, pool: LoaderPool, source: SourceRecord, tier: Tier
@@ -27,7 +27,7 @@ class Lane:
         self.pool = pool
         self.source = source
         self.tier = tier
-        self.only_ahead = tier is Tier.PREFETCH
+        self.idle_only = tier >= Tier.PREFETCH
         self.tiles: list[Tile] = []
         self.cursor = 0
         self.due: float | None = None
@@ -44,10 +44,10 @@ class Lane:
         """Whether reading ahead would delay nothing that may be wanted in a moment.
 
         A read cannot be called back: so half of the source stays free, and while the user moves
-        only fast sources are read.
+        only fast sources are read, and none in the background.
         """
         latency_s = self.source.latency_s or 0.0
-        if moving and latency_s > self.pool.auto_sync_s:
+        if moving and (latency_s > self.pool.auto_sync_s or self.tier is Tier.BACKGROUND):
             return False
         concurrency = self.source.concurrency
         return 2 * concurrency.running < max(concurrency.allowed(moving, latency_s), 2)
@@ -138,7 +138,7 @@ def best_head(clients: list[ClientList], moving: bool, now: float) -> Tile | Non
     best: Tile | None = None
     for client in clients:
         for lane in client.lanes:
-            if lane.only_ahead and (
+            if lane.idle_only and (
                 any(other.pending for other in clients) or not lane.may_read_ahead(moving)
             ):
                 continue

@@ -37,7 +37,7 @@ class TileRequest:
     tier, relative_level, distance
         As in `octree.Wish`; they choose the pool and the delay. A request of the tier PREFETCH
         only brings its storage chunks into RAM: it is never assembled nor handed out. Those of the
-        tiers AHEAD and PREFETCH are not awaited: a client is done without them.
+        tiers AHEAD, PREFETCH and BACKGROUND are not awaited: a client is done without them.
     """
 
     key: Hashable

@@ -43,6 +43,8 @@ class Tier(IntEnum):
     the step is to find it on the GPU."""
     PREFETCH = 4
     """A chunk that the next move of the user is likely to show."""
+    BACKGROUND = 5
+    """A chunk that nobody looks at yet: work for when nothing else is to be done."""
 
     @property
     def awaited(self) -> bool:

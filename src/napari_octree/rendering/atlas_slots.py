@@ -24,7 +24,7 @@ class Slot(NamedTuple):
     shape : tuple of int
         Texels of the tile with its apron, ([planes,] rows, columns).
     complete : bool
-        The tile's apron is final.
+        No better version of the tile is to come: its apron and its pixels are final.
     """
 
     number: int
@@ -99,6 +99,11 @@ class AtlasSlots(Generic[K]):
             self.evictions += 1
         slot = self._slots[key] = Slot(number, shape, complete)
         return slot, evicted
+
+    def outdate(self, keys: Iterable[K]) -> None:
+        """Say that better versions of `keys` are to come."""
+        for key in keys:
+            self._slots[key] = self._slots[key]._replace(complete=False)
 
     def evict(self, key: K) -> None:
         """Free the slot of `key`, if it has one."""

@@ -24,7 +24,7 @@ from napari_octree.loading.request import TileRequest
 from napari_octree.octree.bricks import BrickSelection, select_bricks
 from napari_octree.octree.chunk_key import ChunkKey, Tier
 from napari_octree.octree.view import VolumeView
-from napari_octree.rendering.atlas_slots import Slot
+from napari_octree.rendering.atlas_slots import AtlasSlots, Slot
 from napari_octree.rendering.brick_encoding import APRON
 from napari_octree.rendering.brick_uploads import BrickId, BrickUploads
 from napari_octree.rendering.texture_atlas_3d import TextureAtlas3D
@@ -122,6 +122,9 @@ class BrickFrame:
             self._uploads.drop()
             self.forget()
         if octree_slice is not self._slice:
+            if self._slice is not None and octree_slice is not None:  # with better sources now?
+                bricks = cast("AtlasSlots[BrickId]", atlas.slots)
+                bricks.outdate(octree_slice.outdated(self._slice, bricks))
             self._slice = octree_slice
             self._uploads.failed.clear()  # what is asked for again may succeed
             self._requests.clear()

@@ -244,9 +244,9 @@ class VispyOctreeImage(_vispy.VispyImageLayer):
             return
         if self._half.rest():
             self.request_frame()
-            self.layer._tell_progress()
         else:
             self._report()  # resting may have settled it, without a frame
+        self.layer._tell_progress()  # a layer at rest does what it does not while it moves
 
     def _report(self) -> None:
         """Tell the layer if what is shown, or how much of it, has changed."""

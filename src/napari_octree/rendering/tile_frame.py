@@ -13,7 +13,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, cast
 
 from napari_octree.config import OctreeConfig
-from napari_octree.layers.octree_slice import OctreeSlice
+from napari_octree.layers.octree_slice import OctreeSlice, TileKey
 from napari_octree.layers.progress import OctreeProgress
 from napari_octree.layers.slice_key import SliceKey
 from napari_octree.loading.request import TileState
@@ -27,7 +27,7 @@ from napari_octree.rendering.channel_group import ChannelMember
 from napari_octree.rendering.former_slice import FormerSlice
 from napari_octree.rendering.quads import Quads, quads_of
 from napari_octree.rendering.texture_atlas_2d import TextureAtlas2D
-from napari_octree.rendering.tile_wishes import TileKey, TileWishes
+from napari_octree.rendering.tile_wishes import TileWishes
 from napari_octree.rendering.upload_budget import UploadBudget
 
 if TYPE_CHECKING:
@@ -128,6 +128,10 @@ class TileFrame:
         if octree_slice is not self._slice:
             before, planned_before = self._slice, self._intersection
             self.former.leave(before, octree_slice, self._cover)
+            if before is not None and octree_slice is not None:  # it may have better sources now
+                for each in (self._atlas, self._stand_in):
+                    if each is not None:
+                        each.slots.outdate(octree_slice.outdated(before, each.slots))
             alike = before and octree_slice and before.octree is octree_slice.octree
             self._level_before = planned_before.level if alike and planned_before else None
             self._slice = octree_slice

@@ -12,8 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from napari_octree.config import OctreeConfig
-from napari_octree.layers.octree_slice import OctreeSlice
-from napari_octree.layers.slice_key import SliceKey
+from napari_octree.layers.octree_slice import OctreeSlice, TileKey
 from napari_octree.loading.request import TileRequest
 from napari_octree.octree.chunk_key import ChunkKey, Tier, Wish
 from napari_octree.octree.intersection import OctreeIntersection
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from napari_octree.loading.client import LoaderClient
 
 RequestName = tuple[ChunkKey, Tier, int, int]
-TileKey = tuple[SliceKey, ChunkKey]
 
 MOST_BUFFERED = 64
 """Slices each way that are looked at to tell how many are in RAM."""

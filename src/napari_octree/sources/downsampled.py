@@ -93,11 +93,7 @@ class DownsampledArray(ReducedArray):
             for (start, stop), f, n in zip(region, self.factors, self.source.shape, strict=True)
         )
         block = read_region(self.source, below, self.blocks, self.chunk)
-        if block is None:
-            return None
-        if self.reduction == "nearest":
-            return reduce_nearest(block, self.factors)
-        return reduce_mean(block, self.factors)
+        return None if block is None else reduced(block, self.factors, self.reduction)
 
 
 def can_be_strided(storage: StorageArray) -> bool:
@@ -162,6 +158,13 @@ def _read_chunk(
     pixels = storage.read(region)
     blocks.keep(storage.key, region, pixels, perf_counter() - started)
     return pixels
+
+
+def reduced(block: np.ndarray, factors: tuple[int, ...], reduction: Reduction) -> np.ndarray:
+    """Make one pixel of each box of `factors` pixels; boxes at the end may be smaller."""
+    if reduction == "nearest":
+        return reduce_nearest(block, factors)
+    return reduce_mean(block, factors)
 
 
 def reduce_mean(block: np.ndarray, factors: tuple[int, ...]) -> np.ndarray:

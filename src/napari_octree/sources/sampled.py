@@ -2,7 +2,7 @@
 
 Invariants: a block of such a level (a cell) is made of the one storage chunk at its centre,
 whatever the size of the image, so that what a view reads is bounded; what that chunk covers is
-averaged and lies where it belongs, and the rest of the cell repeats its nearest pixel; along axes
+reduced and lies where it belongs, and the rest of the cell repeats its nearest pixel; along axes
 that are not reduced nothing is sampled: a pixel is of its own slice and colour.
 """
 
@@ -16,7 +16,7 @@ from functools import cached_property
 import numpy as np
 
 from napari_octree.sources.chunk_grid import RegularGrid
-from napari_octree.sources.downsampled import read_region, reduce_mean
+from napari_octree.sources.downsampled import Reduction, read_region, reduced
 from napari_octree.sources.protocol import BlockStore, ChunkGrid, LevelSource, Region
 from napari_octree.sources.reduced_array import ReducedArray
 
@@ -43,17 +43,20 @@ class SampledArray(ReducedArray):
         What a store without chunks of its own is read by; 1 along sliders.
     blocks : BlockStore, optional
         Where chunks of the store are looked for, and kept.
+    reduction : {"mean", "nearest"}
+        As of a `DownsampledArray`.
     """
 
     cell: tuple[int, ...]
     tile: tuple[int, ...]
     blocks: BlockStore | None = field(default=None, repr=False)
+    reduction: Reduction = "mean"
 
     @cached_property
     def key(self) -> Hashable:
         """That of the source, and how it is sampled."""
         below = (self.source.storage.key, self.source.fixed)
-        return ("sampled", below, self.factors, self.cell)
+        return ("sampled", below, self.factors, self.cell, self.reduction)
 
     @property
     def source_name(self) -> str:
@@ -79,7 +82,7 @@ class SampledArray(ReducedArray):
         pixels = read_region(self.source, tuple(sampled), self.blocks, self.tile)
         if pixels is None:
             return None
-        pixels = reduce_mean(pixels, self.factors)
+        pixels = reduced(pixels, self.factors, self.reduction)
         for axis, ((start, stop), (first, _), f) in enumerate(
             zip(region, sampled, self.factors, strict=True)
         ):
@@ -95,6 +98,7 @@ def sampled_level(
     displayed: Collection[int],
     tile: tuple[int, ...],
     blocks: BlockStore | None = None,
+    reduction: Reduction = "mean",
 ) -> SampledArray | None:
     """Sample a level if it has to be, or return None where it can be read whole.
 
@@ -108,6 +112,7 @@ def sampled_level(
     tile : tuple of int
         Shape of a tile over all axes; 1 along sliders.
     blocks : BlockStore, optional
+    reduction : {"mean", "nearest"}
     """
     first = tuple((0, 1) for _ in source.shape)
     chunk = [stop - start for start, stop in _chunk_at(source, first, tile)]
@@ -122,7 +127,7 @@ def sampled_level(
         cell[axis] = max(math.ceil(across / most) * c // f, 1)
     if chunks <= MOST_CHUNKS or below <= CHUNKS_PER_TILE:
         return None
-    return SampledArray(source, factors, tuple(cell), tile, blocks)
+    return SampledArray(source, factors, tuple(cell), tile, blocks, reduction)
 
 
 def _chunk_at(source: LevelSource, pixel: Region, hint: tuple[int, ...]) -> Region:
