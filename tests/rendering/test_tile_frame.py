@@ -128,9 +128,8 @@ class Setting:
         self.client, self.slice = Client(), octree_slice()
         self.atlas = Atlas(side, self.upload)
         self.now = 0.0
-        self.frame = TileFrame(
-            self.client, OctreeConfig(), UploadBudget(lambda: None, lambda: self.now)
-        )
+        self.budget = UploadBudget(lambda: None, lambda: self.now)
+        self.frame = TileFrame(self.client, OctreeConfig(), self.budget)
 
     def upload(self) -> None:
         self.now += 0.001  # a millisecond per tile
@@ -219,9 +218,9 @@ def test_going_back_uploads_nothing() -> None:
     s = Setting()
     s.load(view(100, 100, 1))
     s.load(view(500, 900, 1))
-    uploads = s.frame._budget.uploads
+    uploads = s.budget.uploads
     s.load(view(100, 100, 1))
-    assert s.frame._budget.uploads == uploads
+    assert s.budget.uploads == uploads
     assert s.frame.settled
 
 

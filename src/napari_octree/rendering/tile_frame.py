@@ -9,24 +9,24 @@ here knows napari: the atlas, the loader's client and the layer's slice are hand
 
 from __future__ import annotations
 
-from collections import defaultdict
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from napari_octree.config import OctreeConfig
-from napari_octree.layers.octree_slice import OctreeSlice, TileKey
+from napari_octree.layers.octree_slice import OctreeSlice
 from napari_octree.layers.progress import OctreeProgress
 from napari_octree.layers.slice_key import SliceKey
-from napari_octree.loading.request import TileState
 from napari_octree.octree.chunk_key import ChunkKey
 from napari_octree.octree.cover import Cover, cover
 from napari_octree.octree.intersection import OctreeIntersection, intersect
 from napari_octree.octree.motion import Motion
 from napari_octree.octree.policy import Policy
 from napari_octree.octree.view import View
+from napari_octree.rendering.atlas_tiles import AtlasTiles
 from napari_octree.rendering.channel_group import ChannelMember
 from napari_octree.rendering.former_slice import FormerSlice
 from napari_octree.rendering.quads import Quads, quads_of
 from napari_octree.rendering.texture_atlas_2d import TextureAtlas2D
+from napari_octree.rendering.tile_uploads import TileUploads
 from napari_octree.rendering.tile_wishes import TileWishes
 from napari_octree.rendering.upload_budget import UploadBudget
 
@@ -54,14 +54,11 @@ class TileFrame:
     def __init__(self, client: LoaderClient, config: OctreeConfig, budget: UploadBudget) -> None:
         self._client = client
         self._config = config
-        self._budget = budget
-        self._atlas: TextureAtlas2D | None = None  # the one that is filled
-        self._stand_in: TextureAtlas2D | None = None  # the one that is drawn until then
-        self._stand_in_resident: dict[int, set[ChunkKey]] = {}
+        self._uploads = TileUploads(client, budget)
+        self._tiles: AtlasTiles | None = None  # of the atlas that is filled
+        self._stand_in: AtlasTiles | None = None  # of the one that is drawn until then
         self._slice: OctreeSlice | None = None
         self._intersection: OctreeIntersection | None = None
-        self._resident: dict[int, set[ChunkKey]] = {}
-        self._failed: set[TileKey] = set()
         self._hasty = False
         self._wishes = TileWishes(client, config)
         self._cover: Cover | None = None
@@ -69,7 +66,6 @@ class TileFrame:
         self.former = FormerSlice()
         self.channel: ChannelMember | None = None  # set where it draws a channel of several
         self._held_back: frozenset[ChunkKey] = frozenset()
-        self._more = False
         self._asked: tuple[object, ...] = ()
         self._progress: OctreeProgress | None = None
         self.plans = 0
@@ -81,8 +77,9 @@ class TileFrame:
         """Load by this policy from now on."""
         if policy != self._wishes.policy:
             self._wishes.follow(policy)
-            if self._slice is not None and self._intersection is not None:
-                self._wish(self._slice, self._intersection, self._intersection.view.motion)
+            planned = self._intersection
+            if self._slice is not None and planned is not None and self._tiles is not None:
+                self._wish(self._slice, planned, planned.view.motion)
 
     def prepare(
         self,
@@ -122,27 +119,30 @@ class TileFrame:
         """
         if self.channel is not None:
             self.channel.begin()
-        if atlas is not self._atlas:
+        if self._tiles is None or atlas is not self._tiles.atlas:
             self._stage(atlas)
         self._wishes.scroll_axis, self._wishes.moving = scroll_axis, moving
         if octree_slice is not self._slice:
             before, planned_before = self._slice, self._intersection
             self.former.leave(before, octree_slice, self._cover)
             if before is not None and octree_slice is not None:  # it may have better sources now
-                for each in (self._atlas, self._stand_in):
-                    if each is not None:
-                        each.slots.outdate(octree_slice.outdated(before, each.slots))
+                for each in filter(None, (self._tiles, self._stand_in)):
+                    slots = each.atlas.slots
+                    slots.outdate(octree_slice.outdated(before, slots))
             alike = before and octree_slice and before.octree is octree_slice.octree
             self._level_before = planned_before.level if alike and planned_before else None
             self._slice = octree_slice
             self._wishes.renew()
             self._intersection = None
-            self._resident = self._residents(self._atlas)
-            self._stand_in_resident = self._residents(self._stand_in)
+            for tiles in filter(None, (self._tiles, self._stand_in)):
+                tiles.follow(octree_slice.key if octree_slice is not None else None)
         if octree_slice is None or view is None:
             return self._show_nothing()
         planned = self._plan(octree_slice, view, locked_level, margin_texels)
-        uploaded = self._upload(upload_ms)
+        assert self._tiles is not None
+        uploaded = self._uploads.take(self._tiles, self._wishes.protected, upload_ms)
+        if self.channel is not None:
+            self.channel.fresh |= self._uploads.fresh
         held_back = self._hold_back(octree_slice)
         changed = planned or uploaded or self._stand_in is not None
         changed |= held_back != self._held_back
@@ -153,22 +153,20 @@ class TileFrame:
         return changed
 
     def _stage(self, atlas: TextureAtlas2D) -> None:
-        if self._stand_in is None and any(self._resident.values()):
-            self._stand_in, self._stand_in_resident = self._atlas, self._resident
-        self._atlas = atlas
-        self._resident = {}
+        if self._stand_in is None and self._tiles is not None and any(self._tiles.levels.values()):
+            self._stand_in = self._tiles
+        self._tiles = AtlasTiles(atlas, self._slice.key if self._slice is not None else None)
         self._wishes.renew()
         self.forget()
 
     def let_go(self) -> None:
         """Draw from the former atlas no longer: its memory is needed."""
-        self._stand_in, self._stand_in_resident = None, {}
-        self._resident, self._cover = {}, None
+        self._tiles = self._stand_in = self._cover = None
 
     def forget(self) -> None:
         """Ask for everything again in the next frame (failed reads are to be tried again)."""
         self._client.replace([])
-        self._failed.clear()
+        self._uploads.failed.clear()
         self._intersection = None
         self._progress = None
 
@@ -176,7 +174,7 @@ class TileFrame:
         shown = self.quads is not None
         self._wishes.want_nothing()
         self._intersection, self._cover, self.quads = None, None, None
-        self._more = False
+        self._uploads.more = False
         return shown
 
     def _plan(
@@ -186,7 +184,7 @@ class TileFrame:
         locked_level: int | None,
         margin_texels: float,
     ) -> bool:
-        assert self._atlas is not None
+        assert self._tiles is not None
         render = self._config.render
         previous = self._intersection
         asked = (view, locked_level, margin_texels)
@@ -198,7 +196,7 @@ class TileFrame:
             view,
             previous_level=previous.level if previous is not None else self._level_before,
             # Half for the ideal tiles leaves room for coverage, overview and what was seen before.
-            max_tiles=max(self._atlas.slots.capacity // 2, 1),
+            max_tiles=max(self._tiles.atlas.slots.capacity // 2, 1),
             locked_level=locked_level,
             level_bias=render.level_bias,
             margin_texels=margin_texels,
@@ -223,129 +221,75 @@ class TileFrame:
     def _wish(
         self, octree_slice: OctreeSlice, intersection: OctreeIntersection, motion: Motion
     ) -> None:
-        assert self._atlas is not None
+        assert self._tiles is not None
         self._wishes.ask(
-            octree_slice, intersection, motion, self._atlas, self._hasty, self.former.keys
+            octree_slice, intersection, motion, self._tiles.atlas, self._hasty, self.former.keys
         )
-
-    def _upload(self, upload_ms: float) -> bool:
-        """Take finished tiles, best first, until the budget is spent."""
-        assert self._atlas is not None
-        atlas, budget = self._atlas, self._budget
-        changed = False
-        self._more = False
-        budget.begin(upload_ms)
-        atlas.begin()
-        tile_bytes = atlas.slot_size**2 * atlas.encoding.texel_bytes
-        while True:
-            if not budget.allows(tile_bytes):
-                self._more = self._client.ready
-                break
-            tile = self._client.take()
-            if tile is None:
-                break
-            key = cast(TileKey, tile.key)
-            if tile.state is TileState.FAILED or tile.data is None:
-                self._failed.add(key)
-                changed = True
-                continue
-            self._failed.discard(key)
-            data, complete = tile.data, tile.complete
-
-            def put() -> None:
-                _, evicted = atlas.add(key, data, complete, self._wishes.protected)  # noqa: B023
-                self._move(key, evicted)  # noqa: B023
-
-            budget.spend(put, data.nbytes)
-            changed = True
-        atlas.end()
-        budget.end()
-        return changed
 
     def _hold_back(self, octree_slice: OctreeSlice) -> frozenset[ChunkKey]:
         """Ideal tiles that are not to be shown before the other channels have them."""
         if self.channel is None or self._intersection is None:
             return frozenset()
-        resident = self._resident.get(self._intersection.level, ())
+        assert self._tiles is not None
+        resident = self._tiles.levels.get(self._intersection.level, ())
         ready = (chunk for chunk in self._intersection.chunks if chunk in resident)
         return self.channel.hold_back(octree_slice.key, ready)
 
     def has(self, place: SliceKey, chunk: ChunkKey) -> bool:
         """Whether the tile of another channel's place can be drawn here too, or never can."""
-        if self._slice is None or self._atlas is None:
+        if self._slice is None or self._tiles is None:
             return True
-        key = (place._replace(version=self._slice.key.version), chunk)
-        return key in self._atlas.slots or key in self._failed
-
-    def _move(self, added: TileKey, evicted: TileKey | None) -> None:
-        """Keep `_resident`, the current slice's share of the atlas, up to date."""
-        assert self._atlas is not None
-        current = self._slice.key if self._slice is not None else None
-        if evicted is not None:
-            slice_key, chunk = evicted
-            if slice_key == current:
-                self._resident.get(chunk.level, set()).discard(chunk)
-        slice_key, chunk = added
-        if slice_key == current and added in self._atlas.slots:
-            known = self._resident.setdefault(chunk.level, set())
-            if self.channel is not None and chunk not in known:
-                self.channel.fresh.add(chunk)
-            known.add(chunk)
-
-    def _residents(self, atlas: TextureAtlas2D | None) -> dict[int, set[ChunkKey]]:
-        """What an atlas has of the current slice."""
-        levels: dict[int, set[ChunkKey]] = defaultdict(set)
-        if atlas is not None and self._slice is not None:
-            for slice_key, chunk in atlas.slots:
-                if slice_key == self._slice.key:
-                    levels[chunk.level].add(chunk)
-        return dict(levels)
+        place = place._replace(version=self._slice.key.version)
+        return self._tiles.has(place, chunk) or (place, chunk) in self._uploads.failed
 
     # ------------------------------------------------------------------- quads
 
     def _draw(self, octree_slice: OctreeSlice) -> None:
-        assert self._atlas is not None
+        assert self._tiles is not None
         assert self._intersection is not None
         octree, intersection = octree_slice.octree, self._intersection
-        atlas, drawn = self._atlas, cover(octree, intersection, self._drawable)
+        atlas, drawn = self._tiles.atlas, cover(octree, intersection, self._drawable)
         if self._stand_in is not None:
-            former = cover(octree, intersection, self._stand_in_resident)
+            former = cover(octree, intersection, self._stand_in.levels)
             serves = self._stand_in_serves or not _shows_as_much(drawn, former)
             if self._to_come and serves:
-                atlas, drawn = self._stand_in, former
+                atlas, drawn = self._stand_in.atlas, former
             else:
-                self._stand_in, self._stand_in_resident = None, {}
+                self._stand_in = None
         self._cover = drawn
         slice_key = octree_slice.key
-        if atlas is self._atlas and self._to_come:
+        if self._stand_in is None and self._to_come:
             kept = self.former.instead_of(drawn, intersection, atlas.slots)
             if kept is not None:
                 slice_key, drawn = kept
         else:
             self.former.drop()
         atlas.slots.touch((slice_key, chunk) for chunk in drawn.chunks)
-        failed = {chunk for key, chunk in self._failed if key == slice_key}
+        failed = {chunk for key, chunk in self._uploads.failed if key == slice_key}
         self.quads = quads_of(drawn, octree, intersection.level, atlas, slice_key, failed)
 
     @property
     def _drawable(self) -> dict[int, set[ChunkKey]]:
         """What is resident and not held back."""
+        assert self._tiles is not None
+        resident = self._tiles.levels
         if not self._held_back or self._intersection is None:
-            return self._resident
+            return resident
         level = self._intersection.level
-        return {**self._resident, level: self._resident[level] - self._held_back}
+        return {**resident, level: resident[level] - self._held_back}
 
     # ------------------------------------------------------------------- state
 
     @property
     def shown_atlas(self) -> TextureAtlas2D | None:
         """The atlas that `quads` are of."""
-        return self._stand_in if self._stand_in is not None else self._atlas
+        shown = self._stand_in or self._tiles
+        return None if shown is None else shown.atlas
 
     @property
     def more(self) -> bool:
         """Another frame would show more: what did not fit in the budget, or what all have now."""
-        return self._more or (self.channel is not None and self.channel.more)
+        return self._uploads.more or (self.channel is not None and self.channel.more)
 
     @property
     def level(self) -> int:
@@ -355,15 +299,16 @@ class TileFrame:
     @property
     def progress(self) -> OctreeProgress:
         """Of the ideal tiles of the last plan."""
-        if self._intersection is None or self._slice is None or self._atlas is None:
+        if self._intersection is None or self._slice is None or self._tiles is None:
             return OctreeProgress()
         if self._progress is not None:
             return self._progress
-        stand_in = self._stand_in if self._stand_in_serves else None
-        slots = (stand_in or self._atlas).slots
+        shown = self._stand_in if self._stand_in_serves else self._tiles
+        assert shown is not None
+        slots = shown.atlas.slots
         keys = [(self._slice.key, chunk) for chunk in self._intersection.chunks]
         resident = sum(key in slots for key in keys)
-        failed = sum(key in self._failed for key in keys)
+        failed = sum(key in self._uploads.failed for key in keys)
         loading = len(keys) - resident - failed
         self._progress = OctreeProgress(len(keys), resident, loading, failed)
         return self._progress
@@ -380,14 +325,14 @@ class TileFrame:
     @property
     def _stand_in_serves(self) -> bool:
         """The former atlas shows all there is to show: the new one only has another size."""
-        former, planned, present = self._stand_in, self._intersection, self._slice
-        if former is None or planned is None or present is None or self._hasty:
+        former, planned = self._stand_in, self._intersection
+        if former is None or planned is None or self._hasty:
             return False
-        assert self._atlas is not None
-        if (former.encoding, former.apron) != (self._atlas.encoding, self._atlas.apron):
+        assert self._tiles is not None
+        old, new = former.atlas, self._tiles.atlas
+        if (old.encoding, old.apron) != (new.encoding, new.apron):
             return False
-        slots = (former.slots.get((present.key, chunk)) for chunk in planned.chunks)
-        return all(slot is not None and slot.complete for slot in slots)
+        return all(map(former.is_final, planned.chunks))
 
     @property
     def complete(self) -> bool:
@@ -411,7 +356,7 @@ class TileFrame:
     @property
     def stuck(self) -> bool:
         """Not settled, and nothing is on its way: reads have failed."""
-        return not self.settled and bool(self._failed) and not self._to_come
+        return not self.settled and bool(self._uploads.failed) and not self._to_come
 
     @property
     def _to_come(self) -> bool:
