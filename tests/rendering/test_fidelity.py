@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from napari.layers import Image
 from napari.utils.colormaps import Colormap
 
 from cameras import off_tie_center
@@ -83,6 +84,29 @@ def test_unusual_contrast_limits(compare, scene, dtype, factor, limits) -> None:
     assert compare((scene * factor).astype(dtype), contrast_limits=limits).max() == 0
 
 
+@pytest.mark.parametrize("kind", [Image, OctreeImage])
+def test_equal_limits_are_refused(kind, viewer) -> None:
+    data = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64)
+    with pytest.raises(ValueError, match="increasing"):
+        kind(data, contrast_limits=(100, 100))
+    layer = viewer.add_layer(kind(data, contrast_limits=(0, 100)))
+    with pytest.raises(ValueError, match="increasing"):
+        layer.contrast_limits = (100, 100)
+    assert layer.contrast_limits == [0, 100]
+
+
+@pytest.mark.parametrize("value", [0, 7, -3.5])
+def test_an_image_of_one_value(viewer, screenshot, value) -> None:
+    data = np.full((300, 400), value, np.float32)
+    stock = viewer.add_layer(Image(data))
+    expected = screenshot(viewer)
+    viewer.layers.clear()
+    layer = viewer.add_layer(OctreeImage(data))
+    assert layer.wait_until_settled(30)
+    assert layer.contrast_limits == stock.contrast_limits
+    assert (screenshot(viewer) == expected).all()
+
+
 def test_limits_beyond_float32(compare, scene) -> None:
     # Both scale the data to float32, with other factors.
     assert compare(scene * 1e39, contrast_limits=(1e38, 8e38)).max() <= 1
@@ -126,6 +150,23 @@ def test_custom_colour_maps(compare, scene, interpolation) -> None:
     colours = [[1, 0, 0, 1], [0, 1, 0, 0.5], [0, 0, 1, 1]]
     colormap = Colormap(colours, controls=controls, interpolation=interpolation)
     assert compare(stretched(scene, "uint16"), colormap=colormap).max() == 0
+
+
+BLENDINGS = [
+    "translucent",
+    "translucent_no_depth",
+    "additive",
+    "minimum",
+    "multiplicative",
+    "opaque",
+]
+
+
+def test_blendings(compare, scene) -> None:
+    data = stretched(scene, "uint16")
+    for blending in BLENDINGS:
+        difference = compare(data, blending=blending, opacity=0.6, colormap="twilight")
+        assert difference.max() == 0, blending
 
 
 def test_inverted_contrast(compare, scene) -> None:

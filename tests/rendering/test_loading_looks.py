@@ -79,3 +79,68 @@ def test_an_atlas_keeps_within_gl_s_limit(viewer, monkeypatch) -> None:
     assert layer.wait_until_settled(30)
     (view,) = layer.statistics.views
     assert 300**2 < view.vram_bytes <= 600**2
+
+
+def interpolated(level: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """A level at fractional rows and columns of its pixels (areas), bilinear, in float64."""
+    (r, s), (c, t) = (np.divmod(places - 0.5, 1) for places in (rows, columns))
+    r, c = r.astype(int), c.astype(int)
+
+    def at(row: np.ndarray, column: np.ndarray) -> np.ndarray:
+        height, width = level.shape
+        return level[np.clip(row, 0, height - 1), np.clip(column, 0, width - 1)].astype(float)
+
+    upper = (1 - t) * at(r, c) + t * at(r, c + 1)
+    lower = (1 - t) * at(r + 1, c) + t * at(r + 1, c + 1)
+    return (1 - s) * upper + s * lower
+
+
+def test_linear_interpolation_knows_no_borders_while_it_loads(
+    viewer, look_at, screenshot, pump, pump_until, recording_array, read_log
+) -> None:
+    """Each place is its own level's, interpolated as if that level were one array."""
+    data = [random_pixels((512 >> k,) * 2, "uint8", k) for k in range(3)]
+    levels = [recording_array(pixels, (64, 64), f"level {k}") for k, pixels in enumerate(data)]
+    layer = OctreeImage(levels, CONFIG, contrast_limits=(0, 255), interpolation2d="linear")
+    layer.display.show_loading = False
+    read_log.hold()
+    viewer.add_layer(layer)
+    look_at(viewer, (210.3, 230.3), 3.2 / 3)
+    (view,) = layer._views
+    frame = view._tiles.frame
+    y, x = (
+        center + (np.arange(n) + 0.5 - n / 2) / viewer.scene.camera.zoom + 0.5
+        for center, n in zip(viewer.scene.camera.center[-2:], (300, 400), strict=True)
+    )
+    y, x = np.meshgrid(y, x, indexing="ij")
+    mixtures: set[tuple[int, ...]] = set()
+
+    def check() -> None:
+        while True:  # until a picture is of what is known
+            quads, drawn = frame.quads, frame._cover
+            picture = screenshot(viewer)[..., 0].astype(int)
+            if frame.quads is quads and drawn is not None:
+                break
+        mixtures.add(tuple(sorted({chunk.level for chunk in drawn.chunks})))
+        slots, place = view._tiles.node.atlas.slots, layer.octree_slice.key
+        for rectangle, chunk in zip(drawn.rectangles, drawn.chunks, strict=True):
+            y0, x0, y1, x1 = rectangle
+            inside = (y > y0) & (y < y1) & (x > x0) & (x < x1)
+            factor = 2.0**chunk.level
+            rows, columns = y[inside] / factor, x[inside] / factor
+            expected = interpolated(data[chunk.level], rows, columns)
+            known = np.ones(len(rows), bool)
+            if not slots[place, chunk].complete:  # what lies beyond the tile is not there yet
+                for places, n in ((rows, chunk.index[0]), (columns, chunk.index[1])):
+                    known &= np.abs(places - 64 * n - 32) < 31.5
+            wrong = np.abs(picture[inside] - np.round(expected))[known]
+            assert wrong.max(initial=0) <= 1, chunk
+
+    while not layer.settled:
+        read_log.release(2)
+        pump_until(lambda: read_log.spent or layer.settled)
+        pump()
+        check()
+    check()
+    assert (0,) in mixtures
+    assert any(len(levels) > 1 and 0 in levels for levels in mixtures)
