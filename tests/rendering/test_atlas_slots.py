@@ -42,11 +42,11 @@ class SlotsMachine(RuleBasedStateMachine):
 
     @rule(touched=st.lists(keys, unique=True))
     def touch(self, touched: list[int]) -> None:
-        self.slots.touch(touched)
-        for key in touched:
-            if key in self.recency:
-                self.recency.remove(key)
-                self.recency.append(key)
+        drawn = [key for key in touched if key in self.recency]
+        self.slots.touch(drawn)
+        for key in drawn:
+            self.recency.remove(key)
+            self.recency.append(key)
 
     @rule(key=keys)
     def evict(self, key: int) -> None:

@@ -84,6 +84,7 @@ class Atlas:
     def __init__(self, side: int = 16, on_upload: Callable[[], None] = lambda: None) -> None:
         self.on_upload, self.open = on_upload, False
         self.slots: AtlasSlots[Hashable] = AtlasSlots(side * side)
+        self.tile_shapes = np.zeros((side * side, 2))
         self.slots_a_side, self.apron, self.slot_size = side, 1, TILE + 2
         self.encoding = SimpleNamespace(texel_bytes=1, encode=lambda a: a)
         self.evicted: list[Hashable] = []
@@ -98,6 +99,8 @@ class Atlas:
 
     def add(self, key: Hashable, tile: np.ndarray, complete: bool, protected: Any) -> Any:
         slot, evicted = self.slots.add(key, tile.shape[:2], complete, protected)
+        if slot is not None:
+            self.tile_shapes[slot.number] = slot.shape
         self.on_upload()
         if evicted is not None:
             assert evicted not in protected

@@ -246,12 +246,12 @@ def image_templates(**ours: str) -> dict[str, str]:
 def clamped_filters() -> str:
     """Vispy's spatial filters with every fetch of the image clamped to the tile.
 
-    Derived at run time, so that our filters are vispy's own, to the bit. `v_tile` must be
+    Derived at run time, so that our filters are vispy's own, to the bit. `tile_edges` must be
     declared before.
     """
     source = str(glsl.get("misc/spatial-filters.frag"))
     fetch = "texture2D(texture,"
     if fetch not in source:
         raise RuntimeError("vispy's spatial filters have changed: cannot clamp them to tiles")
-    define = "#define tile_fetch(t, uv) texture2D(t, clamp(uv, v_tile.xy, v_tile.zw))\n"
+    define = "#define tile_fetch(t, uv) texture2D(t, clamp(uv, tile_edges.xy, tile_edges.zw))\n"
     return define + source.replace(fetch, "tile_fetch(texture,")

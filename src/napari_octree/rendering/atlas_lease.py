@@ -2,7 +2,8 @@
 
 Invariants: GUI thread with a current GL context. There is one atlas, or two while a new one is
 filled and the former still drawn; their bytes are in the process's ledger as long as they exist.
-Where both do not fit, the former goes first. The first atlas holds little more than the first
+Where both do not fit, the former goes first. An atlas that holds more than its view needs gives
+way to one that holds less: see `vram`. The first atlas holds little more than the first
 view: getting its memory takes time (a driver may clear it), and that picture is waited for. Once
 it is there, `grow` lets the atlas have the size that the canvas may need, unless the whole image
 fits already. From then on it grows as soon as the canvas needs it and shrinks when it needs much
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Callable
 
 from napari_octree.config import OctreeConfig
 from napari_octree.rendering import _vispy
@@ -23,6 +25,9 @@ from napari_octree.rendering.tiled_image import TiledImageVisual
 from napari_octree.rendering.vram import VRAM, VramLedger
 
 logger = logging.getLogger("napari_octree.rendering")
+
+NEEDED = 2
+"""Slots per tile in view without which the view gets coarser (see `TileFrame`)."""
 
 SPARE = 3
 """Slots per tile in view: coverage, and what was seen before."""
@@ -47,6 +52,8 @@ class AtlasLease:
     config : OctreeConfig
     max_side : int
         GL's limit of texels per axis.
+    wake : callable
+        Has `keep` called again, soon.
     ledger : VramLedger
         Replaced in tests.
     """
@@ -56,15 +63,18 @@ class AtlasLease:
         frame: TileFrame,
         config: OctreeConfig,
         max_side: int,
+        wake: Callable[[], None],
         ledger: VramLedger = VRAM,
     ) -> None:
         self._node: TiledImageVisual | None = None
         self._frame = frame
         self._config = config
         self._max_side = max_side
+        self._wake = wake
         self._ledger = ledger
         self._filled: TextureAtlas2D | None = None
         self._opening = True
+        self._asked: tuple[object, ...] = ()
 
     @property
     def opening(self) -> bool:
@@ -87,6 +97,7 @@ class AtlasLease:
         if not self._opening or self._filled is None or tiles <= self._filled.slots.capacity:
             return False
         self._opening = False
+        self._asked = ()
         return True
 
     @property
@@ -104,7 +115,7 @@ class AtlasLease:
         filter_reach: float,
         size: tuple[float, float],
         pixel_scale: float,
-        in_view: int = 0,
+        in_view: int,
     ) -> TextureAtlas2D:
         """Return the atlas to fill: the same as before wherever it still serves.
 
@@ -119,8 +130,24 @@ class AtlasLease:
             Of the canvas in logical pixels.
         pixel_scale : float
         in_view : int
-            Ideal tiles of the view; looked at while `opening`.
+            Tiles that the view calls for, whatever the atlas holds.
         """
+        asked = (node, encoding, filter_reach, size, pixel_scale, in_view, self._ledger.changes)
+        if asked == self._asked and self._filled is not None:
+            return self._filled
+        atlas = self._fitting(node, encoding, filter_reach, size, pixel_scale, in_view)
+        self._asked = (*asked[:-1], self._ledger.changes)
+        return atlas
+
+    def _fitting(
+        self,
+        node: TiledImageVisual,
+        encoding: TextureEncoding,
+        filter_reach: float,
+        size: tuple[float, float],
+        pixel_scale: float,
+        in_view: int,
+    ) -> TextureAtlas2D:
         tile = self._config.octree.tile_size
         apron = max(self._config.render.interpolation_apron, math.ceil(filter_reach))
         apron = min(apron, tile // 2)
@@ -130,13 +157,20 @@ class AtlasLease:
         # Texels are at least half a pixel: so many tiles across, in the worst case.
         across = [2 * s * pixel_scale / tile + 2 for s in size]
         needed = SPARE * across[0] * across[1]
+        least = math.ceil(math.sqrt(NEEDED * in_view))
+        nbytes = (least * (tile + 2 * apron)) ** 2 * encoding.texel_bytes
+        self._ledger.need(self, nbytes, self._wake)
         side = self._side(encoding, apron, needed)
         if self._opening:
             side = min(side, self._first_side(in_view) or side)
         if filled is not None and (filled.encoding, filled.apron) == (encoding, apron):
             if side < filled.slots_a_side:
                 side = self._side(encoding, apron, needed * SHRINK)
-            if side / filled.slots_a_side > SHRUNK and side < filled.slots_a_side * GROWN:
+            limit = self._config.memory.vram_bytes
+            gives = side < filled.slots_a_side and self._ledger.is_short(limit)
+            lacks = filled.slots_a_side < min(least, side)
+            alike = SHRUNK < side / filled.slots_a_side < GROWN
+            if alike and not (gives or lacks):
                 return filled
         return self._replace(node, TextureAtlas2D(encoding, tile, apron, side))
 
@@ -149,9 +183,8 @@ class AtlasLease:
 
     def _side(self, encoding: TextureEncoding, apron: int, needed: float) -> int:
         limit = self._config.memory.vram_bytes
-        allowed = self._ledger.available(self, limit)
-        if self._filled is not None:  # what it has, it may keep
-            allowed = max(allowed, min(self._filled.nbytes, self._ledger.room(self, limit)))
+        kept = self._filled.nbytes if self._filled is not None else 0
+        allowed = self._ledger.share(self, limit, kept)
         return slots_a_side(
             self._config.octree.tile_size,
             apron,

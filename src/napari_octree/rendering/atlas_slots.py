@@ -7,7 +7,7 @@ per call). Used in the GUI thread only.
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Collection, Hashable, Iterable, Iterator
 from typing import Generic, NamedTuple, TypeVar
 
@@ -63,11 +63,8 @@ class AtlasSlots(Generic[K]):
         return self._slots.get(key)
 
     def touch(self, keys: Iterable[K]) -> None:
-        """Mark `keys` as drawn now; unknown keys are ignored."""
-        slots, move = self._slots, self._slots.move_to_end
-        for key in keys:
-            if key in slots:
-                move(key)
+        """Mark `keys`, which all have slots, as drawn now."""
+        deque(map(self._slots.move_to_end, keys), maxlen=0)
 
     def add(
         self,

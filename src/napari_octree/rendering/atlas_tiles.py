@@ -45,15 +45,18 @@ class AtlasTiles:
                 if slice_key == place:
                     levels[chunk.level].add(chunk)
         self.levels = dict(levels)
+        slots = self.atlas.slots
+        here = [chunk for chunks in levels.values() for chunk in chunks]
+        self._unfinished = {chunk for chunk in here if not slots[place, chunk].complete}
 
     def has(self, place: SliceKey, chunk: ChunkKey) -> bool:
         """Whether a tile of any slice is in the atlas."""
         return (place, chunk) in self.atlas.slots
 
-    def is_final(self, chunk: ChunkKey) -> bool:
-        """Whether a tile of the slice is here, and no better version of it will come."""
-        slot = self.atlas.slots.get((self._place, chunk))
-        return slot is not None and slot.complete
+    def are_final(self, level: int, chunks: Collection[ChunkKey]) -> bool:
+        """Whether tiles of a level are all here, and no better version of any will come."""
+        here = self.levels.get(level, set())
+        return here.issuperset(chunks) and self._unfinished.isdisjoint(chunks)
 
     def add(
         self, key: TileKey, data: np.ndarray, complete: bool, protected: Collection[TileKey]
@@ -70,10 +73,12 @@ class AtlasTiles:
             slice_key, chunk = evicted
             if slice_key == self._place:
                 self.levels.get(chunk.level, set()).discard(chunk)
+                self._unfinished.discard(chunk)
         slice_key, chunk = key
         if slot is None or slice_key != self._place:
             return False
         here = self.levels.setdefault(chunk.level, set())
         new = chunk not in here
         here.add(chunk)
+        (self._unfinished.discard if complete else self._unfinished.add)(chunk)
         return new

@@ -7,7 +7,7 @@ is wrong by whole pixels beyond 2^24; what is composed here is not.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -53,13 +53,37 @@ def _product(transforms: Iterable[Any]) -> np.ndarray:
     return matrix
 
 
-def _between(node: Node, ancestor: Node) -> np.ndarray:
-    """From a node's own coordinates to those of one above it."""
+def _numbers(transforms: Iterable[Any]) -> Iterator[bytes]:
+    """What `_product` follows from, without its arithmetic."""
+    for transform in transforms:
+        kind = type(transform)
+        if kind is MatrixTransform:
+            yield transform.matrix.tobytes()
+        elif kind is STTransform:
+            yield transform.scale.tobytes()
+            yield transform.translate.tobytes()
+        elif kind is ChainTransform:
+            yield from _numbers(transform.transforms)
+        elif kind is not NullTransform:
+            yield _matrix(transform).tobytes()
+
+
+def _above(node: Node, ancestor: Node) -> list[Any]:
+    """Lead from a node's own coordinates to those of one above it: one after the other."""
     steps = []
     while node is not ancestor:
         steps.append(node.transform)
         node = node.parent
-    return _product(steps)
+    return steps
+
+
+def _shown(viewbox: ViewBox) -> tuple[object, ...]:
+    """What a 2-D camera shows; nothing of other cameras, whose transform says it all."""
+    camera = viewbox.camera
+    if not isinstance(camera, PanZoomCamera):
+        return ()
+    rect = camera_rect(camera)
+    return (*rect.pos, *rect.size, *camera.flip)
 
 
 def _camera_matrix(viewbox: ViewBox) -> np.ndarray:
@@ -90,6 +114,7 @@ class TileMatrices(NamedTuple):
     to_render: np.ndarray
     size: tuple[float, float]
     pixel_scale: float
+    source: tuple[object, ...] = ()
 
     @property
     def pixel_size(self) -> tuple[float, float]:
@@ -98,12 +123,14 @@ class TileMatrices(NamedTuple):
         return float(x), float(y)
 
 
-def tile_matrices(node: Node) -> TileMatrices:
+def tile_matrices(node: Node, former: TileMatrices | None = None) -> TileMatrices:
     """Where the points of a node in a 2-D view go.
 
     Parameters
     ----------
     node : vispy node in a view box
+    former : TileMatrices, optional
+        Of the same node; returned if everything is still where it was then.
 
     Returns
     -------
@@ -115,28 +142,28 @@ def tile_matrices(node: Node) -> TileMatrices:
         Of the view box in logical pixels.
     pixel_scale : float
         Framebuffer pixels per logical pixel (high DPI).
+    source : tuple
+        The numbers that the others follow from.
     """
     viewbox = viewbox_of(node)
     if viewbox is None:
         raise ValueError("the node is not in a view box yet")
-    to_viewbox = _between(node, viewbox.scene) @ _camera_matrix(viewbox)
-    transforms = node.transforms
-    document_to_render = _product(
-        (
-            transforms.document_transform,
-            transforms.canvas_transform,
-            transforms.framebuffer_transform,
-        )
+    inner, outer = _above(node, viewbox.scene), _above(viewbox, node.document_node)
+    transforms, canvas = node.transforms, node.canvas
+    outer += (
+        transforms.document_transform,
+        transforms.canvas_transform,
+        transforms.framebuffer_transform,
     )
-    canvas = node.canvas
     pixel_scale = float(canvas.pixel_scale) if canvas is not None else 1.0
     width, height = viewbox.rect.size
-    return TileMatrices(
-        to_viewbox,
-        to_viewbox @ _between(viewbox, node.document_node) @ document_to_render,
-        (float(width), float(height)),
-        pixel_scale,
-    )
+    size = (float(width), float(height))
+    places = _numbers((*inner, viewbox.scene.transform, *outer))
+    source = (*places, *_shown(viewbox), size, pixel_scale)
+    if former is not None and former.source == source:
+        return former
+    to_viewbox = _product(inner) @ _camera_matrix(viewbox)
+    return TileMatrices(to_viewbox, to_viewbox @ _product(outer), size, pixel_scale, source)
 
 
 class VolumeMatrices(NamedTuple):

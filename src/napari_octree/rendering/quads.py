@@ -8,14 +8,16 @@ quad even if nothing at all can be shown there.
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable
-from dataclasses import dataclass
-from itertools import chain, repeat
+from dataclasses import dataclass, field, replace
+from itertools import repeat
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_octree.octree.chunk_key import ChunkKey
+from napari_octree.octree.chunk_key import ChunkKey, chunk_keys
 from napari_octree.octree.cover import Cover
+from napari_octree.octree.level import OctreeLevel
 from napari_octree.octree.octree import Octree
 
 if TYPE_CHECKING:
@@ -39,6 +41,28 @@ FAR = 1e4
 """Texels. A border of the image that is farther from a slot cannot matter to it."""
 
 
+ALONE = 2.0
+"""The weight of a tile that has nothing under it; above 1, so that rounding cannot reach it."""
+
+
+@dataclass(frozen=True)
+class Under:
+    """What is seen through quads whose tiles are fading in.
+
+    Attributes
+    ----------
+    texcoords, clamps, images : (N, 4) float64
+        As of `Quads`, of what is under each.
+    weights : (N,) or (1,) float64
+        How much is seen of the tile itself: 0 to 1, or `ALONE`.
+    """
+
+    texcoords: np.ndarray
+    clamps: np.ndarray
+    images: np.ndarray
+    weights: np.ndarray = field(default_factory=lambda: np.array([ALONE]))
+
+
 @dataclass(frozen=True)
 class Quads:
     """Vertex data of a cover.
@@ -59,6 +83,8 @@ class Quads:
         The shown tile's own edges y0, x0, y1, x1 in level-0 pixel areas.
     origin : (2,) float64
         y, x of a point near the view, whole pixels.
+    under : Under or None
+        None: nothing is fading in.
     """
 
     rectangles: np.ndarray
@@ -68,6 +94,22 @@ class Quads:
     tints: np.ndarray
     borders: np.ndarray
     origin: np.ndarray
+    under: Under | None = None
+
+    def over(self, below: Quads, weights: np.ndarray) -> Quads:
+        """The same quads with others under them.
+
+        Parameters
+        ----------
+        below : Quads
+            Of the same rectangles.
+        weights : (M,) float64
+            How much is seen of the first M quads themselves: 0 to 1, or `ALONE`; of the
+            others, which show nothing, all.
+        """
+        rest = np.full(len(self.rectangles) - len(weights), ALONE)
+        under = Under(below.texcoords, below.clamps, below.images, np.concatenate([weights, rest]))
+        return replace(self, under=under)
 
 
 def no_quads() -> Quads:
@@ -96,18 +138,17 @@ def quads_of(
     failed : collection of ChunkKey
         Ideal tiles that cannot be read.
     """
-    slots = list(map(atlas.slots.__getitem__, zip(repeat(slice_key), drawn.chunks)))
-    count, tiles = len(slots), drawn.tiles
-    numbers = np.fromiter((slot.number for slot in slots), np.int64, count)
-    shapes = np.fromiter(chain.from_iterable(slot.shape for slot in slots), float, 2 * count)
-    shapes = shapes.reshape(-1, 2)
+    slots = map(atlas.slots.__getitem__, zip(repeat(slice_key), drawn.chunks))
+    tiles = drawn.tiles
+    numbers = np.fromiter(map(itemgetter(0), slots), np.int64, len(tiles))
+    shapes = atlas.tile_shapes[numbers]
     rows, columns = np.divmod(numbers, atlas.slots_a_side)
     origins = np.stack([rows, columns], axis=1) * float(atlas.slot_size)
     texcoords = drawn.texels + np.tile(origins + atlas.apron, 2)
     clamps = np.concatenate([origins + 0.5, origins + shapes - 0.5], axis=1)
     images, borders = np.empty((len(tiles), 4)), np.empty((len(tiles), 4))
     levels = drawn.relative_levels + ideal_level
-    for number in np.unique(levels):
+    for number in sorted(set(levels.tolist())):
         level, here = octree.levels[number], levels == number
         first = atlas.apron - tiles[here] * np.array(level.tile_shape, float)
         last = np.minimum(first + level.shape, FAR)
@@ -136,8 +177,12 @@ def _in_failed(
     rectangles: np.ndarray, octree: Octree, ideal_level: int, failed: Collection[ChunkKey]
 ) -> np.ndarray:
     """Which rectangles, each within one ideal tile, lie in a failed one."""
-    level = octree.levels[ideal_level]
+    cells = cells_around(octree.levels[ideal_level], rectangles)
+    return np.array([key in failed for key in chunk_keys(repeat(ideal_level), cells)], bool)
+
+
+def cells_around(level: OctreeLevel, rectangles: np.ndarray) -> np.ndarray:
+    """(N, 2) tiles of a level that hold (N, 4) rectangles, each of which lies in one."""
     middle = (rectangles[:, :2] + rectangles[:, 2:]) / 2
-    index = np.floor((middle - level.transform.translation) / level.pitch).astype(np.int64)
-    index = np.clip(index, 0, np.array(level.grid_shape) - 1)
-    return np.array([ChunkKey(ideal_level, (int(y), int(x))) in failed for y, x in index], bool)
+    cells = np.floor((middle - level.transform.translation) / level.pitch).astype(np.int64)
+    return np.clip(cells, 0, np.array(level.grid_shape) - 1)

@@ -26,6 +26,12 @@ class TextureAtlas2D(GPUScaledTexture2D):
     tile_size, apron : int
         Texels.
     slots_a_side : int
+
+    Attributes
+    ----------
+    slots : AtlasSlots
+    tile_shapes : (capacity, 2) float64
+        Rows and columns of the tile in each slot, with its apron.
     """
 
     def __init__(
@@ -38,6 +44,7 @@ class TextureAtlas2D(GPUScaledTexture2D):
         self.slots_a_side = slots_a_side
         self.side = self.slot_size * slots_a_side
         self.slots: AtlasSlots[Any] = AtlasSlots(slots_a_side**2)
+        self.tile_shapes = np.zeros((slots_a_side**2, 2))
         self._several = False
         self._write: Callable[[np.ndarray, tuple[int, int]], None] | None = None
         shape: tuple[int, ...] = (10, 10)
@@ -76,6 +83,7 @@ class TextureAtlas2D(GPUScaledTexture2D):
         rows, columns = tile.shape[:2]
         slot, evicted = self.slots.add(key, (rows, columns), complete, protected)
         if slot is not None:
+            self.tile_shapes[slot.number] = rows, columns
             write = self._write or open_for_uploads(self, self.encoding.texel_dtype)
             write(tile, self.origin(slot))
             if self._several:

@@ -19,7 +19,7 @@ from napari_octree.rendering import _vispy
 from napari_octree.rendering.atlas_lease import AtlasLease
 from napari_octree.rendering.channel_group import ChannelMember, group_of
 from napari_octree.rendering.drawn_layer import DrawnLayer
-from napari_octree.rendering.node_matrices import tile_matrices, viewbox_of
+from napari_octree.rendering.node_matrices import TileMatrices, tile_matrices, viewbox_of
 from napari_octree.rendering.quads import no_quads
 from napari_octree.rendering.texture_atlas_2d import TextureAtlas2D
 from napari_octree.rendering.texture_encoding import (
@@ -53,15 +53,18 @@ class TileDrawing:
         self.budget = UploadBudget(self._send, check=check_upload)
         self.frame = TileFrame(client, layer.config, self.budget)
         self.tracked = TrackedView()
-        self.lease = AtlasLease(self.frame, layer.config, drawn.max_side)
+        self.lease = AtlasLease(self.frame, layer.config, drawn.max_side, self._draw_again)
         self._plain = self._encoding = drawn.texels
         self._allocated: TextureAtlas2D | None = None
         self._frozen_level: int | None = None
         self._counted: tuple[Any, ...] = (None, None, None)
         self._in_view = 0
+        self._matrices: TileMatrices | None = None
+        self._held: OctreeSlice | None = None
         self._joined: tuple[weakref.ref[Any] | None, str | None] = (None, None)
         self.frames = 0
-        self.node = TiledImage(drawn.texels, (1, 1), drawn.on_prepare)
+        fades = layer.config.render.fade_ms > 0
+        self.node = TiledImage(drawn.texels, (1, 1), drawn.on_prepare, fades)
 
     # ------------------------------------------------------------------- frame
 
@@ -74,15 +77,20 @@ class TileDrawing:
             Whether the view has changed: until `rest` is called it counts as moving.
         """
         node, frame, display = self.node, self.frame, self.layer.display
-        matrices = tile_matrices(node)
+        matrices, placed = tile_matrices(node, self._matrices), self._matrices
+        self._matrices = matrices
         octree_slice = self._slice()
         moved = self.tracked.see(matrices, octree_slice, display.track_view, now)
         self.client.moving = self.tracked.rushing
         self.frames += 1
         reach, former = self._filter_reach, node.atlas
-        if octree_slice is not None:
+        if octree_slice is not None and octree_slice is not self._held:
+            self._held = octree_slice
             self._hold_values(octree_slice.display_dtype)
-        in_view = self._ideal_tiles(octree_slice) if self.lease.opening else 0
+        coarsened = frame.coarsened
+        in_view = frame.tiles
+        if self.lease.opening or coarsened:
+            in_view = self._ideal_tiles(octree_slice)
         atlas = self.lease.keep(
             node, self._encoding, reach, matrices.size, matrices.pixel_scale, in_view
         )
@@ -99,7 +107,10 @@ class TileDrawing:
             reach,
             self.tracked.scroll_axis,
             self.moving,
+            now,
         )
+        if frame.coarsened and not coarsened:
+            self._draw_again()  # with an atlas that has room for it, if there can be one
         if atlas is not self._allocated:
             # GL makes room when it is told to, not when it is asked: now, while tiles are read.
             self._allocated = atlas
@@ -112,11 +123,15 @@ class TileDrawing:
             self._place_limits()
         if changed:
             node.set_quads(frame.quads or no_quads())
-        node.set_matrix(matrices.to_render)
+        if changed or matrices is not placed:
+            node.set_matrix(matrices.to_render)
         if self.tracked.view is not None:
             grid = matrices.pixel_size if display.show_grid else (0.0, 0.0)
             node.set_overlays(display.tint_levels, grid)
         return moved
+
+    def _draw_again(self) -> None:
+        _vispy.when_idle(self.node.canvas, self.node.update)
 
     def _join(self, canvas: Any, name: str | None) -> None:
         """Show new tiles together with the layers of the same name in this canvas."""
@@ -231,7 +246,9 @@ class TileDrawing:
         if not self.frames or viewbox_of(self.node) is None:
             return False
         return self.tracked.is_current(
-            tile_matrices(self.node), self._slice(), self.layer.display.track_view
+            tile_matrices(self.node, self._matrices),
+            self._slice(),
+            self.layer.display.track_view,
         )
 
     @property

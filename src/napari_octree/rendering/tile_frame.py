@@ -23,6 +23,7 @@ from napari_octree.octree.policy import Policy
 from napari_octree.octree.view import View
 from napari_octree.rendering.atlas_tiles import AtlasTiles
 from napari_octree.rendering.channel_group import ChannelMember
+from napari_octree.rendering.fade_in import FadeIn, mixed
 from napari_octree.rendering.former_slice import FormerSlice
 from napari_octree.rendering.quads import Quads, quads_of
 from napari_octree.rendering.texture_atlas_2d import TextureAtlas2D
@@ -63,6 +64,7 @@ class TileFrame:
         self._wishes = TileWishes(client, config)
         self._cover: Cover | None = None
         self._level_before: int | None = None
+        self._fade = FadeIn(config.render.fade_ms)
         self.former = FormerSlice()
         self.channel: ChannelMember | None = None  # set where it draws a channel of several
         self._held_back: frozenset[ChunkKey] = frozenset()
@@ -91,6 +93,7 @@ class TileFrame:
         margin_texels: float = 0.0,
         scroll_axis: int | None = None,
         moving: bool = False,
+        now: float = 0.0,
     ) -> bool:
         """Do a frame's work.
 
@@ -111,6 +114,8 @@ class TileFrame:
             The data axis whose slider was moved last: slices are read ahead along it.
         moving : bool
             The view moves: what lies around it is not read ahead before `rest`.
+        now : float
+            Seconds, for what fades in.
 
         Returns
         -------
@@ -144,19 +149,18 @@ class TileFrame:
         if self.channel is not None:
             self.channel.fresh |= self._uploads.fresh
         held_back = self._hold_back(octree_slice)
-        changed = planned or uploaded or self._stand_in is not None
+        changed = planned or uploaded or self._stand_in is not None or self._fade.running
         changed |= held_back != self._held_back
         self._held_back = held_back
         if changed:
             self._progress = None
-            self._draw(octree_slice)
+            self._draw(octree_slice, now)
         return changed
 
     def _stage(self, atlas: TextureAtlas2D) -> None:
         if self._stand_in is None and self._tiles is not None and any(self._tiles.levels.values()):
             self._stand_in = self._tiles
         self._tiles = AtlasTiles(atlas, self._slice.key if self._slice is not None else None)
-        self._wishes.renew()
         self.forget()
 
     def let_go(self) -> None:
@@ -165,6 +169,7 @@ class TileFrame:
 
     def forget(self) -> None:
         """Ask for everything again in the next frame (failed reads are to be tried again)."""
+        self._wishes.renew()
         self._client.replace([])
         self._uploads.failed.clear()
         self._intersection = None
@@ -208,9 +213,22 @@ class TileFrame:
             return False
         self._intersection = intersection
         self._hasty = hasty
-        self._wish(octree_slice, intersection, view.motion)
+        if not self._is_all_here(octree_slice, intersection):
+            self._wish(octree_slice, intersection, view.motion)
         self.plans += 1
         return not same_tiles  # wishing for more changes nothing that is drawn
+
+    def _is_all_here(self, octree_slice: OctreeSlice, intersection: OctreeIntersection) -> bool:
+        """Whether the loader need not be told of a view: it has nothing to do for it."""
+        assert self._tiles is not None
+        return (
+            not self._hasty
+            and not self._client.pending
+            and self._tiles.are_final(intersection.level, intersection.chunks)
+            and self._wishes.let_be(
+                octree_slice.key, intersection.chunks, self._tiles.atlas.slots.capacity
+            )
+        )
 
     def rest(self, motion: Motion) -> None:
         """The view has come to rest: read ahead what lies around it too (no frame needed)."""
@@ -244,7 +262,7 @@ class TileFrame:
 
     # ------------------------------------------------------------------- quads
 
-    def _draw(self, octree_slice: OctreeSlice) -> None:
+    def _draw(self, octree_slice: OctreeSlice, now: float) -> None:
         assert self._tiles is not None
         assert self._intersection is not None
         octree, intersection = octree_slice.octree, self._intersection
@@ -258,15 +276,30 @@ class TileFrame:
                 self._stand_in = None
         self._cover = drawn
         slice_key = octree_slice.key
+        kept = None
         if self._stand_in is None and self._to_come:
             kept = self.former.instead_of(drawn, intersection, atlas.slots)
-            if kept is not None:
-                slice_key, drawn = kept
         else:
             self.former.drop()
+        if kept is not None:
+            slice_key, drawn = kept
+        if kept is not None or self._stand_in is not None:
+            self._fade.stop()
+        else:
+            self._fade.see(slice_key, intersection, drawn, now)
+        under: Cover | None = None
+        if self._fade.running:
+            drawn, under, weights = mixed(
+                octree, intersection, drawn, self._drawable, self._fade.weights
+            )
         atlas.slots.touch((slice_key, chunk) for chunk in drawn.chunks)
-        failed = {chunk for key, chunk in self._uploads.failed if key == slice_key}
+        gone = self._uploads.failed
+        failed = {chunk for key, chunk in gone if key == slice_key} if gone else ()
         self.quads = quads_of(drawn, octree, intersection.level, atlas, slice_key, failed)
+        if under is not None:
+            atlas.slots.touch((slice_key, chunk) for chunk in under.chunks)
+            below = quads_of(under, octree, intersection.level, atlas, slice_key, failed)
+            self.quads = self.quads.over(below, weights)
 
     @property
     def _drawable(self) -> dict[int, set[ChunkKey]]:
@@ -288,13 +321,28 @@ class TileFrame:
 
     @property
     def more(self) -> bool:
-        """Another frame would show more: what did not fit in the budget, or what all have now."""
-        return self._uploads.more or (self.channel is not None and self.channel.more)
+        """Another frame would show more: what did not fit in the budget, or what all have now.
+
+        Or more of what is fading in.
+        """
+        together = self.channel is not None and self.channel.more
+        return self._uploads.more or together or self._fade.running
 
     @property
     def level(self) -> int:
         """The ideal level of the last plan (0 before any)."""
         return self._intersection.level if self._intersection is not None else 0
+
+    @property
+    def tiles(self) -> int:
+        """How many ideal tiles the last plan had."""
+        return len(self._intersection.chunks) if self._intersection is not None else 0
+
+    @property
+    def coarsened(self) -> bool:
+        """Whether the last plan is coarser than the view calls for: its tiles were too many."""
+        planned = self._intersection
+        return planned is not None and planned.level > planned.requested_level
 
     @property
     def progress(self) -> OctreeProgress:
@@ -305,12 +353,12 @@ class TileFrame:
             return self._progress
         shown = self._stand_in if self._stand_in_serves else self._tiles
         assert shown is not None
-        slots = shown.atlas.slots
-        keys = [(self._slice.key, chunk) for chunk in self._intersection.chunks]
-        resident = sum(key in slots for key in keys)
-        failed = sum(key in self._uploads.failed for key in keys)
-        loading = len(keys) - resident - failed
-        self._progress = OctreeProgress(len(keys), resident, loading, failed)
+        chunks, place = self._intersection.chunks, self._slice.key
+        resident = len(shown.levels.get(self._intersection.level, set()).intersection(chunks))
+        gone = self._uploads.failed
+        failed = sum((place, chunk) in gone for chunk in chunks) if gone else 0
+        loading = len(chunks) - resident - failed
+        self._progress = OctreeProgress(len(chunks), resident, loading, failed)
         return self._progress
 
     @property
@@ -318,7 +366,7 @@ class TileFrame:
         """Every ideal tile of the last plan is drawn, and no better version is to come."""
         if self._intersection is None:
             return self._slice is None
-        if self._cover is None or not self._cover.complete:
+        if self._cover is None or not self._cover.complete or self._fade.running:
             return False
         return self._stand_in_serves if self._stand_in is not None else not self._to_come
 
@@ -332,7 +380,7 @@ class TileFrame:
         old, new = former.atlas, self._tiles.atlas
         if (old.encoding, old.apron) != (new.encoding, new.apron):
             return False
-        return all(map(former.is_final, planned.chunks))
+        return former.are_final(planned.level, planned.chunks)
 
     @property
     def complete(self) -> bool:

@@ -7,12 +7,16 @@ what is resident for good; a request stays the same object as long as it is on t
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from bisect import bisect_left
+from collections.abc import Collection, Iterable
 from dataclasses import replace
+from itertools import repeat
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from napari_octree.config import OctreeConfig
 from napari_octree.layers.octree_slice import OctreeSlice, TileKey
+from napari_octree.layers.slice_key import SliceKey
 from napari_octree.loading.request import TileRequest
 from napari_octree.octree.chunk_key import ChunkKey, Tier, Wish
 from napari_octree.octree.intersection import OctreeIntersection
@@ -47,12 +51,15 @@ class TileWishes:
         self._wishes: tuple[Wish, ...] = ()
         self._requests: dict[RequestName, TileRequest] = {}
         self.protected: set[TileKey] = set()
+        self._wanted: set[TileKey] = set()
+        self._asked_moving = False
         self.scroll_axis: int | None = None
         self.moving = False
         self.follow(EXPLORE)
 
     def follow(self, policy: Policy) -> None:
         """Wish by this policy from the next `ask` on."""
+        self._asked_moving = False
         self.policy = self._moving_policy = self._resting_policy = policy
         if policy == EXPLORE:
             # Levels are not guessed: a zoom shows coarser tiles until it ends, and reads few.
@@ -93,48 +100,84 @@ class TileWishes:
             policy = replace(policy, most_ahead=0)
         slots = atlas.slots
         self._wishes = wish_list(octree_slice.octree, intersection, policy, motion, slots.capacity)
-        slices: dict[int, OctreeSlice | None] = {0: octree_slice}
+        places = self._places(octree_slice)
+        # Hundreds, in every frame that shows other tiles: what is there already costs a look-up.
+        wishes = [wish for wish in self._wishes if wish[4] in places]
+        keys = [(places[wish[4]].key, wish[0]) for wish in wishes]
+        # Tiers follow one another. Slices ahead may have half of the atlas.
+        first, last = (
+            bisect_left(wishes, tier, key=itemgetter(1)) for tier in (Tier.AHEAD, Tier.PREFETCH)
+        )
+        most = max(slots.capacity // 2 + 1, first)
+        del wishes[most:last], keys[most:last]
+        protected = set(keys[: min(last, most)])
         requests: dict[RequestName, TileRequest] = {}
-        protected: set[TileKey] = set()
-        # Hundreds of times below, where an enum's own look-up would take most of the time.
-        overview, ahead, prefetch = Tier.OVERVIEW, Tier.AHEAD, Tier.PREFETCH
-        for wish in self._wishes:
-            chunk, tier, above, _, offset = wish
-            if offset not in slices:
-                axis = self.scroll_axis
-                slices[offset] = None if axis is None else octree_slice.moved(axis, offset)
-            of_slice = slices[offset]
-            if of_slice is None:  # beyond the data
-                continue
-            key = (of_slice.key, chunk)
-            if tier is ahead and 2 * len(protected) > slots.capacity:
-                continue
-            if tier is not prefetch:
-                protected.add(key)
-            if overview_only and tier is not overview:
-                continue
+        for key, wish in zip(keys, wishes, strict=True):
             slot = slots.get(key)
             if slot is not None and slot.complete:
                 continue
-            name = (chunk, tier, above, offset)
+            if overview_only and wish.tier is not Tier.OVERVIEW:
+                continue
+            name = (wish.key, wish.tier, wish.relative_level, wish.slice_offset)
             request = self._requests.get(name)
             if request is None:
+                of_slice = places[wish.slice_offset]
                 request = of_slice.tile_request(wish, atlas.apron, atlas.encoding.encode)
             requests[name] = request
         if len(kept) + len(protected) < slots.capacity:
             protected.update(kept)
-        self.protected, self._requests = protected, requests
+        self.protected = self._wanted = protected
+        self._requests = requests
+        self._asked_moving = self.moving
         self._client.replace(list(requests.values()))
+
+    def let_be(self, place: SliceKey, shown: Iterable[ChunkKey], capacity: int) -> bool:
+        """Keep the list as it is, while the view moves over tiles that are all there.
+
+        What else there is to wish for around them can wait for the view to rest, or to come to
+        something that is not there.
+
+        Parameters
+        ----------
+        place : SliceKey
+        shown : iterable of ChunkKey
+            Protected from now on, besides what was asked for last.
+        capacity : int
+            Slots of the atlas.
+
+        Returns
+        -------
+        bool
+            False: `ask` has to be called.
+        """
+        if not (self.moving and self._asked_moving):
+            return False
+        protected = self._wanted.union(zip(repeat(place), shown))
+        if len(protected) >= capacity:
+            return False
+        self.protected = protected
+        return True
+
+    def _places(self, present: OctreeSlice) -> dict[int, OctreeSlice]:
+        """The slices that are wished for, as far as the data reach."""
+        places, axis = {0: present}, self.scroll_axis
+        for offset in {wish[4] for wish in self._wishes} - {0}:
+            moved = None if axis is None else present.moved(axis, offset)
+            if moved is not None:
+                places[offset] = moved
+        return places
 
     def renew(self) -> None:
         """Make new requests from now on: those so far are for another atlas or slice."""
         self._requests.clear()
+        self._asked_moving = False
 
     def want_nothing(self) -> None:
         """Take everything off the loader's list."""
         if self._wishes:
             self._client.replace([])
         self._wishes = ()
+        self._asked_moving = False
 
     def buffered(self, present: OctreeSlice | None) -> tuple[int, int] | None:
         """Positions of the slider last moved whose slices are in RAM around the present one."""

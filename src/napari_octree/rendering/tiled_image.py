@@ -20,7 +20,7 @@ from vispy.visuals.image import ImageVisual
 from vispy.visuals.shaders import Function
 
 from napari_octree.rendering._vispy import clamped_filters, image_templates
-from napari_octree.rendering.quads import FAILED, Quads, no_quads
+from napari_octree.rendering.quads import FAILED, Quads, Under, no_quads
 from napari_octree.rendering.texture_atlas_2d import TextureAtlas2D
 from napari_octree.rendering.texture_encoding import TextureEncoding
 
@@ -31,19 +31,30 @@ def _shader(name: str) -> str:
 
 # vispy takes the first function definition as a snippet's entry point: the filters come after.
 _FILTERED = """
-varying vec4 v_tile;
+vec4 tile_edges;
+vec4 image_edges;
 vec4 {name}(sampler2D texture, vec2 shape, vec2 uv);
 vec4 texture_lookup_filtered(vec2 texcoord) {{
     return {name}($texture, $shape, texcoord);
 }}
 """
 
-# A program without overlays is compiled where none is asked for: it costs less per pixel.
-_OVERLAY = _shader("overlay.glsl")
-_NO_OVERLAY = "vec4 overlay(vec4 color) { return color; }"
+# Where no overlay is asked for, and nothing fades, programs are compiled without: it costs less
+# per pixel and per vertex.
+_OVERLAY, _MARK = _shader("overlay.glsl"), _shader("mark.vert")
+_FADE, _FADE_VERTEX = _shader("fade.glsl"), _shader("fade.vert")
+_AS_IT_IS = "vec4 as_it_is(vec4 color) { return color; }"
+_NOTHING = "void nothing() {}"
 
-_CORNERS = np.array([[0, 1], [2, 1], [2, 3], [0, 1], [2, 3], [0, 3]])
-"""Columns of (x0, y0, x1, y1) for the six vertices of two triangles."""
+_CORNERS = np.array([[1, 0], [1, 2], [3, 2], [1, 0], [3, 2], [3, 0]])
+"""Columns of (y0, x0, y1, x1) for the x and y of the six vertices of two triangles."""
+
+_SWAP = [1, 0, 3, 2]
+"""(y, x) becomes (x, y) here: vispy and GL want x first."""
+
+_BUFFERS = ("a_corner", "a_tile", "a_image")
+_OVERLAY_BUFFERS = ("a_tint", "a_border")
+_FADE_BUFFERS = ("a_under", "a_under_tile", "a_under_image")
 
 
 class TiledImageVisual(ImageVisual):
@@ -56,6 +67,8 @@ class TiledImageVisual(ImageVisual):
         Of level 0 in pixels; node coordinates are level-0 pixel areas.
     on_prepare : callable
         Called first in every draw: may upload, change the atlas and call `set_quads`.
+    fades : bool
+        Whether quads may have something under them.
     **keywords
         Of vispy's ImageVisual.
     """
@@ -71,23 +84,25 @@ class TiledImageVisual(ImageVisual):
         encoding: TextureEncoding,
         size: tuple[int, int],
         on_prepare: Callable[[TiledImageVisual], None],
+        fades: bool = False,
         **keywords: Any,
     ) -> None:
         self._encoding = encoding
         self._full_size = size
         self._on_prepare = on_prepare
         self._quads = no_quads()
-        self._image_buffer = VertexBuffer()
-        self._tile_buffer = VertexBuffer()
-        self._tint_buffer = VertexBuffer()
-        self._border_buffer = VertexBuffer()
+        names = (*_BUFFERS, *_OVERLAY_BUFFERS, *(_FADE_BUFFERS if fades else ()))
+        self._buffers = {name: VertexBuffer() for name in names}
         self.texture_format = "auto"  # napari asks its nodes for it
         super().__init__(None, method="subdivide", texture_format="auto", **keywords)
         self.unfreeze()
         self._bind_atlas(self._texture)
         self._placed = b""
-        self._overlaid = self._marked = False
-        self.shared_program.frag["overlay"] = Function(_NO_OVERLAY)
+        self._marked = False
+        self._fade = Function(_FADE) if fades else None
+        self.shared_program.vert["fade"] = Function(_FADE_VERTEX if fades else _NOTHING)
+        self.shared_program.frag["fade"] = self._fade or Function(_AS_IT_IS)
+        self._overlay(False)
         self.shared_program["u_tint"] = 0.0
         self.shared_program["u_grid_width"] = (0.0, 0.0)
         self.shared_program["u_octree_matrix"] = np.eye(4, dtype=np.float32)
@@ -181,44 +196,52 @@ class TiledImageVisual(ImageVisual):
         """What is shown of the octree itself; `grid_width` (x, y) in level-0 pixels, 0 is off."""
         wanted = tint or self._marked or grid_width[0] > 0
         if wanted != self._overlaid:
-            self._overlaid = wanted
-            self.shared_program.frag["overlay"] = Function(_OVERLAY if wanted else _NO_OVERLAY)
+            self._overlay(wanted)
         if wanted:
             self.shared_program["u_tint"] = 0.5 if tint else 0.0
             self.shared_program["u_grid_width"] = grid_width
 
-    def _build_vertex_data(self) -> None:
-        def per_vertex(values: np.ndarray) -> np.ndarray:
-            return np.repeat(values, 6, axis=0).astype(np.float32)
+    def _overlay(self, wanted: bool) -> None:
+        self._overlaid = wanted
+        self.shared_program.frag["overlay"] = Function(_OVERLAY if wanted else _AS_IT_IS)
+        self.shared_program.vert["mark"] = Function(_MARK if wanted else _NOTHING)
+        self._need_vertex_update = True
+        self._need_method_update = True  # vispy forgets buffers that a program has no use for
 
-        # (y, x) becomes (x, y) here: vispy and GL want x first.
-        swap = [1, 0, 3, 2]
+    def _build_vertex_data(self) -> None:
         quads, side = self._quads, self._texture.side
         y, x = quads.origin
-        rectangles = quads.rectangles[:, swap] - (x, y, x, y)
+        rectangles = quads.rectangles - (y, x, y, x)
         corners = rectangles[:, _CORNERS]
-        texcoord = quads.texcoords[:, swap][:, _CORNERS].reshape(-1, 2) / side
-        edges = quads.borders[:, swap] - (x, y, x, y)
-        border = np.concatenate(
-            [corners - edges[:, None, :2], edges[:, None, 2:] - corners], axis=-1
-        )
-        self._subdiv_position.set_data(corners.reshape(-1, 2).astype(np.float32))
-        self._subdiv_texcoord.set_data(texcoord.astype(np.float32))
-        self._tile_buffer.set_data(per_vertex(quads.clamps[:, swap] / side))
-        self._image_buffer.set_data(per_vertex(quads.images[:, swap] / side))
-        self._tint_buffer.set_data(per_vertex(quads.tints))
-        self._border_buffer.set_data(border.reshape(-1, 4).astype(np.float32))
+        self._fill("a_corner", corners, (quads.texcoords / side)[:, _CORNERS])
+        self._fill("a_tile", quads.clamps[:, None, _SWAP] / side)
+        self._fill("a_image", quads.images[:, None, _SWAP] / side)
+        if self._overlaid:
+            edges = quads.borders[:, None, _SWAP] - (x, y, x, y)
+            self._fill("a_tint", quads.tints[:, None])
+            self._fill("a_border", corners - edges[..., :2], edges[..., 2:] - corners)
+        if self._fade is not None:
+            under = quads.under or Under(quads.texcoords, quads.clamps, quads.images)
+            places, weights = (under.texcoords / side)[:, _CORNERS], under.weights[:, None, None]
+            self._fill("a_under", places, weights)
+            self._fill("a_under_tile", under.clamps[:, None, _SWAP] / side)
+            self._fill("a_under_image", under.images[:, None, _SWAP] / side)
         self._need_vertex_update = False
+
+    def _fill(self, name: str, *columns: np.ndarray) -> None:
+        """Send (N, 6 or 1, columns) values for the six vertices of each quad."""
+        widths = [values.shape[-1] for values in columns]
+        data = np.empty((len(columns[0]), 6, sum(widths)), np.float32)
+        first = 0
+        for values, width in zip(columns, widths, strict=True):
+            data[..., first : first + width] = values
+            first += width
+        self._buffers[name].set_data(data.reshape(-1, first))
 
     def _update_method(self, view: Any) -> None:
         view._method_used = "subdivide"
-        program = view.view_program
-        program["a_position"] = self._subdiv_position
-        program["a_texcoord"] = self._subdiv_texcoord
-        program["a_tile"] = self._tile_buffer
-        program["a_image"] = self._image_buffer
-        program["a_tint"] = self._tint_buffer
-        program["a_border"] = self._border_buffer
+        for name, buffer in self._buffers.items():
+            view.view_program[name] = buffer
         view._need_method_update = False
 
     def _prepare_transforms(self, view: Any) -> None:
@@ -230,15 +253,22 @@ class TiledImageVisual(ImageVisual):
             return False
         if self._need_interpolation_update:
             self._build_interpolation()
+            self._fade_with("get_data")
         if self._need_colortransform_update:
             self.shared_program.frag["color_transform"] = self._build_color_transform()
             self._need_colortransform_update = False
             view.view_program["texture2D_LUT"] = self.cmap.texture_lut()
+            self._fade_with("color_transform")
         if self._need_vertex_update:
             self._build_vertex_data()
         if view._need_method_update:
             self._update_method(view)
         return None
+
+    def _fade_with(self, name: str) -> None:
+        """Let what was there before be looked up, and coloured, as the tile is."""
+        if self._fade is not None:
+            self._fade[name] = self.shared_program.frag[name]
 
 
 class _Lookups(dict[str, Function]):

@@ -121,8 +121,7 @@ class TrackedView:
 
 def _source(matrices: TileMatrices, octree_slice: OctreeSlice | None) -> tuple[object, ...]:
     """What a view follows from."""
-    to_viewbox, _, size, pixel_scale = matrices
-    return (to_viewbox.tobytes(), size, pixel_scale, octree_slice)
+    return (matrices.to_viewbox.tobytes(), matrices.size, matrices.pixel_scale, octree_slice)
 
 
 def _same(view: View, other: View) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable
 
 import numpy as np
@@ -40,28 +41,27 @@ def view_from_matrix(
         None while there is nothing to see: a view box without size, a transform that
         flattens the image.
     """
-    linear = to_viewbox[:2, :2]
-    offset = to_viewbox[3, :2]
+    # Plain numbers: of so few, arrays would cost more than the arithmetic.
+    ((xx, xy), (yx, yy)), (left, top) = to_viewbox[:2, :2].tolist(), to_viewbox[3, :2].tolist()
     width, height = size
-    determinant = np.linalg.det(linear)
-    if width < 1 or height < 1 or not np.isfinite(determinant) or determinant == 0:
+    determinant = xx * yy - xy * yx
+    if width < 1 or height < 1 or not math.isfinite(determinant) or determinant == 0:
         return None
-    inverse = np.linalg.inv(linear)
 
-    def to_octree(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
-        mapped = (np.array(points, float) - offset) @ inverse
-        return [(float(y), float(x)) for x, y in mapped]
+    def to_octree(x: float, y: float) -> tuple[float, float]:
+        x, y = x - left, y - top
+        return (y * xx - x * xy) / determinant, (x * yy - y * yx) / determinant
 
-    corners = to_octree([(0, 0), (width, 0), (width, height), (0, height)])
+    corners = tuple(to_octree(x, y) for x, y in ((0, 0), (width, 0), (width, height), (0, height)))
     # Length on screen of one level-0 pixel along each axis of the image.
-    along_x, along_y = np.linalg.norm(linear, axis=1) * pixel_scale
+    along_x, along_y = math.hypot(xx, xy) * pixel_scale, math.hypot(yx, yy) * pixel_scale
     focus = None
     if cursor is not None and 0 <= cursor[0] < width and 0 <= cursor[1] < height:
-        focus = to_octree([cursor])[0]
+        focus = to_octree(*cursor)
     try:
         return View(
-            tuple(corners),
-            (float(1 / along_y), float(1 / along_x)),
+            corners,
+            (1 / along_y, 1 / along_x),
             focus,
             slice_key,
             motion,
