@@ -7,6 +7,7 @@ but takes every value from a function of the place: no atlas, no texture, no flo
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -18,47 +19,8 @@ Sampler = Callable[[int, np.ndarray], np.ndarray]
 
 STEP = 0.8
 
-
-ATTENUATION = 0.05
-OPACITY = 0.2
-"""Of the highest value, in `translucent`; that of others is in proportion."""
-
-
-def _average(value: np.ndarray, weight: np.ndarray) -> float:
-    return float(np.average(value, weights=weight))
-
-
-def _additive(value: np.ndarray, weight: np.ndarray) -> float:
-    return float(1 - np.prod((1 - np.clip(value, 0, 1)) ** weight))
-
-
-def _translucent(value: np.ndarray, weight: np.ndarray) -> float:
-    light, clear = 0.0, 1.0
-    for v, w in zip(np.clip(value, 0, 1), weight, strict=True):
-        alpha = 1 - (1 - OPACITY * v) ** w
-        light += clear * alpha * v
-        clear *= 1 - alpha
-    return light
-
-
-def _attenuated_mip(value: np.ndarray, weight: np.ndarray) -> float:
-    best, passed = 0.0, 0.0
-    for v, w in zip(value, weight, strict=True):
-        passed += STEP * w * np.clip(v, 0, 1)
-        scale = np.exp(-ATTENUATION * (passed - 1))
-        if best > scale:
-            break
-        best = max(best, v * scale)
-    return float(best)
-
-
-BLENDED = {
-    "average": _average,
-    "additive": _additive,
-    "translucent": _translucent,
-    "attenuated_mip": _attenuated_mip,
-}
-"""Modes in which a ray's samples are put together from front to back, with their weights."""
+GRAZING = 0.15
+"""Cosine below which a ray passes along a surface."""
 
 
 def cell_at(
@@ -80,89 +42,245 @@ def cell_at(
     return found, low, high
 
 
-def march(
-    octree: Octree,
-    shown: Collection[ChunkKey],
-    sampler: Sampler,
-    origin: np.ndarray,
-    direction: np.ndarray,
-    mode: str,
-    near: float = -np.inf,
-) -> float | None:
-    """The value of one ray, None where it meets nothing.
+@dataclass(frozen=True)
+class Samples:
+    """What a ray meets, from front to back.
 
-    Parameters
+    Attributes
     ----------
-    origin, direction : (3,) float64
-        (z, y, x), octree coordinates; the direction is a unit vector.
-    near : float
-        Where along the ray it begins at the earliest. The lattice is counted from the sample
-        next to `origin`.
+    values, weights, levels : (N,)
+    places, strides : (N, 3)
+        (z, y, x), octree coordinates: where each sample lies, and the way to the next one.
     """
-    extent = np.array(octree.extent, float)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        a, b = (0 - origin) / direction, (extent - origin) / direction
-    first = max(float(np.nanmax(np.minimum(a, b))), near)
-    end = float(np.nanmin(np.maximum(a, b)))
-    steps = np.floor((end - first) / STEP + 0.5)
-    if not steps >= 1:
-        return None
-    fine = (end - first) / steps
-    anchor = first + fine * np.floor(max(-first, 0.0) / fine)
-    values, weights, places_of, strides = [], [], [], []
-    t = first
-    while t < end:
-        # The GPU's own nudge: where a ray grazes an edge both must choose the same side.
-        nudge = max(1e-4, abs(t) * 4e-6)
-        place = np.clip(origin + direction * (t + nudge), 0, extent)
-        level, low, high = cell_at(octree, shown, place)
+
+    values: np.ndarray
+    weights: np.ndarray
+    levels: np.ndarray
+    places: np.ndarray
+    strides: np.ndarray
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A volume of mixed levels.
+
+    Attributes
+    ----------
+    octree : Octree
+    shown : collection of ChunkKey
+    sampler : Sampler
+    threshold : float
+        Of the surface in `iso`.
+    black, white : float
+        Contrast limits.
+    attenuation : float
+        Of `attenuated_mip`, per voxel of level 0.
+    opacity : float
+        Of the highest colour in `translucent`; that of others is in proportion.
+    planes : (N, 2, 3) float64
+        Positions and normals of clipping planes, (z, y, x), octree coordinates.
+    """
+
+    octree: Octree
+    shown: Collection[ChunkKey]
+    sampler: Sampler
+    threshold: float = 0.5
+    black: float = 0.0
+    white: float = 1.0
+    attenuation: float = 0.05
+    opacity: float = 0.2
+    planes: np.ndarray = field(default_factory=lambda: np.empty((0, 2, 3)))
+
+    def march(
+        self, origin: np.ndarray, direction: np.ndarray, near: float = -np.inf
+    ) -> Samples | None:
+        """Take the samples of a ray, None where it meets nothing.
+
+        Parameters
+        ----------
+        origin, direction : (3,) float64
+            (z, y, x), octree coordinates; the direction is a unit vector.
+        near : float
+            Where along the ray it begins at the earliest. The lattice is counted from the sample
+            next to `origin`.
+        """
+        octree = self.octree
+        extent = np.array(octree.extent, float)
         with np.errstate(divide="ignore", invalid="ignore"):
-            exits = (np.where(direction > 0, high, low) - origin) / direction
-        leave = min(float(np.nanmin(np.where(direction == 0, np.inf, exits))), end)
-        if level is not None:
-            factor = np.array(octree.levels[level].transform.factor)
-            weight = 1 / np.linalg.norm(direction / factor)
-            step = fine * weight
-            k = np.arange(
-                np.ceil((t - anchor) / step - 1e-3), np.ceil((leave - anchor) / step - 1e-3)
-            )
-            if len(k):
-                places = origin + direction * (anchor + k * step)[:, None]
-                values.append(sampler(level, places))
+            a, b = (0 - origin) / direction, (extent - origin) / direction
+        first = max(float(np.nanmax(np.minimum(a, b))), near)
+        end = float(np.nanmin(np.maximum(a, b)))
+        steps = np.floor((end - first) / STEP + 0.5)
+        if not steps >= 1:
+            return None
+        fine = (end - first) / steps
+        anchor = first + fine * np.floor(max(-first, 0.0) / fine)
+        weights, levels, places, strides = [], [], [], []
+        t = first
+        for place, normal in self.planes:
+            approach, away = direction @ normal, (place - origin) @ normal
+            if approach > 0:
+                t = max(t, away / approach)
+            else:
+                end = min(end, away / approach)
+        while t < end:
+            # The GPU's own nudge: where a ray grazes an edge both must choose the same side.
+            nudge = max(1e-4, abs(t) * 4e-6)
+            place = np.clip(origin + direction * (t + nudge), 0, extent)
+            level, low, high = cell_at(octree, self.shown, place)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                exits = (np.where(direction > 0, high, low) - origin) / direction
+            leave = min(float(np.nanmin(np.where(direction == 0, np.inf, exits))), end)
+            if level is not None:
+                factor = np.array(octree.levels[level].transform.factor)
+                weight = 1 / np.linalg.norm(direction / factor)
+                step = fine * weight
+                k = np.arange(
+                    np.ceil((t - anchor) / step - 1e-3), np.ceil((leave - anchor) / step - 1e-3)
+                )
+                places.append(origin + direction * (anchor + k * step)[:, None])
                 weights.append(np.full(len(k), weight))
-                places_of.append(places)
-                strides += [(level, direction * step)] * len(k)
-        t = max(leave, t + nudge)
-    if not values:
+                levels.append(np.full(len(k), level))
+                strides.append(np.full((len(k), 3), direction * step))
+            t = max(leave, t + nudge)
+        if not sum(map(len, levels)):
+            return None
+        columns = map(np.concatenate, (weights, levels, places, strides))
+        return self._samples(*columns)
+
+    def _samples(
+        self, weights: np.ndarray, levels: np.ndarray, places: np.ndarray, strides: np.ndarray
+    ) -> Samples:
+        values = np.empty(len(levels))
+        for level in np.unique(levels):
+            rows = levels == level
+            values[rows] = self.sampler(int(level), places[rows])
+        return Samples(values, weights, levels, places, strides)
+
+    def shade(self, ray: Samples, mode: str) -> float:
+        """The grey, in [0, 1], that a mode makes of a ray."""
+        shown = self._grey(ray.values)
+        match mode:
+            case "mip" | "minip":
+                return float(self._grey(self._extreme(ray, mode)))
+            case "average":
+                return float(self._grey(np.average(ray.values, weights=ray.weights)))
+            case "additive":
+                return float(1 - np.prod((1 - shown) ** ray.weights))
+            case "translucent":
+                return self._translucent(shown, ray.weights)
+            case "attenuated_mip":
+                return float(self._grey(self._attenuated_mip(ray.values, shown, ray.weights)))
+            case "iso":
+                return float(self._grey(self._lit_surface(ray)))
+        raise ValueError(mode)
+
+    def _grey(self, value: np.ndarray | float) -> np.ndarray:
+        return np.clip((np.asarray(value) - self.black) / (self.white - self.black), 0, 1)
+
+    def _extreme(self, ray: Samples, mode: str) -> float:
+        # Half a step before and after the extreme is searched in tenths, in the same level.
+        best = int(ray.values.argmax() if mode == "mip" else ray.values.argmin())
+        fractions = np.arange(10)[:, None] * 0.1 - 0.5
+        around = self.sampler(
+            int(ray.levels[best]), ray.places[best] + fractions * ray.strides[best]
+        )
+        refined = np.append(around, ray.values[best])
+        return float(refined.max() if mode == "mip" else refined.min())
+
+    def _translucent(self, value: np.ndarray, weight: np.ndarray) -> float:
+        light, clear = 0.0, 1.0
+        for v, w in zip(value, weight, strict=True):
+            alpha = 1 - (1 - self.opacity * v) ** w
+            light += clear * alpha * v
+            clear *= 1 - alpha
+            if clear < 0.01:  # as vispy: the rest of the ray is not looked at
+                break
+        return light
+
+    def _attenuated_mip(self, value: np.ndarray, shown: np.ndarray, weight: np.ndarray) -> float:
+        best, passed = 0.0, 0.0
+        for v, grey, w in zip(value, shown, weight, strict=True):
+            passed += STEP * w * grey
+            scale = np.exp(-self.attenuation * (passed - 1))
+            if best > scale * self.white:
+                break
+            best = max(best, v * scale)
+        return float(best)
+
+    def surface(self, ray: Samples) -> np.ndarray | None:
+        """Where a ray meets the surface: to a tenth of the step in which it does."""
+        near = np.flatnonzero(ray.values > self.threshold - 0.2)
+        tenths = np.arange(10)[:, None] * 0.1 - 1
+        for few in np.array_split(near, len(near) // 20 + 1):
+            places = ray.places[few, None] + tenths * ray.strides[few, None]
+            beyond = np.empty(places.shape[:2], bool)
+            for level in np.unique(ray.levels[few]):
+                rows = ray.levels[few] == level
+                values = self.sampler(int(level), places[rows].reshape(-1, 3))
+                beyond[rows] = values.reshape(-1, 10) > self.threshold
+            if beyond.any():
+                return np.asarray(places.reshape(-1, 3)[beyond.argmax()])
         return None
-    value, weight = np.concatenate(values), np.concatenate(weights)
-    if mode in BLENDED:
-        return BLENDED[mode](value, weight)
-    # Half a step before and after the extreme is searched in tenths, in the same level.
-    best = int(value.argmax() if mode == "mip" else value.argmin())
-    level, stride = strides[best]
-    fractions = np.arange(10)[:, None] * 0.1 - 0.5
-    around = sampler(level, np.concatenate(places_of)[best] + fractions * stride)
-    refined = np.append(around, value[best])
-    return float(refined.max() if mode == "mip" else refined.min())
+
+    def is_clear(self, ray: Samples) -> bool:
+        """Whether a hair would not move the place where a ray meets the surface by much.
+
+        It would where the ray runs along the surface, or begins next to it or beyond.
+        """
+        place = self.surface(ray)
+        if place is None:
+            return bool(ray.values.max() < self.threshold - 1e-3 * np.ptp(ray.values))
+        outside = ray.values[0] < self.threshold - 0.05 * np.ptp(ray.values)
+        return bool(outside and self._facing(ray, place)[0] > GRAZING)
+
+    def _facing(self, ray: Samples, place: np.ndarray) -> tuple[float, float]:
+        """And the highest value around there."""
+        level = cell_at(self.octree, self.shown, place)[0]
+        assert level is not None
+        reach = 1.5 * np.array(self.octree.levels[level].transform.factor)
+        taps = np.concatenate([[np.zeros(3)], -np.diag(reach), np.diag(reach)])
+        values = self.sampler(level, place + taps)
+        slope = values[4:] - values[1:4]
+        sight = ray.strides[0] / np.linalg.norm(ray.strides[0])
+        return abs(float(slope @ sight)) / float(np.linalg.norm(slope)), float(values.max())
+
+    def _lit_surface(self, ray: Samples) -> float:
+        place = self.surface(ray)
+        if place is None:
+            return 0.0
+        facing, value = self._facing(ray, place)
+        return value * (0.2 + facing) + facing**40  # vispy's light: from the eye
 
 
-def trilinear(levels: list[np.ndarray], octree: Octree) -> Sampler:
-    """Samples arrays as GL does: linear between voxel centres, the border repeated."""
+def trilinear(voxels: Callable[[int, np.ndarray], np.ndarray], octree: Octree) -> Sampler:
+    """Samples as GL does: linear between voxel centres.
+
+    `voxels` gives the values of a level at (N, 3) indices, which may lie outside.
+    """
 
     def sample(level: int, places: np.ndarray) -> np.ndarray:
-        array = levels[level].astype(float)
         transform = octree.levels[level].transform
         voxel = (places - np.array(transform.translation)) / np.array(transform.factor) - 0.5
         base = np.floor(voxel).astype(int)
         part = voxel - base
         total = np.zeros(len(places))
         for corner in np.ndindex(2, 2, 2):
-            index = [np.clip(base[:, a] + corner[a], 0, array.shape[a] - 1) for a in range(3)]
             share = np.prod(
                 [part[:, a] if corner[a] else 1 - part[:, a] for a in range(3)], axis=0
             )
-            total += share * array[tuple(index)]
+            total += share * voxels(level, base + corner)
         return total
 
     return sample
+
+
+def bordered(levels: list[np.ndarray]) -> Callable[[int, np.ndarray], np.ndarray]:
+    """The voxels of arrays; outside their border is repeated."""
+
+    def voxels(level: int, index: np.ndarray) -> np.ndarray:
+        array = levels[level]
+        inside = np.clip(index, 0, np.array(array.shape) - 1)
+        return np.asarray(array[tuple(inside.T)], float)
+
+    return voxels

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,12 +20,21 @@ from napari_octree.rendering.brick_volume import BrickVolume
 from napari_octree.rendering.node_matrices import volume_matrices
 from napari_octree.rendering.texture_encoding import texture_encoding
 from napari_octree.rendering.view_3d import volume_view
-from volume_reference import ATTENUATION, OPACITY, Sampler, march, trilinear
+from volume_reference import Reference, Samples, bordered, trilinear
 
 SIZE = 64
 CANVAS = 90
-MODES = ["mip", "minip", "average", "additive", "translucent", "attenuated_mip"]
-CLEAR = Colormap([(0, 0, 0, 0), (1, 1, 1, OPACITY)])
+MODES = ("mip", "minip", "average", "additive", "translucent", "attenuated_mip", "iso")
+
+
+def dress(node: BrickVolume, reference: Reference, mode: str) -> None:
+    """Have a node draw greys as a reference takes them."""
+    clear = Colormap([(0, 0, 0, 0), (1, 1, 1, reference.opacity)])
+    node.method = mode
+    node.cmap = clear if mode == "translucent" else "grays"
+    node.clim = reference.black, reference.white
+    node.attenuation = reference.attenuation
+    node.threshold = reference.threshold
 
 
 def rays(node: BrickVolume, pixels: np.ndarray) -> list[tuple[np.ndarray, np.ndarray, float]]:
@@ -49,28 +59,31 @@ def rays(node: BrickVolume, pixels: np.ndarray) -> list[tuple[np.ndarray, np.nda
     return found
 
 
-def differences(
-    scene: BrickScene,
-    node: BrickVolume,
-    octree: Octree,
-    shown: set[ChunkKey],
-    sampler: Sampler,
-    count: int = 150,
-) -> tuple[np.ndarray, int]:
-    """|GPU - CPU| of random pixels in 0-255, and how many pixels are holes."""
-    picture = scene.picture(node)[..., 0]
-    pixels = np.random.default_rng(2).integers(3, CANVAS - 3, (count, 2))
-    errors, holes = [], 0
-    for (column, row), (origin, direction, near) in zip(pixels, rays(node, pixels), strict=True):
-        expected = march(octree, shown, sampler, origin, direction, node.method, near)
-        drawn = picture[row, column]
-        if expected is None:
-            continue
-        if expected > 0.02 and drawn == 0:
-            holes += 1
-        errors.append(abs(drawn - np.clip(expected, 0, 1) * 255))
-    assert len(errors) > count / 4, "too few rays meet the volume"
-    return np.array(errors), holes
+@dataclass(frozen=True)
+class Rays:
+    """Some pixels of a picture, and what a reference meets there."""
+
+    pixels: np.ndarray
+    samples: list[Samples | None]
+
+    @classmethod
+    def of(cls, node: BrickVolume, reference: Reference, count: int) -> Rays:
+        pixels = np.random.default_rng(2).integers(3, CANVAS - 3, (count, 2))
+        return cls(pixels, [reference.march(*ray) for ray in rays(node, pixels)])
+
+    def compare(
+        self, picture: np.ndarray, reference: Reference, mode: str
+    ) -> tuple[np.ndarray, int]:
+        """|GPU - CPU| in 0-255 where rays meet the volume, and how many pixels are holes."""
+        errors, holes = [], 0
+        for (column, row), ray in zip(self.pixels, self.samples, strict=True):
+            if ray is None or (mode == "iso" and not reference.is_clear(ray)):
+                continue
+            expected, drawn = reference.shade(ray, mode), picture[row, column]
+            holes += expected > 0.02 and drawn == 0
+            errors.append(abs(drawn - expected * 255))
+        assert len(errors) > len(self.pixels) / 4, "too few rays meet the volume"
+        return np.array(errors), holes
 
 
 @pytest.fixture(params=[0.0, 45.0], ids=["orthographic", "perspective"])
@@ -102,27 +115,51 @@ def run(
     levels: list[np.ndarray],
     transforms: list[LevelTransform] | None,
     mode: str,
+    white: float = 1.0,
 ) -> tuple[np.ndarray, int]:
     octree = Octree.from_shapes([a.shape for a in levels], BRICK, transforms, max_overview=2**30)
     shown = some_bricks(octree, 0.75)
+    reference = Reference(octree, shown, trilinear(bordered(levels), octree), white=white)
     scene = make_scene()
-    cmap = CLEAR if mode == "translucent" else "grays"
-    node = scene.add_bricks(levels, (0, 1), shown.__contains__, transforms, cmap=cmap, method=mode)
-    node.attenuation = ATTENUATION
+    node = scene.add_bricks(levels, (0, 1), shown.__contains__, transforms)
+    dress(node, reference, mode)
     z, y, x = octree.extent
     scene.look((x / 2 - 0.5, y / 2 - 0.5, z / 2 - 0.5), 1.2 * max(octree.extent))
-    scene.picture(node)
-    return differences(scene, node, octree, shown, trilinear(levels, octree))
+    picture = scene.picture(node)[..., 0]
+    return Rays.of(node, reference, 150).compare(picture, reference, mode)
+
+
+WHITE = {"additive": 30.0, "iso": 2.2}
+"""Where samples are added up, little of everything: nothing is to be told of white."""
 
 
 @pytest.mark.parametrize("mode", MODES)
 def test_mixed_levels(make_scene: Any, mode: str) -> None:
-    # Where all samples are added up, little of everything: nothing is to be told of white.
-    strength = 0.03 if mode == "additive" else 1.0
-    errors, holes = run(make_scene, pyramid(strength * smooth_volume(SIZE)), None, mode)
+    levels = pyramid(smooth_volume(SIZE))
+    errors, holes = run(make_scene, levels, None, mode, WHITE.get(mode, 1.0))
     assert holes == 0
     assert errors.max() <= 4
     assert errors.mean() <= 0.5
+
+
+def test_surfaces_are_closed_where_levels_meet(make_scene: Any) -> None:
+    levels = pyramid(smooth_volume(SIZE))
+    octree = Octree.from_shapes([a.shape for a in levels], BRICK, max_overview=2**30)
+    met = []
+    for share in (1.0, 0.5):
+        scene = make_scene()
+        node = scene.add_bricks(levels, (0, 1), some_bricks(octree, share).__contains__)
+        node.method, node.threshold = "iso", 0.25
+        scene.look((SIZE / 2 - 0.5,) * 3, 1.2 * SIZE)
+        met.append(scene.picture(node).max(axis=-1) > 0)
+    whole, mixed = met
+    # The outline of a coarse level lies a voxel of it further in at most.
+    reach = int(np.ceil(octree.coarsest.transform.factor[0] * CANVAS / (1.2 * SIZE)))
+    shifts = range(-reach, reach + 1)
+    inside = np.all([np.roll(whole, (y, x), (0, 1)) for y in shifts for x in shifts], axis=0)
+    assert inside.mean() > 0.05
+    assert mixed[inside].all()
+    assert (mixed != whole).any()
 
 
 @pytest.mark.parametrize("step", [(1, 2, 2), (2, 1, 4), (3, 3, 3)], ids=str)
@@ -186,13 +223,17 @@ def huge_field(level: int, z: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.nd
     return total
 
 
+def huge_voxel_values(level: int, index: np.ndarray) -> np.ndarray:
+    return huge_field(level, *((index + 0.5) * 2.0**level).T)
+
+
 def huge_voxels(key: ChunkKey) -> np.ndarray:
     factor = 2.0**key.level
     z, y, x = (
         (np.arange(-APRON, HUGE_BRICK + APRON) + 0.5 + i * HUGE_BRICK) * factor for i in key.index
     )
     values = huge_field(key.level, z[:, None, None], y[None, :, None], x[None, None, :])
-    return (values * 255 + 0.5).astype(np.uint8)
+    return values.astype(np.float32)
 
 
 @pytest.mark.parametrize("width", [1.3e6, 4000.0, 60.0])
@@ -202,22 +243,41 @@ def test_a_million_voxels_a_side(make_scene: Any, width: float) -> None:
     )
     scene = make_scene()
     scene.view.camera.depth_value = 1.6e6  # as napari sets it for an image of this size
-    encoding = BrickEncoding(texture_encoding(np.dtype(np.uint8)), (HUGE_BRICK,) * 3)
-    node = scene.add_octree(octree, encoding, (0, 255), cmap="grays")
-    scene.look((700001.3, 412345.6, 555555.5) if width < 1e6 else (HUGE / 2,) * 3, width)
+    encoding = BrickEncoding(texture_encoding(np.dtype(np.float32)), (HUGE_BRICK,) * 3)
+    node = scene.add_octree(octree, encoding, (0, 1))
+    focus = (700001.3, 412345.6, 555555.5) if width < 1e6 else (HUGE / 2,) * 3
+    scene.look(focus, width)
+    # Only what lies near the focus: next to a million voxels, a few would not count.
+    slab = np.zeros((2, 2, 3))
+    slab[:, 0] = focus
+    slab[:, 1, 2] = 1, -1
+    slab[:, 0, 2] -= 0.4 * width * slab[:, 1, 2]
+    node.clipping_planes = slab
     scene.picture(node)
     view = volume_view(volume_matrices(node))
     assert view is not None
     selection = select_bricks(octree, view, 250)
     keys = [*selection.ancestors, *selection.leaves]
     scene.fill(node, keys, huge_voxels)
-    errors, holes = differences(
-        scene,
-        node,
-        octree,
-        set(keys),
-        lambda level, places: huge_field(level, *places.T),
-        count=100,
+    reference = Reference(
+        octree, set(keys), trilinear(huge_voxel_values, octree), planes=slab[..., ::-1]
     )
-    assert holes == 0
-    assert errors.max() <= 2
+    met = Rays.of(node, reference, 60)
+    values = np.concatenate([ray.values for ray in met.samples if ray is not None])
+    narrow = {"black": float(values.min()), "white": float(values.max())}
+    looks: dict[str, dict[str, float]] = {
+        "mip": narrow,
+        "minip": narrow,
+        "average": narrow,
+        "additive": {"white": width},
+        "translucent": {},
+        "attenuated_mip": {"attenuation": 2 / width},
+        "iso": {"white": 2.2, "threshold": float(np.quantile(values, 0.8))},
+    }
+    assert looks.keys() == set(MODES)
+    for mode, look in looks.items():
+        lit = replace(reference, **look)
+        dress(node, lit, mode)
+        errors, holes = met.compare(scene.picture(node)[..., 0], lit, mode)
+        assert holes == 0, mode
+        assert errors.max() <= 2, mode

@@ -22,9 +22,26 @@ uniform float octree_clear;         // up to this value all colours are transpar
 uniform float octree_step_factor;   // how much longer steps are than in full quality
 
 #define MAX_ROUNDS 16384
+#define SMALL 1e-3
 
 vec3 nonzero(vec3 v) {
     return choose(v, vec3(1e-12), lessThan(abs(v), vec3(1e-12)));
+}
+
+vec4 choose(vec4 large, vec4 small, vec4 by) {
+    return vec4(
+        by.r < SMALL ? small.r : large.r,
+        by.g < SMALL ? small.g : large.g,
+        by.b < SMALL ? small.b : large.b,
+        by.a < SMALL ? small.a : large.a
+    );
+}
+
+// What `count` samples of a value, each covering that share of what lies behind it, cover together:
+// 1 - (1 - share)^count, exact also where it is so small that 1 - share is 1.
+vec4 gathered(vec4 share, float count) {
+    vec4 log_rest = count * choose(log(max(1.0 - share, 1e-30)), -share * (1.0 + 0.5 * share), share);
+    return choose(1.0 - exp(log_rest), -log_rest * (1.0 + 0.5 * log_rest), abs(log_rest));
 }
 
 void main() {

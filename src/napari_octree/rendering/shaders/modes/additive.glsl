@@ -5,13 +5,12 @@
     if (range.y <= clim.x) {
         // Every sample has the lowest colour.
         vec4 lowest = applyColormap(vec4(clim.x, 0.0, 0.0, 1.0));
-        integrated_color =
-            1.0 - (1.0 - integrated_color) * pow(max(1.0 - lowest, 0.0), vec4(max(count * weight, 1e-9)));
+        integrated_color += gathered(lowest, count * weight) * (1.0 - integrated_color);
         skip = true;
     }
 //: in_loop
     color = applyColormap(color);
-    if (weight != 1.0) color = 1.0 - pow(max(1.0 - color, 0.0), vec4(weight));
-    integrated_color = 1.0 - (1.0 - integrated_color) * (1.0 - color);
+    if (weight != 1.0) color = gathered(color, weight);
+    integrated_color += color * (1.0 - integrated_color);
 //: after_loop
     gl_FragColor = integrated_color;

@@ -5,7 +5,7 @@
     skip = range.y <= octree_clear;
 //: in_loop
     color = applyColormap(color);
-    if (weight != 1.0) color.a = 1.0 - pow(1.0 - color.a, weight);
+    if (weight != 1.0) color.a = gathered(color, weight).a;
     float a1 = integrated_color.a;
     float a2 = color.a * (1.0 - a1);
     float alpha = max(a1 + a2, 0.001);
