@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from napari_octree.octree import (
     PLAY,
+    QUALITY,
     ChunkKey,
     LevelTransform,
     Motion,
@@ -18,6 +19,7 @@ from napari_octree.octree import (
     VolumeView,
     brick_seed,
     bricks,
+    in_other_slices,
     select_bricks,
 )
 from napari_octree.octree.brick_seed import Seed
@@ -226,16 +228,22 @@ def test_leaves_come_in_order_of_importance():
     assert all(a >= b * (1 - 1e-9) for a, b in itertools.pairwise(importance))
 
 
-def test_moving_in_time_prefetches_the_next_time_points():
-    motion = Motion(pan=(Velocity(),) * 3, scroll=Velocity(4.0, 0.1), scrolled=True)
-    view = perspective((1000.0,) * 3, 3000.0, motion=motion)
-    still = dataclasses.replace(view, motion=Motion())
-    wishes = select_bricks(CUBE, view, 200, PLAY).wishes
-    ahead = [w for w in wishes if w.tier is Tier.PREFETCH]
-    assert {w.slice_offset for w in ahead} >= {1, 2}
-    assert min(w.slice_offset for w in ahead) > 0
+def test_what_a_slider_will_show_is_wished_ahead():
+    motion = Motion(scroll=Velocity(8.0, 0.1), scrolled=True)
+    found = select_bricks(CUBE, perspective((1000.0,) * 3, 3000.0), 200)
+    wishes = in_other_slices(found, motion, PLAY)
+    assert [w.tier for w in wishes] == sorted(w.tier for w in wishes)
+    roots = [w.key for w in found.wishes if w.tier is Tier.OVERVIEW]
+    ahead = [(w.slice_offset, w.key) for w in wishes if w.tier is Tier.AHEAD]
+    assert ahead == [(offset, key) for offset in (1, 2) for key in roots]
+    later = [w for w in wishes if w.tier is Tier.PREFETCH]
+    assert 0 < len(later) <= PLAY.prefetch * len(found.leaves)
+    assert min(w.slice_offset for w in later) > 0
     assert len({(w.key, w.slice_offset) for w in wishes}) == len(wishes)
-    assert all(w.slice_offset == 0 for w in select_bricks(CUBE, still, 200, PLAY).wishes)
+    next_one = {w.key for w in wishes if w.slice_offset == 1}
+    assert next_one == {w.key for w in found.wishes}
+    assert not in_other_slices(found, Motion(), PLAY)
+    assert not in_other_slices(found, motion, QUALITY)
 
 
 def test_equal_input_gives_equal_bricks():

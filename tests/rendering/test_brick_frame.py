@@ -14,13 +14,16 @@ from napari_octree.config import OctreeConfig
 from napari_octree.layers.octree_slice import ImagePyramid, OctreeSlice
 from napari_octree.layers.slice_key import SliceKey
 from napari_octree.loading.request import LoadedTile, TileRequest, TileState
-from napari_octree.octree.chunk_key import ChunkKey
+from napari_octree.octree.chunk_key import ChunkKey, Tier
+from napari_octree.octree.motion import Motion, Velocity
+from napari_octree.octree.policy import EXPLORE
 from napari_octree.octree.transform import infer_level_transforms
 from napari_octree.octree.view import VolumeView
 from napari_octree.rendering import brick_uploads
 from napari_octree.rendering.atlas_slots import AtlasSlots, Slot
 from napari_octree.rendering.brick_encoding import BrickEncoding
-from napari_octree.rendering.brick_frame import BrickFrame, max_nodes, room_for
+from napari_octree.rendering.brick_frame import BrickFrame
+from napari_octree.rendering.brick_wishes import max_nodes, room_for
 from napari_octree.rendering.texture_atlas_3d import TextureAtlas3D, slot_grid
 from napari_octree.rendering.texture_encoding import texture_encoding
 from napari_octree.rendering.upload_budget import UploadBudget
@@ -46,7 +49,8 @@ class Client:
 
     def finish(self, count: int, state: TileState = TileState.LOADED) -> None:
         finished = {t.key for t in self.done} | self.taken
-        for request in [r for r in self.listed.values() if r.key not in finished][:count]:
+        wanted = [r for r in self.listed.values() if r.tier is not Tier.PREFETCH]
+        for request in [r for r in wanted if r.key not in finished][:count]:
             brick = ENCODING.encode(np.zeros((BRICK + 4,) * 3, np.uint8))
             data = None if state is TileState.FAILED else brick
             self.done.append(LoadedTile(request.key, data, state, True))
@@ -63,7 +67,8 @@ class Client:
 
     @property
     def pending(self) -> int:
-        return len(set(self.listed) - self.taken)
+        waited = {key for key, request in self.listed.items() if request.tier.awaited}
+        return len(waited - self.taken)
 
 
 class Atlas:
@@ -94,7 +99,7 @@ class Atlas:
 
 
 def make_slice(time: int = 0) -> OctreeSlice:
-    shapes = [(2, *(SIZE >> k,) * 3) for k in range(4)]
+    shapes = [(3, *(SIZE >> k,) * 3) for k in range(4)]
     arrays = [np.broadcast_to(np.uint8(0), shape) for shape in shapes]
     pyramid = ImagePyramid(
         as_level_sources(arrays),
@@ -241,6 +246,48 @@ def test_the_former_slice_stays_until_the_new_one_is_there() -> None:
     assert s.frame.settled
 
 
+def steps(view: Setting, tier: Tier) -> set[int]:
+    """Slices of which the loader has been told something of this tier."""
+    return {
+        request.key[0].ranges[0][0]
+        for request in view.client.listed.values()
+        if request.tier is tier
+    }
+
+
+def test_the_next_slice_is_loaded_ahead_and_found_on_the_gpu() -> None:
+    s = Setting()
+    s.slice = make_slice(1)
+    s.load(view(CENTRE, 150))
+    assert not s.client.pending
+    s.frame.expect(0, Motion(scroll=Velocity(8.0, 0.1), scrolled=True), EXPLORE)
+    s.frame.wish()
+    assert steps(s, Tier.AHEAD) == {2}, "slice 3 is beyond the data"
+    assert steps(s, Tier.PREFETCH) == {2}
+    s.frame.expect(0, Motion(scrolled=True), EXPLORE)
+    s.prepare(view(CENTRE, 150))
+    assert steps(s, Tier.AHEAD) == {0, 2}
+    before = s.shown
+    s.client.finish(2)  # of the overviews, which come first
+    s.prepare(view(CENTRE, 150))
+    assert s.frame.settled
+    assert s.shown == before
+    s.slice = make_slice(2)
+    s.prepare(view(CENTRE, 150))
+    assert not s.frame.stale
+    assert {key.level for key in s.shown} == {3}
+    s.check()
+
+
+def test_without_room_nothing_is_uploaded_ahead() -> None:
+    s = Setting(capacity=8)
+    s.load(view(CENTRE, 150))
+    s.frame.expect(0, Motion(scrolled=True), EXPLORE)
+    s.frame.wish()
+    assert not steps(s, Tier.AHEAD)
+    assert steps(s, Tier.PREFETCH) == {1}
+
+
 def test_failed_bricks_are_counted_and_end_the_wait() -> None:
     s = Setting()
     s.prepare(view(CENTRE, 150))
@@ -288,7 +335,7 @@ def test_leaving_wants_and_shows_nothing() -> None:
             st.floats(10, 300),
             st.integers(0, 40),
             st.sampled_from([0.5, 3.0, 100.0]),
-            st.integers(0, 1),
+            st.integers(0, 2),
         ),
         min_size=1,
         max_size=12,
@@ -304,6 +351,7 @@ def test_a_flight_never_blanks_and_never_shows_half_a_brick(
         if time != s.slice.key.ranges[0][0]:  # type: ignore[index]
             s.slice = make_slice(time)
         at = view(centre, width)
+        s.frame.expect(0, Motion(scroll=Velocity(finished - 20, 4.0), scrolled=True), EXPLORE)
         s.prepare(at, budget)
         s.client.finish(finished)
         s.prepare(at, budget)

@@ -195,32 +195,6 @@ def test_loading_goes_on_between_frames_that_are_expensive(
     assert layer.wait_until_settled(30)
 
 
-def test_a_former_time_point_is_marked_until_the_new_one_is_there(
-    viewer: Any, look: Any, pump_until: Any, recording_array: Any, read_log: Any, screenshot: Any
-) -> None:
-    volume = (smooth_volume(32) * 255).astype(np.uint8)
-    movie = np.stack([volume, volume[::-1]])
-    layer = OctreeImage(
-        [recording_array(movie, (1, 16, 16, 16))], config=SMALL_BRICKS, contrast_limits=(0, 255)
-    )
-    viewer.add_layer(layer)
-    look((0, 16, 16, 16)[1:], 4.0)
-    assert layer.wait_until_settled(30)
-    settled = screenshot(viewer)[..., :3].astype(float)
-    read_log.hold()
-    viewer.dims.set_current_step(0, 1)
-    pump_until(lambda: not layer.settled)
-    (view,) = layer._views
-    pump_until(lambda: view._volume._rested)  # until then it may be drawn in larger pixels
-    waiting = screenshot(viewer)[..., :3].astype(float)
-    assert not layer.settled
-    bright = settled.max(axis=-1) > 100
-    assert np.allclose(waiting[bright], settled[bright] / 2, atol=2)
-    read_log.release()
-    assert layer.wait_until_settled(30)
-    assert screenshot(viewer)[..., :3].astype(float).max() > 240
-
-
 def test_two_layers_share_the_gpu_s_memory(viewer: Any, look: Any, volume: np.ndarray) -> None:
     config = OctreeConfig(octree={"brick_size": 16}, memory={"vram_bytes": 2 * 2**20})
     layers = [

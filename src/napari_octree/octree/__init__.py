@@ -4,7 +4,7 @@ Pure functions over frozen values; numpy only. In order of a frame: `View` →
 `intersect` → `wish_list` and `cover`, together `plan`. In 3-D: `VolumeView` → `select_bricks`.
 """
 
-from napari_octree.octree.bricks import BrickSelection, select_bricks
+from napari_octree.octree.bricks import BrickSelection, in_other_slices, select_bricks
 from napari_octree.octree.chunk_key import ChunkKey, Tier, Wish
 from napari_octree.octree.cover import Cover, Resident, by_level, cover
 from napari_octree.octree.intersection import OctreeIntersection, choose_level, intersect
@@ -42,6 +42,7 @@ __all__ = [
     "by_level",
     "choose_level",
     "cover",
+    "in_other_slices",
     "infer_level_transforms",
     "intersect",
     "observe",

@@ -32,9 +32,10 @@ from napari_octree.octree.brick_set import BrickSet
 from napari_octree.octree.brick_tree import BrickTree, Refinement
 from napari_octree.octree.chunk_key import ChunkKey, Tier, Wish, chunk_keys, make_wishes
 from napari_octree.octree.level import IntArray
+from napari_octree.octree.motion import Motion
 from napari_octree.octree.octree import Octree
 from napari_octree.octree.policy import EXPLORE, Policy
-from napari_octree.octree.prefetch import likely_slices
+from napari_octree.octree.prefetch import likely_slices, slices_ahead
 from napari_octree.octree.projection import Projection
 from napari_octree.octree.view import VolumeView
 
@@ -57,10 +58,10 @@ class BrickSelection:
     complete : bool
         The budget sufficed: no leaf (above level 0) has voxels larger than a pixel.
     wishes : tuple of Wish
-        Coarsest level, ancestors, leaves, then neighbouring slices if slices move; within
-        each by projected voxel size, weighted to the focus. Nothing is loaded ahead of the
-        camera: zooming out finds the ancestors, turning finds coarser bricks all around, and a
-        finer level would be what the budget has just refused.
+        Coarsest level, ancestors, leaves; within each by projected voxel size, weighted to the
+        focus. Nothing is loaded ahead of the camera: zooming out finds the ancestors, turning
+        finds coarser bricks all around, and a finer level would be what the budget has just
+        refused. For a slider see `in_other_slices`.
     """
 
     leaves: tuple[ChunkKey, ...]
@@ -76,7 +77,6 @@ def select_bricks(
     octree: Octree,
     view: VolumeView,
     max_nodes: int,
-    policy: Policy = EXPLORE,
     level_bias: float = 0.0,
     locked_level: int | None = None,
     empty: Iterable[ChunkKey] = (),
@@ -91,8 +91,6 @@ def select_bricks(
     view : VolumeView
     max_nodes : int
         Most bricks, ancestors included: what the atlas holds.
-    policy : Policy
-        Decides on neighbouring slices.
     level_bias : float
         Octaves; 1 allows voxels twice as large as a pixel.
     locked_level : int, optional
@@ -113,7 +111,39 @@ def select_bricks(
     tree = BrickTree(roots, refinement.coarse(roots))
     sure = Seed.find(refinement).plant(tree, max_nodes)
     refined, complete = _grow(tree, refinement, max_nodes, sure)
-    return _selection(octree, view, policy, tree, refined, complete, enough)
+    return _selection(octree, tree, refined, complete, enough)
+
+
+def in_other_slices(
+    selection: BrickSelection, motion: Motion, policy: Policy = EXPLORE
+) -> tuple[Wish, ...]:
+    """Wish the bricks of a view in the slices that a moving slider is likely to show next.
+
+    Parameters
+    ----------
+    selection : BrickSelection
+    motion : Motion
+        Of the slider.
+    policy : Policy
+
+    Returns
+    -------
+    tuple of Wish
+        The coarsest bricks of the slices that it passes soon (`Tier.AHEAD`), then all bricks of
+        the likely ones, the surest slice first (`Tier.PREFETCH`).
+    """
+    roots = [wish for wish in selection.wishes if wish.tier is Tier.OVERVIEW]
+    soon = slices_ahead(policy, motion)
+    ahead = [
+        wish._replace(tier=Tier.AHEAD, slice_offset=offset) for offset in soon for wish in roots
+    ]
+    later = (
+        wish._replace(tier=Tier.PREFETCH, slice_offset=offset)
+        for offset, _ in likely_slices(policy, motion)
+        for wish in selection.wishes[len(roots) if offset in soon else 0 :]
+    )
+    most = math.ceil(policy.prefetch * len(selection.leaves))
+    return (*ahead, *islice(later, most))
 
 
 def _grow(
@@ -150,8 +180,6 @@ def _grow(
 
 def _selection(
     octree: Octree,
-    view: VolumeView,
-    policy: Policy,
     tree: BrickTree,
     ancestors: IntArray,
     complete: bool,
@@ -174,12 +202,5 @@ def _selection(
         above[order].tolist(),
         scores[order, 2].tolist(),
     )
-    most = math.ceil(policy.prefetch * len(leaves))
-    ahead = [
-        wish._replace(tier=Tier.PREFETCH, slice_offset=offset)
-        for wish, offset in islice(
-            ((w, z) for z, _ in likely_slices(policy, view.motion) for w in wishes), most
-        )
-    ]
-    logger.debug("%d bricks and %d that hold them, %d ahead", len(leaves), n, len(ahead))
-    return BrickSelection(tuple(keys[n:]), tuple(keys[:n]), complete, (*wishes, *ahead))
+    logger.debug("%d bricks and %d that hold them", len(leaves), n)
+    return BrickSelection(tuple(keys[n:]), tuple(keys[:n]), complete, tuple(wishes))

@@ -120,7 +120,7 @@ def observe(
     time_s : float
         Any clock that never goes back.
     centre : tuple of float
-        Centre of the view, octree coordinates.
+        Centre of the view, octree coordinates; () where only slices are followed.
     pixel_size : tuple of float
         Octree-coordinate length of a framebuffer pixel per displayed axis.
     slice_position : float
@@ -132,7 +132,7 @@ def observe(
     Motion
         Unchanged speeds if no time has passed.
     """
-    octave = math.log2(math.prod(pixel_size)) / len(pixel_size)
+    octave = math.log2(math.prod(pixel_size)) / max(len(pixel_size), 1)
     seen = replace(
         motion, time_s=time_s, centre=centre, octave=octave, slice_position=slice_position
     )

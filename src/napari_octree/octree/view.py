@@ -97,7 +97,6 @@ class VolumeView:
         Each a (z, y, x) point and a (z, y, x) vector in octree coordinates; the side
         that the normal points to is kept.
     slice : Hashable
-    motion : Motion
     """
 
     matrix: tuple[tuple[float, float, float, float], ...]
@@ -105,7 +104,6 @@ class VolumeView:
     focus: tuple[float, float, float]
     clipping_planes: tuple[tuple[tuple[float, float, float], tuple[float, float, float]], ...] = ()
     slice: Hashable = ()
-    motion: Motion = AT_REST
 
     def __post_init__(self) -> None:
         numbers = [*(m for row in self.matrix for m in row), *self.canvas_size, *self.focus]

@@ -20,13 +20,14 @@ import numpy as np
 from napari_octree.config import OctreeConfig
 from napari_octree.layers.octree_slice import OctreeSlice
 from napari_octree.layers.progress import OctreeProgress
-from napari_octree.loading.request import TileRequest
 from napari_octree.octree.bricks import BrickSelection, select_bricks
-from napari_octree.octree.chunk_key import ChunkKey, Tier
+from napari_octree.octree.chunk_key import ChunkKey
+from napari_octree.octree.motion import Motion
+from napari_octree.octree.policy import Policy
 from napari_octree.octree.view import VolumeView
 from napari_octree.rendering.atlas_slots import AtlasSlots, Slot
-from napari_octree.rendering.brick_encoding import APRON
 from napari_octree.rendering.brick_uploads import BrickId, BrickUploads
+from napari_octree.rendering.brick_wishes import BrickWishes, max_nodes
 from napari_octree.rendering.texture_atlas_3d import TextureAtlas3D
 from napari_octree.rendering.upload_budget import UploadBudget
 
@@ -43,19 +44,6 @@ class ShownBricks:
     slots: np.ndarray
     ranges: np.ndarray
     failed: list[ChunkKey]
-
-
-def max_nodes(capacity: int) -> int:
-    """How many of an atlas' slots a selection may fill.
-
-    An eighth keeps what was seen before, and the coarsest bricks of the former slice.
-    """
-    return max(capacity - capacity // 8, 1)
-
-
-def room_for(bricks: int) -> int:
-    """Slots with which a selection may have so many bricks."""
-    return bricks + bricks // 7 + 1
 
 
 class BrickFrame:
@@ -75,8 +63,8 @@ class BrickFrame:
         self._slice: OctreeSlice | None = None
         self._planned: tuple[VolumeView, int | None] | None = None
         self._selection: BrickSelection | None = None
-        self._requests: dict[tuple[ChunkKey, Tier, int], TileRequest] = {}
-        self._protected: set[BrickId] = set()
+        self._wishes = BrickWishes(client, config)
+        self._told = False  # the loader, of what is expected
         self._uploads = BrickUploads(client, budget)
         self._empty: set[ChunkKey] = set()  # as the selection was told
         self._unseen = -math.inf
@@ -85,6 +73,26 @@ class BrickFrame:
         self.shown: ShownBricks | None = None
 
     # ------------------------------------------------------------------- frame
+
+    def expect(self, scroll_axis: int | None, motion: Motion, policy: Policy) -> None:
+        """Load ahead what a slider that moves so is likely to show next, by this policy.
+
+        From the next frame on, or from `wish`.
+        """
+        wishes, expected = self._wishes, (scroll_axis, motion, policy)
+        if expected != (wishes.scroll_axis, wishes.motion, wishes.policy):
+            wishes.scroll_axis, wishes.motion, wishes.policy = expected
+            self._told = False
+
+    def wish(self) -> None:
+        """Tell the loader what is expected, if it does not know."""
+        if self._told or self._planned is None:
+            return
+        assert self._slice is not None
+        assert self._selection is not None
+        assert self._atlas is not None
+        self._wishes.ask(self._slice, self._selection, self._atlas)
+        self._told = True
 
     def prepare(
         self,
@@ -127,13 +135,14 @@ class BrickFrame:
                 bricks.outdate(octree_slice.outdated(self._slice, bricks))
             self._slice = octree_slice
             self._uploads.failed.clear()  # what is asked for again may succeed
-            self._requests.clear()
+            self._wishes.renew()
             self._planned = None
         if octree_slice is None or view is None:
             return self._show_nothing()
         former, self._unseen = self._unseen, unseen
         planned = self._plan(octree_slice, view, locked_level)
-        uploaded = self._uploads.take(atlas, self._protected, upload_ms) or self._uploaded
+        self.wish()
+        uploaded = self._uploads.take(atlas, self._wishes.protected, upload_ms) or self._uploaded
         self._uploaded = False
         if (uploaded or unseen != former) and self._is_outdated(octree_slice):
             self._planned = None
@@ -146,7 +155,7 @@ class BrickFrame:
         Until then nothing may be drawn, since what is shown may have lost its slot.
         """
         if self._selection is not None and self._atlas is not None:
-            self._uploaded |= self._uploads.take(self._atlas, self._protected, upload_ms)
+            self._uploaded |= self._uploads.take(self._atlas, self._wishes.protected, upload_ms)
 
     def forget(self) -> None:
         """Ask for everything again in the next frame (failed reads are to be tried again)."""
@@ -156,8 +165,7 @@ class BrickFrame:
 
     def _show_nothing(self) -> bool:
         shown = self.shown is not None
-        if self._selection is not None:
-            self._client.replace([])
+        self._wishes.want_nothing()
         self._selection, self._planned, self.shown = None, None, None
         self._uploads.more = False
         return shown
@@ -178,10 +186,8 @@ class BrickFrame:
         )
         self.plans += 1
         self._selection = selection
-        self._protected = {
-            (octree_slice.key, key) for key in (*selection.ancestors, *selection.leaves)
-        }
-        self._request(octree_slice, selection)
+        self._wishes.ask(octree_slice, selection, self._atlas)
+        self._told = True
         return True
 
     def _without_trace(self, octree_slice: OctreeSlice) -> set[ChunkKey]:
@@ -198,23 +204,6 @@ class BrickFrame:
         told, now = self._empty, self._without_trace(octree_slice)
         less = not (now - told).isdisjoint(self._selection.ancestors)
         return less or not (told - now).isdisjoint(self._selection.leaves)
-
-    def _request(self, octree_slice: OctreeSlice, selection: BrickSelection) -> None:
-        """Tell the loader the selection, less what is resident for good."""
-        assert self._atlas is not None
-        slots, encode = self._atlas.slots, self._atlas.encoding.encode
-        known = self._requests
-        requests: dict[tuple[ChunkKey, Tier, int], TileRequest] = {}
-        for wish in selection.wishes:
-            if wish.tier is Tier.PREFETCH:
-                continue
-            slot = slots.get((octree_slice.key, wish.key))
-            if slot is not None and slot.complete:
-                continue
-            name = (wish.key, wish.tier, wish.relative_level)
-            requests[name] = known.get(name) or octree_slice.tile_request(wish, APRON, encode)
-        self._requests = requests
-        self._client.replace(list(requests.values()))
 
     # ------------------------------------------------------------------- shown
 

@@ -20,8 +20,13 @@ class ViewMotion:
         self.motion: Motion = AT_REST
         self.axis: int | None = None
 
-    def observe(self, view: View, slice_key: SliceKey, before: SliceKey, now: float) -> Motion:
-        """Return the motion after seeing `view` of a slice, where `before` was seen last."""
+    def observe(
+        self, view: View | None, slice_key: SliceKey, before: SliceKey, now: float
+    ) -> Motion:
+        """Return the motion after seeing `view` of a slice, where `before` was seen last.
+
+        Without a view (of a volume) sliders alone are followed.
+        """
         if before.displayed != slice_key.displayed:
             self.motion, self.axis = AT_REST, None
         moved = before.axis_to(slice_key)
@@ -29,7 +34,8 @@ class ViewMotion:
             self.axis = moved
             self.motion = replace(self.motion, slice_position=float(before.position(moved)))
         position = 0 if self.axis is None else slice_key.position(self.axis)
-        self.motion = observe(self.motion, now, view.centre, view.pixel_size, float(position))
+        centre, pixel_size = ((), ()) if view is None else (view.centre, view.pixel_size)
+        self.motion = observe(self.motion, now, centre, pixel_size, float(position))
         return self.motion
 
     def rest(self) -> Motion:

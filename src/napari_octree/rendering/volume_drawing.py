@@ -18,13 +18,16 @@ from typing import Any
 import numpy as np
 
 from napari_octree.layers.octree_slice import OctreeSlice
+from napari_octree.layers.slice_key import SliceKey
 from napari_octree.layers.unseen import unseen_up_to
 from napari_octree.octree.octree import Octree
+from napari_octree.octree.policy import POLICIES
 from napari_octree.octree.view import VolumeView
 from napari_octree.rendering import _vispy
 from napari_octree.rendering.brick_encoding import BrickEncoding
-from napari_octree.rendering.brick_frame import BrickFrame, room_for
+from napari_octree.rendering.brick_frame import BrickFrame
 from napari_octree.rendering.brick_volume import BrickVolume
+from napari_octree.rendering.brick_wishes import room_for
 from napari_octree.rendering.drawn_layer import DrawnLayer
 from napari_octree.rendering.motion_quality import FULL, MotionQuality, Quality
 from napari_octree.rendering.node_matrices import viewbox_of, volume_matrices
@@ -34,6 +37,7 @@ from napari_octree.rendering.texture_atlas_3d import TextureAtlas3D, slot_grid
 from napari_octree.rendering.upload_budget import UploadBudget
 from napari_octree.rendering.upload_check import check_upload
 from napari_octree.rendering.view_3d import volume_view
+from napari_octree.rendering.view_motion import ViewMotion
 from napari_octree.rendering.vram import VRAM
 
 logger = logging.getLogger("napari_octree.rendering")
@@ -64,6 +68,8 @@ class VolumeDrawing:
         self._max_side = drawn.max_side
         self._drawn_view: VolumeView | None = None
         self._drawn_unseen = -math.inf
+        self._motion = ViewMotion()
+        self._slice_key: SliceKey | None = None
         self._has_atlas = False
         self._rested = False
         self._moved_s = self._began_s = self._ended_s = 0.0
@@ -97,6 +103,7 @@ class VolumeDrawing:
         self.frames += 1
         if octree_slice is not None:
             self._keep_atlas(octree_slice)
+            self._expect(octree_slice.key, now)
         if not self._rested:
             self._draw_in(self.quality.moved())
         render = self.layer.config.render
@@ -120,6 +127,13 @@ class VolumeDrawing:
         failed = self.frame.shown is not None and bool(self.frame.shown.failed)
         node.set_overlays(display.tint_levels, display.show_grid, self.frame.level, failed)
         return moved or (changed and not self._rested)
+
+    def _expect(self, key: SliceKey, now: float) -> None:
+        before, self._slice_key = self._slice_key, key
+        if key != before:
+            self._motion.observe(None, key, before or key, now)
+        policy = POLICIES[self.layer.display.policy]
+        self.frame.expect(self._motion.axis, self._motion.motion, policy)
 
     def upload(self) -> None:
         """Upload finished bricks between frames, within the budget of one."""
@@ -149,6 +163,10 @@ class VolumeDrawing:
         """Nothing happens: full quality from now on. Returns whether to draw again."""
         self.client.moving = False
         self._rested = True
+        self.frame.expect(
+            self._motion.axis, self._motion.rest(), POLICIES[self.layer.display.policy]
+        )
+        self.frame.wish()
         coarse = self.quality.current != FULL
         self._draw_in(self.quality.rested())
         return coarse or not self.frame.settled
@@ -182,6 +200,7 @@ class VolumeDrawing:
         VRAM.release(self)
         self._has_atlas = False
         self._drawn_view = None
+        self._slice_key = None
 
     def close(self) -> None:
         """Stop loading and let go of the GPU's memory."""

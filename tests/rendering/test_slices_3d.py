@@ -1,0 +1,83 @@
+"""Volumes that a slider moves through: what stays, what is read ahead."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from brick_scene import smooth_volume
+from napari_octree import OctreeConfig, OctreeImage
+
+SIZE = 32
+SMALL_BRICKS = OctreeConfig(octree={"brick_size": 16})
+
+
+@pytest.fixture
+def viewer(make_viewer: Callable[..., Any]) -> Any:
+    return make_viewer((200, 200), ndisplay=3)
+
+
+@pytest.fixture
+def look(viewer: Any, pump: Callable[[], None]) -> Callable[[], None]:
+    def at() -> None:
+        camera = viewer.scene.camera
+        camera.angles, camera.zoom, camera.center = (10, 35, 60), 4.0, (SIZE / 2,) * 3
+        pump()
+
+    return at
+
+
+def test_a_former_time_point_is_marked_until_the_new_one_is_there(
+    viewer: Any, look: Any, pump_until: Any, recording_array: Any, read_log: Any, screenshot: Any
+) -> None:
+    volume = (smooth_volume(SIZE) * 255).astype(np.uint8)
+    movie = np.stack([volume, volume[::-1]])
+    layer = OctreeImage(
+        [recording_array(movie, (1, 16, 16, 16))], config=SMALL_BRICKS, contrast_limits=(0, 255)
+    )
+    viewer.add_layer(layer)
+    look()
+    assert layer.wait_until_settled(30)
+    settled = screenshot(viewer)[..., :3].astype(float)
+    read_log.hold()
+    viewer.dims.set_current_step(0, 1)
+    pump_until(lambda: not layer.settled)
+    (view,) = layer._views
+    pump_until(lambda: view._volume._rested)  # until then it may be drawn in larger pixels
+    waiting = screenshot(viewer)[..., :3].astype(float)
+    assert not layer.settled
+    bright = settled.max(axis=-1) > 100
+    assert np.allclose(waiting[bright], settled[bright] / 2, atol=2)
+    read_log.release()
+    assert layer.wait_until_settled(30)
+    assert screenshot(viewer)[..., :3].astype(float).max() > 240
+
+
+def test_the_next_time_point_is_read_before_the_slider_gets_there(
+    viewer: Any, look: Any, pump_until: Any, recording_array: Any, read_log: Any
+) -> None:
+    movie = np.stack([(smooth_volume(SIZE, seed) * 255).astype(np.uint8) for seed in range(5)])
+    layer = OctreeImage(
+        [recording_array(movie, (1, 16, 16, 16))], config=SMALL_BRICKS, contrast_limits=(0, 255)
+    )
+    viewer.add_layer(layer)
+    look()
+    assert layer.wait_until_settled(30)
+
+    def chunks(time: int) -> int:
+        return sum(read.index[0] == slice(time, time + 1) for read in read_log.reads)
+
+    assert viewer.dims.current_step[0] == 2
+    assert chunks(2) == 8
+    assert len(read_log.reads) == 8, "before a slider moves no other slice is likely"
+    viewer.dims.set_current_step(0, 3)
+    assert layer.wait_until_settled(30)
+    pump_until(lambda: chunks(4) == 8)
+    read_log.hold()
+    reads = chunks(4)
+    viewer.dims.set_current_step(0, 4)
+    assert layer.wait_until_settled(30)
+    assert chunks(4) == reads
