@@ -24,9 +24,15 @@ GRAZING = 0.15
 
 
 def cell_at(
-    octree: Octree, shown: Collection[ChunkKey], place: np.ndarray
+    octree: Octree,
+    shown: Collection[ChunkKey],
+    place: np.ndarray,
+    passed: Collection[ChunkKey] = (),
 ) -> tuple[int | None, np.ndarray, np.ndarray]:
-    """The level that shows a place (None: nothing does), and the box for which this holds."""
+    """The level that shows a place (None: nothing does), and the box for which this holds.
+
+    Bricks that are `passed` are not shown, but what is below them may be.
+    """
     low, high = np.full(3, -np.inf), np.full(3, np.inf)
     found = None
     for level in reversed(octree.levels):
@@ -36,9 +42,11 @@ def cell_at(
         start, stop = origin + index * pitch, origin + (index + 1) * pitch
         low = np.maximum(low, np.where(index == 0, -np.inf, start))
         high = np.minimum(high, np.where(index == last, np.inf, stop))
-        if ChunkKey(level.index, tuple(int(i) for i in index)) not in shown:
+        key = ChunkKey(level.index, tuple(int(i) for i in index))
+        if key not in shown and key not in passed:
             break
-        found = level.index
+        if key in shown:
+            found = level.index
     return found, low, high
 
 

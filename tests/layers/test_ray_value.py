@@ -112,6 +112,18 @@ def test_what_is_not_in_ram_is_left_out_and_not_read(
     assert len(read_log.reads) == before
 
 
+def test_below_a_failed_brick_values_are_those_shown() -> None:
+    levels = [np.full((2, *(32 >> k,) * 3), 10 - k, np.uint8) for k in range(2)]
+    octree_slice = make_slice(levels)
+    every = every_brick(octree_slice)
+    lost = {key for key in every if key.level == 1}
+    assert lost < set(every)
+    line = np.array([0.0, 3.5, 4.5]), np.array([32.0, 3.5, 4.5])
+    found = ray_values(octree_slice, set(every) - lost, CACHE, *line, lost)
+    assert set(found.tolist()) == {10}
+    assert not ray_values(octree_slice, set(every) - lost, CACHE, *line).size
+
+
 def test_a_million_voxels_take_a_few_thousand_samples() -> None:
     huge = [np.broadcast_to(np.uint16(7), (2, *(2**20 >> k,) * 3)) for k in range(17)]
     octree_slice = make_slice(huge)

@@ -44,8 +44,10 @@ class Client:
 
     def replace(self, requests: Sequence[TileRequest]) -> None:
         self.listed = {r.key: r for r in requests}
-        self.done = [t for t in self.done if t.key in self.listed]
-        self.taken &= set(self.listed)
+        # What is wished for RAM only is not handed out.
+        wanted = {r.key for r in requests if r.tier is not Tier.PREFETCH}
+        self.done = [t for t in self.done if t.key in wanted]
+        self.taken &= wanted
 
     def finish(self, count: int, state: TileState = TileState.LOADED) -> None:
         finished = {t.key for t in self.done} | self.taken
@@ -299,6 +301,33 @@ def test_failed_bricks_are_counted_and_end_the_wait() -> None:
     assert s.frame.stuck
     assert not s.frame.settled
     assert s.frame.progress.failed > 0
+
+
+def test_what_is_below_a_failed_brick_is_shown_and_the_brick_when_it_comes() -> None:
+    s = Setting()
+    s.prepare(view(CENTRE, 150))
+    s.client.finish(1)
+    s.client.finish(1, TileState.FAILED)
+    s.client.finish(10_000)
+    s.prepare(view(CENTRE, 150))
+    assert s.frame.shown is not None
+    (lost,) = s.frame.shown.failed
+    assert lost.level == 2
+    assert lost not in s.shown
+    (slot,) = s.frame.shown.failed_slots
+    assert slot > 0
+    assert not s.atlas.whole(int(slot))
+    assert len(s.shown) == len(s.frame._selection or ()) - 1
+    s.check()
+    s.frame.forget()
+    s.prepare(view(CENTRE, 150))
+    assert s.frame.shown.failed == []
+    s.check()
+    s.client.finish(1)
+    s.prepare(view(CENTRE, 150))
+    assert s.frame.settled
+    assert lost in s.shown
+    s.check()
 
 
 def test_bricks_that_wait_to_be_shown_are_no_failure() -> None:

@@ -14,8 +14,10 @@ from napari_octree.octree.octree import Octree
 from napari_octree.octree.transform import LevelTransform
 from napari_octree.rendering.node_texture import (
     ABSENT,
+    FAILED,
     LEAF,
     MAX_LEVELS,
+    PASSAGE,
     NodeGeometry,
     node_entries,
 )
@@ -59,9 +61,12 @@ def walk(
         child = np.clip(child, 0, geometry.block - 1)
         z, y, x = np.array(np.unravel_index(node, grid)) * geometry.block + child
         slot, flag = entries[z, y, x, :2]
-        if flag == ABSENT:
+        if flag in (ABSENT, FAILED):
             break
-        node, parent, found, found_level = int(slot), index, int(slot), level
+        node, parent = int(slot), index
+        if flag == PASSAGE:
+            continue
+        found, found_level = int(slot), level
         if flag == LEAF:
             break
     return found, found_level
@@ -77,14 +82,18 @@ def test_the_walk_finds_the_finest_brick_shown(octree: Octree, seed: int, share:
         for index in np.ndindex(*level.grid_shape)
     ]
     keys = [key for key in every if rng.random() < share]
-    grid = (len(keys) // 12 + 1, 3, 5)
-    slots = rng.permutation(np.arange(1, np.prod(grid)))[: len(keys)]
-    geometry = NodeGeometry.of(octree)
-    entries = node_entries(geometry, keys, slots, np.zeros((len(keys), 2)), grid)
+    failed = [key for key in every if key not in keys and rng.random() < 0.5]
+    grid = ((len(keys) + len(failed)) // 12 + 1, 3, 5)
+    numbers = rng.permutation(np.arange(1, np.prod(grid)))
+    slots, failed_slots = np.split(numbers[: len(keys) + len(failed)], [len(keys)])
+    failed_slots[rng.random(len(failed)) < 0.5] = 0
+    passed = {key for key, slot in zip(failed, failed_slots, strict=True) if slot}
+    geometry, ranges = NodeGeometry.of(octree), np.zeros((len(keys), 2))
+    entries = node_entries(geometry, keys, slots, ranges, grid, failed, failed_slots)
     slot_of = dict(zip(keys, slots, strict=True))
     for place in rng.uniform(0, 1, (30, 3)) * octree.extent:
         slot, level = walk(geometry, entries, grid, place)
-        expected, _, _ = cell_at(octree, set(keys), place)
+        expected, _, _ = cell_at(octree, set(keys), place, passed)
         assert level == expected
         if level is not None:
             pitch, last = geometry.pitch[level], geometry.last[level]

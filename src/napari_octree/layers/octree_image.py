@@ -321,8 +321,8 @@ class OctreeImage(UnreadImage):
         if len(axes) != 3 or not self._views:
             return None
         start, stop = (np.asarray(p, float)[axes] + 0.5 for p in (start_point, end_point))
-        shown = self._views[-1].shown_bricks
-        values = ray_values(octree_slice, shown, self._loader.cache, start, stop)
+        shown, failed = self._views[-1].shown_bricks, self._views[-1].failed_bricks
+        values = ray_values(octree_slice, shown, self._loader.cache, start, stop, failed)
         value = self._calculate_value_from_ray(values)
         return None if value is None else (self.data_level, value)
 

@@ -1,7 +1,7 @@
 """The viewers' drawings of one layer, as the layer knows them.
 
 Invariants: the state of a view (camera, atlas) belongs to the visual of that viewer; the layer
-only asks. Main thread, but for `shown_bricks`.
+only asks. Main thread, but for `shown_bricks` and `failed_bricks`.
 """
 
 from __future__ import annotations
@@ -45,6 +45,11 @@ class OctreeView(Protocol):
     @property
     def shown_bricks(self) -> Collection[ChunkKey]:
         """What a 3-D view shows of the current slice (any thread)."""
+        ...
+
+    @property
+    def failed_bricks(self) -> Collection[ChunkKey]:
+        """What of the current slice a 3-D view could not load (any thread)."""
         ...
 
     @property

@@ -1,8 +1,8 @@
 """The values along a line of sight, from RAM only.
 
 Invariants: nothing is read from a store; the line is cut into the same cells as on the GPU (the
-finest brick shown, of which no coarser one is missing), and sampled in steps of 0.8 voxels of each
-cell's level; places whose voxels are not in RAM are left out. Any thread.
+finest brick shown, above which all are shown or have failed), and sampled in steps of 0.8 voxels
+of each cell's level; places whose voxels are not in RAM are left out. Any thread.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ def ray_values(
     cache: ChunkCache,
     start: FloatArray,
     stop: FloatArray,
+    failed: Collection[ChunkKey] = (),
 ) -> np.ndarray:
     """Values from `start` to `stop`.
 
@@ -43,6 +44,8 @@ def ray_values(
     cache : ChunkCache
     start, stop : (3,) float64
         In octree coordinates, in display order.
+    failed : collection of ChunkKey
+        Bricks that could not be loaded: those below them may be shown.
 
     Returns
     -------
@@ -54,7 +57,7 @@ def ray_values(
     parts: list[np.ndarray] = []
     if length > 0:
         direction = (stop - start) / length
-        cells = list(_cells(octree, shown, start, direction, length))
+        cells = list(_cells(octree, shown, failed, start, direction, length))
         steps = [_step(octree, level, direction) for level, _, _ in cells]
         wanted = sum((b - a) / step for (_, a, b), step in zip(cells, steps, strict=True))
         widen = max(wanted / MAX_SAMPLES, 1.0)
@@ -71,6 +74,7 @@ def ray_values(
 def _cells(
     octree: Octree,
     shown: Collection[ChunkKey],
+    failed: Collection[ChunkKey],
     start: FloatArray,
     direction: FloatArray,
     length: float,
@@ -88,9 +92,11 @@ def _cells(
             last = np.array(level.grid_shape) - 1
             low = np.maximum(low, np.where(np.equal(index, 0), -np.inf, bounds[:, 0]))
             high = np.minimum(high, np.where(np.equal(index, last), np.inf, bounds[:, 1]))
-            if ChunkKey(level.index, index) not in shown:
+            key = ChunkKey(level.index, index)
+            if key in shown:
+                found = level.index
+            elif key not in failed:
                 break
-            found = level.index
         with np.errstate(divide="ignore", invalid="ignore"):
             exits = (np.where(direction > 0, high, low) - start) / direction
         leave = min(float(np.min(exits, where=direction != 0, initial=np.inf)), length)

@@ -25,7 +25,7 @@ from napari_octree.octree.chunk_key import ChunkKey
 from napari_octree.octree.motion import Motion
 from napari_octree.octree.policy import Policy
 from napari_octree.octree.view import VolumeView
-from napari_octree.rendering.atlas_slots import AtlasSlots, Slot
+from napari_octree.rendering.atlas_slots import AtlasSlots
 from napari_octree.rendering.brick_uploads import BrickId, BrickUploads
 from napari_octree.rendering.brick_wishes import BrickWishes, max_nodes
 from napari_octree.rendering.texture_atlas_3d import TextureAtlas3D
@@ -44,6 +44,7 @@ class ShownBricks:
     slots: np.ndarray
     ranges: np.ndarray
     failed: list[ChunkKey]
+    failed_slots: np.ndarray
 
 
 class BrickFrame:
@@ -134,7 +135,7 @@ class BrickFrame:
                 bricks = cast("AtlasSlots[BrickId]", atlas.slots)
                 bricks.outdate(octree_slice.outdated(self._slice, bricks))
             self._slice = octree_slice
-            self._uploads.failed.clear()  # what is asked for again may succeed
+            self._uploads.forgive(self._atlas)
             self._wishes.renew()
             self._planned = None
         if octree_slice is None or view is None:
@@ -160,7 +161,7 @@ class BrickFrame:
     def forget(self) -> None:
         """Ask for everything again in the next frame (failed reads are to be tried again)."""
         self._client.replace([])
-        self._uploads.failed.clear()
+        self._uploads.forgive(self._atlas)
         self._planned = None
 
     def _show_nothing(self) -> bool:
@@ -212,32 +213,42 @@ class BrickFrame:
         assert self._atlas is not None
         assert self._selection is not None
         atlas, former = self._atlas, self.shown
-        unfinished = self._uploads.unfinished
+        absent = {*self._uploads.hollow, self._uploads.unfinished}
+        selected = (*self._selection.ancestors, *self._selection.leaves)
         keys = [
             key
-            for key in (*self._selection.ancestors, *self._selection.leaves)
-            if (octree_slice.key, key) in atlas.slots and (octree_slice.key, key) != unfinished
+            for key in selected
+            if (octree_slice.key, key) in atlas.slots and (octree_slice.key, key) not in absent
         ]
         top = octree_slice.octree.coarsest.index
-        roots = {
-            key
-            for key in (*self._selection.ancestors, *self._selection.leaves)
-            if key.level == top
-        }
-        arrived = roots <= set(keys)
+        arrived = {key for key in selected if key.level == top} <= set(keys)
         if former is not None and former.octree_slice.key != octree_slice.key and not arrived:
             if former.octree_slice.octree != octree_slice.octree:
                 former = self.shown = None
             else:
                 octree_slice = former.octree_slice
                 keys = [key for key in former.keys if (octree_slice.key, key) in atlas.slots]
-        slots = [cast(Slot, atlas.slots.get((octree_slice.key, key))) for key in keys]
-        numbers = np.array([atlas.number(slot) for slot in slots], np.int64)
-        atlas.slots.touch((octree_slice.key, key) for key in keys)
-        failed = [key for slice_key, key in self._uploads.failed if slice_key == octree_slice.key]
-        ranges = atlas.value_ranges(numbers)
-        self.shown = ShownBricks(octree_slice, keys, numbers, ranges, failed)
+        failed = [
+            key
+            for slice_key, key in self._uploads.failed - {(octree_slice.key, key) for key in keys}
+            if slice_key == octree_slice.key
+        ]
+        slots, failed_slots = (
+            self._numbers(octree_slice, keys),
+            self._numbers(octree_slice, failed),
+        )
+        ranges = atlas.value_ranges(slots)
+        self.shown = ShownBricks(octree_slice, keys, slots, ranges, failed, failed_slots)
         return True
+
+    def _numbers(self, octree_slice: OctreeSlice, keys: list[ChunkKey]) -> np.ndarray:
+        """The slots of bricks that are drawn now; 0 for those without."""
+        assert self._atlas is not None
+        atlas, bricks = self._atlas, [(octree_slice.key, key) for key in keys]
+        atlas.slots.touch(bricks)
+        slots = map(atlas.slots.get, bricks)
+        numbers = (0 if slot is None else atlas.number(slot) for slot in slots)
+        return np.fromiter(numbers, np.int64, len(bricks))
 
     # ------------------------------------------------------------------- state
 

@@ -49,6 +49,8 @@ class BrickUploads:
     Attributes
     ----------
     failed : set of BrickId
+    hollow : set of BrickId
+        Failed ones that have a slot with nothing in it: what is below them is reached through it.
     uniform : dict of BrickId to float
         Resident bricks of one value, and that value.
     more : bool
@@ -61,6 +63,7 @@ class BrickUploads:
         self._upload: _Upload | None = None
         self._evicted = False
         self.failed: set[BrickId] = set()
+        self.hollow: set[BrickId] = set()
         self.uniform: dict[BrickId, float] = {}
         self.more = False
 
@@ -73,6 +76,15 @@ class BrickUploads:
         """Another atlas: what was sent so far is lost."""
         self._upload = None
         self.uniform.clear()
+        self.hollow.clear()
+
+    def forgive(self, atlas: TextureAtlas3D | None) -> None:
+        """What has failed is asked for again, and may succeed."""
+        if atlas is not None:
+            for brick in self.hollow:
+                atlas.slots.evict(brick)
+        self.hollow.clear()
+        self.failed.clear()
 
     def take(
         self, atlas: TextureAtlas3D, protected: Collection[BrickId], upload_ms: float
@@ -108,20 +120,35 @@ class BrickUploads:
         if tile is None:
             return False
         brick = cast(BrickId, tile.key)
-        if tile.state is TileState.FAILED or tile.data is None:
+        data = None if tile.state is TileState.FAILED else tile.data
+        if data is None:
             self.failed.add(brick)
+            above_others = brick[1].level > 0 and brick not in atlas.slots
+            if above_others and self._stage(atlas, brick, False, protected) is not None:
+                self.hollow.add(brick)
             return True
-        self.failed.discard(brick)
         # Its slot may hold an older version of it: shown until the new one is whole.
-        slot, evicted = atlas.stage(brick, tile.complete, {*protected, brick})
+        slot = self._stage(atlas, brick, tile.complete, protected)
+        self.failed.discard(brick)
+        if slot is not None:
+            slabs = atlas.slabs(data, self._slab_bytes())
+            self._upload = _Upload(brick, tile, slot, slabs, next(slabs))
+        return True
+
+    def _stage(
+        self,
+        atlas: TextureAtlas3D,
+        brick: BrickId,
+        complete: bool,
+        protected: Collection[BrickId],
+    ) -> Slot | None:
+        slot, evicted = atlas.stage(brick, complete, {*protected, brick})
         # Its slot is overwritten from now on, even if this frame does not come to the end.
         self._evicted |= evicted is not None
         for gone in (evicted, brick):
             self.uniform.pop(cast(BrickId, gone), 0.0)
-        if slot is not None:
-            slabs = atlas.slabs(tile.data, self._slab_bytes())
-            self._upload = _Upload(brick, tile, slot, slabs, next(slabs))
-        return True
+            self.hollow.discard(cast(BrickId, gone))
+        return slot
 
     def _slab_bytes(self) -> int:
         """A slab may take a frame's budget, not more."""

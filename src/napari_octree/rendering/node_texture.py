@@ -9,10 +9,12 @@ Invariants
 * A brick is entered below every coarser brick that it overlaps: one where levels nest, more where
   they do not. Walking down from any place therefore finds the finest brick shown there
   whose coarser ones are shown too; where a child is absent, its parent stands in.
+* A brick that could not be loaded may have a slot all the same, for its block of entries: the walk
+  goes on through it to what is below, and shows its parent where nothing is.
 
 An entry is (slot number, flag, lowest value, highest value); the flag is 0 for absent, 1 for a
-leaf, 2 for a brick with children, -1 for one that is absent because it has failed. Values are as
-the shader samples them. Axis order (z, y, x).
+leaf, 2 for a brick with children; for one that has failed -1, or -2 if it has children. Values are
+as the shader samples them. Axis order (z, y, x).
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ from napari_octree.octree.octree import Octree
 CHILD_SLACK = 2.0**-8
 """In bricks: rounding of float32 when the shader computes the first child of a brick."""
 
-FAILED, ABSENT, LEAF, BRANCH = -1, 0, 1, 2
+PASSAGE, FAILED, ABSENT, LEAF, BRANCH = -2, -1, 0, 1, 2
 
 MAX_LEVELS = 24
 """As in bricks.glsl."""
@@ -139,6 +141,7 @@ def node_entries(
     ranges: FloatArray,
     grid: tuple[int, int, int],
     failed: Sequence[ChunkKey] = (),
+    failed_slots: IntArray | None = None,
 ) -> np.ndarray:
     """The texels of the node texture.
 
@@ -154,7 +157,10 @@ def node_entries(
     grid : (z, y, x)
         Slots of the atlas per axis.
     failed : sequence of ChunkKey
-        Bricks that could not be loaded: marked where their coarser ones are shown.
+        Bricks that could not be loaded, none of which is shown: marked where their coarser ones
+        are reached.
+    failed_slots : (M,) int64, optional
+        Their slots; 0 for those without.
 
     Returns
     -------
@@ -163,26 +169,34 @@ def node_entries(
     block = geometry.block
     shape = np.array(grid) * block
     entries = np.zeros((*shape, 4), np.float32)
-    if not keys:
+    if failed_slots is None:
+        failed_slots = np.zeros(len(failed), np.int64)
+    if not len(keys) and not len(failed):
         return entries
-    shown = _Sorted(geometry, keys)
-    place_of_slot = np.stack(np.unravel_index(np.r_[0, slots], grid), axis=1)
-    children, owners, where = shown.below(keys)
-    flags = np.full(len(keys), LEAF)
-    flags[owners[owners > 0] - 1] = BRANCH
+    through = np.flatnonzero(failed_slots)
+    walked = _Sorted(geometry, [*keys, *(failed[int(n)] for n in through)])
+    owner_slots = np.r_[0, slots, failed_slots[through]]
+    place_of_owner = np.stack(np.unravel_index(owner_slots, grid), axis=1)
     # Failed ones first: a brick of which an older version is shown stays.
-    _, above, there = shown.below(failed)
-    z, y, x = (place_of_slot[above] * block + there).T
-    entries[z, y, x, 1] = FAILED
-    z, y, x = (place_of_slot[owners] * block + where).T
-    entries[z, y, x, 0] = slots[children]
-    entries[z, y, x, 1] = flags[children]
-    entries[z, y, x, 2:] = ranges[children]
+    children, owners, where = walked.below([*failed, *keys])
+    has_children = np.zeros(len(owner_slots), np.bool_)
+    has_children[owners] = True
+    flags = np.full(len(failed) + len(keys), FAILED)
+    flags[through[has_children[len(keys) + 1 :]]] = PASSAGE
+    flags[len(failed) :] = np.where(has_children[1 : len(keys) + 1], BRANCH, LEAF)
+    of_all = np.zeros((len(flags), 4), np.float32)
+    of_all[:, 0] = np.r_[failed_slots, slots]
+    of_all[:, 1] = flags
+    of_all[len(failed) :, 2:] = ranges
+    # By level, coarsest last; where two are entered in one place the last one stays.
+    order = np.argsort(children, kind="stable")
+    z, y, x = (place_of_owner[owners[order]] * block + where[order]).T
+    entries[z, y, x] = of_all[children[order]]
     return entries
 
 
 class _Sorted:
-    """The bricks that are shown, to be looked up.
+    """The bricks that have a block of entries, to be looked up.
 
     Parameters
     ----------
@@ -202,8 +216,8 @@ class _Sorted:
         Returns
         -------
         child, owner, local : (N,), (N,), (N, 3) int64
-            A position among `keys`, the block (0 the root's, i + 1 that of the i-th brick shown)
-            and the place in it. A brick is entered as often as it overlaps bricks that are shown.
+            A position among `keys`, the block (0 the root's, i + 1 that of the i-th brick here)
+            and the place in it. A brick is entered as often as it overlaps bricks that have one.
         """
         geometry = self._geometry
         levels, tiles = _arrays(keys)
@@ -214,6 +228,8 @@ class _Sorted:
                 child.append(mine)
                 owner.append(np.zeros(len(mine), np.int64))
                 local.append(tiles[mine])
+                continue
+            if not len(self._names):
                 continue
             own, parents = geometry.parents(level, tiles[mine])
             wanted = _names(geometry, np.full(len(parents), level + 1), parents)
@@ -269,7 +285,8 @@ class NodeTexture:
         slots: IntArray,
         ranges: FloatArray,
         failed: Sequence[ChunkKey] = (),
+        failed_slots: IntArray | None = None,
     ) -> None:
         """Show these bricks, and no others, from the next draw on; see `node_entries`."""
-        entries = node_entries(self.geometry, keys, slots, ranges, self.grid, failed)
+        entries = node_entries(self.geometry, keys, slots, ranges, self.grid, failed, failed_slots)
         self.texture.set_data(entries)

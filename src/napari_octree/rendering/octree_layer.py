@@ -24,6 +24,7 @@ from napari_octree.layers.progress import OctreeProgress
 from napari_octree.layers.statistics import ViewStatistics
 from napari_octree.octree.chunk_key import ChunkKey
 from napari_octree.rendering import _vispy
+from napari_octree.rendering.brick_frame import ShownBricks
 from napari_octree.rendering.brick_volume import BrickVolume
 from napari_octree.rendering.drawn_layer import DrawnLayer
 from napari_octree.rendering.loading_sign import LoadingNotice
@@ -305,9 +306,19 @@ class VispyOctreeImage(_vispy.VispyImageLayer):
     @property
     def shown_bricks(self) -> frozenset[ChunkKey]:
         """What a 3-D view shows of the current slice (any thread)."""
-        volume = self._volume
-        shown = None if volume is None or volume.frame.stale else volume.frame.shown
+        shown = self._shown
         return frozenset() if shown is None else frozenset(shown.keys)
+
+    @property
+    def failed_bricks(self) -> frozenset[ChunkKey]:
+        """What of the current slice a 3-D view could not load (any thread)."""
+        shown = self._shown
+        return frozenset() if shown is None else frozenset(shown.failed)
+
+    @property
+    def _shown(self) -> ShownBricks | None:
+        volume = self._volume
+        return None if volume is None or volume.frame.stale else volume.frame.shown
 
     @property
     def progress(self) -> OctreeProgress:

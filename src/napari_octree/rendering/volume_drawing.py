@@ -121,7 +121,9 @@ class VolumeDrawing:
             if shown is None:
                 node.nodes.write([], np.zeros(0, np.int64), np.zeros((0, 2)))
             else:
-                node.nodes.write(shown.keys, shown.slots, shown.ranges, shown.failed)
+                node.nodes.write(
+                    shown.keys, shown.slots, shown.ranges, shown.failed, shown.failed_slots
+                )
         node.fade = STALE_FADE if self.frame.stale else 1.0
         display = self.layer.display
         failed = self.frame.shown is not None and bool(self.frame.shown.failed)

@@ -130,10 +130,13 @@ void main() {
         t = exit;
     }
 
-    if (!texture_sampled)
+    if (texture_sampled) {
+        $after_loop
+    } else if ($overlaid && failed) {
+        gl_FragColor = vec4(0.0);
+    } else {
         discard;
-
-    $after_loop
+    }
 
     vec4 depth_point = vec4(frag_depth_point, 1.0);
     float depth_w = dot(depth_point, octree_depth_w);

@@ -48,7 +48,8 @@ vec3 slot_place(float number) {
 
 // False where nothing has been loaded; brick_low and brick_high are set all the same.
 bool enter_brick(vec3 place) {
-    vec3 node = vec3(0.0);
+    vec3 entries = vec3(0.0);  // the slot with the children's entries
+    vec3 node = vec3(0.0);     // the slot with the voxels
     vec3 parent = vec3(0.0);
     vec3 offset = vec3(0.0);
     vec3 pitch = vec3(1.0);
@@ -79,14 +80,14 @@ bool enter_brick(vec3 place) {
         brick_high = min(brick_high, choose(high, vec3(FAR), greaterThan(index, last - 0.5)));
 
         vec4 entry = texture3D(
-            octree_nodes, (node * octree_block + child + 0.5) / (octree_block * octree_grid)
+            octree_nodes, (entries * octree_block + child + 0.5) / (octree_block * octree_grid)
         );
-        if (entry.g < 0.5) {  // absent: what has been found so far stands in
-            brick_failed = entry.g < -0.5;
-            break;
-        }
-        node = slot_place(entry.r);
+        brick_failed = entry.g < -0.5 || (brick_failed && entry.g < 0.5);
+        if (entry.g < 0.5 && entry.g > -1.5) break;  // absent: what was found so far stands in
+        entries = slot_place(entry.r);
         parent = index;
+        if (brick_failed) continue;  // through it to what is below
+        node = entries;
         offset = relative;
         pitch = level_pitch;
         brick_range = entry.ba;
