@@ -244,8 +244,9 @@ class BrickFrame:
     def _numbers(self, octree_slice: OctreeSlice, keys: list[ChunkKey]) -> np.ndarray:
         """The slots of bricks that are drawn now; 0 for those without."""
         assert self._atlas is not None
-        atlas, bricks = self._atlas, [(octree_slice.key, key) for key in keys]
-        atlas.slots.touch(bricks)
+        atlas = self._atlas
+        bricks = [(octree_slice.key, key) for key in keys]
+        atlas.slots.touch(brick for brick in bricks if brick in atlas.slots)
         slots = map(atlas.slots.get, bricks)
         numbers = (0 if slot is None else atlas.number(slot) for slot in slots)
         return np.fromiter(numbers, np.int64, len(bricks))
