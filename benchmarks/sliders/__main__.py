@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.processes import LAYERS, ROOT, print_bounds, run_session, write_report
-from benchmarks.sliders.session import SCENARIOS
+from benchmarks.sliders.session import CHUNKS_IN_VIEW, SCENARIOS
 
 LIMIT_S = 400
 COLUMNS = {
@@ -46,6 +46,9 @@ def bounds(run: Run) -> Iterator[tuple[str, float, float]]:
             stall = slow["longest_gap_ms"] / fast["longest_gap_ms"]
             yield "scrub: longest gap / the same in memory", stall, 1.5
         yield "scrub: right plane, in read latencies", (slow["right_ms"] or infinite) / 100, 2.0
+        # All other reads were ahead of the slider: prefetch.
+        read = slow["chunks_of_plane"] + slow["chunks_passed"]
+        yield "scrub: chunks not read ahead / those of the last plane", read / CHUNKS_IN_VIEW, 2.0
         yield "scrub: 60 / frames drawn", 60 / max(slow["frames"], 1), 1.0
         yield "scrub: 20 / steps whose first frame was right", 20 / max(slow["at_once"], 1), 1.0
     if (step := run.get("one-step", {}).get("ours")) is not None:

@@ -21,6 +21,9 @@ LIMIT_S = 90.0
 QUIET_S = 0.7
 WHITE = 60_000
 
+CHUNKS_IN_VIEW = 17
+"""Of one plane while scrubbing: 16 at the ideal level, and one of the overview."""
+
 
 class Session:
     """A stage with layers of one kind, whose pictures are looked at."""
@@ -109,6 +112,17 @@ def read(levels: list[Stack]) -> int:
     return sum(level.chunks_read for level in levels)
 
 
+def passed(levels: list[Stack], steps: dict[int, float]) -> int:
+    """Chunks of planes that the slider only passed, read from then on until it stopped."""
+    end = max(steps.values())
+    return sum(
+        chunks
+        for level in levels
+        for when, plane, chunks in level.reads
+        if steps.get(plane, end) <= when < end
+    )
+
+
 def scrub(session: Session, latency_s: float) -> dict[str, Any]:
     """25 steps in a second over a (100, 4096, 4096) pyramid, from plane 40 to 65."""
     levels = pyramid(100, 4096, 256, latency_s)
@@ -121,6 +135,7 @@ def scrub(session: Session, latency_s: float) -> dict[str, Any]:
     figures["chunks_of_plane"] = sum(
         plane == 65 for level in levels for plane in level.planes_read[finally_seen[level.shape] :]
     )
+    figures["chunks_passed"] = passed(levels, {z: when for when, z in session.steps})
     figures["right_ms"] = session.right_ms(figures, 65)
     figures["at_once"] = session.right_at_once()
     return figures

@@ -42,6 +42,8 @@ class Stack:
         self._lock = threading.Lock()
         self.chunks_read = 0
         self.planes_read: list[int] = []
+        self.reads: list[tuple[float, int, int]] = []
+        """Of each plane of each read: when, which, and how many chunks of it."""
 
     def __getitem__(self, index: Any) -> np.ndarray:
         index = index if isinstance(index, tuple) else (index,)
@@ -64,12 +66,15 @@ class Stack:
 
     def _count(self, ranges: list[range]) -> None:
         chunks = getattr(self, "chunks", self.shape)
-        number = 1
-        for r, n in zip(ranges, chunks, strict=True):
-            number *= (r[-1] // n - r[0] // n + 1) if len(r) else 0
+        planes, rows, columns = (
+            (r[-1] // n - r[0] // n + 1) if len(r) else 0
+            for r, n in zip(ranges, chunks, strict=True)
+        )
+        now = time.perf_counter()
         with self._lock:
-            self.chunks_read += number
+            self.chunks_read += planes * rows * columns
             self.planes_read += list(ranges[0])
+            self.reads += [(now, plane, rows * columns) for plane in ranges[0]]
 
 
 def pyramid(planes: int, side: int, chunk: int, latency_s: float) -> list[Stack]:

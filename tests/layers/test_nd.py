@@ -76,3 +76,29 @@ def test_any_two_of_four_axes(viewer, screenshot, order) -> None:
     for axis in order[:2]:
         viewer.dims.set_point(axis, 2)
     np.testing.assert_array_equal(ours, shown(viewer, screenshot, 2.0))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"scale": (2, 1, 1)},
+        {"translate": (-3, 0, 0)},
+        {"affine": np.diag([0.5, 1, 1, 1])},
+        {"units": ("mm", "mm", "mm")},
+        {"projection_mode": "max"},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_the_slice_follows_whatever_places_it(viewer, change) -> None:
+    data = np.zeros((40, 64, 64), np.uint8)
+    ours = OctreeImage([data], units=("um", "um", "um"))
+    viewer.add_layer(ours)
+    viewer.dims.set_point(0, 12)
+    assert ours.octree_slice.key.position(0) == 12
+    for name, value in change.items():
+        setattr(ours, name, value)
+    slicing = ours._slicing_state
+    asked = (ours.octree_slice.key.version, (40, 64, 64), str(ours.projection_mode))
+    assert slicing.slice_key(*asked) == slicing._find_slice_key(*asked)
+    viewer.dims.set_point(0, 9)
+    assert slicing.slice_key(*asked) == slicing._find_slice_key(*asked)

@@ -182,7 +182,9 @@ def test_overviews_are_there_before_a_moving_slider_is():
 
 
 def test_at_rest_the_overviews_of_the_next_slices_are_there():
-    assert ahead_of(0.0) == [1, -1]
+    assert ahead_of(0.0) == [1, -1, 2, -2]
+    assert ahead_of(0.0, slices=1) == [1, -1]
+    assert ahead_of(0.0, slices=0) == []
 
 
 def test_slices_are_not_loaded_ahead_before_one_was_moved():

@@ -93,6 +93,7 @@ class OverviewSlicingState(_LayerSlicingState):
         super().__init__(layer, data, cache=False)
         self._overview: np.ndarray | None = None
         self._overview_key: SliceKey | None = None
+        self._known_key: tuple[Any, SliceKey | None] = (None, None)
         self.awaited = False
         self._slice = self._response(self._blank())
 
@@ -157,10 +158,25 @@ class OverviewSlicingState(_LayerSlicingState):
 
     def slice_key(self, version: int, shape: tuple[int, ...], projection: str) -> SliceKey | None:
         """The slice that napari's sliders name, or None where it lies outside the data."""
+        layer = self.layer
+        # Asked for several times a frame, and napari's `data_slice` takes a millisecond.
+        causes = (
+            (self._slice_input, layer._data_to_world, layer.units, self._units),
+            (version, shape, projection),
+        )
+        known, key = self._known_key
+        if causes != known:
+            key = self._find_slice_key(version, shape, projection)
+            self._known_key = (causes, key)
+        return key
+
+    def _find_slice_key(
+        self, version: int, shape: tuple[int, ...], projection: str
+    ) -> SliceKey | None:
         slice_input = self._slice_input
         ndisplay = min(slice_input.ndisplay, self.ndim)
         displayed = tuple(int(a) for a in slice_input.order[-ndisplay:])
-        if ndisplay == self.ndim:  # whose slice takes napari a while to tell
+        if ndisplay == self.ndim:
             return SliceKey(version, displayed, (None,) * ndisplay, projection)
         extent = self.data_slice
         ranges: list[tuple[int, int] | None] = []

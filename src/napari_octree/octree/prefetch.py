@@ -160,7 +160,8 @@ def likely_slices(policy: Policy, motion: Motion) -> list[tuple[int, float]]:
 def slices_ahead(policy: Policy, motion: Motion) -> list[int]:
     """List the slices whose overview is to be there when the slider comes, the next one first.
 
-    While it moves those that it passes soon; while it rests those that the next step may show.
+    While it moves those that it passes soon; while it rests those that the first steps of the next
+    move may show: how fast it goes is not known before some have been made.
     """
     if not (motion.scrolled and policy.slices):
         return []
@@ -168,7 +169,7 @@ def slices_ahead(policy: Policy, motion: Motion) -> list[int]:
     if way:
         number = min(round(abs(way)), policy.most_ahead)
         return [n if way > 0 else -n for n in range(1, number + 1)]
-    return [offset for offset, _ in likely_slices(policy, motion)][: policy.most_ahead]
+    return [sign * n for n in range(1, policy.slices + 1) for sign in (1, -1)][: policy.most_ahead]
 
 
 def _slices(
