@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Collection, Hashable, Iterable, Iterator
+from operator import itemgetter
 from typing import Generic, NamedTuple, TypeVar
 
 K = TypeVar("K", bound=Hashable)
@@ -61,6 +62,10 @@ class AtlasSlots(Generic[K]):
     def get(self, key: K) -> Slot | None:
         """The slot of `key`, without touching it."""
         return self._slots.get(key)
+
+    def numbers(self, keys: Iterable[K]) -> Iterator[int]:
+        """The numbers of the slots of `keys`, which all have one."""
+        return map(itemgetter(0), map(self._slots.__getitem__, keys))
 
     def touch(self, keys: Iterable[K]) -> None:
         """Mark `keys`, which all have slots, as drawn now."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Collection, Hashable
 from dataclasses import dataclass, field, replace
 from itertools import repeat
-from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -138,9 +137,9 @@ def quads_of(
     failed : collection of ChunkKey
         Ideal tiles that cannot be read.
     """
-    slots = map(atlas.slots.__getitem__, zip(repeat(slice_key), drawn.chunks))
     tiles = drawn.tiles
-    numbers = np.fromiter(map(itemgetter(0), slots), np.int64, len(tiles))
+    keys = zip(repeat(slice_key), drawn.chunks)
+    numbers = np.fromiter(atlas.slots.numbers(keys), np.int64, len(tiles))
     shapes = atlas.tile_shapes[numbers]
     rows, columns = np.divmod(numbers, atlas.slots_a_side)
     origins = np.stack([rows, columns], axis=1) * float(atlas.slot_size)
@@ -169,8 +168,8 @@ def quads_of(
         marks = none.astype(np.float32)
         marks[:, 3] = FAILED + NOTHING
         tints = np.concatenate([tints, marks])
-    centre = rectangles.reshape(-1, 2, 2).mean(axis=(0, 1)) if len(rectangles) else np.zeros(2)
-    return Quads(rectangles, texcoords, clamps, images, tints, borders, np.floor(centre))
+    middle = rectangles[len(rectangles) // 2, :2] if len(rectangles) else np.zeros(2)
+    return Quads(rectangles, texcoords, clamps, images, tints, borders, np.floor(middle))
 
 
 def _in_failed(

@@ -9,6 +9,7 @@ here knows napari: the atlas, the loader's client and the layer's slice are hand
 
 from __future__ import annotations
 
+from itertools import repeat
 from typing import TYPE_CHECKING
 
 from napari_octree.config import OctreeConfig
@@ -292,12 +293,12 @@ class TileFrame:
             drawn, under, weights = mixed(
                 octree, intersection, drawn, self._drawable, self._fade.weights
             )
-        atlas.slots.touch((slice_key, chunk) for chunk in drawn.chunks)
+        atlas.slots.touch(zip(repeat(slice_key), drawn.chunks))
         gone = self._uploads.failed
         failed = {chunk for key, chunk in gone if key == slice_key} if gone else ()
         self.quads = quads_of(drawn, octree, intersection.level, atlas, slice_key, failed)
         if under is not None:
-            atlas.slots.touch((slice_key, chunk) for chunk in under.chunks)
+            atlas.slots.touch(zip(repeat(slice_key), under.chunks))
             below = quads_of(under, octree, intersection.level, atlas, slice_key, failed)
             self.quads = self.quads.over(below, weights)
 
