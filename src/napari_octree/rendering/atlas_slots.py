@@ -99,7 +99,8 @@ class AtlasSlots(Generic[K]):
                 return None, None
             number = self._slots.pop(evicted).number
             self.evictions += 1
-        slot = self._slots[key] = Slot(number, shape, complete)
+        # As `Slot(…)`, which takes four times as long, and a fifth of a small tile's upload.
+        slot = self._slots[key] = tuple.__new__(Slot, (number, shape, complete))
         return slot, evicted
 
     def outdate(self, keys: Iterable[K]) -> None:

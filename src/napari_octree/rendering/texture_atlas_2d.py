@@ -83,7 +83,8 @@ class TextureAtlas2D(GPUScaledTexture2D):
         rows, columns = tile.shape[:2]
         slot, evicted = self.slots.add(key, (rows, columns), complete, protected)
         if slot is not None:
-            self.tile_shapes[slot.number] = rows, columns
+            shapes, number = self.tile_shapes, slot.number
+            shapes[number, 0], shapes[number, 1] = rows, columns
             write = self._write or open_for_uploads(self, self.encoding.texel_dtype)
             write(tile, self.origin(slot))
             if self._several:
