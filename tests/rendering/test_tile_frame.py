@@ -37,8 +37,10 @@ class Client:
         self.done: list[LoadedTile] = []
         self.taken: set[Hashable] = set()
         self.moving = False
+        self.told = 0
 
     def replace(self, requests: Sequence[TileRequest]) -> None:
+        self.told += 1
         self.listed = {r.key: r for r in requests}
         self.done = [t for t in self.done if t.key in self.listed]
         self.taken &= set(self.listed)
@@ -215,6 +217,34 @@ def test_never_blank_after_the_overview_and_never_twice(journey: list[Any]) -> N
         assert np.isclose(area(shown.rectangles), area(wanted), rtol=1e-9)
         resident = set(s.atlas.slots)
         assert all((s.slice.key, chunk) in resident for chunk in shown.chunks)
+
+
+def test_moving_over_what_is_there_tells_the_loader_nothing() -> None:
+    s = Setting(side=24)
+    s.load(view(100, 100, 1, size=400))
+
+    def move(y: float, size: int = 100) -> int:
+        before = s.client.told
+        s.frame.prepare(s.atlas, s.slice, view(y, 150, 1, size), 1e6, moving=True)
+        planned = s.frame._intersection.chunks
+        assert {(s.slice.key, chunk) for chunk in planned} <= s.frame._wishes.protected
+        assert s.frame._cover.complete
+        return s.client.told - before
+
+    assert move(150) == 1  # nothing may be read around where the view was
+    assert [move(y) for y in range(160, 380, 20)] == [0] * 11
+    told = s.client.told
+    s.frame.rest(AT_REST)
+    assert s.client.told == told + 1
+    s.load(view(360, 150, 1, size=100))
+    before = s.client.told
+    s.frame.prepare(s.atlas, s.slice, view(450, 150, 1), 1e6, moving=True)
+    assert s.client.told == before + 1  # there are tiles to load
+    s.client.finish(3)
+    s.frame.prepare(s.atlas, s.slice, view(449, 150, 1), 1e6, moving=True)
+    before = s.client.told
+    s.frame.prepare(s.atlas, s.slice, view(360, 150, 1, size=100), 1e6, moving=True)
+    assert s.client.told == before + 1  # what the former view waits for is wished no longer
 
 
 def test_going_back_uploads_nothing() -> None:
