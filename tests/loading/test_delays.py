@@ -1,6 +1,7 @@
 import pytest
 
 from loading.loader_bench import request
+from napari_octree.loading.pace import Pace
 from napari_octree.loading.testing import SimulatedSource
 from napari_octree.octree.chunk_key import Tier
 
@@ -33,7 +34,7 @@ def test_a_wish_is_read_only_after_it_stayed_on_the_list(bench, source):
 def test_what_is_only_passed_is_never_read(bench, source):
     b = bench(**DELAYED)
     client = b.open()
-    client.moving = True
+    client.pace = Pace.RUSHING
     for step in range(40):
         client.replace([request(source, step % 4, c, key=(step, c)) for c in range(5)])
         b.clock.advance(0.016)
@@ -79,10 +80,10 @@ def test_a_fast_source_is_not_delayed_unless_the_user_moves(bench, source):
     client = b.open()
     client.replace([request(source, 0, 0, tier=Tier.COVERAGE)])
     b.run(client, seconds=0.002)
-    client.moving = True
+    client.pace = Pace.RUSHING
     client.replace([request(source, 1, 1)])
     assert not b.executor.reads
-    client.moving = False
+    client.pace = Pace.UNCERTAIN
     assert len(b.executor.reads) == 1
 
 
@@ -93,6 +94,28 @@ def test_a_slow_source_is_delayed(bench, source):
     b.run(client, seconds=0.2)
     client.replace([request(source, 1, 1)])
     assert not b.executor.reads
+
+
+def test_at_a_steady_pace_nothing_is_delayed(bench, source):
+    b = bench(**DELAYED)
+    client = b.open()
+    client.replace([request(source, 0, 0, tier=Tier.COVERAGE)])
+    b.run(client, seconds=0.2)
+    client.replace([request(source, 1, 1)])
+    assert not b.executor.reads
+    client.pace = Pace.STEADY  # the view rests: it will want this for good
+    assert len(b.executor.reads) == 1
+    client.replace([request(source, 1, 1), request(source, 2, 2)])
+    assert len(b.executor.reads) == 2
+
+
+def test_one_client_that_is_steady_does_not_hurry_another(bench, source):
+    b = bench(**DELAYED)
+    resting, moving = b.open(), b.open()
+    moving.replace([request(source, 1, 1)])
+    resting.pace = Pace.STEADY
+    resting.replace([request(source, 0, 0)])
+    assert [read.region for read in b.executor.reads] == [((0, 8), (0, 8))]
 
 
 def test_what_is_cached_is_not_delayed(bench, source):
@@ -111,10 +134,10 @@ def test_few_readers_of_a_fast_source_while_the_user_moves(bench):
     client = b.open()
     client.replace([request(source, 0, c, tier=Tier.COVERAGE) for c in range(60)])
     b.run(client, seconds=0.002)
-    client.moving = True
+    client.pace = Pace.RUSHING
     client.replace([request(source, 0, c, tier=Tier.COVERAGE) for c in range(60, 100)])
     assert len(b.executor.reads) == 2
-    client.moving = False
+    client.pace = Pace.UNCERTAIN
     assert len(b.executor.reads) > 2
 
 
@@ -124,6 +147,6 @@ def test_many_readers_of_a_far_source_while_the_user_moves(bench):
     client = b.open()
     client.replace([request(source, 0, c, tier=Tier.COVERAGE) for c in range(60)])
     b.run(client, seconds=0.2)
-    client.moving = True
+    client.pace = Pace.RUSHING
     client.replace([request(source, 0, c, tier=Tier.COVERAGE) for c in range(60, 100)])
     assert len(b.executor.reads) >= 4

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from loading.loader_bench import expected, request, take_all
+from napari_octree.loading.pace import Pace
 from napari_octree.loading.testing import SimulatedSource
 from napari_octree.octree.chunk_key import Tier
 
@@ -68,11 +69,11 @@ def test_while_the_user_moves_only_fast_sources_are_read_ahead(bench, source, se
     client.replace([request(source, 0, 0)])
     b.clock.advance(1)
     b.executor.finish(seconds=seconds)
-    client.moving = True
+    client.pace = Pace.RUSHING
     client.replace([ahead(source, 3, 4)])
     b.clock.advance(1)
     assert len(b.executor.reads) == reads
-    client.moving = False
+    client.pace = Pace.UNCERTAIN
     b.clock.advance(1)
     assert len(b.executor.reads) == 1
 

@@ -4,6 +4,7 @@ import gc
 import random
 
 from loading.loader_bench import request
+from napari_octree.loading.pace import Pace
 from napari_octree.loading.testing import SimulatedSource
 from napari_octree.octree.chunk_key import Tier
 
@@ -29,7 +30,7 @@ def test_memory_stays_flat(bench):
     used = []
     for frame in range(FRAMES):
         if frame % 10 == 0:
-            client.moving = frame % 20 == 0
+            client.pace = Pace.UNCERTAIN if frame % 20 else Pace.RUSHING
             row = max(row + rng.randint(-2, 2), 0)
             column = max(column + rng.randint(-2, 2), 0)
             tier = Tier.COVERAGE if frame % 80 == 0 else Tier.IDEAL

@@ -15,7 +15,7 @@ from hypothesis.stateful import (
 
 from loading.loader_bench import expected, request
 from napari_octree.config import OctreeConfig
-from napari_octree.loading import ChunkLoader, TileState
+from napari_octree.loading import ChunkLoader, Pace, TileState
 from napari_octree.loading.dispatcher import Dispatcher
 from napari_octree.loading.testing import SimulatedSource, VirtualClock, VirtualExecutor
 from napari_octree.loading.working_set import Stage
@@ -125,9 +125,9 @@ class LoaderMachine(RuleBasedStateMachine):
     def take(self, user):
         self.take_one(user)
 
-    @rule(user=users, moving=st.booleans())
-    def move(self, user, moving):
-        user.client.moving = moving
+    @rule(user=users, pace=st.sampled_from(Pace))
+    def move(self, user, pace):
+        user.client.pace = pace
 
     @rule(user=users)
     def retry(self, user):

@@ -127,13 +127,13 @@ SCRIPT = """
 import sys, threading
 from loading.loader_bench import request
 from loading.test_threads import GatedSource
-from napari_octree.loading import default_loader
+from napari_octree.loading import Pace, default_loader
 
 source = GatedSource((32, 40), (8, 8))
 loader = default_loader()
 client = loader.open(lambda: None)
 client.replace([request(source, r, c) for r in range(4) for c in range(5)])
-client.moving = False
+client.pace = Pace.STEADY
 assert source.entered.acquire(timeout=30)
 {ending}
 """

@@ -8,6 +8,7 @@ from napari_octree.loading.chunk_id import ChunkId
 from napari_octree.loading.client import LoaderClient
 from napari_octree.loading.failure import LoadFailure
 from napari_octree.loading.loader import ChunkLoader, default_loader
+from napari_octree.loading.pace import Pace
 from napari_octree.loading.request import LoadedTile, TileRequest, TileState
 from napari_octree.loading.statistics import LoaderStatistics, SourceStatistics
 from napari_octree.loading.values import value_at
@@ -20,6 +21,7 @@ __all__ = [
     "LoadedTile",
     "LoaderClient",
     "LoaderStatistics",
+    "Pace",
     "SourceStatistics",
     "TileRequest",
     "TileState",

@@ -104,7 +104,7 @@ class Admission:
         self._cache.free(chunk.reserved)
         chunk.reserved = 0
 
-    def best_unstarted(self, moving: bool) -> Tile | None:
+    def best_unstarted(self, rushing: bool) -> Tile | None:
         """Return the best admitted tile with a chunk that can be read now.
 
         When a better tile waits for memory, these must go on: they are the ones that hold it.
@@ -114,7 +114,7 @@ class Admission:
                 tile
                 for tile in self._tiles
                 if tile.lane is not None
-                and tile.lane.has_room(moving)
+                and tile.lane.has_room(rushing)
                 and any(chunk.state is ChunkState.QUEUED for chunk in tile.chunks)
             ),
             default=None,

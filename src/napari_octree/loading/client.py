@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable
 from typing import TYPE_CHECKING
 
+from napari_octree.loading.pace import Pace
 from napari_octree.loading.request import LoadedTile, TileRequest
 from napari_octree.loading.tile_chunks import GridMemo
 
@@ -76,20 +77,20 @@ class LoaderClient:
             return frozenset(self._list.failed)
 
     @property
-    def moving(self) -> bool:
-        """Whether the user moves the view right now.
+    def pace(self) -> Pace:
+        """How fast the list changes: which wishes are delayed.
 
-        While it is True wishes of fast sources are delayed too, and few readers run that
-        would take the interpreter from the frames. Set it to False as soon as the view
-        rests: what is wanted then starts at once if the source is fast.
+        While it is RUSHING few readers run that would take the interpreter from the frames. Set
+        it to STEADY as soon as the view rests: what is wanted then starts at once.
         """
-        return self._list.moving
+        return self._list.pace
 
-    @moving.setter
-    def moving(self, moving: bool) -> None:
-        if moving != self._list.moving:
-            self._list.moving = moving
-            if not moving:
+    @pace.setter
+    def pace(self, pace: Pace) -> None:
+        former = self._list.pace
+        if pace is not former:
+            self._list.pace = pace
+            if pace < former:
                 self._dispatcher.change(lambda scheduler, _: scheduler.delays_changed(self._list))
 
     def retry(self) -> None:

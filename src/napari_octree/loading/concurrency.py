@@ -46,17 +46,17 @@ class SourceConcurrency:
                 self.limit = max(self.limit, min(FIRST_LIMIT, most))
             self.most = most
 
-    def has_room(self, moving: bool, latency_s: float) -> bool:
+    def has_room(self, rushing: bool, latency_s: float) -> bool:
         """Whether one more read may start."""
-        return self.running < self.allowed(moving, latency_s)
+        return self.running < self.allowed(rushing, latency_s)
 
-    def allowed(self, moving: bool, latency_s: float) -> int:
+    def allowed(self, rushing: bool, latency_s: float) -> int:
         """Reads at once; fewer, but never fewer than two of `limit`, while the user moves.
 
         A reader that mostly waits for a far store may have many reads open without disturbing
         frames; one that mostly computes may not.
         """
-        if not moving:
+        if not rushing:
             return self.limit
         return min(self.limit, max(2, ceil(1000 * latency_s / READ_HOLDS_INTERPRETER_MS)))
 

@@ -33,24 +33,24 @@ class Lane:
         self.due: float | None = None
         """When the first tile that the cursor passed over may start."""
 
-    def has_room(self, moving: bool) -> bool:
+    def has_room(self, rushing: bool) -> bool:
         """Whether one more read may start."""
         source = self.source
         return self.pool.has_room() and source.concurrency.has_room(
-            moving, source.latency_s or 0.0
+            rushing, source.latency_s or 0.0
         )
 
-    def may_read_ahead(self, moving: bool) -> bool:
+    def may_read_ahead(self, rushing: bool) -> bool:
         """Whether reading ahead would delay nothing that may be wanted in a moment.
 
         A read cannot be called back: so half of the source stays free, and while the user moves
         only fast sources are read, and none in the background.
         """
         latency_s = self.source.latency_s or 0.0
-        if moving and (latency_s > self.pool.auto_sync_s or self.tier is Tier.BACKGROUND):
+        if rushing and (latency_s > self.pool.auto_sync_s or self.tier is Tier.BACKGROUND):
             return False
         concurrency = self.source.concurrency
-        return 2 * concurrency.running < max(concurrency.allowed(moving, latency_s), 2)
+        return 2 * concurrency.running < max(concurrency.allowed(rushing, latency_s), 2)
 
     def head(self, now: float) -> Tile | None:
         """Return the best tile with a chunk to read, and move the cursor there."""
@@ -58,7 +58,7 @@ class Lane:
         cursor = self.cursor
         if cursor == len(tiles):
             return None
-        delay_s = self.pool.delay_of(self.tier, self.source.latency_s, self.client.moving)
+        delay_s = self.pool.delay_of(self.tier, self.source.latency_s, self.client.pace)
         while cursor < len(tiles):
             tile = tiles[cursor]
             if tile.waiting and (tile.stage is Stage.LISTED or tile.stage is Stage.ADMITTED):
@@ -130,7 +130,7 @@ def arrange(client: ClientList) -> None:
     client.pending = pending
 
 
-def best_head(clients: list[ClientList], moving: bool, now: float) -> Tile | None:
+def best_head(clients: list[ClientList], rushing: bool, now: float) -> Tile | None:
     """Return the best tile to read for, of all lanes whose pool and source have room.
 
     What is only read ahead has its turn when nothing else is unfinished, on any list.
@@ -139,10 +139,10 @@ def best_head(clients: list[ClientList], moving: bool, now: float) -> Tile | Non
     for client in clients:
         for lane in client.lanes:
             if lane.idle_only and (
-                any(other.pending for other in clients) or not lane.may_read_ahead(moving)
+                any(other.pending for other in clients) or not lane.may_read_ahead(rushing)
             ):
                 continue
-            if lane.has_room(moving):
+            if lane.has_room(rushing):
                 tile = lane.head(now)
                 if tile is not None and (best is None or tile < best):
                     best = tile

@@ -1,7 +1,8 @@
 """A pool: how wishes of one range of relative levels are loaded.
 
 Invariants: the greatest key that is not above a wish's relative level serves it (the smallest
-key serves what lies below); OVERVIEW and COVERAGE wishes are never delayed; a running read counts
+key serves what lies below); OVERVIEW and COVERAGE wishes are never delayed, nor is anything
+while the list is steady; a running read counts
 in the pool of the wish that started it.
 """
 
@@ -10,9 +11,10 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 
+from napari_octree.loading.pace import Pace
 from napari_octree.octree.chunk_key import Tier
 
-MOVING_FACTOR = 1.5
+RUSHING_FACTOR = 1.5
 """A level of a steady zoom stays ideal for about two delays: this much more, and it is passed."""
 
 
@@ -26,7 +28,7 @@ class LoaderPool:
     delay_s : float
         How long a wish stays on the list before it is read.
     auto_sync_s : float
-        Sources that read faster are not delayed while the user rests.
+        Sources that read faster are delayed only while the view rushes.
     """
 
     def __init__(self, num_workers: int, delay_s: float, auto_sync_s: float) -> None:
@@ -39,17 +41,18 @@ class LoaderPool:
         """Whether one more read may start."""
         return self.running < self.num_workers
 
-    def delay_of(self, tier: Tier, latency_s: float | None, moving: bool) -> float:
+    def delay_of(self, tier: Tier, latency_s: float | None, pace: Pace) -> float:
         """Seconds that a wish has to stay on the list before it is read.
 
-        While the user moves even a fast source waits, and all wait longer: otherwise everything
+        While the view rushes even a fast source waits, and all wait longer: otherwise everything
         that is only passed would be read.
         """
-        if tier <= Tier.COVERAGE or tier is Tier.AHEAD:
+        if tier <= Tier.COVERAGE or tier is Tier.AHEAD or pace is Pace.STEADY:
             return 0.0
-        if not moving and latency_s is not None and latency_s < self.auto_sync_s:
-            return 0.0
-        return self.delay_s * (MOVING_FACTOR if moving else 1.0)
+        if pace is Pace.RUSHING:
+            return self.delay_s * RUSHING_FACTOR
+        is_fast = latency_s is not None and latency_s < self.auto_sync_s
+        return 0.0 if is_fast else self.delay_s
 
 
 class LoaderPools:

@@ -25,6 +25,7 @@ from napari_octree.loading.chunk_id import ChunkId
 from napari_octree.loading.failure import LoadFailure
 from napari_octree.loading.jobs import ReadJob
 from napari_octree.loading.lanes import best_head
+from napari_octree.loading.pace import Pace
 from napari_octree.loading.retry import delay_s, judge
 from napari_octree.loading.working_set import Chunk, ChunkState, Stage, Tile, WorkingSet
 
@@ -67,10 +68,10 @@ class Reads:
     def next_job(self, now: float) -> ReadJob | None:
         """Return the best read that can start now; the caller must run it."""
         clients = self._set.clients
-        moving = any(client.moving for client in clients)
-        tile = best_head(clients, moving, now)
+        rushing = any(client.pace is Pace.RUSHING for client in clients)
+        tile = best_head(clients, rushing, now)
         if tile is not None and tile.stage is Stage.LISTED and not self._admission.admit(tile):
-            tile = self._admission.best_unstarted(moving)
+            tile = self._admission.best_unstarted(rushing)
         if tile is None:
             return None
         assert tile.lane is not None  # it is the head of one

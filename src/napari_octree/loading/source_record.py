@@ -58,7 +58,8 @@ class SourceRecords:
 
     def of(self, source_name: str, most: int) -> SourceRecord:
         """Return the record of a source, made with `most` reads at once if it is new."""
-        name = source_name.rpartition("/")[0] or source_name
+        address = source_name.rstrip("/")  # of a level that is the root of a store of its own
+        name = address.rpartition("/")[0] or address
         record = self._records.get(name)
         if record is None:
             record = self._records[name] = SourceRecord(name, most)

@@ -21,6 +21,7 @@ from napari_octree.loading.chunk_cache import ChunkCache
 from napari_octree.loading.chunk_id import ChunkId
 from napari_octree.loading.eviction import CachedChunk
 from napari_octree.loading.failure import LoadFailure
+from napari_octree.loading.pace import Pace
 from napari_octree.loading.request import LoadedTile, TileRequest
 from napari_octree.loading.source_record import SourceRecord, SourceRecords
 from napari_octree.octree.chunk_key import Tier
@@ -190,7 +191,7 @@ class ClientList:
     def __init__(self, wake: Callable[[], None], crew: Crew) -> None:
         self.wake = wake
         self.crew = crew
-        self.moving = False
+        self.pace = Pace.UNCERTAIN
         self.closed = False
         self.tiles: dict[object, Tile] = {}
         self.lanes: list[Lane] = []

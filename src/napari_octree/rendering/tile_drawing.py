@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from napari_octree.layers.octree_slice import OctreeSlice
+from napari_octree.loading.pace import Pace
 from napari_octree.octree.intersection import intersect
 from napari_octree.octree.policy import POLICIES
 from napari_octree.rendering import _vispy
@@ -81,7 +82,7 @@ class TileDrawing:
         self._matrices = matrices
         octree_slice = self._slice()
         moved = self.tracked.see(matrices, octree_slice, display.track_view, now)
-        self.client.moving = self.tracked.rushing
+        self.client.pace = self.tracked.pace
         self.frames += 1
         reach, former = self._filter_reach, node.atlas
         if octree_slice is not None and octree_slice is not self._held:
@@ -148,7 +149,7 @@ class TileDrawing:
 
     def rest(self) -> bool:
         """The view stands still. Returns whether to draw again, for what was left out so far."""
-        self.client.moving = False
+        self.client.pace = Pace.STEADY
         self.frame.rest(self.tracked.rest())
         return not self.frame.settled
 
@@ -169,7 +170,7 @@ class TileDrawing:
         """Another dimension is shown: want nothing, hold nothing."""
         self.frame.prepare(self.node.atlas, None, None, 0.0)
         self.tracked.rest()
-        self.client.moving = False
+        self.client.pace = Pace.STEADY
         self.lease.release()
 
     def close(self) -> None:

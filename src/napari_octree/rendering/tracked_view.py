@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from napari_octree.layers.octree_slice import OctreeSlice
 from napari_octree.layers.slice_key import SliceKey
+from napari_octree.loading.pace import Pace
 from napari_octree.octree.motion import AT_REST, Motion
 from napari_octree.octree.view import View
 from napari_octree.rendering.node_matrices import TileMatrices
@@ -29,7 +30,8 @@ class TrackedView:
     def __init__(self) -> None:
         self.view: View | None = None
         self.moving = False
-        self.rushing = False
+        self.pace = Pace.STEADY
+        """How long what comes into view stays there."""
         self.rest_ms = REST_MS
         self._moved_s = 0.0
         self._motion = ViewMotion()
@@ -75,7 +77,8 @@ class TrackedView:
             motion = self._motion.observe(view, octree_slice.key, before, now)
             view = replace(view, motion=motion)
             self.moving = former is not None
-            self.rushing = self.moving and _rushes(motion, matrices)
+            scrolled = before != octree_slice.key
+            self.pace = _pace(motion, matrices, scrolled) if self.moving else Pace.STEADY
             # A slow frame must not pass for standing still.
             self.rest_ms = int(min(max(2e3 * (now - self._moved_s), REST_MS), MOST_REST_MS))
             self._moved_s = now
@@ -95,7 +98,7 @@ class TrackedView:
 
     def rest(self) -> Motion:
         """The view has stood still; returns its motion from now on."""
-        self.moving = self.rushing = False
+        self.moving, self.pace = False, Pace.STEADY
         motion = self._motion.rest()
         if self.view is not None:
             self.view = replace(self.view, motion=motion)
@@ -128,10 +131,13 @@ def _same(view: View, other: View) -> bool:
     return view.corners == other.corners and view.slice == other.slice
 
 
-def _rushes(motion: Motion, matrices: TileMatrices) -> bool:
+def _pace(motion: Motion, matrices: TileMatrices, scrolled: bool) -> Pace:
     """Whether tiles come and go too quickly to be worth loading on the way."""
     widths_per_s = max(
         abs(speed.mean) / (length * matrices.pixel_scale)
         for speed, length in zip(motion.pan, reversed(matrices.size), strict=True)
     )
-    return abs(motion.zoom.mean) > RUSH_OCTAVES or widths_per_s > RUSH_WIDTHS
+    if abs(motion.zoom.mean) > RUSH_OCTAVES or widths_per_s > RUSH_WIDTHS:
+        return Pace.RUSHING
+    # What stays in view for a fifth of a second need not wait a tenth to see whether it does.
+    return Pace.UNCERTAIN if motion.begun or scrolled else Pace.STEADY

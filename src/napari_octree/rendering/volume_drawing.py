@@ -20,6 +20,7 @@ import numpy as np
 from napari_octree.layers.octree_slice import OctreeSlice
 from napari_octree.layers.slice_key import SliceKey
 from napari_octree.layers.unseen import unseen_up_to
+from napari_octree.loading.pace import Pace
 from napari_octree.octree.octree import Octree
 from napari_octree.octree.policy import POLICIES
 from napari_octree.octree.view import VolumeView
@@ -95,9 +96,9 @@ class VolumeDrawing:
         if moved:
             self._rested = False
             self._moved_s = now
-            self.client.moving = self._drawn_view is not None
+            self.client.pace = Pace.STEADY if self._drawn_view is None else Pace.RUSHING
         elif 1e3 * (now - self._moved_s) > self.rest_ms:
-            self.client.moving = False
+            self.client.pace = Pace.STEADY
         self._drawn_view = view
         self._began_s = now
         self.frames += 1
@@ -112,7 +113,7 @@ class VolumeDrawing:
             node.atlas,
             octree_slice,
             view,
-            render.upload_ms_moving if self.client.moving else render.upload_ms,
+            render.upload_ms_moving if self.moving else render.upload_ms,
             self.layer.locked_data_level,
             self._drawn_unseen,
         )
@@ -163,7 +164,7 @@ class VolumeDrawing:
 
     def rest(self) -> bool:
         """Nothing happens: full quality from now on. Returns whether to draw again."""
-        self.client.moving = False
+        self.client.pace = Pace.STEADY
         self._rested = True
         self.frame.expect(
             self._motion.axis, self._motion.rest(), POLICIES[self.layer.display.policy]
@@ -297,7 +298,7 @@ class VolumeDrawing:
     @property
     def moving(self) -> bool:
         """The camera is being moved right now."""
-        return self.client.moving
+        return self.client.pace is Pace.RUSHING
 
     @property
     def state(self) -> tuple[Any, ...]:
