@@ -11,14 +11,14 @@ from napari_octree.loading.testing import SimulatedSource, VirtualClock, Virtual
 def bench():
     benches = []
 
-    def make(ram_bytes=2**22, executor=None, memory_options=None, **sections):
+    def make(ram_bytes=2**22, executor=None, memory_options=None, processors=8, **sections):
         sections.setdefault("loader_defaults", {})
         sections.setdefault("octree", {"loaders": {0: {"delay_queue_ms": 0}}})
         memory = {"ram_bytes": max(ram_bytes, 2**20), **(memory_options or {})}
         config = OctreeConfig(memory=memory, **sections)
         clock = VirtualClock()
         executor = VirtualExecutor() if executor is None else executor
-        dispatcher = Dispatcher(clock, seed=0)
+        dispatcher = Dispatcher(clock, seed=0, processors=processors)
         loader = ChunkLoader(config, dispatcher=dispatcher, executor=executor)
         loader._crew.ram_bytes = ram_bytes  # tests want less than a user may configure
         benches.append(Bench(loader, clock, executor))

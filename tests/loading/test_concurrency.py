@@ -1,35 +1,119 @@
 import heapq
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_octree.loading.concurrency import SourceConcurrency
+from loading.loader_bench import request
+from napari_octree.loading.concurrency import FIRST_LIMIT, SourceConcurrency
+from napari_octree.loading.processors import Processors
+from napari_octree.loading.testing import SimulatedSource
+from napari_octree.octree.chunk_key import Tier
+
+MANY = Processors(1000)
 
 
-def simulate(most, seconds_of_read, reads=2000):
-    """Keep the source busy with reads that take longer the more run; return the last limit."""
-    concurrency = SourceConcurrency(most)
+def simulate(most, seconds_of_read, reads=2000, processors=MANY, busy_s=0.0):
+    """Keep the source busy with reads that take longer the more run.
+
+    Returns
+    -------
+    list of int
+        How many ran after each read that ended and those that then began.
+    """
+    concurrency = SourceConcurrency(most, processors)
     now = 0.0
     ends = []
+    running = []
     for _ in range(reads):
         while concurrency.has_room(False, 0.0):
             concurrency.started(now)
-            heapq.heappush(ends, now + seconds_of_read(concurrency.running))
-        now = heapq.heappop(ends)
-        concurrency.succeeded(1000, now)
-    return concurrency.limit
+            heapq.heappush(ends, (now + seconds_of_read(concurrency.running), now))
+        running.append(concurrency.running)
+        now, started = heapq.heappop(ends)
+        concurrency.succeeded(1000, now - started, busy_s, now)
+    return running
 
 
 def test_a_store_that_only_waits_gets_all_workers():
-    assert simulate(10, lambda n: 0.05) == 10
+    assert simulate(10, lambda n: 0.05)[-1] == 10
+
+
+def test_a_store_that_only_waits_gets_twice_as_many_readers_each_round():
+    running = simulate(64, lambda n: 0.05, reads=200)
+    assert running[FIRST_LIMIT] >= 2 * FIRST_LIMIT
+    assert running[3 * FIRST_LIMIT] >= 4 * FIRST_LIMIT
+    assert running[7 * FIRST_LIMIT] == 64
 
 
 def test_a_store_that_is_busy_with_two_does_not():
-    assert simulate(64, lambda n: 0.01 * max(n, 2)) < 16
+    assert simulate(64, lambda n: 0.01 * max(n, 2))[-1] < 16
+
+
+def test_doubling_that_gained_nothing_is_taken_back():
+    concurrency = SourceConcurrency(64, MANY)
+    for read in range(4 * FIRST_LIMIT):  # one after the other, however many have begun
+        while concurrency.has_room(False, 0.0):
+            concurrency.started(0.01 * read)
+        concurrency.succeeded(1000, 0.01, 0.0, 0.01 * (read + 1))
+    assert concurrency.limit == FIRST_LIMIT
+
+
+@pytest.mark.parametrize("cores", [2, 4, 16])
+def test_reads_that_compute_are_bounded_by_the_processors(cores):
+    def seconds_of_read(running):
+        return 0.1 * max(running / cores, 1)
+
+    running = simulate(20, seconds_of_read, 200, Processors(cores - 1), busy_s=0.1)
+    # Of the first ones nothing is known, and where they compete each seems to take less.
+    assert max(running) <= max(FIRST_LIMIT, cores - 1)
+    assert max(running[100:]) <= cores - 1
+
+
+def test_reads_that_compute_do_not_hold_up_those_that_wait(bench):
+    computing = SimulatedSource((8, 800), (8, 8), key="computing")
+    waiting = SimulatedSource((8, 800), (8, 8), key="waiting")
+    b = bench(processors=1)
+    client = b.open()
+    overview = [request(source, 0, 99, tier=Tier.COVERAGE) for source in (computing, waiting)]
+    client.replace(overview)
+    b.executor.finish(seconds=0.1, busy_s=0.1)
+    b.executor.finish(seconds=0.1, busy_s=0.001)
+
+    def begun(source):
+        return sum(read.storage is source for read in b.executor.reads)
+
+    client.replace([request(computing, 0, c) for c in range(20)])
+    assert begun(computing) == 1
+    client.replace([request(source, 0, c) for c in range(20) for source in (computing, waiting)])
+    assert begun(computing) == 1
+    assert begun(waiting) >= FIRST_LIMIT
+    b.executor.finish(seconds=0.1, busy_s=0.1)
+    assert begun(computing) == 1  # those that wait do not hold it up either
+
+
+def test_two_sources_that_compute_share_the_processors(bench):
+    sources = [SimulatedSource((8, 800), (8, 8), key=key) for key in ("one", "two")]
+    b = bench(processors=4)
+    client = b.open()
+    client.replace([request(source, 0, 99, tier=Tier.COVERAGE) for source in sources])
+    b.executor.finish(seconds=0.1, busy_s=0.1)
+    b.executor.finish(seconds=0.1, busy_s=0.1)
+
+    def begun():
+        return [sum(read.storage is source for read in b.executor.reads) for source in sources]
+
+    client.replace([request(sources[0], 0, c) for c in range(20)])
+    assert begun() == [4, 0]
+    client.replace([request(source, 0, c) for c in range(20) for source in sources])
+    assert begun() == [4, 2]
+    for _ in range(2):
+        b.executor.finish(seconds=0.1, busy_s=0.1)
+    assert begun() == [2, 2]
 
 
 def test_errors_halve_once_per_round():
-    concurrency = SourceConcurrency(10)
+    concurrency = SourceConcurrency(10, MANY)
     concurrency.limit = 8
     for _ in range(8):
         concurrency.started(1.0)
@@ -41,19 +125,29 @@ def test_errors_halve_once_per_round():
     assert concurrency.limit == 2
 
 
-@given(st.lists(st.sampled_from(["start", "good", "bad", "end"]), max_size=200))
-def test_the_limit_stays_in_bounds(events):
-    concurrency = SourceConcurrency(6)
+@given(
+    st.lists(st.sampled_from(["start", "good", "bad", "end"]), max_size=200),
+    st.sampled_from([None, 0.0, 0.05, 1.0]),
+    st.integers(1, 8),
+)
+def test_the_limits_stay_in_bounds(events, busy_s, number):
+    processors = Processors(number)
+    concurrency = SourceConcurrency(6, processors)
     for now, event in enumerate(events):
         if event == "start":
             if concurrency.has_room(False, 0.0):
                 concurrency.started(now)
+                assert concurrency.running == 1 or (
+                    concurrency.running * concurrency.busy_share <= number
+                )
         elif concurrency.running:
             if event == "good":
-                concurrency.succeeded(10, now)
+                concurrency.succeeded(10, 0.1, busy_s, now)
             elif event == "bad":
                 concurrency.failed(now - 1, now)
             else:
                 concurrency.ended()
         assert 1 <= concurrency.limit <= 6
         assert concurrency.running >= 0
+        assert 0 <= concurrency.busy_share <= 1
+        assert processors.have_room_for(concurrency) or concurrency.running

@@ -6,6 +6,7 @@ import pytest
 
 from loading.loader_bench import request, take_all
 from napari_octree.loading import TileState
+from napari_octree.loading.jobs import ReadOutcome
 from napari_octree.loading.retry import LONGEST_DELAY_S, judge
 from napari_octree.loading.testing import SimulatedSource
 
@@ -165,7 +166,7 @@ def test_a_read_that_hangs_is_given_up_and_tried_again(bench):
     assert b.executor.written_off == [hung]
     b.clock.advance(1)
     assert len(b.run(client)) == 1
-    hung.done(source.pixels_at(hung.region), None, 70, None)  # too late: ignored
+    hung.done(ReadOutcome(source.pixels_at(hung.region), None, 70))  # too late: ignored
     assert take_all(client) == []
     assert b.loader.statistics.in_flight_bytes == 0
 
@@ -244,7 +245,7 @@ def test_a_read_that_hangs_holds_up_no_other_of_its_source(bench):
     while b.executor.reads and b.clock.time < until:
         for read in list(b.executor.reads):
             b.executor.reads.remove(read)
-            read.done(None, TimeoutError(), 0.05, None)
+            read.done(ReadOutcome(None, TimeoutError(), 0.05))
         b.clock.advance(0.5)
     b.run(client)
     assert client.pending > 1  # waiting for the one that hangs

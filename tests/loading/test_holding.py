@@ -5,6 +5,7 @@ import pytest
 
 from loading.loader_bench import expected, request, take_all
 from napari_octree.loading.assemblies import HOLD_S
+from napari_octree.loading.jobs import ReadOutcome
 from napari_octree.octree.chunk_key import Tier
 
 FAST_S, SLOW_S = 0.002, 0.05
@@ -79,7 +80,7 @@ def test_nothing_waits_when_what_lies_around_is_not_to_come(one_reader, source):
     (neighbour,) = b.executor.reads
     client.replace(wishes[:1])
     assert client.take() is None  # the neighbour is being read, and will be there
-    neighbour.done(None, PermissionError(), FAST_S, None)
+    neighbour.done(ReadOutcome(None, PermissionError(), FAST_S))
     assert client.take().key == wishes[0].key
 
 

@@ -17,6 +17,7 @@ from loading.loader_bench import expected, request
 from napari_octree.config import OctreeConfig
 from napari_octree.loading import ChunkLoader, Pace, TileState
 from napari_octree.loading.dispatcher import Dispatcher
+from napari_octree.loading.jobs import ReadOutcome
 from napari_octree.loading.testing import SimulatedSource, VirtualClock, VirtualExecutor
 from napari_octree.loading.working_set import Stage
 from napari_octree.octree.chunk_key import Tier
@@ -223,9 +224,9 @@ class LoaderMachine(RuleBasedStateMachine):
         self.executor.reads.remove(read)
         self.executor.open_regions.discard((read.storage.key, read.region))
         if error is None:
-            read.done(read.storage.pixels_at(read.region), None, seconds, None)
+            read.done(ReadOutcome(read.storage.pixels_at(read.region), None, seconds))
         else:
-            read.done(None, error, seconds, None)
+            read.done(ReadOutcome(None, error, seconds))
 
     def advance(self, seconds):
         until = self.clock.time + seconds

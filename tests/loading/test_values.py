@@ -4,6 +4,7 @@ import numpy as np
 
 from loading.loader_bench import request
 from napari_octree.loading import value_at
+from napari_octree.loading.jobs import ReadOutcome
 from napari_octree.loading.testing import SimulatedSource
 from napari_octree.sources.protocol import LevelSource
 
@@ -47,7 +48,7 @@ def test_the_latency_log_has_a_line_per_read_and_tile(bench, source, tmp_path):
     client = b.open()
     client.replace([request(source, 0, c, apron=0) for c in range(3)])
     read = b.executor.reads.pop(0)
-    read.done(source.pixels_at(read.region), None, 0.05, 0.01)
+    read.done(ReadOutcome(source.pixels_at(read.region), None, 0.05, decode_s=0.01))
     b.run(client, seconds=0.05)
     assert b.loader.statistics.sources["simulated"].decode_ms == 10
     b.loader.close()

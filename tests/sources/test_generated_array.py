@@ -1,13 +1,9 @@
-import os
-import threading
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis.extra import numpy as hnp
 
-from napari_octree.sources import as_level_source, generated_array
+from napari_octree.sources import as_level_source
 from napari_octree.sources.generated_array import GeneratedArray
 
 PIXELS = np.arange(4 * 5 * 6).reshape(4, 5, 6)
@@ -36,7 +32,7 @@ def test_is_an_array_cut_into_chunks():
     assert repr(ARRAY) == "<numbers, 4 × 5 × 6, int64>"
     np.testing.assert_array_equal(np.asarray(ARRAY), PIXELS)
     source = as_level_source(ARRAY)
-    assert source.storage.source_name == "GeneratedArray 'numbers'"
+    assert source.storage.source_name == "GeneratedArray numbers"
     assert source.storage.grid((9, 9, 9)).region((3, 0, 1)) == ((3, 4), (0, 5), (3, 6))
 
 
@@ -49,23 +45,3 @@ def test_computes_only_what_is_asked_for():
 
     GeneratedArray("huge", (2**40, 2**40), np.dtype(float), (256, 256), record)[2**39, 7:9]
     assert asked == [(range(2**39, 2**39 + 1), range(7, 9))]
-
-
-def test_one_processor_is_left_to_others() -> None:
-    most = max((os.cpu_count() or 1) - 1, 1)
-    gate, entered = threading.Event(), threading.Semaphore(0)
-
-    def wait(ranges: tuple[range, ...]) -> np.ndarray:
-        entered.release()
-        gate.wait()
-        return np.zeros([len(r) for r in ranges])
-
-    array = GeneratedArray("slow", (4,), np.dtype(float), (), wait)
-    with ThreadPoolExecutor(most + 1) as pool:
-        reads = [pool.submit(array.__getitem__, slice(None)) for _ in range(most + 1)]
-        for _ in range(most):
-            assert entered.acquire(timeout=30)
-        assert not entered.acquire(blocking=False)
-        assert not generated_array._AT_ONCE.acquire(blocking=False)
-        gate.set()
-        assert all((read.result() == 0).all() for read in reads)

@@ -11,14 +11,12 @@ import os
 import time
 from collections.abc import Callable
 
-import numpy as np
-
 from napari_octree.config import OctreeConfig
 from napari_octree.loading.dask_executor import DaskExecutor
 from napari_octree.loading.disk_cache import DiskCache
 from napari_octree.loading.executors import Done, Executor, InlineExecutor
 from napari_octree.loading.failure import LoadFailure
-from napari_octree.loading.jobs import AssembleJob, ReadJob
+from napari_octree.loading.jobs import AssembleJob, ReadJob, ReadOutcome
 from napari_octree.loading.latency_log import LatencyLog
 from napari_octree.loading.loader_pool import LoaderPool, LoaderPools
 from napari_octree.loading.process_executor import ProcessExecutor
@@ -104,20 +102,10 @@ class Crew:
 
 
 def _logged(log: LatencyLog, job: ReadJob, done: Done) -> Done:
-    def note(
-        pixels: np.ndarray | None,
-        error: BaseException | None,
-        seconds: float,
-        decode_s: float | None,
-    ) -> None:
-        if error is not None:
-            result = type(error).__name__
-        else:
-            result = "missing" if pixels is None else "loaded"
-        nbytes = 0 if pixels is None else pixels.nbytes
-        name, region = job.chunk.storage.source_name, job.chunk.chunk_id.region
-        log.read(name, region, job.queued_s, seconds, decode_s, nbytes, result)
-        done(pixels, error, seconds, decode_s)
+    def note(outcome: ReadOutcome) -> None:
+        chunk = job.chunk
+        log.read(chunk.storage.source_name, chunk.chunk_id.region, job.queued_s, outcome)
+        done(outcome)
 
     return note
 

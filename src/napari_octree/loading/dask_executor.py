@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import CancelledError
+from dataclasses import replace
 from typing import Any
 
-from napari_octree.loading.executors import Done, Outcome, timed_read
+from napari_octree.loading.executors import Done, timed_read
+from napari_octree.loading.jobs import ReadOutcome
 from napari_octree.loading.thread_executor import ThreadExecutor
 from napari_octree.sources.protocol import Region, StorageArray
 
@@ -40,8 +42,8 @@ class DaskExecutor:
                 self._client = default_client()
             future = self._client.submit(timed_read, storage, region, pure=False)
         except Exception as error:  # no client, or a source that cannot be pickled
-            failure = error
-            self._local.run(lambda: done(None, failure, 0.0, None))
+            failure = ReadOutcome(None, error)
+            self._local.run(lambda: done(failure))
             return None
         self._client.loop.add_callback(self._collect, future, done)
         return future
@@ -64,11 +66,13 @@ class DaskExecutor:
         self._local.close(wait_s)
 
     async def _collect(self, future: Any, done: Done) -> None:
-        outcome: Outcome
+        outcome: ReadOutcome
         try:
             outcome = await self._client.gather(future, asynchronous=True)
+            # It computed on the cluster: that takes no processor from this process.
+            outcome = replace(outcome, busy_s=0.0)
         except BaseException as raised:  # the future was cancelled, or its worker died
-            outcome = None, raised, 0.0, None
-        if future.status == "cancelled" or type(outcome[1]).__name__ == "FutureCancelledError":
-            outcome = None, CancelledError(), 0.0, None
-        self._local.run(lambda: done(*outcome))
+            outcome = ReadOutcome(None, raised)
+        if future.status == "cancelled" or type(outcome.error).__name__ == "FutureCancelledError":
+            outcome = ReadOutcome(None, CancelledError())
+        self._local.run(lambda: done(outcome))

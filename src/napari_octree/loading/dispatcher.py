@@ -19,12 +19,11 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
-import numpy as np
-
 from napari_octree.loading.chunk_cache import ChunkCache
 from napari_octree.loading.crew import ASSEMBLERS, Crew
 from napari_octree.loading.delay_queue import DelayQueue, Timer
-from napari_octree.loading.jobs import AssembleJob, ReadJob
+from napari_octree.loading.jobs import AssembleJob, ReadJob, ReadOutcome
+from napari_octree.loading.processors import processors_to_spare
 from napari_octree.loading.request import LoadedTile
 from napari_octree.loading.scheduler import Scheduler
 from napari_octree.loading.statistics import LoaderStatistics, snapshot
@@ -49,6 +48,8 @@ class Dispatcher:
         Reads that take longer are given up.
     seed : int, optional
         Of the jitter of retries.
+    processors : int, optional
+        For reads that compute; default: all but one.
     """
 
     def __init__(
@@ -56,9 +57,11 @@ class Dispatcher:
         timer: Timer | None = None,
         read_limit_s: float = READ_LIMIT_S,
         seed: int | None = None,
+        processors: int | None = None,
     ) -> None:
         self.cache = ChunkCache(0)
-        self.scheduler = Scheduler(self.cache, ASSEMBLERS, random.Random(seed))
+        spare = processors_to_spare() if processors is None else processors
+        self.scheduler = Scheduler(self.cache, ASSEMBLERS, spare, random.Random(seed))
         self.lock = threading.Lock()
         self._timer: Timer = DelayQueue() if timer is None else timer
         self._read_limit_s = read_limit_s
@@ -222,19 +225,9 @@ class _ReadDone:
         self._dispatcher = dispatcher
         self._job = job
 
-    def __call__(
-        self,
-        pixels: np.ndarray | None,
-        error: BaseException | None,
-        seconds: float,
-        decode_s: float | None,
-    ) -> None:
+    def __call__(self, outcome: ReadOutcome) -> None:
         job = self._job
-        self._dispatcher.change(
-            lambda scheduler, now: scheduler.read_finished(
-                job, pixels, error, seconds, decode_s, now
-            )
-        )
+        self._dispatcher.change(lambda scheduler, now: scheduler.read_finished(job, outcome, now))
 
 
 class _AssemblyDone:

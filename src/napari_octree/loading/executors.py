@@ -15,14 +15,11 @@ from typing import Protocol
 
 import numpy as np
 
-from napari_octree.loading.jobs import read_checked
+from napari_octree.loading.jobs import ReadOutcome, read_checked
 from napari_octree.sources.fetch_clock import FetchClock
 from napari_octree.sources.protocol import Region, StorageArray
 
-Outcome = tuple[np.ndarray | None, BaseException | None, float, float | None]
-"""Pixels, error and seconds of a read, and those of its decoding where they are known."""
-Done = Callable[[np.ndarray | None, BaseException | None, float, float | None], None]
-"""Called with the parts of an `Outcome`."""
+Done = Callable[[ReadOutcome], None]
 
 
 class Executor(Protocol):
@@ -49,18 +46,18 @@ class Executor(Protocol):
         ...
 
 
-def timed_read(storage: StorageArray, region: Region) -> Outcome:
+def timed_read(storage: StorageArray, region: Region) -> ReadOutcome:
     """Read a chunk; whatever it raises is returned."""
     pixels: np.ndarray | None = None
     error: BaseException | None = None
     with FetchClock() as clock:
-        started = time.perf_counter()
+        started, busy = time.perf_counter(), time.thread_time()
         try:
             pixels = read_checked(storage, region)
         except BaseException as raised:  # a reader is foreign code; the worker must survive it
             error = raised
-        seconds = time.perf_counter() - started
-    return pixels, error, seconds, clock.rest_of(seconds)
+        seconds, busy_s = time.perf_counter() - started, time.thread_time() - busy
+    return ReadOutcome(pixels, error, seconds, clock.rest_of(seconds), busy_s)
 
 
 class InlineExecutor:
@@ -73,7 +70,7 @@ class InlineExecutor:
 
     def read(self, storage: StorageArray, region: Region, done: Done) -> object:
         """Read at once, or after what is being done."""
-        self.run(lambda: done(*timed_read(storage, region)))
+        self.run(lambda: done(timed_read(storage, region)))
         return None
 
     def run(self, work: Callable[[], None], brief: bool = True) -> None:

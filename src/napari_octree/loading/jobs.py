@@ -51,6 +51,29 @@ class ReadJob:
     handle: object = field(default=None)
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class ReadOutcome:
+    """What became of a read.
+
+    Attributes
+    ----------
+    pixels : numpy.ndarray or None
+        None if it failed, and where the store holds nothing.
+    error : BaseException or None
+    seconds : float
+    decode_s : float or None
+        What decoding took of it; None where the reader cannot tell it from fetching.
+    busy_s : float or None
+        What the reading thread computed of it; None if it is not known.
+    """
+
+    pixels: np.ndarray | None
+    error: BaseException | None = None
+    seconds: float = 0.0
+    decode_s: float | None = None
+    busy_s: float | None = None
+
+
 @dataclass(eq=False, slots=True)
 class AssembleJob:
     """Chunks at hand to be made into one tile.

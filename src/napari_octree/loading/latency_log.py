@@ -12,6 +12,8 @@ import threading
 import time
 from pathlib import Path
 
+from napari_octree.loading.jobs import ReadOutcome
+
 logger = logging.getLogger("napari_octree.loader")
 
 
@@ -27,28 +29,24 @@ class LatencyLog:
         self._lock = threading.Lock()
         self._file = path.expanduser().open("a", encoding="utf-8", buffering=1)
 
-    def read(
-        self,
-        source: str,
-        region: object,
-        queued_s: float,
-        read_s: float,
-        decode_s: float | None,
-        nbytes: int,
-        result: str,
-    ) -> None:
+    def read(self, source: str, region: object, queued_s: float, outcome: ReadOutcome) -> None:
         """Note one read of a storage chunk.
 
-        `read_s` includes `decode_s`, which only some readers can tell.
+        `read_ms` includes `decode_ms`, which only some readers can tell.
         """
+        pixels, error, decode_s = outcome.pixels, outcome.error, outcome.decode_s
+        if error is not None:
+            result = type(error).__name__
+        else:
+            result = "missing" if pixels is None else "loaded"
         self._write(
             event="read",
             source=source,
             region=region,
             queue_ms=round(1000 * queued_s, 3),
-            read_ms=round(1000 * read_s, 3),
+            read_ms=round(1000 * outcome.seconds, 3),
             decode_ms=None if decode_s is None else round(1000 * decode_s, 3),
-            bytes=nbytes,
+            bytes=0 if pixels is None else pixels.nbytes,
             result=result,
         )
 

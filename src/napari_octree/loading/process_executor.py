@@ -10,10 +10,12 @@ from __future__ import annotations
 import logging
 import threading
 import weakref
+from dataclasses import replace
 
 import numpy as np
 
 from napari_octree.loading.executors import Done
+from napari_octree.loading.jobs import ReadOutcome
 from napari_octree.loading.reader_process import NotPicklableError, ReaderProcess
 from napari_octree.loading.thread_executor import ThreadExecutor
 from napari_octree.loading.wrapped_array import WrappedArray
@@ -40,6 +42,10 @@ class ProcessExecutor(ThreadExecutor):
         remote = _Remote(self, storage, handle)
         self._submit((handle, lambda: self._read(remote, region, done)), brief=False)
         return handle
+
+    def _timed(self, storage: StorageArray, region: Region) -> ReadOutcome:
+        # What this thread has done meanwhile says nothing about what the process has.
+        return replace(super()._timed(storage, region), busy_s=None)
 
     def write_off(self, handle: object) -> None:
         """Kill the process that hangs; its thread goes on."""

@@ -23,7 +23,7 @@ from napari_octree.loading.admission import Admission
 from napari_octree.loading.assemblies import Assemblies
 from napari_octree.loading.chunk_id import ChunkId
 from napari_octree.loading.failure import LoadFailure
-from napari_octree.loading.jobs import ReadJob
+from napari_octree.loading.jobs import ReadJob, ReadOutcome
 from napari_octree.loading.lanes import best_head
 from napari_octree.loading.pace import Pace
 from napari_octree.loading.retry import delay_s, judge
@@ -85,15 +85,7 @@ class Reads:
         self.running[job] = None
         return job
 
-    def finished(
-        self,
-        job: ReadJob,
-        pixels: np.ndarray | None,
-        error: BaseException | None,
-        seconds: float,
-        decode_s: float | None,
-        now: float,
-    ) -> bool:
+    def finished(self, job: ReadJob, outcome: ReadOutcome, now: float) -> bool:
         """Note the end of a read: keep its pixels, or try again later.
 
         Returns
@@ -111,13 +103,14 @@ class Reads:
         source = chunk.source
         if job.overdue:
             source.concurrency.came_back()
-        if error is not None:
-            self._failed(job, error, now)
+        if outcome.error is not None:
+            self._failed(job, outcome.error, now)
             return False
         first = source.latency_s is None
+        pixels, seconds = outcome.pixels, outcome.seconds
         nbytes = 0 if pixels is None else pixels.nbytes
-        source.concurrency.succeeded(nbytes, now)
-        source.measured(seconds, nbytes, decode_s)
+        source.concurrency.succeeded(nbytes, seconds, outcome.busy_s, now)
+        source.measured(outcome, nbytes)
         self._arrived(chunk, pixels, seconds)
         return first
 
@@ -148,7 +141,7 @@ class Reads:
         late = [job for job in self.running if job.started + limit_s <= now]
         for job in late:
             error = TimeoutError(f"a read took longer than {limit_s:g} s")
-            self.finished(job, None, error, now - job.started, None, now)
+            self.finished(job, ReadOutcome(None, error, now - job.started), now)
             job.written_off = True
         return late
 

@@ -22,8 +22,9 @@ from napari_octree.loading.admission import Admission
 from napari_octree.loading.assemblies import Assemblies
 from napari_octree.loading.chunk_cache import ChunkCache
 from napari_octree.loading.chunk_id import ChunkId
-from napari_octree.loading.jobs import AssembleJob, ReadJob
+from napari_octree.loading.jobs import AssembleJob, ReadJob, ReadOutcome
 from napari_octree.loading.lanes import arrange, next_due
+from napari_octree.loading.processors import Processors
 from napari_octree.loading.reads import Reads
 from napari_octree.loading.request import LoadedTile, TileRequest
 from napari_octree.loading.tile_chunks import GridMemo
@@ -46,13 +47,17 @@ class Scheduler:
         Its `on_evict` is taken over.
     assemblers : int
         Tiles assembled at once.
+    processors : int
+        For reads that compute.
     jitter : random.Random
         For the delays of retries.
     """
 
-    def __init__(self, cache: ChunkCache, assemblers: int, jitter: random.Random) -> None:
+    def __init__(
+        self, cache: ChunkCache, assemblers: int, processors: int, jitter: random.Random
+    ) -> None:
         self.cache = cache
-        self.working_set = WorkingSet(cache)
+        self.working_set = WorkingSet(cache, Processors(processors))
         self.clients = self.working_set.clients
         self.admission = Admission(cache)
         self.assemblies = Assemblies(self.working_set, self.admission, assemblers)
@@ -189,17 +194,9 @@ class Scheduler:
         """Whether something waits for memory, so that freeing some may start it."""
         return self.admission.refused
 
-    def read_finished(
-        self,
-        job: ReadJob,
-        pixels: np.ndarray | None,
-        error: BaseException | None,
-        seconds: float,
-        decode_s: float | None,
-        now: float,
-    ) -> None:
+    def read_finished(self, job: ReadJob, outcome: ReadOutcome, now: float) -> None:
         """Note the end of a read."""
-        if self.reads.finished(job, pixels, error, seconds, decode_s, now):
+        if self.reads.finished(job, outcome, now):
             self.delays_changed()  # a fast source has none
         self._reads_may_start = True
 

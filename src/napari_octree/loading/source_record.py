@@ -6,7 +6,13 @@ loader's lock only.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from napari_octree.loading.concurrency import SourceConcurrency
+from napari_octree.loading.processors import Processors
+
+if TYPE_CHECKING:
+    from napari_octree.loading.jobs import ReadOutcome
 
 
 class SourceRecord:
@@ -17,11 +23,12 @@ class SourceRecord:
     name : str
     most : int
         Reads at once at most.
+    processors : Processors
     """
 
-    def __init__(self, name: str, most: int) -> None:
+    def __init__(self, name: str, most: int, processors: Processors) -> None:
         self.name = name
-        self.concurrency = SourceConcurrency(most)
+        self.concurrency = SourceConcurrency(most, processors)
         self.latency_s: float | None = None
         self.reads = 0
         self.failures = 0
@@ -31,8 +38,9 @@ class SourceRecord:
         self.decoded_reads = 0
         self.decode_seconds = 0.0
 
-    def measured(self, seconds: float, nbytes: int, decode_s: float | None) -> None:
-        """One read arrived after `seconds`, `decode_s` of which were decoding, if known."""
+    def measured(self, outcome: ReadOutcome, nbytes: int) -> None:
+        """One read arrived."""
+        seconds, decode_s = outcome.seconds, outcome.decode_s
         self.reads += 1
         self.nbytes += nbytes
         self.read_seconds += seconds
@@ -51,9 +59,16 @@ class SourceRecord:
 
 
 class SourceRecords:
-    """The records of all sources."""
+    """The records of all sources.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    processors : Processors
+        Which all of them share.
+    """
+
+    def __init__(self, processors: Processors) -> None:
+        self._processors = processors
         self._records: dict[str, SourceRecord] = {}
 
     def of(self, source_name: str, most: int) -> SourceRecord:
@@ -62,7 +77,7 @@ class SourceRecords:
         name = address.rpartition("/")[0] or address
         record = self._records.get(name)
         if record is None:
-            record = self._records[name] = SourceRecord(name, most)
+            record = self._records[name] = SourceRecord(name, most, self._processors)
         return record
 
     def items(self) -> list[tuple[str, SourceRecord]]:

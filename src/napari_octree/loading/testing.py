@@ -13,7 +13,7 @@ from itertools import count
 import numpy as np
 
 from napari_octree.loading.executors import Done
-from napari_octree.loading.jobs import read_checked
+from napari_octree.loading.jobs import ReadOutcome, read_checked
 from napari_octree.sources.chunk_grid import RegularGrid
 from napari_octree.sources.protocol import Region, StorageArray
 
@@ -176,8 +176,13 @@ class VirtualExecutor:
         self.reads.clear()
         self.works.clear()
 
-    def finish(self, read: PendingRead | None = None, seconds: float = 0.05) -> PendingRead | None:
-        """Finish a read (the oldest if none is given), as after `seconds`."""
+    def finish(
+        self, read: PendingRead | None = None, seconds: float = 0.05, busy_s: float = 0.0
+    ) -> PendingRead | None:
+        """Finish a read (the oldest if none is given), as after `seconds`.
+
+        `busy_s` of them it computed.
+        """
         if read is None:
             if not self.reads:
                 return None
@@ -186,9 +191,9 @@ class VirtualExecutor:
         try:
             pixels = read_checked(read.storage, read.region)
         except BaseException as error:  # as the real executors do
-            read.done(None, error, seconds, None)
+            read.done(ReadOutcome(None, error, seconds))
         else:
-            read.done(pixels, None, seconds, None)
+            read.done(ReadOutcome(pixels, None, seconds, busy_s=busy_s))
         return read
 
     def finish_all(self, seconds: float = 0.05) -> int:

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from queue import SimpleQueue
 
 from napari_octree.loading.executors import Done, timed_read
+from napari_octree.loading.jobs import ReadOutcome
 from napari_octree.sources.protocol import Region, StorageArray
 
 logger = logging.getLogger("napari_octree.loader")
@@ -98,11 +99,14 @@ class ThreadExecutor:
         self._submit((None, work), brief)
 
     def _read(self, storage: StorageArray, region: Region, done: Done) -> None:
-        outcome = timed_read(storage, region)
+        outcome = self._timed(storage, region)
         worker: _Worker = self._this.worker
-        worker.read_s = outcome[2]
+        worker.read_s = outcome.seconds
         worker.at_its_end = True
-        done(*outcome)
+        done(outcome)
+
+    def _timed(self, storage: StorageArray, region: Region) -> ReadOutcome:
+        return timed_read(storage, region)
 
     def cancel(self, handle: object) -> None:
         """Threads cannot be interrupted: the read goes on."""

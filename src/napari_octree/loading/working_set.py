@@ -22,6 +22,7 @@ from napari_octree.loading.chunk_id import ChunkId
 from napari_octree.loading.eviction import CachedChunk
 from napari_octree.loading.failure import LoadFailure
 from napari_octree.loading.pace import Pace
+from napari_octree.loading.processors import Processors
 from napari_octree.loading.request import LoadedTile, TileRequest
 from napari_octree.loading.source_record import SourceRecord, SourceRecords
 from napari_octree.octree.chunk_key import Tier
@@ -210,12 +211,13 @@ class WorkingSet:
     Parameters
     ----------
     cache : ChunkCache
+    processors : Processors
     """
 
-    def __init__(self, cache: ChunkCache) -> None:
+    def __init__(self, cache: ChunkCache, processors: Processors) -> None:
         self.cache = cache
         self.clients: list[ClientList] = []
-        self.sources = SourceRecords()
+        self.sources = SourceRecords(processors)
         self.chunks: dict[ChunkId, Chunk] = {}
         self.woken: dict[ClientList, None] = {}
         """Clients that can take something since they were last woken."""

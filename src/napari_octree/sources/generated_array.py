@@ -1,25 +1,18 @@
 """Arrays that hold nothing: pixels are computed when they are sliced.
 
 Invariants: slicing follows numpy for integers, slices and the ellipsis; only the pixels asked for
-are computed, in the thread that asks. However many threads ask, one processor is left to others
-(the window above all): more that compute at once than there are processors only get in each
-other's way.
+are computed, in the thread that asks.
 """
 
 from __future__ import annotations
 
 import math
 import operator
-import os
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-
-_AT_ONCE = threading.BoundedSemaphore(max((os.cpu_count() or 1) - 1, 1))
-
 
 @dataclass(frozen=True, eq=False, repr=False)
 class GeneratedArray:
@@ -73,8 +66,7 @@ class GeneratedArray:
                 pixel = range(n)[operator.index(i)]
                 ranges.append(range(pixel, pixel + 1))
                 single.append(0)
-        with _AT_ONCE:
-            pixels = self.compute(tuple(ranges))
+        pixels = self.compute(tuple(ranges))
         return pixels[tuple(single)]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:

@@ -42,7 +42,7 @@ def mandelbrot() -> list[GeneratedArray]:
     """Make the pyramid, finest level first: arrays of uint16 from 2^27 to 2^10 pixels a side."""
     return [
         GeneratedArray(
-            name=f"Mandelbrot set, level {level}",
+            name=f"Mandelbrot set/level {level}",
             shape=(1 << (SIDE_BITS - level),) * 2,
             dtype=np.dtype(np.uint16),
             chunks=(TILE, TILE),

@@ -38,7 +38,7 @@ def mandelbulb() -> list[GeneratedArray]:
     """Make the pyramid, finest level first: arrays of uint8 from 2^20 to 2^6 voxels a side."""
     return [
         GeneratedArray(
-            name=f"Mandelbulb, level {level}",
+            name=f"Mandelbulb/level {level}",
             shape=(1 << (SIDE_BITS - level),) * 3,
             dtype=np.dtype(np.uint8),
             chunks=(),  # bricks for 3-D, tiles for slices: as whoever looks at it likes

@@ -152,7 +152,7 @@ def describe(array: Any) -> str:
     filename = getattr(getattr(array, "file", None), "filename", None)
     if isinstance(filename, str):
         return f"{filename}:{name}"
-    return f"{kind} {name!r}" if isinstance(name, str) and name else kind
+    return f"{kind} {name}" if isinstance(name, str) and name else kind
 
 
 def _fill_value(array: Any) -> object:
