@@ -99,8 +99,8 @@ class LoaderConfig(_Section):
     num_workers : int or None
         Reads that may run at once.
     delay_queue_ms : float or None
-        How long a request waits before it is started, so that what the user only passes
-        by is never read.
+        How long a request waits before it is started while the view moves fast, so that what
+        the user only passes by is never read.
     auto_sync_ms : float or None
         A source whose measured loads are faster than this is read without the delay.
         `auto_async_ms` is accepted as another name.
@@ -132,7 +132,7 @@ class LoaderDefaults(_Section):
         A source whose measured loads are faster than this is read without the delay.
         `auto_async_ms` is accepted as another name.
     delay_queue_ms : float
-        How long a request waits before it is started.
+        How long a request waits before it is started while the view moves fast.
     executor : {"threads", "processes", "dask"}
         Who reads; "dask" is the active `distributed.Client`.
     """

@@ -166,7 +166,7 @@ def test_the_first_atlas_grows_once_nobody_waits(
 def test_a_small_image_needs_no_more(viewer, pump, pump_until) -> None:
     layer = viewer.add_layer(OctreeImage(levels(1024)))
     assert layer.wait_until_settled(30)
-    pump_until(lambda: not layer._views[0]._rest.isActive())
+    pump_until(lambda: not layer._views[0]._rest.running)
     pump()
     assert atlas(layer).slots_a_side == FIRST_SIDE
 

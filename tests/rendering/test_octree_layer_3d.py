@@ -240,7 +240,8 @@ def test_moving_is_coarse_and_resting_full(
     still = screenshot(viewer)
     pump()  # the frame of the screenshot tells what it cost when it is over
     (view,) = layer._views
-    held, node = VRAM.held_bytes, view.node
+    node = view.node
+    held = VRAM.held_bytes - node.reduced_picture.nbytes  # a slow machine has used it before
     view._volume.quality.drawn(16 * TARGET_MS)  # as on a machine that draws slowly
     viewer.scene.camera.angles = (0, 20, 40)
     pump_until(lambda: node.pixel_size > 1)

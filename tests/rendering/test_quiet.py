@@ -27,7 +27,7 @@ def test_settled_means_no_frames(viewer, pump_until, recording_array) -> None:
     viewer.scene.camera.zoom *= 2
     assert layer.wait_until_settled(30)
     view = layer._views[0]
-    pump_until(lambda: not view._rest.isActive())
+    pump_until(lambda: not view._rest.running)
     assert layer.wait_until_settled(30)
     frames = layer.statistics.views[0].frames
     end = monotonic() + 1

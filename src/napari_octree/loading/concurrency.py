@@ -18,9 +18,11 @@ from napari_octree.loading.processors import Processors
 FIRST_LIMIT = 8
 WORTH_IT = 1.05
 """Growth of goodput that pays for more reads at once."""
+FAR_S = 0.01
+"""A first read that waited so long waited for a far store, which can serve many readers."""
 UNKNOWN_SHARE = 0.25
 """Of a processor that a read takes of whose source none has ended yet."""
-READ_HOLDS_INTERPRETER_MS = 5.0
+READ_HOLDS_INTERPRETER_MS = 10.0
 """While the view rushes, a read is taken to hold the interpreter this long of its latency."""
 
 
@@ -93,6 +95,8 @@ class SourceConcurrency:
         """One read arrived well, after `seconds`, of which it computed `busy_s` if known."""
         self._run(-1)
         if busy_s is not None:  # recent reads count most, as for the latency
+            if self._doubling and not self._seconds and seconds - busy_s > FAR_S:
+                self.limit = min(2 * self.limit, self.most)
             self._seconds = 0.75 * self._seconds + seconds
             self._busy_s = 0.75 * self._busy_s + busy_s
         self._round += 1

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from napari_octree.loading.pace import Pace
 from napari_octree.octree.chunk_key import Tier
 
-RUSHING_FACTOR = 1.5
+RUSHING_FACTOR = 1.75
 """A level of a steady zoom stays ideal for about two delays: this much more, and it is passed."""
 
 

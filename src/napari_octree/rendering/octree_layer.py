@@ -31,6 +31,7 @@ from napari_octree.rendering.loading_sign import LoadingNotice
 from napari_octree.rendering.octree_nodes import OctreeNodes
 from napari_octree.rendering.play_hold import PlayHold
 from napari_octree.rendering.qt_loop import attach_qt_loop
+from napari_octree.rendering.rest_timer import RestTimer
 from napari_octree.rendering.texture_atlas_2d import TextureAtlas2D
 from napari_octree.rendering.texture_atlas_3d import TextureAtlas3D
 from napari_octree.rendering.texture_encoding import texture_encoding
@@ -77,9 +78,7 @@ class VispyOctreeImage(_vispy.VispyImageLayer):
         self._tiles = TileDrawing(drawn(_vispy.get_max_texture_sizes()[0] or 4096))
         self._notice = LoadingNotice(draw)
         self._play = PlayHold(self._play_waits)
-        self._rest = QTimer()
-        self._rest.setSingleShot(True)
-        self._rest.timeout.connect(self._on_rest)
+        self._rest = RestTimer(self._on_rest)
         self._patience = QTimer()
         self._patience.setSingleShot(True)
         self._patience.timeout.connect(self.request_frame)

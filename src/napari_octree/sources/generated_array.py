@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+
 @dataclass(frozen=True, eq=False, repr=False)
 class GeneratedArray:
     """An array whose pixels a function makes.
