@@ -175,10 +175,10 @@ def test_nothing_is_done_in_the_background_while_the_user_moves(bench, source, s
     client.replace([request(source, 0, 0)])
     b.clock.advance(1)
     b.executor.finish(seconds=seconds)
-    other.moving = True
+    other.pace = Pace.RUSHING
     client.replace([request(source, 3, 4, tier=Tier.BACKGROUND)])
     b.clock.advance(1)
     assert b.executor.reads == []
-    other.moving = False
+    other.pace = Pace.UNCERTAIN
     b.clock.advance(1)
     assert len(b.executor.reads) == 1
