@@ -45,13 +45,13 @@ def fading(viewer, look_at, screenshot, pump, pump_until, read_log, recording_ar
     backdrop = np.tile(np.linspace(0, 1, 500, dtype=np.float32), (500, 1))
     viewer.add_layer(Image(backdrop, colormap="magma", contrast_limits=(0, 1)))
 
-    def run(**keywords: Any) -> tuple[OctreeImage, Clock, np.ndarray, Callable[[], np.ndarray]]:
+    def run(
+        data: list[np.ndarray] | None = None, **keywords: Any
+    ) -> tuple[OctreeImage, Clock, np.ndarray, Callable[[], np.ndarray]]:
         # Each level is another picture, so that it is seen which is shown; all their tiles fit in
         # the first atlas, which therefore stays.
-        levels = [
-            recording_array(random_pixels((384 >> k,) * 2, "uint8", k), (64, 64), f"level {k}")
-            for k in range(2)
-        ]
+        data = data or [random_pixels((384 >> k,) * 2, "uint8", k) for k in range(2)]
+        levels = [recording_array(pixels, (64, 64), f"level {k}") for k, pixels in enumerate(data)]
         layer = OctreeImage(levels, CONFIG, contrast_limits=(0, 255), **keywords)
         layer.display.show_loading = False
         viewer.add_layer(layer)
@@ -182,6 +182,16 @@ def test_between_what_was_and_what_is(viewer, fading, screenshot, look_at, keywo
     # Filtered, it depends a little on where in the texture a tile lies.
     filtered = "interpolation2d" in keywords
     assert np.abs(screenshot(viewer) - after).max() <= filtered
+
+
+def test_half_way(fading, like_reference) -> None:
+    """Waves come through a coarser picture, of rings."""
+    y, x = np.mgrid[:384, :384]
+    waves = (128 + 100 * np.sin(x / 9)).astype(np.uint8)
+    rings = (128 + 100 * np.sin(np.hypot(y - 192, x - 192)[::2, ::2] / 15)).astype(np.uint8)
+    _, clock, _, shoot = fading([waves, rings], colormap="viridis", opacity=0.7)
+    clock.now += FADE_MS / 2e3
+    like_reference("fading", shoot())
 
 
 def test_it_asks_for_nothing_and_ends(viewer, fading, read_log, pump) -> None:
