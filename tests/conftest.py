@@ -144,7 +144,9 @@ def let_rest(pump: Callable[[], None], pump_until: Callable[..., None]) -> Calla
 
     def rest(layer: Any) -> None:
         def quiet() -> bool:
-            if not layer.settled or any(view._rest.running for view in layer._views):
+            if not layer.settled or any(
+                view._rest.running or view._half.client.ready for view in layer._views
+            ):
                 return False
             counted = layer.loader.statistics
             if counted.pending or counted.reading or counted.assembling:

@@ -139,14 +139,19 @@ def test_a_canvas_that_needs_more_than_there_is_gets_coarser_tiles(make_viewer) 
 
 
 def test_the_first_atlas_grows_once_nobody_waits(
-    viewer, recording_array, read_log, screenshot, pump, pump_until
+    viewer, recording_array, read_log, screenshot, pump_until, let_rest, monkeypatch
 ) -> None:
+    asked, grow = [], AtlasLease.grow
+    monkeypatch.setattr(AtlasLease, "grow", lambda lease, tiles: asked.append(tiles))
     arrays = [recording_array(level, (256, 256), f"{k}") for k, level in enumerate(levels(4096))]
     layer = viewer.add_layer(OctreeImage(arrays, contrast_limits=(0, 255)))
-    assert layer.wait_until_settled(30)
+    let_rest(layer)
     (view,) = layer._views
     first, picture = atlas(layer), screenshot(viewer)
+    assert asked
     assert first.slots_a_side == FIRST_SIDE
+    monkeypatch.setattr(AtlasLease, "grow", grow)
+    view.request_frame()
     settled = []
 
     def grown() -> bool:

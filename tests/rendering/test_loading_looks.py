@@ -40,7 +40,7 @@ def test_blending_is_exact_at_every_step(
             pictures.append(screenshot(viewer))
             shown.add(frame.progress.resident)
     settled = screenshot(viewer)
-    assert len(shown) > 5
+    assert len(shown) > 2
     assert settled[150, 200, 1] > 40
     for picture in pictures:
         assert np.abs(picture.astype(int) - settled).max() <= 1
