@@ -260,8 +260,12 @@ def test_moving_is_coarse_and_resting_full(
 
 @pytest.fixture
 def half_empty() -> list[np.ndarray]:
-    """Voxels in the upper half only; below it the background, which is not 0."""
-    volume = (smooth_volume(SIZE, seed=3) * 50000).astype(np.uint16) + 9000
+    """Voxels in the upper half only; below it the background, which is not 0.
+
+    They rise along each axis: where all are alike a surface has no normal, and is lit by chance.
+    """
+    rise = 20 * np.indices((SIZE,) * 3, np.uint16).sum(axis=0, dtype=np.uint16)
+    volume = (smooth_volume(SIZE, seed=3) * 50000).astype(np.uint16) + 9000 + rise
     volume[SIZE // 2 - 8 :] = 700
     return levels_of(volume)
 
