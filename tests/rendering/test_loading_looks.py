@@ -16,9 +16,27 @@ from recording_array import random_pixels
 CONFIG = OctreeConfig(octree={"tile_size": 64}, loader_defaults={"num_workers": 1})
 
 
+@pytest.fixture
+def held(viewer, look_at, read_log, let_rest):
+    """`held(layer, zoom)`: show it with nothing finer than its overview, until reads are released.
+
+    So that it does not depend on threads whether the overview comes first.
+    """
+
+    def show(layer: OctreeImage, zoom: float) -> None:
+        layer.display.show_loading = False
+        viewer.add_layer(layer)
+        look_at(viewer, (210.3, 230.3), 0.5 ** (len(layer.data) - 1))
+        let_rest(layer)
+        read_log.hold()
+        look_at(viewer, (210.3, 230.3), zoom)
+
+    return show
+
+
 @pytest.mark.parametrize("blending", ["translucent", "additive", "minimum"])
 def test_blending_is_exact_at_every_step(
-    viewer, look_at, screenshot, pump_until, recording_array, read_log, blending
+    viewer, held, screenshot, pump_until, recording_array, read_log, blending
 ) -> None:
     backdrop = np.tile(np.linspace(0, 1, 500, dtype=np.float32), (500, 1))
     viewer.add_layer(Image(backdrop, colormap="magma", contrast_limits=(0, 1)))
@@ -27,19 +45,18 @@ def test_blending_is_exact_at_every_step(
     layer = OctreeImage(
         levels, CONFIG, contrast_limits=(0, 255), opacity=0.5, blending=blending, colormap="green"
     )
-    layer.display.show_loading = False
-    read_log.hold()
-    viewer.add_layer(layer)
-    look_at(viewer, (210.3, 230.3), 1.1)
+    held(layer, 1.1)
     frame: Any = layer._views[0]._tiles.frame
+    pump_until(lambda: frame.level == 0)
     pictures, shown = [], set()
     while not layer.settled:
+        pictures.append(screenshot(viewer))
+        assert not len(frame._cover.blank)
+        shown.add(frame.progress.resident)
         read_log.release(1)
         pump_until(lambda: read_log.spent or layer.settled)
-        if frame._cover is not None and not len(frame._cover.blank):
-            pictures.append(screenshot(viewer))
-            shown.add(frame.progress.resident)
     settled = screenshot(viewer)
+    assert 0 in shown
     assert len(shown) > 2
     assert settled[150, 200, 1] > 40
     for picture in pictures:
@@ -96,16 +113,13 @@ def interpolated(level: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np
 
 
 def test_linear_interpolation_knows_no_borders_while_it_loads(
-    viewer, look_at, screenshot, pump, pump_until, recording_array, read_log
+    viewer, held, screenshot, pump, pump_until, recording_array, read_log
 ) -> None:
     """Each place is its own level's, interpolated as if that level were one array."""
     data = [random_pixels((512 >> k,) * 2, "uint8", k) for k in range(3)]
     levels = [recording_array(pixels, (64, 64), f"level {k}") for k, pixels in enumerate(data)]
     layer = OctreeImage(levels, CONFIG, contrast_limits=(0, 255), interpolation2d="linear")
-    layer.display.show_loading = False
-    read_log.hold()
-    viewer.add_layer(layer)
-    look_at(viewer, (210.3, 230.3), 3.2 / 3)
+    held(layer, 3.2 / 3)
     (view,) = layer._views
     frame = view._tiles.frame
     y, x = (
