@@ -48,6 +48,17 @@ def test_a_tile_reads_a_bounded_number_of_chunks(factor) -> None:
     assert len(list(level.grid(()).indices(tile))) <= CHUNKS_PER_TILE
 
 
+@pytest.mark.parametrize("chunks", [(1, 256), (64, 64), (1024, 1024), (1, 65536)])
+@pytest.mark.parametrize("shape", [(1, 9 * 10**8), (9 * 10**8, 64), (2**20, 1024)])
+def test_the_overview_of_any_shape_reads_few_chunks(shape, chunks) -> None:
+    chunks = tuple(min(c, n) for c, n in zip(chunks, shape, strict=True))
+    source = as_level_source(Counted(shape, chunks))
+    factors = tuple(max(-(-n // 1024), 1) for n in shape)
+    level = sampled_level(source, factors, (0, 1), (256, 256))
+    cells = list(level.grid(()).indices(tuple((0, n) for n in level.shape)))
+    assert len(cells) <= 16 * CHUNKS_PER_TILE
+
+
 def test_volumes_are_sampled_too() -> None:
     source = as_level_source(Counted((2**14, 2**14, 2**14), (64, 64, 64)))
     level = sampled_level(source, (32, 32, 32), (0, 1, 2), (64, 64, 64))

@@ -23,8 +23,8 @@ from napari_octree.sources.reduced_array import ReducedArray
 CHUNKS_PER_TILE = 64
 """Read for a tile of a sampled level: eight a side in two dimensions, four in three."""
 
-MOST_CHUNKS = 1024
-"""A plane of no more chunks is read whole: a second or two from a local disk."""
+MOST_CHUNKS, MOST_PIXELS = 1024, 2**28
+"""A plane of no more than both is read whole: seconds from a local disk."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,14 +118,15 @@ def sampled_level(
     chunk = [stop - start for start, stop in _chunk_at(source, first, tile)]
     most = round(CHUNKS_PER_TILE ** (1 / len(displayed)))
     cell = list(tile)
-    chunks, below = 1, 1.0
+    chunks, pixels, below = 1, 1, 1.0
     for axis in displayed:
         n, f, c = source.shape[axis], factors[axis], chunk[axis]
         across = tile[axis] * f / c
         chunks *= -(-n // c)
+        pixels *= n
         below *= max(across, 1)
         cell[axis] = max(math.ceil(across / most) * c // f, 1)
-    if chunks <= MOST_CHUNKS or below <= CHUNKS_PER_TILE:
+    if (chunks <= MOST_CHUNKS and pixels <= MOST_PIXELS) or below <= CHUNKS_PER_TILE:
         return None
     return SampledArray(source, factors, tuple(cell), tile, blocks, reduction)
 
