@@ -6,6 +6,7 @@ from loading.loader_bench import request, take_all
 from napari_octree.config import OctreeConfig
 from napari_octree.loading import ChunkLoader, default_loader
 from napari_octree.loading.dispatcher import Dispatcher
+from napari_octree.loading.jobs import ReadOutcome
 from napari_octree.loading.testing import SimulatedSource, VirtualClock, VirtualExecutor
 
 MEBIBYTE = 2**20
@@ -106,3 +107,25 @@ def test_a_layer_that_is_browsed_fast_leaves_another_its_share(bench):
     quiet.replace([request(still, 0, c, apron=0) for c in range(20)])
     b.run(quiet)
     assert len(still.reads) == 20
+
+
+def test_what_a_closed_loader_leaves_undone_is_done_by_the_other(shared):
+    one, two = shared
+    source = SimulatedSource((32, 40), (8, 8))
+    gone, stays = one.open(lambda: None), two.open(lambda: None)
+    executor = one._crew.executor
+    executor.assemble_at_once = False
+    gone.replace([request(source, 0, 0, apron=0)])
+    executor.finish()
+    assert executor.works  # an assembly has been given out
+    gone.replace([request(source, 0, 0, apron=0), request(source, 0, 1, apron=0)])
+    stays.replace([request(source, 0, 1, apron=0)])
+    (given_out,) = executor.reads
+    assert not two._crew.executor.reads  # as the first one reads it
+    one.close()
+    finish_all([two])
+    assert [tile.key for tile in take_all(stays)] == [("simulated", 0, 1)]
+    counts = two.statistics
+    assert (counts.assembling, counts.reading, counts.in_flight_bytes) == (0, 0, 0)
+    given_out.done(ReadOutcome(source.pixels_at(given_out.region)))  # too late: ignored
+    assert two.statistics == counts

@@ -1,4 +1,7 @@
-"""Promises 5 (bounded), 6 (latest wins) and 7 (survives), after every step of random stories."""
+"""Promises 5 (bounded), 6 (latest wins) and 7 (survives), after every step of random stories.
+
+Two loaders of unequal settings share what loaders share; either may be closed at any time.
+"""
 
 import numpy as np
 from hypothesis import Phase, settings
@@ -31,6 +34,7 @@ class User:
     """A client, and what the test knows about it."""
 
     def __init__(self, loader):
+        self.loader = loader
         self.client = loader.open(self.woken)
         self.wishes = {}
         self.final = set()
@@ -43,11 +47,11 @@ class User:
 class WatchedExecutor(VirtualExecutor):
     """Checks every read as it starts."""
 
-    def __init__(self):
+    def __init__(self, users, open_regions):
         super().__init__(assemble_at_once=False)
-        self.users = []
+        self.users = users
+        self.open_regions = open_regions
         self.cache = None
-        self.open_regions = set()
 
     def read(self, storage, region, done):
         name = (storage.key, region)
@@ -59,8 +63,13 @@ class WatchedExecutor(VirtualExecutor):
             for wish in user.wishes.values()
         ), "read although nobody wishes for it"
         self.open_regions.add(name)
-        pending = super().read(storage, region, done)
-        return pending
+        return super().read(storage, region, done)
+
+    def close(self, wait_s):
+        """Leave everything undone, as workers do that are held up for longer than `wait_s`."""
+        for read in self.reads:
+            self.open_regions.discard((read.storage.key, read.region))
+        super().close(wait_s)
 
 
 def touches(one, two):
@@ -80,36 +89,58 @@ wish_strategy = st.tuples(
 class LoaderMachine(RuleBasedStateMachine):
     users = Bundle("users")
 
-    @initialize(limit=st.sampled_from([4_000, 8_000, 100_000]), workers=st.integers(1, 4))
-    def start(self, limit, workers):
-        config = OctreeConfig(
-            loader_defaults={"num_workers": workers, "auto_sync_ms": 30},
-            octree={
-                "loaders": {
-                    0: {"delay_queue_ms": 100, "num_workers": workers},
-                    2: {"delay_queue_ms": 0, "num_workers": workers},
-                }
-            },
-        )
+    @initialize(
+        limits=st.tuples(*[st.sampled_from([4_000, 8_000, 100_000])] * 2),
+        workers=st.tuples(st.integers(1, 4), st.integers(1, 4)),
+    )
+    def start(self, limits, workers):
         self.clock = VirtualClock()
-        self.executor = WatchedExecutor()
-        self.dispatcher = Dispatcher(self.clock, READ_LIMIT_S, seed=1)
-        self.loader = ChunkLoader(config, dispatcher=self.dispatcher, executor=self.executor)
-        self.limit = limit
-        self.loader._crew.ram_bytes = limit
-        self.executor.cache = self.loader.cache
+        self.opened = []
+        self.used = 0
+        self.dispatcher = Dispatcher(self.clock, READ_LIMIT_S, seed=1, processors=2)
+        self.loaders = []
+        open_regions = set()
+        for limit, number in zip(limits, workers, strict=True):
+            config = OctreeConfig(
+                loader_defaults={"num_workers": number, "auto_sync_ms": 30},
+                octree={
+                    "loaders": {
+                        0: {"delay_queue_ms": 100, "num_workers": number},
+                        2: {"delay_queue_ms": 0, "num_workers": number},
+                    }
+                },
+            )
+            executor = WatchedExecutor(self.opened, open_regions)
+            executor.cache = self.dispatcher.cache
+            loader = ChunkLoader(config, dispatcher=self.dispatcher, executor=executor)
+            loader._crew.ram_bytes = limit
+            self.loaders.append(loader)
         self.sources = {
             key: SimulatedSource(PIXELS, (CHUNK, CHUNK), key=key) for key in ("one", "two")
         }
-        self.opened = []
+
+    @property
+    def executors(self):
+        return [loader._crew.executor for loader in self.loaders]
+
+    @property
+    def reads(self):
+        return [read for executor in self.executors for read in executor.reads]
+
+    @property
+    def works(self):
+        return [work for executor in self.executors for work in executor.works]
+
+    def work(self):
+        next(executor.works for executor in self.executors if executor.works).pop(0)()
 
     # ---- what users do ---------------------------------------------------------------------
 
-    @rule(target=users)
-    def open(self):
-        user = User(self.loader)
+    @precondition(lambda self: self.loaders)
+    @rule(target=users, data=st.data())
+    def open(self, data):
+        user = User(data.draw(st.sampled_from(self.loaders)))
         self.opened.append(user)
-        self.executor.users.append(user)
         return user
 
     @rule(user=users, wishes=st.lists(wish_strategy, max_size=12))
@@ -134,24 +165,37 @@ class LoaderMachine(RuleBasedStateMachine):
     def retry(self, user):
         user.client.retry()
 
+    @precondition(lambda self: self.loaders)
     @rule(name=st.sampled_from(["one", "two"]))
     def forget(self, name):
-        self.loader.forget(name)
+        self.loaders[0].forget(name)
+
+    @precondition(lambda self: len(self.loaders) > 1 and (self.works or self.reads))
+    @rule(data=st.data())
+    def close_a_loader(self, data):
+        at_work = [e.works or e.reads for e in self.executors]
+        gone = self.loaders.pop(data.draw(st.sampled_from([i for i in (0, 1) if at_work[i]])))
+        for user in self.opened:
+            if user.loader is gone:
+                user.wishes, user.closed = {}, True
+        gone.close()
 
     @rule(user=consumes(users))
     def close(self, user):
+        before = self.others_lists(user)
         user.wishes = {}
         user.closed = True
         user.client.close()
+        assert self.others_lists(user) == before, "one client's end has cancelled another's wishes"
 
     # ---- what the store does ---------------------------------------------------------------
 
-    @precondition(lambda self: self.executor.reads)
+    @precondition(lambda self: self.reads)
     @rule(data=st.data(), seconds=st.sampled_from([0.001, 0.05]))
     def read_arrives(self, data, seconds):
-        self.end_read(data.draw(st.sampled_from(self.executor.reads)), None, seconds)
+        self.end_read(data.draw(st.sampled_from(self.reads)), None, seconds)
 
-    @precondition(lambda self: self.executor.reads)
+    @precondition(lambda self: self.reads)
     @rule(
         data=st.data(),
         error=st.sampled_from(
@@ -165,18 +209,18 @@ class LoaderMachine(RuleBasedStateMachine):
         ),
     )
     def read_fails(self, data, error):
-        self.end_read(data.draw(st.sampled_from(self.executor.reads)), error, 0.01)
+        self.end_read(data.draw(st.sampled_from(self.reads)), error, 0.01)
 
-    @precondition(lambda self: self.executor.works)
+    @precondition(lambda self: self.works)
     @rule()
     def assemble(self):
-        self.executor.works.pop(0)()
+        self.work()
 
     @rule(seconds=st.sampled_from([0.05, 0.1, 1.0]))
     def time_passes(self, seconds):
         self.advance(seconds)
 
-    @precondition(lambda self: self.executor.reads)
+    @precondition(lambda self: self.reads)
     @rule()
     def reads_hang(self):
         self.advance(READ_LIMIT_S)
@@ -195,11 +239,22 @@ class LoaderMachine(RuleBasedStateMachine):
         )
 
     def set_wishes(self, user, wishes):
+        if user.closed:
+            wishes = []
+        before = self.others_lists(user)
         user.wishes = {}
         for wish in wishes:
             user.wishes.setdefault(wish.key, wish)
         user.final &= set(user.wishes)
         user.client.replace(wishes)
+        assert self.others_lists(user) == before, "one client has cancelled another's wishes"
+
+    def others_lists(self, user):
+        return [
+            {id(tile) for tile in other.client._list.tiles.values()}
+            for other in self.opened
+            if other is not user
+        ]
 
     def take_one(self, user):
         tile = user.client.take()
@@ -221,12 +276,16 @@ class LoaderMachine(RuleBasedStateMachine):
         return True
 
     def end_read(self, read, error, seconds):
-        self.executor.reads.remove(read)
-        self.executor.open_regions.discard((read.storage.key, read.region))
+        self.end(read)
         if error is None:
             read.done(ReadOutcome(read.storage.pixels_at(read.region), None, seconds))
         else:
             read.done(ReadOutcome(None, error, seconds))
+
+    def end(self, read):
+        executor = next(e for e in self.executors if read in e.reads)
+        executor.reads.remove(read)
+        executor.open_regions.discard((read.storage.key, read.region))
 
     def advance(self, seconds):
         until = self.clock.time + seconds
@@ -234,12 +293,11 @@ class LoaderMachine(RuleBasedStateMachine):
             # A read that is given up may be started anew in the same moment.
             late = {
                 read
-                for read in self.executor.reads
+                for read in self.reads
                 if self.started(read) is not None and self.started(read) + READ_LIMIT_S <= due
             }
             for read in late:
-                self.executor.reads.remove(read)
-                self.executor.open_regions.discard((read.storage.key, read.region))
+                self.end(read)
             self.clock.advance(max(due - self.clock.time, 0))
         self.clock.advance(until - self.clock.time)
 
@@ -253,13 +311,19 @@ class LoaderMachine(RuleBasedStateMachine):
 
     @invariant()
     def memory_is_bounded(self):
-        cache = self.loader.cache
-        assert cache.cached_bytes + cache.reserved_bytes <= self.limit
+        cache = self.dispatcher.cache
+        limits = [user.loader._crew.ram_bytes for user in self.opened if not user.closed]
+        if limits:
+            assert cache.limit_bytes == min(limits)
+        used = cache.cached_bytes + cache.reserved_bytes
+        # A limit that has come down holds as soon as what was on its way then has been taken.
+        assert used <= max(cache.limit_bytes, self.used)
+        self.used = used
         entries = cache._entries.values()
         assert cache.cached_bytes == sum(entry.nbytes for entry in entries)
         assert cache.held_bytes == sum(entry.nbytes for entry in entries if entry.holds)
-        counts = self.loader.statistics
-        reading = sum(read.storage.pixels_at(read.region).nbytes for read in self.executor.reads)
+        counts = self.dispatcher.statistics
+        reading = sum(read.storage.pixels_at(read.region).nbytes for read in self.reads)
         staged = sum(
             tile.result.data.nbytes
             for user in self.opened
@@ -284,15 +348,17 @@ class LoaderMachine(RuleBasedStateMachine):
 
     @invariant()
     def workers_are_counted(self):
-        running = len(self.executor.reads)
-        assert self.loader.statistics.reading == running
-        assert running <= sum(pool.num_workers for pool in self.loader._crew.pools)
+        assert self.dispatcher.statistics.reading == len(self.reads)
+        for loader in self.loaders:
+            running = len(loader._crew.executor.reads)
+            assert running == sum(pool.running for pool in loader._crew.pools)
+            assert all(pool.running <= pool.num_workers for pool in loader._crew.pools)
 
     @invariant()
     def room_is_used(self):
         """With idle workers and nothing under way no wish that is due waits."""
-        cache = self.loader.cache
-        if self.executor.reads or self.executor.works or cache.reserved_bytes:
+        cache = self.dispatcher.cache
+        if self.reads or self.works or cache.reserved_bytes:
             return
         now = self.clock.time
         for user in self.opened:
@@ -303,15 +369,15 @@ class LoaderMachine(RuleBasedStateMachine):
                     assert tile.since + 0.1 > now or until > now
 
     def teardown(self):
-        if not hasattr(self, "loader"):
+        if not hasattr(self, "loaders"):
             return
         for steps_left in reversed(range(2_000)):
             assert steps_left, "it goes on for ever"
             taken = [self.take_one(user) for user in self.opened if not user.closed]
-            if self.executor.works:
-                self.executor.works.pop(0)()
-            elif self.executor.reads:
-                self.end_read(self.executor.reads[0], None, 0.01)
+            if self.works:
+                self.work()
+            elif self.reads:
+                self.end_read(self.reads[0], None, 0.01)
             elif self.clock.next_call is not None:
                 self.advance(max(self.clock.next_call - self.clock.time, 0))
             elif not any(taken):
@@ -324,19 +390,20 @@ class LoaderMachine(RuleBasedStateMachine):
         for user in self.opened:
             user.client.close()
             user.wishes = {}
-        while self.executor.reads:  # prefetching, which the closing of others made room for
-            self.end_read(self.executor.reads[0], None, 0.01)
-        while self.executor.works:
-            self.executor.works.pop(0)()
+        while self.reads:  # prefetching, which the closing of others made room for
+            self.end_read(self.reads[0], None, 0.01)
+        while self.works:
+            self.work()
         scheduler = self.dispatcher.scheduler
         assert not scheduler.working_set.chunks
         assert not len(scheduler.assemblies.gaps)
         assert not scheduler.reads.running
-        assert self.loader.cache.reserved_bytes == 0
-        assert self.loader.cache.held_bytes == 0
-        assert all(pool.running == 0 for pool in self.loader._crew.pools)
+        assert not scheduler.assemblies.running
+        assert self.dispatcher.cache.reserved_bytes == 0
+        assert self.dispatcher.cache.held_bytes == 0
         assert all(s.concurrency.running == 0 for _, s in scheduler.working_set.sources.items())
-        self.loader.close()
+        for loader in self.loaders:
+            loader.close()
 
 
 TestLoader = LoaderMachine.TestCase

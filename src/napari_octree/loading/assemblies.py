@@ -16,6 +16,7 @@ Under the loader's lock only.
 from __future__ import annotations
 
 import heapq
+from typing import TYPE_CHECKING
 
 from napari_octree.loading.admission import Admission, block_bytes
 from napari_octree.loading.apron_gaps import ApronGaps
@@ -33,6 +34,9 @@ from napari_octree.loading.working_set import (
     WorkingSet,
 )
 from napari_octree.octree.chunk_key import Tier
+
+if TYPE_CHECKING:
+    from napari_octree.loading.crew import Crew
 
 HOLD_S = 0.03
 """Two frames: hardly seen, and time for a fast source to read what lies around."""
@@ -55,7 +59,7 @@ class Assemblies:
         self._set = working_set
         self._admission = admission
         self._most = most
-        self.running = 0
+        self.running: dict[AssembleJob, None] = {}
         self.gaps = ApronGaps()
         self._held: dict[Tile, None] = {}
         """Tiles held back, in the order in which their time ends."""
@@ -123,12 +127,12 @@ class Assemblies:
 
     def next_job(self, now: float) -> AssembleJob | None:
         """Return the best assembly that can start now; the caller must run it."""
-        while self.running < self._most and (tile := self._next_ready()) is not None:
+        while len(self.running) < self._most and (tile := self._next_ready()) is not None:
             if self._waits(tile, now):
                 continue
             job = self._job_of(tile)
             if job is not None:
-                self.running += 1
+                self.running[job] = None
                 return job
         return None
 
@@ -136,7 +140,9 @@ class Assemblies:
         self, job: AssembleJob, result: LoadedTile | None, error: BaseException | None
     ) -> None:
         """Note the end of an assembly: stage the tile."""
-        self.running -= 1
+        if job not in self.running:  # it was given up
+            return
+        del self.running[job]
         cache = self._set.cache
         for entry in job.held:
             cache.let_go(entry)
@@ -159,6 +165,11 @@ class Assemblies:
             self._stage(tile)
         if tile.improvable:
             self._think_again(tile)
+
+    def give_up(self, crew: Crew) -> None:
+        """Expect nothing more of a crew that has left; nobody waits for its tiles any more."""
+        for job in [job for job in self.running if job.tile.client.crew is crew]:
+            self.finished(job, None, None)
 
     # ---- how it is done --------------------------------------------------------------------
 

@@ -93,6 +93,13 @@ class Dispatcher:
         if is_last:
             self._timer.close()
         crew.close(wait_s)
+
+        def give_up(scheduler: Scheduler, now: float) -> None:
+            # What its workers have not done may be waited for by clients of others.
+            scheduler.give_up(crew, now)
+            self._limit_memory()
+
+        self.change(give_up)
         if is_last:
             with self.lock:
                 self.cache.clear()

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import random
 from concurrent.futures import CancelledError
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -28,6 +29,9 @@ from napari_octree.loading.lanes import best_head
 from napari_octree.loading.pace import Pace
 from napari_octree.loading.retry import delay_s, judge
 from napari_octree.loading.working_set import Chunk, ChunkState, Stage, Tile, WorkingSet
+
+if TYPE_CHECKING:
+    from napari_octree.loading.crew import Crew
 
 REMEMBERED_FAILURES = 10_000
 
@@ -144,6 +148,12 @@ class Reads:
             self.finished(job, ReadOutcome(None, error, now - job.started), now)
             job.written_off = True
         return late
+
+    def give_up(self, crew: Crew, now: float) -> None:
+        """Expect nothing more of a crew that has left; who still wants its chunks reads them."""
+        for job in [job for job in self.running if job.crew is crew]:
+            self.finished(job, ReadOutcome(None, CancelledError()), now)
+            job.written_off = True
 
     def abandon(self, chunk: Chunk) -> None:
         """Nobody wants a chunk any more whose read is under way."""

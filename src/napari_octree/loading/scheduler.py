@@ -15,6 +15,7 @@ from __future__ import annotations
 import heapq
 import random
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -36,6 +37,9 @@ from napari_octree.loading.working_set import (
     Tile,
     WorkingSet,
 )
+
+if TYPE_CHECKING:
+    from napari_octree.loading.crew import Crew
 
 
 class Scheduler:
@@ -217,6 +221,12 @@ class Scheduler:
         """Give up reads that have taken longer than `limit_s`, as if they had timed out."""
         self._reads_may_start = True
         return self.reads.write_off(limit_s, now)
+
+    def give_up(self, crew: Crew, now: float) -> None:
+        """Expect nothing more of a crew that has left."""
+        self.reads.give_up(crew, now)
+        self.assemblies.give_up(crew)
+        self._reads_may_start = True
 
     # ---- tiles come and go -----------------------------------------------------------------
 

@@ -107,7 +107,7 @@ def snapshot(scheduler: Scheduler) -> LoaderStatistics:
         staged=len(staged),
         failed=sum(len(client.failed) for client in scheduler.clients),
         reading=len(scheduler.reads.running),
-        assembling=scheduler.assemblies.running,
+        assembling=len(scheduler.assemblies.running),
         cancelled=scheduler.cancelled,
         clients=len(scheduler.clients),
         sources={
