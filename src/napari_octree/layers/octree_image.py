@@ -49,6 +49,7 @@ from napari_octree.octree.transform import LevelTransform, infer_level_transform
 from napari_octree.octree.view import View
 from napari_octree.sources import as_level_sources
 from napari_octree.sources.errors import SourceError
+from napari_octree.sources.protocol import LevelSource
 from napari_octree.sources.reopen import can_be_reopened
 
 
@@ -171,6 +172,10 @@ class OctreeImage(UnreadImage):
             raise ValueError(
                 f"an RGB layer needs a last axis of 3 or 4, the new data has {sources[0].shape}"
             )
+        known = {source.storage.source_name for source in self._sources}
+        if any(source.storage.source_name in known for source in sources):
+            # Who assigns an array again, or another one in the same place, has changed its pixels.
+            sources = self._renewed(levels)
         self._growth.close()
         self._sources = sources
         self._level_transforms = None
@@ -213,12 +218,10 @@ class OctreeImage(UnreadImage):
     def _show_anew(self, levels: list[Any]) -> None:
         """Show this layer's own levels, perhaps opened anew, forgetting what was loaded."""
         try:
-            self._sources = as_level_sources(levels, fresh=True)
+            self._sources = self._renewed(levels)
         except SourceError as error:  # half written: some levels have grown, others not yet
             show_warning(f"{self.name}: {error}")
             return
-        for source in self._sources:
-            self._loader.forget(source.storage.key, source.storage.source_name)
         former = self.level_shapes
         self._data = OctreeLevels(levels)
         self._set_slices()
@@ -228,6 +231,13 @@ class OctreeImage(UnreadImage):
             Image.data.fset(self, self._data)
         self._on_slice_moved()
         self._views.request_frames()
+
+    def _renewed(self, levels: list[Any]) -> tuple[LevelSource, ...]:
+        """Return the levels' sources under new keys, and drop what is kept of them on disk."""
+        sources = as_level_sources(levels, fresh=True)
+        for source in sources:
+            self._loader.forget(source.storage.key, source.storage.source_name)
+        return sources
 
     # ------------------------------------------------------------------ slices
 
