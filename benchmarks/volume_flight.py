@@ -19,7 +19,7 @@ import numpy as np
 from qtpy.QtWidgets import QApplication
 
 from napari_octree import OctreeConfig, OctreeImage
-from napari_octree.plugin.samples import INSIDE_MANDELBULB
+from napari_octree.plugin.samples import MANDELBULB_SURFACE
 from napari_octree.rendering.vram import VRAM
 from napari_octree.sources.generated_array import GeneratedArray
 from napari_octree.sources.mandelbulb import LEVELS, mandelbulb
@@ -54,7 +54,7 @@ def fly(levels: list[Any], seconds: float) -> dict[str, float]:
         OctreeConfig(memory={"vram_bytes": LIMIT}),
         contrast_limits=(0, 255),
         rendering="attenuated_mip",
-        iso_threshold=INSIDE_MANDELBULB,
+        iso_threshold=MANDELBULB_SURFACE,
     )
     viewer.add_layer(layer)
     layer.wait_until_settled(60)

@@ -36,8 +36,20 @@ PALETTE = (
 )
 LOWEST_VALUE = 8600
 """Every point of the image that escapes has at least this value."""
-INSIDE_MANDELBULB = 230
-"""Between the highest values outside and 255, which is inside."""
+MANDELBULB_SURFACE = 130
+"""One to two voxels from the set, whatever the level."""
+MANDELBULB_LIGHT = (0, 300)
+"""Contrast limits: values are at most 255, but napari's light adds to them."""
+EMBER = (
+    (0.00, (0.01, 0.01, 0.05)),
+    (0.12, (0.06, 0.05, 0.22)),
+    (0.27, (0.22, 0.10, 0.40)),
+    (0.42, (0.55, 0.18, 0.38)),
+    (0.58, (0.88, 0.38, 0.22)),
+    (0.74, (0.99, 0.72, 0.30)),
+    (0.90, (1.00, 0.95, 0.78)),
+    (1.00, (1.00, 1.00, 1.00)),
+)
 
 
 def mandelbrot_layer(config: OctreeConfig | None = None) -> OctreeImage:
@@ -58,10 +70,10 @@ def mandelbulb_layer(config: OctreeConfig | None = None) -> OctreeImage:
         mandelbulb(),
         config,
         name="Mandelbulb",
-        colormap="bop orange",
-        contrast_limits=(0, 255),
+        colormap=ember(),
+        contrast_limits=MANDELBULB_LIGHT,
         rendering="iso",
-        iso_threshold=INSIDE_MANDELBULB,
+        iso_threshold=MANDELBULB_SURFACE,
     )
 
 
@@ -75,6 +87,12 @@ def mandelbrot_colormap() -> Colormap:
     )
     rgb *= np.minimum(values / LOWEST_VALUE, 1)[:, None]
     return Colormap(rgb, name="mandelbrot", display_name="Mandelbrot")
+
+
+def ember() -> Colormap:
+    """From night through violet and embers to white."""
+    controls, colors = zip(*EMBER, strict=True)
+    return Colormap(np.array(colors), controls=controls, name="ember", display_name="Ember")
 
 
 SAMPLES: dict[str, Callable[[OctreeConfig | None], OctreeImage]] = {

@@ -210,9 +210,9 @@ class BrickVolume(Volume):
     @method.setter
     def method(self, method: str) -> None:
         Volume.method.fset(self, method)
-        skip_test = self._rendering_methods[method]["skip_test"]
-        self.shared_program.frag["skip_test"] = skip_test
-        self.shared_program.frag["uses_cells"] = "true" if skip_test.strip() else "false"
+        sections = self._rendering_methods[method]
+        self.shared_program.frag["skip_test"] = sections["skip_test"]
+        self.shared_program.frag["cell_test"] = sections["cell_test"].strip()
 
     @property
     def iso_gradient_mode(self) -> str:

@@ -47,6 +47,10 @@ STALE_FADE = 0.5
 """Brightness of a slice that still stands in for the one asked for."""
 
 
+PATIENCE = 5
+"""How many times as long a rest must be while bricks are on their way: full frames would keep a
+slow renderer's processors from computing them, and be outdated by the next one."""
+
 CHEAP_MS = 20.0
 """Frames that take no longer are drawn whenever there is something new."""
 
@@ -308,4 +312,5 @@ class VolumeDrawing:
     @property
     def rest_ms(self) -> int:
         """How long nothing must happen until it counts as a rest."""
-        return self.quality.rest_ms
+        loading = self.client.pending and not self.client.moving
+        return self.quality.rest_ms * (PATIENCE if loading else 1)

@@ -1,7 +1,7 @@
 """The ray caster's shaders, put together from their files.
 
 Invariants: contrast, colour maps and lighting are vispy's own functions, to the bit, taken from
-its volume at run time; a mode is a file of four named sections. Pure: strings in, strings out.
+its volume at run time; a mode is a file of five named sections. Pure: strings in, strings out.
 """
 
 from __future__ import annotations
@@ -49,7 +49,11 @@ def volume_fragment_shader() -> str:
 
 @cache
 def mode_sections(mode: str) -> Mapping[str, str]:
-    """Return the sections of a mode's file: before_loop, skip_test, in_loop, after_loop."""
+    """Return the sections of a mode's file.
+
+    before_loop, in_loop and after_loop as vispy's; skip_test tells from a range of values whether
+    its place can be passed by, cell_test whether cells of the brick may be where the brick is not.
+    """
     sections: dict[str, str] = {}
     for part in shader(f"modes/{mode}.glsl").split("//: ")[1:]:
         title, _, code = part.partition("\n")

@@ -1,11 +1,13 @@
 """The Mandelbulb, 2^20 voxels a side (an exabyte), 15 levels: computed brick by brick.
 
-Invariants: every level is computed for its own voxels' centres, from the same formula, so levels
-agree; voxels depend on nothing but their place. Values grow with the escape time:
-255 never escapes, else 1 + 60·log2(1 + ν), with the smooth iteration count ν.
+Invariants: every level is computed for its own voxels' centres, from the same formula; voxels
+depend on nothing but their place. A value falls from the set outwards, to 0 within `REACH` voxels
+of its level: so each level has a surface that is smooth at its own scale, a hair's breadth
+around that of the next finer one. How high it is tells how far into a crevice a place lies.
 
-Source of the formula: D. White and P. Nylander, "The Mandelbulb" (2009): the eighth power of
-a point in spherical coordinates. Here both angles are turned by squaring complex numbers.
+Sources: D. White and P. Nylander, "The Mandelbulb" (2009), for the formula, the eighth power of a
+point in spherical coordinates; I. Quilez, "Mandelbulb" (2009), for the distance to the set,
+r log r / 2r', and for light and shade by the orbit's least distance from the origin.
 """
 
 from __future__ import annotations
@@ -23,15 +25,22 @@ LEVELS = 15
 EXTENT = 2.5
 """Of the image, all three ways, around the origin."""
 
-ESCAPE = 16.0
+ESCAPE = 8.0
 """Distance from the origin beyond which a point has surely escaped."""
+OUTSIDE = 1.25
+"""All points further away than this escape."""
+REACH = 4.0
+"""Voxels from the set at which values are 0."""
+DARKEST = 0.35
+"""Of a crevice, as a share of the highest value."""
 ITERATIONS = 6
-"""Of the coarsest level. Each shows detail eight times as small: one more for three levels."""
-VALUES_PER_OCTAVE = 60.0
+"""Of the coarsest level. Each shows detail eight times as small: one more for two levels."""
+COARSE_LEVEL = 6
+"""From here on float32 tells places apart by far less than a voxel."""
 BATCH = 1 << 14
 """Voxels iterated together: their state fits the processor's cache."""
 
-Floats = npt.NDArray[np.float64]
+Floats = npt.NDArray[np.floating]
 
 
 def mandelbulb() -> list[GeneratedArray]:
@@ -48,58 +57,99 @@ def mandelbulb() -> list[GeneratedArray]:
     ]
 
 
+def voxel_size(level: int) -> float:
+    """Side of a voxel, where the set has a radius of about 1.2."""
+    return EXTENT / (1 << (SIDE_BITS - level))
+
+
 def max_iterations(level: int) -> int:
     """Iterations after which a voxel counts as inside."""
-    return ITERATIONS + (LEVELS - 1 - level) // 3
+    return ITERATIONS + (LEVELS - 1 - level) // 2
 
 
-def escape_values(z: Floats, y: Floats, x: Floats, iterations: int) -> npt.NDArray[np.uint8]:
-    """Values of points in space (flat arrays of the same length)."""
-    values = np.full(x.shape, 255, np.uint8)
-    for start in range(0, len(x), BATCH):
-        batch = slice(start, start + BATCH)
-        smooth = _iterate(z[batch], y[batch], x[batch], iterations)
-        escaped = smooth >= 0
-        values[batch][escaped] = 1 + np.minimum(
-            VALUES_PER_OCTAVE * np.log2(1 + smooth[escaped]), 250
-        )
+def bulb_values(
+    z: Floats, y: Floats, x: Floats, reach: float, iterations: int
+) -> npt.NDArray[np.uint8]:
+    """Values of points in space.
+
+    Parameters
+    ----------
+    z, y, x : (N,) float32 or float64
+    reach : float
+        Distance from the set at which values are 0.
+    iterations : int
+    """
+    values = np.zeros(x.shape, np.uint8)
+    near = np.flatnonzero(x * x + y * y + z * z < (OUTSIDE + reach) ** 2)
+    for start in range(0, len(near), BATCH):
+        points = near[start : start + BATCH]
+        distance, least = _iterate(z[points], y[points], x[points], iterations)
+        light = DARKEST + (1 - DARKEST) * np.minimum(least, 1)
+        values[points] = 255 * light * np.clip(1 - distance / reach, 0, 1)
     return values
 
 
 def _compute(level: int, voxels: tuple[range, ...]) -> npt.NDArray[np.uint8]:
-    step = EXTENT / (1 << (SIDE_BITS - level))
-    z, y, x = ((np.asarray(axis, np.float64) + 0.5) * step - EXTENT / 2 for axis in voxels)
-    shape = (len(z), len(y), len(x))
-    every_z = np.broadcast_to(z[:, None, None], shape).ravel()
-    every_y = np.broadcast_to(y[None, :, None], shape).ravel()
-    every_x = np.broadcast_to(x[None, None, :], shape).ravel()
-    return escape_values(every_z, every_y, every_x, max_iterations(level)).reshape(shape)
+    step, dtype = voxel_size(level), np.float32 if level >= COARSE_LEVEL else np.float64
+    axes = [(np.asarray(axis, np.float64) + 0.5) * step - EXTENT / 2 for axis in voxels]
+    shape = tuple(map(len, axes))
+    z, y, x = (
+        np.broadcast_to(axis.astype(dtype).reshape([-1 if n == a else 1 for n in range(3)]), shape)
+        for a, axis in enumerate(axes)
+    )
+    values = bulb_values(z.ravel(), y.ravel(), x.ravel(), REACH * step, max_iterations(level))
+    return values.reshape(shape)
 
 
-def _iterate(c_z: Floats, c_y: Floats, c_x: Floats, iterations: int) -> Floats:
-    """Smooth iteration count of each point; -1 where it does not escape in time."""
-    result = np.full(c_x.shape, -1.0)
+def _iterate(c_z: Floats, c_y: Floats, c_x: Floats, iterations: int) -> tuple[Floats, Floats]:
+    """Distance of each point from the set, and its orbit's least distance from the origin."""
+    distance, least = np.zeros_like(c_x), np.empty_like(c_x)
     points = np.arange(len(c_x))
     z, y, x = c_z, c_y, c_x
-    for n in range(iterations):
-        across = np.hypot(x, y)
-        # On the axis the angle around it means nothing.
-        around = (x + 1j * y) / np.where(across == 0, 1.0, across)
-        above = z + 1j * across
-        for _ in range(3):
-            around, above = around * around, above * above
-        x = above.imag * around.real + c_x
-        y = above.imag * around.imag + c_y
-        z = above.real + c_z
-        distance = np.sqrt(x * x + y * y + z * z)
-        escaped = distance > ESCAPE
+    growth, nearest = np.ones_like(x), np.full_like(x, ESCAPE)
+    for _ in range(iterations):
+        square = x * x + y * y
+        across = np.sqrt(square)
+        square += z * z
+        radius = np.sqrt(square)
+        # Cosine and sine of both angles. On the axis the one around it means nothing.
+        flat, far = np.maximum(across, 1e-15), np.maximum(radius, 1e-15)
+        around = _eightfold(x / flat, y / flat)
+        above = _eightfold(z / far, across / far)
+        power = square * square
+        growth *= power * square * radius
+        growth *= 8
+        growth += 1
+        power *= power
+        z = power * above[0] + c_z
+        power *= above[1]
+        x = power * around[0] + c_x
+        y = power * around[1] + c_y
+        radius = np.sqrt(x * x + y * y + z * z)
+        np.minimum(nearest, radius, out=nearest)
+        escaped = radius > ESCAPE
         if escaped.any():
-            late = np.log(np.log(distance[escaped]) / np.log(ESCAPE)) / np.log(8)
-            result[points[escaped]] = np.maximum(n + 1 - late, 0)
+            gone = points[escaped]
+            r = radius[escaped]
+            distance[gone] = 0.5 * np.log(r) * r / growth[escaped]
+            least[gone] = nearest[escaped]
             keep = ~escaped
-            points = points[keep]
+            points, nearest, growth = points[keep], nearest[keep], growth[keep]
             if not len(points):
                 break
             z, y, x = z[keep], y[keep], x[keep]
             c_z, c_y, c_x = c_z[keep], c_y[keep], c_x[keep]
-    return result
+    least[points] = nearest
+    return distance, least
+
+
+def _eightfold(cosine: Floats, sine: Floats) -> tuple[Floats, Floats]:
+    """Cosine and sine of eight times an angle."""
+    for _ in range(3):
+        doubled = cosine * sine
+        doubled += doubled
+        sine = sine * sine
+        sine *= -2
+        sine += 1
+        cosine, sine = sine, doubled
+    return cosine, sine

@@ -100,7 +100,7 @@ void main() {
             vec2 range = brick_range;
             for (int part = 0; part < 2 && !skip; part++) {
                 if (part == 1) {
-                    if (!$uses_cells) break;
+                    if (!($cell_test)) break;
                     vec3 low;
                     vec3 high;
                     range = enter_cell(here, low, high);

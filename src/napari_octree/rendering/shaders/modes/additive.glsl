@@ -8,6 +8,8 @@
         integrated_color += gathered(lowest, count * weight) * (1.0 - integrated_color);
         skip = true;
     }
+//: cell_test
+    brick_range.x <= clim.x
 //: in_loop
     color = applyColormap(color);
     if (weight != 1.0) color = gathered(color, weight);

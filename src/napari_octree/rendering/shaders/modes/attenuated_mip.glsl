@@ -9,6 +9,8 @@
 //: skip_test
     // Below the limits nothing is added to sumval.
     skip = range.y <= clim.x && range.y * scale <= maxval;
+//: cell_test
+    brick_range.x <= clim.x
 //: in_loop
     sumval += u_relative_step_size / octree_step_factor * weight
         * clamp((val - clim.x) / (clim.y - clim.x), 0.0, 1.0);

@@ -10,6 +10,8 @@
         }
         skip = true;
     }
+//: cell_test
+    false
 //: in_loop
     total += weight;
     meancolor += (color - meancolor) * (weight / total);

@@ -5,6 +5,8 @@
     gl_FragColor = vec4(0.0);
 //: skip_test
     skip = range.y <= u_threshold;
+//: cell_test
+    brick_range.x <= u_threshold
 //: in_loop
     if (val > u_threshold - 0.2) {
         // Walk the last step again, in tenths.

@@ -7,6 +7,8 @@
     float min_visit = 0.0;
 //: skip_test
     skip = range.x >= minval;
+//: cell_test
+    true
 //: in_loop
     if (val < minval) {
         minval = val;

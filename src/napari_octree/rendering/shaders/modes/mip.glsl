@@ -7,6 +7,8 @@
     float max_visit = 0.0;
 //: skip_test
     skip = range.y <= maxval;
+//: cell_test
+    true
 //: in_loop
     if (val > maxval) {
         maxval = val;

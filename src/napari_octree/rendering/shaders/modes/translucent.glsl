@@ -3,6 +3,8 @@
     vec4 integrated_color = vec4(0.0);
 //: skip_test
     skip = range.y <= octree_clear;
+//: cell_test
+    false
 //: in_loop
     color = applyColormap(color);
     if (weight != 1.0) color.a = gathered(color, weight).a;
