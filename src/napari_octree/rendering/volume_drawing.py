@@ -312,5 +312,5 @@ class VolumeDrawing:
     @property
     def rest_ms(self) -> int:
         """How long nothing must happen until it counts as a rest."""
-        loading = self.client.pending and not self.client.moving
+        loading = self.client.pending and not self.moving
         return self.quality.rest_ms * (PATIENCE if loading else 1)
