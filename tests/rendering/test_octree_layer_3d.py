@@ -258,6 +258,22 @@ def test_moving_is_coarse_and_resting_full(
     assert view.statistics.frames == before
 
 
+def test_what_is_settled_is_not_drawn_coarsely_again(
+    viewer: Any, look: Any, volume: np.ndarray, screenshot: Any
+) -> None:
+    layer = OctreeImage(levels_of(volume), config=SMALL_BRICKS, contrast_limits=(0, 60000))
+    viewer.add_layer(layer)
+    look()
+    assert layer.wait_until_settled(30)
+    still = screenshot(viewer)
+    (view,) = layer._views
+    view._volume._rested = False  # as where frames were fast, until one took long
+    view._volume.quality.drawn(16 * TARGET_MS)
+    assert layer.settled
+    assert (screenshot(viewer) == still).all()
+    assert layer.settled
+
+
 @pytest.fixture
 def half_empty() -> list[np.ndarray]:
     """Voxels in the upper half only; below it the background, which is not 0.

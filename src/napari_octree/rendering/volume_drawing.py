@@ -109,7 +109,7 @@ class VolumeDrawing:
         if octree_slice is not None:
             self._keep_atlas(octree_slice)
             self._expect(octree_slice.key, now)
-        if not self._rested:
+        if not self._rested and (moved or not self.settled):
             self._draw_in(self.quality.moved())
         render = self.layer.config.render
         self._drawn_unseen = self._unseen()
