@@ -38,7 +38,7 @@ LOWEST_VALUE = 8600
 """Every point of the image that escapes has at least this value."""
 MANDELBULB_SURFACE = 130
 """One to two voxels from the set, whatever the level."""
-MANDELBULB_LIGHT = (0, 300)
+MANDELBULB_LIGHT = (0, 370)
 """Contrast limits: values are at most 255, but napari's light adds to them."""
 EMBER = (
     (0.00, (0.01, 0.01, 0.05)),
