@@ -244,10 +244,15 @@ def test_moving_is_coarse_and_resting_full(
     held = VRAM.held_bytes - node.reduced_picture.nbytes  # a slow machine has used it before
     view._volume.quality.drawn(16 * TARGET_MS)  # as on a machine that draws slowly
     viewer.scene.camera.angles = (0, 20, 40)
-    pump_until(lambda: node.pixel_size > 1)
+    coarse = screenshot(viewer)
+    assert node.pixel_size > 1
     assert node.step_factor > 1
     assert not layer.settled
     assert VRAM.held_bytes == held + node.reduced_picture.nbytes
+    pump_until(lambda: layer.settled)
+    full = screenshot(viewer)
+    assert full[..., :3].max() > 100
+    assert (np.abs(coarse.astype(int) - full).max(axis=-1) > 30).mean() < 0.05
     look()
     assert layer.wait_until_settled(30)
     assert node.pixel_size == node.step_factor == 1

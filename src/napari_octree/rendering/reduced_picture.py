@@ -53,6 +53,8 @@ class ReducedPicture:
         with drawing_into(canvas, target):
             gloo.set_state(depth_test=True, blend=False, cull_face=False)
             gloo.clear(color=(0.0, 0.0, 0.0, 0.0), depth=1.0)
+            # Vispy's Qt canvas gives all pixels the alpha of this, and so Qt's screenshots.
+            gloo.set_clear_color(canvas.bgcolor)
             draw()
         gloo.set_state(**gl_state)
         self._program["u_colour"] = target.color_buffer
