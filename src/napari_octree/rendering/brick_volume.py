@@ -186,7 +186,8 @@ class BrickVolume(Volume):
         if overlaid != self._overlaid:
             # Compiled only where it is asked for: the ray caster costs less without.
             self._overlaid = overlaid
-            program.frag["overlaid"] = "true" if overlaid else "false"
+            # Vispy loses count of two expressions of one text: none of another name reads so.
+            program.frag["overlaid"] = f"{str(overlaid).lower()} /* overlaid */"
         self._shows_grid = grid
         program["octree_tint"] = 0.5 if tint else 0.0
         if ideal_level != self._ideal_level:
