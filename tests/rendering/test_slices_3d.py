@@ -82,3 +82,22 @@ def test_the_next_time_point_is_read_before_the_slider_gets_there(
     viewer.dims.set_current_step(0, 4)
     assert layer.wait_until_settled(30)
     assert chunks(4) == reads
+
+
+@pytest.mark.parametrize(
+    ("mode", "values", "limits"), [("mean", (10, 11), (10, 11)), ("sum", (200, 215), (400, 430))]
+)
+def test_thick_slices_hold_values_that_no_time_point_holds(
+    viewer: Any, look: Any, screenshot: Any, mode: str, values: Any, limits: Any
+) -> None:
+    movie = np.stack([np.full((SIZE,) * 3, value, np.uint8) for value in values])
+    layer = OctreeImage([movie], config=SMALL_BRICKS, contrast_limits=limits, projection_mode=mode)
+    viewer.add_layer(layer)
+    viewer.dims.thickness = (2, 0, 0, 0)
+    look()
+    assert layer.wait_until_settled(30)
+    assert abs(int(screenshot(viewer)[100, 100, 0]) - 128) <= 1
+    viewer.dims.thickness = (0, 0, 0, 0)
+    layer.contrast_limits = (0, 2 * values[layer.octree_slice.key.position(0)])
+    assert layer.wait_until_settled(30)
+    assert abs(int(screenshot(viewer)[100, 100, 0]) - 128) <= 1

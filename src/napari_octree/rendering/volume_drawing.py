@@ -35,6 +35,7 @@ from napari_octree.rendering.node_matrices import viewbox_of, volume_matrices
 from napari_octree.rendering.node_texture import NodeGeometry
 from napari_octree.rendering.reduced_picture import reduced_bytes
 from napari_octree.rendering.texture_atlas_3d import TextureAtlas3D, slot_grid
+from napari_octree.rendering.texture_encoding import texture_encoding
 from napari_octree.rendering.upload_budget import UploadBudget
 from napari_octree.rendering.upload_check import check_upload
 from napari_octree.rendering.view_3d import volume_view
@@ -238,12 +239,15 @@ class VolumeDrawing:
         return value if value == -math.inf else self.node.atlas.texture_value(value)
 
     def _keep_atlas(self, octree_slice: OctreeSlice) -> None:
-        """Have an atlas for bricks of this slice's shape, and the slice's geometry."""
+        """Have an atlas for bricks of this slice's shape and type, and the slice's geometry."""
         node, octree = self.node, octree_slice.octree
-        if self._has_atlas and octree == node.geometry.octree:
+        # A thick slice may hold other values than a thin one: means, sums.
+        texels = texture_encoding(octree_slice.display_dtype, self._texels.channels)
+        same = octree == node.geometry.octree and texels == node.atlas.encoding.texels
+        if self._has_atlas and same:
             return
         z, y, x = octree.levels[0].tile_shape
-        encoding = BrickEncoding(self._texels, (z, y, x))
+        encoding = BrickEncoding(texels, (z, y, x))
         bricks = sum(int(np.prod(level.grid_shape)) for level in octree.levels)
         allowed = VRAM.available(self, self.layer.config.memory.vram_bytes)
         grid = slot_grid(encoding, room_for(bricks), allowed, self._max_side)
