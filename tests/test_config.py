@@ -14,7 +14,7 @@ def write(tmp_path, values):
 
 def test_the_defaults():
     config = OctreeConfig()
-    assert config.loader_defaults.num_workers == 10
+    assert config.loader_defaults.num_workers == 16
     assert config.loader_defaults.auto_sync_ms == 30
     assert config.octree.enabled
     assert (config.octree.tile_size, config.octree.brick_size) == (256, 64)

@@ -139,7 +139,7 @@ class LoaderDefaults(_Section):
 
     log_path: Path | None = None
     force_synchronous: bool = False
-    num_workers: int = Field(default=10, ge=1, le=1024)
+    num_workers: int = Field(default=16, ge=1, le=1024)
     use_processes: bool = False
     auto_sync_ms: float = Field(
         default=30.0, ge=0, validation_alias=AliasChoices("auto_sync_ms", "auto_async_ms")
@@ -190,8 +190,8 @@ class OctreeSection(_Section):
     background_pyramid: bool = False
     loaders: dict[int, LoaderConfig] = Field(
         default_factory=lambda: {
-            0: LoaderConfig(num_workers=10, delay_queue_ms=100),
-            2: LoaderConfig(num_workers=10, delay_queue_ms=0),
+            0: LoaderConfig(delay_queue_ms=100),
+            2: LoaderConfig(delay_queue_ms=0),
         },
         min_length=1,
     )

@@ -118,15 +118,16 @@ def test_colours_that_are_added_come_together(
     together,
 ) -> None:
     monkeypatch.setattr(channel_group, "PATIENCE_S", 1e5)
-    gate = threading.Event()
-    request.addfinalizer(gate.set)
+    gates = {f"fine {colour}": threading.Event() for colour in ("red", "green")}
+    for gate in gates.values():
+        request.addfinalizer(gate.set)
 
     def hold(read: Any) -> None:
-        if read.array == "fine green":
-            gate.wait()
+        if read.array in gates:
+            gates[read.array].wait()
 
     read_log.failure = hold
-    # More workers than green has chunks: reads that wait for long do not count as running, and
+    # More workers than there are chunks: reads that wait for long do not count as running, and
     # could take all of them.
     config = OctreeConfig(octree={"tile_size": 64, "loaders": {0: {"num_workers": 40}}})
 
@@ -145,12 +146,14 @@ def test_colours_that_are_added_come_together(
 
     red, green = channel("red"), channel("green")
     look_at(viewer, (127.3, 127.3), 1.0)
+    pump_until(lambda: colours() == {(50, 50)})  # a channel is alone until the others are drawn
+    gates["fine red"].set()
     pump_until(lambda: red.progress.resident == red.progress.ideal > 0)
     pump_until(lambda: colours() == ({(50, 50)} if together else {(200, 50)}))
     assert not green.settled
     assert red.settled is not together
     seen = set()
-    gate.set()
+    gates["fine green"].set()
     while not (red.settled and green.settled):
         seen |= colours()
     if together:
