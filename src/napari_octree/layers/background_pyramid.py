@@ -46,13 +46,7 @@ class BackgroundPyramid:
     """
 
     def __init__(self, loader: ChunkLoader, on_done: Callable[[], None]) -> None:
-        collect = weakref.WeakMethod(self._collect)
-
-        def wake() -> None:  # must not keep the layer alive: the loader outlives it
-            if (method := collect()) is not None:
-                MAIN_LOOP.post(method)
-
-        self._client = loader.open(wake)
+        self._client = loader.open(MAIN_LOOP.poster(self._collect))
         when_gone(self, self._client.close)
         self._ram_bytes = loader.config.memory.ram_bytes
         self._on_done = weakref.WeakMethod(on_done)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable
 from typing import Protocol
@@ -48,6 +49,19 @@ class MainLoop:
             self._changed.notify_all()
         if self._toolkit is not None:
             self._toolkit.wake()
+
+    def poster(self, method: Callable[[], None]) -> Callable[[], None]:
+        """Return a function that posts a bound method, as long as its object is there.
+
+        For who outlives the object, as the loader does its clients' owners, and must not keep it.
+        """
+        reference = weakref.WeakMethod(method)
+
+        def post() -> None:
+            if (present := reference()) is not None:
+                self.post(present)
+
+        return post
 
     def drain(self) -> None:
         """Call what has been posted so far (main thread)."""

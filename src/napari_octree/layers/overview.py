@@ -32,13 +32,7 @@ class OverviewLoader:
     def __init__(
         self, loader: ChunkLoader, on_loaded: Callable[[SliceKey, np.ndarray], None]
     ) -> None:
-        collect = weakref.WeakMethod(self._collect)
-
-        def wake() -> None:  # must not keep the layer alive: the loader outlives it
-            if (method := collect()) is not None:
-                MAIN_LOOP.post(method)
-
-        self._client = loader.open(wake)
+        self._client = loader.open(MAIN_LOOP.poster(self._collect))
         when_gone(self, self._client.close)
         self._on_loaded = on_loaded
         self._wanted: SliceKey | None = None
