@@ -108,6 +108,17 @@ sys.exit(" ".join(heavy & sys.modules.keys()) or 0)
 """)
 
 
+def test_dask_is_imported_by_those_who_use_it_only():
+    """`dask.array` brings pandas and takes as long to import as all the rest."""
+    run_python(f"""
+import sys
+import numpy as np
+from {PACKAGE} import OctreeImage, open_ome_zarr
+OctreeImage(np.zeros((8, 8)))
+sys.exit("dask.array was imported" if "dask.array" in sys.modules else 0)
+""")
+
+
 def test_public_names_need_no_qt():
     run_python(f"""
 import sys

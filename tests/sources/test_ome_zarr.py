@@ -3,6 +3,7 @@
 import json
 import threading
 import warnings
+from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
@@ -167,17 +168,26 @@ class QuietFiles(SimpleHTTPRequestHandler):
         pass
 
 
-@pytest.fixture
-def http(tmp_path):
-    """The address of a plain server of this test's files."""
-    handler = partial(QuietFiles, directory=str(tmp_path))
+@contextmanager
+def served(folder, files=QuietFiles):
+    """The address of a plain server of a folder."""
+    handler = partial(files, directory=str(folder))
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture
+def http(tmp_path):
+    """The address of a plain server of this test's files."""
+    with served(tmp_path) as address:
+        yield address
 
 
 @pytest.mark.parametrize("fmt", [ome_zarr.format.FormatV04(), ome_zarr.format.FormatV05()])
@@ -193,6 +203,27 @@ def test_an_image_behind_plain_http(tmp_path, http, fmt):
     np.testing.assert_array_equal(storage.read(region), expected[box])
     again = read_ome_zarr(f"{http}/a.ome.zarr")[0].levels[1]
     assert as_level_source(again).storage.key == storage.key
+
+
+def test_all_levels_are_asked_for_before_one_has_answered(tmp_path):
+    write_by_ome_zarr(tmp_path / "a.ome.zarr", ome_zarr.format.FormatV05())
+    levels = [
+        d["path"]
+        for d in zarr.open_group(tmp_path / "a.ome.zarr").attrs["ome"]["multiscales"][0][
+            "datasets"
+        ]
+    ]
+    all_asked = threading.Barrier(len(levels))
+
+    class AnswersThemTogether(QuietFiles):
+        def do_GET(self):
+            if self.path in [f"/a.ome.zarr/{level}/zarr.json" for level in levels]:
+                all_asked.wait(timeout=60)
+            super().do_GET()
+
+    with served(tmp_path, AnswersThemTogether) as address:
+        (image,) = read_ome_zarr(f"{address}/a.ome.zarr")
+    assert len(image.levels) == len(levels) == 3
 
 
 def test_nothing_behind_plain_http(http):

@@ -11,13 +11,11 @@ import sys
 from collections.abc import Iterable
 from typing import Any, TypeVar
 
-import dask.array as da
 import numpy as np
 import zarr
 
 from napari_octree.sources.axis_view import AxisView
 from napari_octree.sources.check_levels import check_levels
-from napari_octree.sources.dask_array import wrap_dask, wrapped_zarr
 from napari_octree.sources.errors import SourceError
 from napari_octree.sources.identity import fresh_token
 from napari_octree.sources.protocol import LevelSource, StorageArray
@@ -91,7 +89,10 @@ def _as_storage(array: Any) -> StorageArray:
         raise SourceError(
             f"{array.store_path}: a zarr group is no array; open it with open_ome_zarr"
         )
-    if isinstance(array, da.Array):
+    if _is_a(array, "dask.array", "Array"):
+        # Imported here: dask.array takes as long to import as all the rest of this package.
+        from napari_octree.sources.dask_array import wrap_dask, wrapped_zarr
+
         inner = wrapped_zarr(array)
         return wrap_dask(array) if inner is None else wrap_zarr(inner)
     if _is_a(array, "xarray", "DataArray"):

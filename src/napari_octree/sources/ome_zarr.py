@@ -1,15 +1,18 @@
 """Opening OME-Zarr images, plain zarr arrays and what lies around them.
 
-Invariants: reads metadata only, by name: a store is never listed (plain HTTP cannot be). What
-cannot be shown is a `SourceError` that names the path and says what was found there.
+Invariants: reads metadata only, by name: a store is never listed (plain HTTP cannot be). Levels
+are opened side by side: a pyramid takes no more round trips than one array. What cannot be shown
+is a `SourceError` that names the path and says what was found there.
 """
 
 from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -28,6 +31,9 @@ from napari_octree.sources.ome_zarr_metadata import (
 )
 
 Node = zarr.Array | zarr.Group
+
+OPENED_AT_ONCE = 16
+"""Requests that a server is asked at a time; more are told off by some."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +138,8 @@ def _open_images(
 ) -> Iterator[OmeZarrImage]:
     images = parse_images(attributes, None, where)
     for number, image in enumerate(images):
-        found = [(d, _child(group, d.path)) for d in image.datasets]
+        nodes = _children(group, [d.path for d in image.datasets])
+        found = list(zip(image.datasets, nodes, strict=True))
         kept = [(d, array) for d, array in found if isinstance(array, zarr.Array)]
         if not kept:
             raise SourceError(f"{where}: none of the arrays of its multiscales is there")
@@ -156,16 +163,15 @@ def _open_series(group: zarr.Group, where: str) -> Iterator[OmeZarrImage]:
     """Open the images of a bioformats2raw collection: those that it names, else 0, 1, …."""
     listed = _child(group, "OME")
     series = ome_attributes(dict(listed.attrs)).get("series") if listed is not None else None
-    count = 0
-    for path in series or map(str, range(10_000)):
-        image = _child(group, str(path))
-        if image is None and not series:
-            break
+    paths = [str(path) for path in series or ()]
+    found = zip(paths, _children(group, paths), strict=True) if paths else _counted(group)
+    opened = 0
+    for path, image in found:
         if not isinstance(image, zarr.Group):
             raise SourceError(f"{where}: names the image {path!r}, but it is not there")
         yield from _open_images(image, dict(image.attrs), f"{where.rstrip('/')}/{path}")
-        count += 1
-    if not count:
+        opened += 1
+    if not opened:
         raise SourceError(f"{where}: a bioformats2raw collection without images")
 
 
@@ -195,13 +201,21 @@ def _refuse_other_kinds(ome: Mapping[str, Any], where: str) -> None:
         )
 
 
+def _counted(group: zarr.Group) -> Iterator[tuple[str, Node]]:
+    """What is at 0, 1, …, up to the first that is not there."""
+    for path in map(str, count()):
+        node = _child(group, path)
+        if node is None:
+            return
+        yield path, node
+
+
 def _numbered_arrays(group: zarr.Group) -> Iterator[zarr.Array]:
     """The arrays named 0, 1, …: a pyramid that carries no metadata."""
-    for number in range(64):
-        array = _child(group, str(number))
-        if not isinstance(array, zarr.Array):
+    for _, node in _counted(group):
+        if not isinstance(node, zarr.Array):
             return
-        yield array
+        yield node
 
 
 def _from_arrays(levels: tuple[zarr.Array, ...], where: str) -> OmeZarrImage:
@@ -212,6 +226,12 @@ def _from_arrays(levels: tuple[zarr.Array, ...], where: str) -> OmeZarrImage:
     )
     datasets = tuple(Dataset(level.path) for level in levels)
     return OmeZarrImage(name_of(where), levels, ImageMetadata("", None, axes, datasets), where)
+
+
+def _children(group: zarr.Group, paths: Sequence[str]) -> list[Node | None]:
+    """What is at each path, None where nothing is; asked for side by side."""
+    with ThreadPoolExecutor(OPENED_AT_ONCE, thread_name_prefix="open-zarr") as pool:
+        return list(pool.map(lambda path: _child(group, path), paths))
 
 
 def _child(group: zarr.Group, path: str) -> Node | None:
