@@ -38,7 +38,6 @@ __all__ = [
     "camera_rect",
     "clamped_filters",
     "delete_texture",
-    "dims_of",
     "drawing_into",
     "finish",
     "fix_data_dtype",
@@ -49,6 +48,7 @@ __all__ = [
     "register_visual_class",
     "share_queue",
     "upload",
+    "viewer_of",
     "viewport_size",
     "when_idle",
 ]
@@ -220,13 +220,13 @@ class GpuTimer:
         return float(nanoseconds[0]) / 1e6
 
 
-def dims_of(canvas: Any) -> Any:
-    """Return the dims of the viewer that a scene canvas belongs to, or None."""
+def viewer_of(canvas: Any) -> Any:
+    """Return the viewer that a scene canvas belongs to, or None."""
     widget = canvas.native if canvas is not None else None
     while widget is not None:
         viewer = getattr(widget, "viewer", None)
         if viewer is not None:
-            return viewer.dims
+            return viewer
         widget = widget.parent()
     return None
 

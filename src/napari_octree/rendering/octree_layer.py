@@ -32,6 +32,7 @@ from napari_octree.rendering.octree_nodes import OctreeNodes
 from napari_octree.rendering.play_hold import PlayHold
 from napari_octree.rendering.qt_loop import attach_qt_loop
 from napari_octree.rendering.rest_timer import RestTimer
+from napari_octree.rendering.status_refresh import StatusRefresh
 from napari_octree.rendering.texture_atlas_2d import TextureAtlas2D
 from napari_octree.rendering.texture_atlas_3d import TextureAtlas3D
 from napari_octree.rendering.texture_encoding import texture_encoding
@@ -78,6 +79,7 @@ class VispyOctreeImage(_vispy.VispyImageLayer):
         self._tiles = TileDrawing(drawn(_vispy.get_max_texture_sizes()[0] or 4096))
         self._notice = LoadingNotice(draw)
         self._play = PlayHold(self._play_waits)
+        self._status = StatusRefresh(layer)
         self._rest = RestTimer(self._on_rest)
         self._patience = QTimer()
         self._patience.setSingleShot(True)
@@ -200,6 +202,7 @@ class VispyOctreeImage(_vispy.VispyImageLayer):
         self._patience.stop()
         self._notice.close()
         self._play.close()
+        self._status.close()
         self.layer.detach_view(self)
         self._tiles.close()
         if self._layer_node.volume is not None:
@@ -232,6 +235,7 @@ class VispyOctreeImage(_vispy.VispyImageLayer):
         elif isinstance(half, TileDrawing) and half.wait_ms is not None:
             self._patience.start(int(half.wait_ms) + 1)
         self._play.attach(canvas)
+        self._status.attach(canvas)
         self._report()
 
     def _play_waits(self) -> bool:

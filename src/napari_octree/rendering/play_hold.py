@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from napari_octree.rendering._vispy import dims_of
+from napari_octree.rendering._vispy import viewer_of
 
 
 class PlayHold:
@@ -27,8 +27,8 @@ class PlayHold:
 
     def attach(self, canvas: Any) -> None:
         """Look after each frame of `canvas`, from now on."""
-        if self._dims is None and (dims := dims_of(canvas)) is not None:
-            self._dims, self._canvas = dims, canvas
+        if self._dims is None and (viewer := viewer_of(canvas)) is not None:
+            self._dims, self._canvas = viewer.dims, canvas
             canvas.events.draw.connect(self._on_drawn, position="last")
 
     def _on_drawn(self, event: Any = None) -> None:
