@@ -40,6 +40,18 @@ def test_of_memory_single_pixels_are_taken(viewer, tmp_path, mapped) -> None:
         np.testing.assert_array_equal(layer._slice.image.raw, data[z, 1::4, 1::4])
 
 
+def test_a_mapped_file_is_not_asked_for_a_page_for_each_pixel(viewer, tmp_path) -> None:
+    shape = (1100, 1100, 4096)
+    stack = np.memmap(tmp_path / "stack.raw", np.uint8, "w+", shape=shape)  # nothing is written
+    layer = viewer.add_layer(OctreeImage([stack], contrast_limits=(0, 255)))
+    assert not any(layer.octree_slice.is_sampled(level) for level in (0, 1, 2))
+    viewer.dims.order = (2, 0, 1)
+    assert layer.octree_slice.is_sampled(1)
+    assert not layer.octree_slice.is_sampled(0)
+    assert layer.wait_until_settled(60)
+    assert "a sample" in layer.get_status((550, 550, 0))["value"]
+
+
 class Endless:
     """Rows of 256 pixels are alike: chunks are made when they are read, and counted."""
 

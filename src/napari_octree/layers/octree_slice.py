@@ -22,6 +22,7 @@ from napari_octree.octree.transform import LevelTransform
 from napari_octree.sources.downsampled import DownsampledArray, Reduction, can_be_strided
 from napari_octree.sources.protocol import BlockStore, LevelSource, Region, StorageArray
 from napari_octree.sources.sampled import SampledArray, sampled_level
+from napari_octree.sources.thinned import ThinnedArray, thinned_level
 
 TileKey = tuple[SliceKey, ChunkKey]
 """What a tile is called wherever tiles of several slices meet."""
@@ -67,7 +68,7 @@ class ImagePyramid:
     blocks: BlockStore | None = None
     reduction: Reduction = "mean"
 
-    @property
+    @cached_property
     def shapes(self) -> tuple[tuple[int, ...], ...]:
         """Shape of each level over the n axes without colour."""
         return tuple(s.shape[:-1] if self.rgb else s.shape for s in self.sources)
@@ -95,6 +96,7 @@ class OctreeSlice:
     def __init__(self, pyramid: ImagePyramid, key: SliceKey) -> None:
         self.pyramid = pyramid
         self.key = key
+        self._ranges: dict[int, tuple[tuple[int, int] | None, ...]] = {}
         self._plain: OctreeSlice | None = None
         axes = list(key.displayed)
         shapes = [tuple(shape[a] for a in axes) for shape in pyramid.shapes]
@@ -111,7 +113,7 @@ class OctreeSlice:
         if key.displayed != self.key.displayed or key.version != self.key.version:
             raise ValueError(f"{key} is not displayed as {self.key}")
         other = copy.copy(self if self._plain is None else self._plain)
-        other.key = key
+        other.key, other._ranges = key, {}
         return other
 
     def refined(self, first: int) -> OctreeSlice:
@@ -149,8 +151,9 @@ class OctreeSlice:
         """A source per level of the octree: the given ones, then the computed ones.
 
         A level that is computed from memory takes every n-th pixel of the last given one, as
-        a slice of 16384² pixels would take seconds to average; others reduce the level below,
-        unless that would read too much: then they are made of a sample of the last given one.
+        a slice of 16384² pixels would take seconds to average (or one for several, where each
+        would cost a page of a file); others reduce the level below, unless that would read
+        too much: then they are made of a sample of the last given one.
         """
         pyramid, given = self.pyramid, self.pyramid.sources
         sources = list(given)
@@ -160,7 +163,8 @@ class OctreeSlice:
             factors = self._factors(len(given) - 1, level)
             computed: StorageArray | None
             if strided:
-                computed = DownsampledArray(
+                computed = thinned_level(given[-1], factors, self.key.displayed, self.hint)
+                computed = computed or DownsampledArray(
                     given[-1], factors, "nearest", pyramid.blocks, self.hint
                 )
             else:
@@ -195,7 +199,8 @@ class OctreeSlice:
     def can_be_refined(self) -> bool:
         """Whether a level stands for pixels that it has not seen, and is to."""
         pyramid = self.pyramid
-        if can_be_strided(pyramid.sources[-1].storage) and pyramid.reduction == "nearest":
+        strided = can_be_strided(pyramid.sources[-1].storage)
+        if strided and pyramid.reduction == "nearest" and not self.is_sampled(-1):
             return False
         return self._plain is None and self.sources != self.reduced_sources
 
@@ -220,7 +225,7 @@ class OctreeSlice:
 
     def is_sampled(self, level: int) -> bool:
         """Whether a level is made of a sample of the stored pixels, and not of all."""
-        return isinstance(self.sources[level].storage, SampledArray)
+        return isinstance(self.sources[level].storage, SampledArray | ThinnedArray)
 
     @cached_property
     def hint(self) -> tuple[int, ...]:
@@ -235,6 +240,12 @@ class OctreeSlice:
 
         A level-0 pixel belongs to the level's pixel whose area holds its centre.
         """
+        known = self._ranges.get(level)  # asked for with every tile
+        if known is None:
+            known = self._ranges[level] = self._find_ranges(level)
+        return known
+
+    def _find_ranges(self, level: int) -> tuple[tuple[int, int] | None, ...]:
         if level >= len(self.pyramid.sources):  # computed levels keep the other axes as they are
             level = len(self.pyramid.sources) - 1
         transform = self.pyramid.transforms[level]
