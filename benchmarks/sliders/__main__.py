@@ -20,6 +20,8 @@ COLUMNS = {
     "chunks": "chunks",
     "moving_frames": "frames moving",
     "frames": "frames",
+    "new_frames": "new pictures",
+    "at_once": "right at once",
 }
 
 Run = dict[str, dict[str, dict[str, Any]]]
@@ -28,11 +30,11 @@ Run = dict[str, dict[str, dict[str, Any]]]
 
 def table(run: Run) -> Iterator[str]:
     """A row per scenario and layer."""
-    yield f"{'scenario':14}{'layer':12}" + "".join(f"{c:>16}" for c in COLUMNS.values())
+    yield f"{'scenario':18}{'layer':12}" + "".join(f"{c:>16}" for c in COLUMNS.values())
     for scenario, layers in run.items():
         for layer, figures in layers.items():
             cells = (figures.get(name) for name in COLUMNS)
-            yield f"{scenario:14}{layer:12}" + "".join(
+            yield f"{scenario:18}{layer:12}" + "".join(
                 f"{'–' if c is None else format(c, '.0f'):>16}" for c in cells
             )
 

@@ -26,10 +26,17 @@ class Stack:
         Side of a chunk of one plane; None: no chunks of its own.
     latency_s : float
         Per read.
+    kept : bool
+        Hold all pixels, so that a read computes nothing.
     """
 
     def __init__(
-        self, shape: tuple[int, int, int], chunk: int | None, latency_s: float = 0.0
+        self,
+        shape: tuple[int, int, int],
+        chunk: int | None,
+        latency_s: float = 0.0,
+        *,
+        kept: bool = False,
     ) -> None:
         self.shape = shape
         self.dtype = np.dtype(np.uint16)
@@ -44,6 +51,7 @@ class Stack:
         self.planes_read: list[int] = []
         self.reads: list[tuple[float, int, int]] = []
         """Of each plane of each read: when, which, and how many chunks of it."""
+        self._pixels = self._computed([range(n) for n in shape]) if kept else None
 
     def __getitem__(self, index: Any) -> np.ndarray:
         index = index if isinstance(index, tuple) else (index,)
@@ -55,11 +63,15 @@ class Stack:
         self._count(ranges)
         if self._latency_s:
             time.sleep(self._latency_s)
+        if self._pixels is not None:
+            return self._pixels[index].copy()  # as a store would, which hands out no views
+        axes = tuple(slice(None) if isinstance(i, slice) else 0 for i in index)
+        return self._computed(ranges)[axes]
+
+    def _computed(self, ranges: list[range]) -> np.ndarray:
         planes, rows, columns = (np.fromiter(r, np.intp, len(r)) for r in ranges)
         plane = self._tile[np.ix_(rows % 512, columns % 512)]
-        block = plane[np.newaxis] + (STEP * planes.astype(np.uint16))[:, np.newaxis, np.newaxis]
-        kept = tuple(slice(None) if isinstance(i, slice) else 0 for i in index)
-        return block[kept]
+        return plane[np.newaxis] + (STEP * planes.astype(np.uint16))[:, np.newaxis, np.newaxis]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.asarray(self[:, :, :], dtype=dtype)

@@ -142,6 +142,20 @@ def test_the_coarse_picture_comes_first(
     assert {plane for plane in planes_read(read_log) if plane[1] == 20} == {("level 1", 20)}
 
 
+def test_a_step_makes_no_thumbnail_before_its_overview_has_come(
+    viewer, shown, read_log, monkeypatch
+) -> None:
+    layer = shown(slices=0)
+    former = layer.thumbnail.copy()
+    read_log.hold()
+    with monkeypatch.context() as patched:
+        patched.setattr(OctreeImage, "_update_thumbnail", lambda layer: pytest.fail("too early"))
+        viewer.dims.set_point(0, 20 if viewer.dims.current_step[0] != 20 else 21)
+    read_log.release()
+    assert layer.wait_until_settled(30)
+    assert (layer.thumbnail != former).any()
+
+
 def on_the_gpu(layer: OctreeImage) -> set[int]:
     slots = layer._views[0]._tiles.node.atlas.slots
     return {slice_key.position(0) for slice_key, _ in slots}

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any, Literal, cast
 
 import numpy as np
+from napari.components import Dims
 from napari.layers import Image
 
 from napari_octree.layers._napari import (
@@ -43,6 +44,16 @@ class UnreadImage(Image):
         # Stock materialises a whole level here, in the main thread.
         self._thumbnail_level = len(self._data) - 1
         self._level_materializer = None
+
+    def _slice_dims(self, dims: Dims, force: bool = False) -> None:
+        """As napari's own, less what a step of a slider does not change: extent and thumbnail.
+
+        That of the new slice is made when its overview has come.
+        """
+        if force:
+            super()._slice_dims(dims, force)
+        elif self._slicing_state.set_slice_input_from_dims(dims, force):
+            self._refresh_sync(data_displayed=True, highlight=True)
 
     def _update_level_and_corners(self, *args: Any) -> None:
         """Leave level and tiles to the visuals: stock would slice in the middle of a draw."""
