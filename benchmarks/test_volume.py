@@ -18,7 +18,10 @@ from napari_octree.octree.bricks import BrickSelection, select_bricks
 from napari_octree.octree.octree import Octree
 from napari_octree.octree.view import VolumeView
 from napari_octree.rendering.brick_encoding import BrickEncoding
-from napari_octree.rendering.node_texture import NodeGeometry, node_entries
+from napari_octree.rendering.node_entries import NodeEntries
+from napari_octree.rendering.node_geometry import NodeGeometry
+from napari_octree.rendering.node_table import node_table
+from napari_octree.rendering.node_texture import node_texels
 from napari_octree.rendering.texture_encoding import texture_encoding
 from napari_octree.rendering.volume_shaders import MODES
 
@@ -88,14 +91,20 @@ def test_select_1000_bricks(benchmark: Any, distance: float) -> None:
     benchmark.extra_info["bricks"] = len(chosen)
 
 
-def test_node_entries_of_1000_bricks(benchmark: Any) -> None:
+def test_node_textures_of_1000_bricks(benchmark: Any) -> None:
     """Composed anew whenever bricks come or go."""
     chosen = selection(1e5)
     keys = [*chosen.ancestors, *chosen.leaves]
     slots, ranges = np.arange(1, len(keys) + 1), np.zeros((len(keys), 2))
     geometry = NodeGeometry.of(huge_octree())
     benchmark.group = "node texture"
-    benchmark(node_entries, geometry, keys, slots, ranges, (11, 10, 10))
+
+    def compose() -> None:
+        nodes = NodeEntries.of(geometry, keys, slots, ranges)
+        node_texels(nodes, (11, 10, 10))
+        node_table(nodes)
+
+    benchmark(compose)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])

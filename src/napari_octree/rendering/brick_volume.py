@@ -1,11 +1,11 @@
 """BrickVolume: napari's volume node, drawn from an octree of bricks.
 
 Invariants: node coordinates are data coordinates (the centre of the first voxel is 0), as in
-napari's own volume. Drawing reads uniforms and three textures (atlas, its value ranges, nodes);
-nothing is uploaded by moving the camera, contrast, colour map or rendering mode. All matrices are
-composed in float64 relative to an integer origin near the focus, so that float32 on the GPU is
-exact there, however large the image. vispy's volume gives contrast limits, gamma, colour maps and
-lighting; its texture lookup, its rays and its loops are replaced.
+napari's own volume. Drawing reads uniforms and four textures (atlas, its value ranges, nodes and
+their table); nothing is uploaded by moving the camera, contrast, colour map or rendering mode. All
+matrices are composed in float64 relative to an integer origin near the focus, so that float32 on
+the GPU is exact there, however large the image. vispy's volume gives contrast limits, gamma and
+colours; its texture lookup, its rays and its loops are replaced.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from napari_octree.octree.octree import Octree
 from napari_octree.rendering._vispy import Volume, delete_texture
 from napari_octree.rendering.brick_encoding import BrickEncoding
 from napari_octree.rendering.clear_colours import NOTHING, clear_share, highest_clear
+from napari_octree.rendering.node_geometry import MAX_LEVELS, NodeGeometry
 from napari_octree.rendering.node_matrices import volume_matrices
-from napari_octree.rendering.node_texture import MAX_LEVELS, NodeGeometry, NodeTexture
+from napari_octree.rendering.node_texture import NodeTexture
 from napari_octree.rendering.quads import TINTS
 from napari_octree.rendering.ray_frame import RayFrame
 from napari_octree.rendering.reduced_picture import ReducedPicture
@@ -113,11 +114,14 @@ class BrickVolume(Volume):
         self._geometry = geometry
         self._origin = None
         if self._nodes is not None:
-            delete_texture(self.canvas, self._nodes.texture)
+            for texture in self._nodes.textures:
+                delete_texture(self.canvas, texture)
         self._nodes = NodeTexture(geometry, atlas.grid)
         program = self.shared_program
         program["u_volumetex"] = atlas
-        program["octree_nodes"] = self._nodes.texture
+        program["octree_nodes"] = self._nodes.entries
+        program["octree_table"] = self._nodes.table
+        program["octree_table_level"] = geometry.table_level
         program["octree_ranges"] = atlas.ranges
         program["octree_levels"] = len(geometry.pitch)
         encoding = atlas.encoding
@@ -310,6 +314,14 @@ class BrickVolume(Volume):
         base = np.floor(relative)
         self._set_table("base", base)
         self._set_table("fraction", relative - base)
+        level = geometry.table_level
+        for name, row in (
+            ("pitch", geometry.pitch[level]),
+            ("last", geometry.last[level]),
+            ("base", base[level]),
+            ("fraction", (relative - base)[level]),
+        ):
+            self.shared_program[f"octree_table_{name}"] = _xyz(row)
 
     def _set_table(self, name: str, rows: np.ndarray) -> None:
         """Hand over one row per level, (z, y, x)."""

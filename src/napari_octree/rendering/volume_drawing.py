@@ -31,8 +31,8 @@ from napari_octree.rendering.brick_volume import BrickVolume
 from napari_octree.rendering.brick_wishes import room_for
 from napari_octree.rendering.drawn_layer import DrawnLayer
 from napari_octree.rendering.motion_quality import FULL, MotionQuality, Quality
+from napari_octree.rendering.node_geometry import NodeGeometry
 from napari_octree.rendering.node_matrices import viewbox_of, volume_matrices
-from napari_octree.rendering.node_texture import NodeGeometry
 from napari_octree.rendering.reduced_picture import reduced_bytes
 from napari_octree.rendering.texture_atlas_3d import TextureAtlas3D, slot_grid
 from napari_octree.rendering.texture_encoding import texture_encoding
@@ -215,7 +215,7 @@ class VolumeDrawing:
         self.client.close()
         self.node.reduced_picture.release(self.node.canvas)
         VRAM.release(self)
-        for texture in (self.node.atlas.ranges, self.node.nodes.texture, self.node.atlas):
+        for texture in (self.node.atlas.ranges, *self.node.nodes.textures, self.node.atlas):
             _vispy.delete_texture(self.node.canvas, texture)
 
     def _slice(self) -> OctreeSlice | None:
@@ -271,7 +271,7 @@ class VolumeDrawing:
             _vispy.delete_texture(self.node.canvas, old)
         canvas = self.node.canvas
         if canvas is not None:
-            for texture in (atlas, atlas.ranges, self.node.nodes.texture):
+            for texture in (atlas, atlas.ranges, *self.node.nodes.textures):
                 _vispy.share_queue(canvas.context, texture)
 
     def _send(self) -> None:

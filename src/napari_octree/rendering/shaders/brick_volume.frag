@@ -73,7 +73,9 @@ void main() {
     vec3 stride = march_direction * fine_step;
     vec3 loc = march_origin;
     if (t_end <= t) discard;
-    for (int round = 0; round < MAX_ROUNDS && t < t_end && !done; round++) {
+    // Loops end at their ends, not where they begin: software renderers, which draw several pixels at
+    // a time, would go through the body once more for none of them.
+    for (int round = 0; round < MAX_ROUNDS; round++) {
         // A step over the border, wide enough for float32, lest the brick just left is found again.
         float nudge = max(1e-4, abs(t) * 4e-6);
         vec3 here = clamp(march_origin + march_direction * (t + nudge), octree_box_low, octree_box_high);
@@ -113,21 +115,23 @@ void main() {
             }
             texture_sampled = texture_sampled || count > 0.0;
         }
-        if (!skip) {
+        if (!skip && count > 0.0) {
             vec3 from = march_origin + march_direction * (anchor + first * brick_step);
             vec3 texel = from * brick_scale + brick_offset;
             vec3 texel_stride = stride * brick_scale;
-            for (float n = 0.0; n < count; n += 1.0) {
+            float n = 0.0;
+            do {
                 loc = from + stride * n;
                 vec3 place = clamp(texel + texel_stride * n, brick_first, brick_last);
                 vec4 color = texture3D(u_volumetex, place);
                 float val = colorToVal(color);
                 $in_loop
-                if (done) break;
-            }
+                n += 1.0;
+            } while (n < count && !done);
         }
         patience = exit > least ? 1.0 : patience * 2.0;
         t = exit;
+        if (done || t >= t_end) break;
     }
 
     if (texture_sampled) {
