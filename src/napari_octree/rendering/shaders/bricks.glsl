@@ -7,6 +7,9 @@
 
 #define FAR 1e30
 #define CHILD_SLACK 0.00390625  // as in node_geometry.py
+// Texels: rounding of float32 must not mix in a hair of the next slot. Where all voxels are the same
+// that hair would be the gradient.
+#define INSET 0.001953125
 #define BRANCH 2.0              // flags: as in node_entries.py, node_table.py
 #define OCTANT 3.0
 #define WALK 4.0
@@ -155,8 +158,8 @@ bool enter_brick(vec3 place) {
     brick_inverse_factor = octree_brick / brick_pitch;
     brick_scale = brick_inverse_factor / texels;
     brick_offset = (brick_slot * octree_slot + octree_apron - brick_place * octree_brick) / texels;
-    brick_first = (brick_slot * octree_slot + 0.5) / texels;
-    brick_last = (brick_slot * octree_slot + octree_slot - 0.5) / texels;
+    brick_first = (brick_slot * octree_slot + 0.5 + INSET) / texels;
+    brick_last = (brick_slot * octree_slot + octree_slot - 0.5 - INSET) / texels;
     cell_scale = octree_cells / brick_pitch;
     cell_offset = brick_place * octree_cells;
     cell_origin = brick_slot * octree_cells;
