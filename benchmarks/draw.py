@@ -7,6 +7,7 @@ before and after what is timed on the GPU; Python is timed by the thread's proce
 
 from __future__ import annotations
 
+import resource
 import statistics
 import sys
 import time
@@ -19,7 +20,7 @@ from qtpy.QtWidgets import QApplication
 from vispy.gloo import gl
 
 from napari_octree import OctreeConfig, OctreeImage
-from napari_octree.rendering._vispy import delete_texture
+from napari_octree.rendering._vispy import _sub_image, delete_texture
 from napari_octree.rendering.texture_atlas_2d import TextureAtlas2D
 from napari_octree.rendering.texture_encoding import texture_encoding
 from napari_octree.rendering.upload_budget import UploadBudget
@@ -121,30 +122,29 @@ def python_per_frame(scene: Scene, seconds: float) -> dict[str, float]:
     """What a frame's own work takes: nothing changed; moved; panned by a row of resident tiles.
 
     In whole frames, between which the renderer empties the processor's caches, and without
-    drawing. Vertices are made of the tiles in both; nothing is uploaded, as that has a budget.
+    drawing: all that the node does in a draw before vispy hands it to GL, from the matrices to the
+    vertices and to telling the layer. Nothing is uploaded, as that has a budget.
     """
     config = OctreeConfig(octree={"tile_size": 64})
     layer = scene.show(OctreeImage([image()], config=config, contrast_limits=(0, 65535)))
-    view, camera = layer._views[0]._tiles, scene.viewer.scene.camera
-    prepare = view.prepare
+    node, camera = layer._views[0].node, scene.viewer.scene.camera
+    prepare = type(node)._prepare_draw
     took: list[float] = []
 
-    def whole(now: float) -> bool:
-        moved = False
+    def timed(node: object, view: object) -> bool | None:
+        drawn = None
 
         def work() -> None:
-            nonlocal moved
-            moved = prepare(now)
-            if view.node._need_vertex_update:
-                view.node._build_vertex_data()
+            nonlocal drawn
+            drawn = prepare(node, view)
 
         took.append(cpu_ms(work))
-        return moved
+        return drawn
 
     def measure(name: str, move: Callable[[int], None]) -> dict[str, float]:
         figures = {}
-        for how, draw in (("in frames", scene.frame), ("alone", lambda: whole(time.time()))):
-            view.prepare = whole if draw == scene.frame else prepare
+        for how, draw in (("in frames", scene.frame), ("alone", lambda: timed(node, node))):
+            type(node)._prepare_draw = timed if draw == scene.frame else prepare
             took.clear()
             end, count = time.perf_counter() + seconds, 0
             while time.perf_counter() < end:
@@ -152,8 +152,9 @@ def python_per_frame(scene: Scene, seconds: float) -> dict[str, float]:
                 count += 1
                 draw()
             figures[f"{name}, {how}"] = tenth(took)
+            figures[f"median of {name}, {how}"] = statistics.median(took)
         scene.canvas.context.flush_commands()
-        view.prepare = prepare
+        type(node)._prepare_draw = prepare
         return figures
 
     for dy in (0, 64.0):
@@ -176,7 +177,10 @@ def python_per_frame(scene: Scene, seconds: float) -> dict[str, float]:
 
 
 def uploads(scene: Scene, tile_size: int, tiles: int = 600) -> dict[str, float]:
-    """Upload tiles as a frame does, and by bare glTexSubImage2D, eight of each in turns."""
+    """Upload tiles as a frame does, and by bare glTexSubImage2D, eight of each in turns.
+
+    Bare by vispy's function, and by the C function itself with all arguments at hand.
+    """
     scene.viewer.layers.clear()
     pump(0.2)
     context = scene.canvas.context
@@ -195,6 +199,8 @@ def uploads(scene: Scene, tile_size: int, tiles: int = 600) -> dict[str, float]:
     texture = context.shared.parser.get_object(atlas.id)
     ours: list[float] = []
     raw: list[float] = []
+    barest: list[float] = []
+    send = _sub_image()
 
     def as_a_frame(places: list[int]) -> None:
         budget.begin(1e6)
@@ -215,10 +221,25 @@ def uploads(scene: Scene, tile_size: int, tiles: int = 600) -> dict[str, float]:
             )
         raw.append((time.perf_counter() - start) * 1e3)
 
-    # Each goes where the other has not been just now, and first as often as second.
+    def in_c(places: list[int]) -> None:
+        origins = [atlas.origin(atlas.slots[place]) for place in places]
+        kind = (size, size, gl.GL_LUMINANCE, gl.GL_UNSIGNED_SHORT)
+        calls = [
+            (gl.GL_TEXTURE_2D, 0, column, row, *kind, tile.ctypes.data)
+            for tile, (row, column) in zip(data, origins, strict=True)
+        ]
+        texture.activate()
+        start = time.perf_counter()
+        for call in calls:
+            send(*call)
+        barest.append((time.perf_counter() - start) * 1e3)
+
+    # Each goes where the others have not been just now, and first as often as second and third.
+    ways = (as_a_frame, bare, in_c)
     for i in range(0, tiles, 8):
-        for turn, send in enumerate((as_a_frame, bare) if i % 16 else (bare, as_a_frame)):
-            send([(i + k + turn * side**2 // 2) % side**2 for k in range(8)])
+        for turn in range(3):
+            places = [(i + k + turn * side**2 // 3) % side**2 for k in range(8)]
+            ways[(turn + i // 8) % 3](places)
             gl.glFinish()
     delete_texture(scene.canvas, atlas)
     return {
@@ -227,6 +248,8 @@ def uploads(scene: Scene, tile_size: int, tiles: int = 600) -> dict[str, float]:
         "raw ms": tenth(raw) / 8,
         "rate": tenth(raw) / tenth(ours),
         "rate of medians": statistics.median(raw) / statistics.median(ours),
+        "in C ms": tenth(barest) / 8,
+        "rate to that": tenth(barest) / tenth(ours),
     }
 
 
@@ -234,7 +257,9 @@ def budget(scene: Scene, frames: int) -> dict[str, float]:
     """Pan and zoom at random while tiles come: how many frames exceed budget and one tile.
 
     By the clock, as the layer counts, and by this thread's processor time: the difference is
-    what the thread waited for a processor in the midst of an upload.
+    what the thread waited for in the midst of an upload. Why it waited is told by the kernel, of
+    each wait over a millisecond: another thread was given its processor, or it had to wait for
+    something itself (a lock, GL).
     """
     data = image(8192)
     layer = OctreeImage([data[:: 2**k, :: 2**k] for k in range(4)], contrast_limits=(0, 65535))
@@ -243,8 +268,21 @@ def budget(scene: Scene, frames: int) -> dict[str, float]:
     counted = layer._views[0]._tiles.budget
     work = UploadBudget(lambda: None, time.thread_time)
     begin, spend, end = counted.begin, counted.spend, counted.end
+    waits = {"processor taken": [0.0], "waited itself": [0.0], "neither": [0.0]}
+
+    def watched(upload: Callable[[], None]) -> None:
+        switches, start, cpu = _switches(), time.perf_counter(), time.thread_time()
+        upload()
+        waited = (time.perf_counter() - start) - (time.thread_time() - cpu)
+        if waited > 1e-3:
+            taken, itself = (after - n for n, after in zip(switches, _switches(), strict=True))
+            why = "processor taken" if taken else "waited itself" if itself else "neither"
+            waits[why].append(waited * 1e3)
+
     counted.begin = lambda limit_ms: (begin(limit_ms), work.begin(limit_ms))
-    counted.spend = lambda upload, nbytes: spend(lambda: work.spend(upload, nbytes), nbytes)
+    counted.spend = lambda upload, nbytes: spend(
+        lambda: work.spend(lambda: watched(upload), nbytes), nbytes
+    )
     counted.end = lambda: (work.end(), end())
     rng = np.random.default_rng(0)
     camera = scene.viewer.scene.camera
@@ -263,7 +301,15 @@ def budget(scene: Scene, frames: int) -> dict[str, float]:
         "longest ms": after.longest_upload_ms,
         "longest ms, processor time": work.longest_ms,
         "mean tile ms": after.upload_ms / max(after.uploads, 1),
+        **{f"waits, {why}": len(ms) - 1 for why, ms in waits.items()},
+        **{f"longest ms, {why}": max(ms) for why, ms in waits.items()},
     }
+
+
+def _switches() -> tuple[int, int]:
+    """How often this thread has lost its processor to another, and given it up itself."""
+    usage = resource.getrusage(resource.RUSAGE_THREAD)
+    return usage.ru_nivcsw, usage.ru_nvcsw
 
 
 def idle(scene: Scene, seconds: float) -> dict[str, float]:

@@ -70,6 +70,18 @@ def test_tile_range_is_the_tiles_that_an_interval_touches(data):
             assert (first <= i < last) == (depth > 0)
 
 
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_one_range_is_that_of_many(data):
+    octree = data.draw(pyramids())
+    level = data.draw(st.sampled_from(octree.levels))
+    edge = st.floats(-50, 1000) | st.integers(-50, 1000).map(float)
+    start, stop = data.draw(edge), data.draw(edge)
+    for axis in (0, 1):
+        first, last = level.tile_ranges(axis, np.array([start]), np.array([stop]))
+        assert level.tile_range(axis, start, stop) == (int(first[0]), int(last[0]))
+
+
 def test_an_interval_beside_the_image_touches_no_tile():
     level = Octree.from_shapes([(100, 100)], 10).levels[0]
     for interval in ((-9.0, -1.0), (-9.0, 0.0), (100.0, 101.0), (4.0, 4.0), (5.0, 4.0)):

@@ -6,19 +6,29 @@ fails, the two pictures and their difference are written to the folder that the 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from napari.layers import Image
+from napari.utils.colormaps import AVAILABLE_COLORMAPS
 from PIL import Image as Picture
 
 from napari_octree import OctreeImage
 
 ROWS, COLUMNS = 700, 900
 REFERENCE = Path(__file__).parent / "reference"
+
+
+@pytest.fixture(autouse=True)
+def known_colour_maps() -> Iterator[None]:
+    """Let napari forget the colour maps that a test has made: it keeps them for the process."""
+    before = set(AVAILABLE_COLORMAPS)
+    yield
+    for name in set(AVAILABLE_COLORMAPS) - before:
+        del AVAILABLE_COLORMAPS[name]
 
 
 @pytest.fixture(scope="session")

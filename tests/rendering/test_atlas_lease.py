@@ -9,7 +9,7 @@ import pytest
 
 from napari_octree import OctreeConfig, OctreeImage
 from napari_octree.rendering.atlas_lease import FIRST_SIDE, AtlasLease
-from napari_octree.rendering.tile_frame import TileFrame
+from napari_octree.rendering.tile_picture import TilePicture
 from napari_octree.rendering.vram import VRAM, VramLedger
 
 
@@ -85,13 +85,13 @@ def test_another_atlas_blanks_nothing(settled, viewer, screenshot, pump) -> None
 
 
 def test_at_once_it_would_blank(settled, viewer, screenshot, pump, monkeypatch) -> None:
-    stage = TileFrame._stage
+    stage = TilePicture.stage
 
-    def at_once(self: Any, new: Any) -> None:
+    def at_once(self: Any, *new: Any) -> None:
         self.let_go()
-        stage(self, new)
+        stage(self, *new)
 
-    monkeypatch.setattr(TileFrame, "_stage", at_once)
+    monkeypatch.setattr(TilePicture, "stage", at_once)
 
     def look() -> float:
         part = blank(screenshot(viewer))

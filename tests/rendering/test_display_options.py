@@ -67,8 +67,8 @@ def test_the_grid_of_a_stand_in_is_its_own(
     pump_until(lambda: layer._stuck)
     layer.display.show_grid = True
     picture = screenshot(viewer)
-    quads = layer._views[0]._tiles.frame.quads
-    shown = {tuple(border) for border in quads.borders}
+    quads = layer._views[0]._tiles.frame.picture.quads
+    shown = {tuple(border) for border in quads.marks.borders}
     assert all(y1 - y0 >= 128 and x1 - x0 >= 128 for y0, x0, y1, x1 in shown)
     assert picture.shape == (300, 400, 4)
 

@@ -65,7 +65,7 @@ def fading(viewer, look_at, screenshot, pump, pump_until, read_log, recording_ar
         pump_until(lambda: frame.level == 0)
         before = screenshot(viewer).astype(int)
         read_log.release()
-        pump_until(lambda: frame._cover.complete and not frame._to_come)
+        pump_until(lambda: frame.picture.cover.complete and not frame._to_come)
 
         def shoot() -> np.ndarray:
             view.node.update()

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from napari.layers import Image
-from napari.utils.colormaps import Colormap
+from napari.utils.colormaps import AVAILABLE_COLORMAPS, Colormap
 
 from cameras import off_tie_center
 from napari_octree import OctreeImage
@@ -152,6 +152,25 @@ def test_custom_colour_maps(compare, scene, interpolation) -> None:
     assert compare(stretched(scene, "uint16"), colormap=colormap).max() == 0
 
 
+def test_every_colour_map(viewer, scene, screenshot, look_at) -> None:
+    data = stretched(scene, "uint8")
+    layers = [kind(data, contrast_limits=(20, 200)) for kind in (Image, OctreeImage)]
+    for layer in layers:
+        viewer.add_layer(layer)
+    look_at(viewer, (256.2, 255.7), 1.7731)
+    assert layers[1].wait_until_settled(30)
+    for name in AVAILABLE_COLORMAPS:
+        pictures = []
+        for layer in layers:
+            layer.colormap = name
+            layers[0].visible, layers[1].visible = layer is layers[0], layer is layers[1]
+            assert layers[1].wait_until_settled(30)
+            pictures.append(screenshot(viewer).astype(int))
+        # One of NaN's own colour is the same everywhere.
+        assert name == "nan" or pictures[0].std() > 5, name
+        assert np.abs(pictures[0] - pictures[1]).max() == 0, name
+
+
 BLENDINGS = [
     "translucent",
     "translucent_no_depth",
@@ -290,6 +309,52 @@ assert stock.std() > 5
 assert np.abs(stock - ours).max() == 0, np.abs(stock - ours).max()
 viewer.close()
 """
+
+
+LOOKS: list[tuple[str, dict[str, Any]]] = [
+    ("uint8", {}),
+    ("uint16", {"gamma": 0.5}),
+    ("int8", {"contrast_limits": (-100, 40)}),
+    ("int32", {"colormap": "viridis"}),
+    ("float16", {"contrast_limits": (0.4, 0.6)}),
+    ("float32", {"colormap": "gray_r"}),
+    ("float64", {"colormap": "HiLo", "contrast_limits": (0.3, 0.7)}),
+    ("uint8", {"opacity": 0.4, "colormap": "turbo"}),
+    ("uint8", {"blending": "additive", "colormap": "green"}),
+    ("uint8", {"blending": "minimum"}),
+    ("uint8", {"blending": "multiplicative", "opacity": 0.7}),
+    ("uint8", {"scale": (2, 0.5), "translate": (-256, 128)}),
+    ("uint8", {"scale": (-1, 1), "translate": (512, 0)}),
+    ("uint8", {"interpolation2d": "linear"}),
+    ("uint8", {"interpolation2d": "lanczos"}),
+    ("rgb", {}),
+    ("rgba", {"opacity": 0.8}),
+    ("nan", {"colormap": "viridis"}),
+]
+"""What the reference picture shows, six in a row."""
+
+
+def test_looks_like_the_reference(viewer, scene, screenshot, look_at, like_reference) -> None:
+    backdrop = np.tile(np.linspace(0, 1, 900, dtype=np.float32), (700, 1))
+    viewer.add_layer(Image(backdrop, colormap="magma", contrast_limits=(0, 1)))
+    colours = np.stack([scene, scene[::-1], scene[:, ::-1], 1 - scene], axis=-1)
+    holes = scene.astype(np.float32)
+    holes[250:256, 250:262], holes[260:263] = np.nan, np.inf
+    special = {"rgb": colours[..., :3], "rgba": colours, "nan": holes}
+    panels = []
+    for kind, looks in LOOKS:
+        data = special[kind] if kind in special else stretched(scene, kind)
+        limits = {"contrast_limits": (0, 1)} if kind == "nan" else {}
+        layer = viewer.add_layer(OctreeImage(data, rgb=kind.startswith("rgb"), **limits, **looks))
+        zoom = LINEAR_TIES if "interpolation2d" in looks else 2.31
+        look_at(
+            viewer, (256.2, 255.7), zoom, np.abs(layer.scale), layer.translate - layer.scale / 2
+        )
+        assert layer.wait_until_settled(30)
+        panels.append(screenshot(viewer)[105:195, 140:260])
+        viewer.layers.remove(layer)
+    rows = [np.concatenate(panels[i : i + 6], axis=1) for i in range(0, len(panels), 6)]
+    like_reference("looks", np.concatenate(rows))
 
 
 def test_high_dpi(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def test_blending_is_exact_at_every_step(
     pictures, shown = [], set()
     while not layer.settled:
         pictures.append(screenshot(viewer))
-        assert not len(frame._cover.blank)
+        assert not len(frame.picture.cover.blank)
         shown.add(frame.progress.resident)
         read_log.release(1)
         pump_until(lambda: read_log.spent or layer.settled)
@@ -131,9 +131,9 @@ def test_linear_interpolation_knows_no_borders_while_it_loads(
 
     def check() -> None:
         while True:  # until a picture is of what is known
-            quads, drawn = frame.quads, frame._cover
+            quads, drawn = frame.picture.quads, frame.picture.cover
             picture = screenshot(viewer)[..., 0].astype(int)
-            if frame.quads is quads and drawn is not None:
+            if frame.picture.quads is quads and drawn is not None:
                 break
         mixtures.add(tuple(sorted({chunk.level for chunk in drawn.chunks})))
         slots, place = view._tiles.node.atlas.slots, layer.octree_slice.key

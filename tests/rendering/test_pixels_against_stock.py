@@ -80,13 +80,13 @@ def test_coarser_levels_equal_stock_s(compare, scene) -> None:
 
 def test_the_comparison_sees_a_shift_by_one_texel(compare, scene, monkeypatch) -> None:
     image = as_type(scene, "uint8")
-    from napari_octree.rendering import tile_frame
+    from napari_octree.rendering import tile_picture
 
-    cover = tile_frame.cover
+    cover = tile_picture.ideal_cover
 
     def shifted(*args: Any) -> Any:
         drawn = cover(*args)
         return replace(drawn, texels=drawn.texels + 1)
 
-    monkeypatch.setattr(tile_frame, "cover", shifted)
+    monkeypatch.setattr(tile_picture, "ideal_cover", shifted)
     assert compare(image, (256.2, 255.7), 3.3, contrast_limits=(0, 255)).max() > 10

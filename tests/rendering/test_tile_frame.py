@@ -21,6 +21,7 @@ from napari_octree.octree.policy import EXPLORE, PLAY, QUALITY
 from napari_octree.octree.transform import infer_level_transforms
 from napari_octree.octree.view import View
 from napari_octree.rendering.atlas_slots import AtlasSlots
+from napari_octree.rendering.tile_borders import TileBorders
 from napari_octree.rendering.tile_frame import TileFrame
 from napari_octree.rendering.upload_budget import UploadBudget
 from napari_octree.sources import as_level_sources
@@ -86,8 +87,8 @@ class Atlas:
     def __init__(self, side: int = 16, on_upload: Callable[[], None] = lambda: None) -> None:
         self.on_upload, self.open = on_upload, False
         self.slots: AtlasSlots[Hashable] = AtlasSlots(side * side)
-        self.tile_shapes = np.zeros((side * side, 2))
-        self.slots_a_side, self.apron, self.slot_size = side, 1, TILE + 2
+        self.apron, self.slot_size = 1, TILE + 2
+        self.borders = TileBorders(side, self.slot_size, self.apron)
         self.encoding = SimpleNamespace(texel_bytes=1, encode=lambda a: a)
         self.evicted: list[Hashable] = []
 
@@ -102,7 +103,7 @@ class Atlas:
     def add(self, key: Hashable, tile: np.ndarray, complete: bool, protected: Any) -> Any:
         slot, evicted = self.slots.add(key, tile.shape[:2], complete, protected)
         if slot is not None:
-            self.tile_shapes[slot.number] = slot.shape
+            self.borders.fill(slot.number, *slot.shape)
         self.on_upload()
         if evicted is not None:
             assert evicted not in protected
@@ -163,17 +164,17 @@ def test_a_view_loads_and_settles() -> None:
     assert s.frame.settled
     progress = s.frame.progress
     assert progress.ideal == progress.resident > 0
-    assert len(s.frame.quads.rectangles) == progress.ideal
+    assert len(s.frame.picture.quads.rectangles) == progress.ideal
 
 
 def test_an_unchanged_view_plans_and_uploads_nothing() -> None:
     s = Setting()
     s.load(view(100, 100, 1))
-    plans, quads = s.frame.plans, s.frame.quads
+    plans, quads = s.frame.plans, s.frame.picture.quads
     assert not s.prepare(view(100, 100, 1))
     assert not s.prepare(view(100.01, 100.02, 1))
     assert s.frame.plans == plans
-    assert s.frame.quads is quads
+    assert s.frame.picture.quads is quads
 
 
 def test_uploads_follow_the_budget_and_say_that_more_is_left() -> None:
@@ -210,7 +211,7 @@ def test_never_blank_after_the_overview_and_never_twice(journey: list[Any]) -> N
         s.prepare(at, budget)
         s.client.finish(finished)
         s.prepare(at, budget)
-        shown = s.frame._cover
+        shown = s.frame.picture.cover
         assert shown is not None
         assert not len(shown.blank)
         wanted = s.slice.octree.levels[s.frame.level].bounds(s.frame._intersection.tiles)
@@ -228,7 +229,7 @@ def test_moving_over_what_is_there_tells_the_loader_nothing() -> None:
         s.frame.prepare(s.atlas, s.slice, view(y, 150, 1, size), 1e6, moving=True)
         planned = s.frame._intersection.chunks
         assert {(s.slice.key, chunk) for chunk in planned} <= s.frame._wishes.protected
-        assert s.frame._cover.complete
+        assert s.frame.picture.cover.complete
         return s.client.told - before
 
     assert move(150) == 1  # nothing may be read around where the view was
@@ -261,8 +262,8 @@ def test_zooming_out_shows_what_is_there_at_once() -> None:
     s = Setting()
     s.load(view(100, 100, 1))
     s.prepare(view(50, 50, 2))
-    assert not len(s.frame._cover.blank)
-    assert s.frame._cover.relative_levels.min() < 0  # finer tiles stand in
+    assert not len(s.frame.picture.cover.blank)
+    assert s.frame.picture.cover.relative_levels.min() < 0  # finer tiles stand in
 
 
 def test_failed_tiles_are_counted_and_leave_the_overview() -> None:
@@ -275,7 +276,7 @@ def test_failed_tiles_are_counted_and_leave_the_overview() -> None:
     assert s.frame.stuck
     assert not s.frame.settled
     assert s.frame.progress.failed == s.frame.progress.ideal
-    assert not len(s.frame._cover.blank)
+    assert not len(s.frame.picture.cover.blank)
 
 
 def test_another_atlas_asks_for_everything_again() -> None:
@@ -294,7 +295,7 @@ def test_nothing_in_view_is_settled_and_draws_nothing(outside: View) -> None:
     s = Setting()
     s.load(outside)
     assert s.frame.settled
-    assert not len(s.frame.quads.rectangles)
+    assert not len(s.frame.picture.quads.rectangles)
 
 
 def test_outside_of_the_slices_nothing_is_drawn() -> None:
@@ -302,7 +303,7 @@ def test_outside_of_the_slices_nothing_is_drawn() -> None:
     s.load(view(100, 100, 1))
     s.slice = None
     s.prepare(None)
-    assert s.frame.quads is None
+    assert s.frame.picture.quads is None
     assert s.frame.settled
     assert s.client.listed == {}
 

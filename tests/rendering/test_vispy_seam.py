@@ -42,6 +42,45 @@ def test_matrices_are_those_of_the_transforms(make_viewer) -> None:
         )
 
 
+def test_matrices_follow_everything_that_moves_a_node(make_viewer) -> None:
+    viewer = make_viewer()
+    for _ in range(2):
+        viewer.add_layer(OctreeImage([np.zeros((64, 80), np.uint8)]))
+    layer, camera = viewer.layers[1], viewer.scene.camera
+    canvas = viewer.window._qt_viewer.canvas
+    node = layer._views[0].node
+    watched = node_matrices.WatchedTileMatrices(node)
+
+    def set_far(centre: tuple[float, float, float]) -> None:
+        camera.center = centre
+
+    def enlarge() -> None:
+        canvas.native.setFixedSize(430, 310)
+        canvas._scene_canvas.events.resize(size=(430, 310))
+
+    moves = [
+        lambda: setattr(camera, "zoom", 2.5),
+        lambda: setattr(camera, "center", (0, 11, 13)),
+        lambda: setattr(camera, "orientation2d", ("up", "left")),
+        lambda: setattr(layer, "scale", (2, 3)),
+        lambda: setattr(layer, "rotate", 30),
+        lambda: setattr(layer, "translate", (5, 6)),
+        lambda: set_far((0, 2.0**30, 2.0**30)),
+        lambda: set_far((0, 2.0**30 + 0.25, 2.0**30)),  # less than the camera's float32 can tell
+        lambda: setattr(viewer.canvas.grid, "enabled", True),
+        enlarge,
+        lambda: setattr(viewer.canvas.grid, "enabled", False),
+    ]
+    for move in moves:
+        before = watched.now()
+        assert watched.now() is before
+        move()
+        now, anew = watched.now(), node_matrices.tile_matrices(node)
+        assert now is not before
+        for have, want in zip(now, anew, strict=True):
+            np.testing.assert_array_equal(have, want)
+
+
 @pytest.mark.parametrize("width", [4, 5, 7])
 @pytest.mark.parametrize(("dtype", "channels"), [("u1", 1), ("u2", 1), ("f4", 1), ("u1", 4)])
 def test_an_upload_has_arrived_when_it_returns(viewer, dtype, channels, width) -> None:

@@ -94,6 +94,7 @@ class OverviewSlicingState(_LayerSlicingState):
         self._overview: np.ndarray | None = None
         self._overview_key: SliceKey | None = None
         self._known_key: tuple[Any, SliceKey | None] = (None, None)
+        self._placed = 0
         self.awaited = False
         self._slice = self._response(self._blank())
 
@@ -156,14 +157,16 @@ class OverviewSlicingState(_LayerSlicingState):
         self._keep_rank()
         self.layer._on_slice_moved()
 
+    def placed(self) -> None:
+        """The layer's scale, units or any such thing has changed."""
+        self._placed += 1
+
     def slice_key(self, version: int, shape: tuple[int, ...], projection: str) -> SliceKey | None:
         """The slice that napari's sliders name, or None where it lies outside the data."""
-        layer = self.layer
-        # Asked for several times a frame, and napari's `data_slice` takes a millisecond.
-        causes = (
-            (self._slice_input, layer._data_to_world, layer.units, self._units),
-            (version, shape, projection),
-        )
+        # Asked for several times a frame: napari's `data_slice` takes a millisecond, and its
+        # `_data_to_world` a tenth of one when the processor's caches are cold. They are replaced,
+        # not altered, so that mostly nothing but identities has to be compared.
+        causes = (self._slice_input, self._units, self._placed, version, shape, projection)
         known, key = self._known_key
         if causes != known:
             key = self._find_slice_key(version, shape, projection)

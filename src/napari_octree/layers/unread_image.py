@@ -37,6 +37,11 @@ class UnreadImage(Image):
     def _overview_slicing(self) -> OverviewSlicingState:
         return cast(OverviewSlicingState, self._slicing_state)
 
+    def _clear_extent(self) -> None:
+        # What all setters of transforms and units call, whether or not events are blocked.
+        super()._clear_extent()
+        self._overview_slicing.placed()
+
     def _get_layer_slicing_state(self, data: Any, cache: bool) -> OverviewSlicingState:
         return OverviewSlicingState(self, data, cache)
 

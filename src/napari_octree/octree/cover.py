@@ -143,13 +143,12 @@ def cover(
     """
     ideal = intersection.octree_level
     keys = intersection.chunks
-    quads = _Quads(ideal.index)
     bounds = intersection.bounds
     here = resident.get(ideal.index, ())
     present = np.fromiter(map(here.__contains__, keys), np.bool_, len(keys))
     if present.all():
-        quads.add(ideal, bounds, intersection.tiles, keys)
-        return quads.finish(np.empty((0, 4)))
+        return ideal_cover(intersection)
+    quads = _Quads(ideal.index)
     if present.any():
         drawn = compress(keys, present.tolist())
         quads.add(ideal, bounds[present], intersection.tiles[present], drawn)
@@ -166,6 +165,16 @@ def cover(
         if len(pieces.owners) and resident.get(level.index):
             pieces = _show_coarser(octree, level, resident, pieces, quads)
     return quads.finish(pieces.rectangles)
+
+
+def ideal_cover(intersection: OctreeIntersection) -> Cover:
+    """Return the `cover` where all ideal tiles of an intersection are resident."""
+    bounds, tiles = intersection.bounds, intersection.tiles
+    texels = intersection.octree_level.texels(bounds, tiles)
+    relative_levels, blank = np.zeros(len(tiles), np.int64), np.empty((0, 4))
+    for array in (texels, relative_levels, blank):
+        array.flags.writeable = False
+    return Cover(bounds, intersection.chunks, tiles, texels, relative_levels, blank)
 
 
 def _show_coarser(

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass, field
-from functools import cached_property
-from itertools import repeat
+from functools import cached_property, lru_cache
+from itertools import chain, repeat
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
     from napari_octree.octree.octree import Octree
     from napari_octree.octree.view import View
+
+_BLOCK = 16
+"""Tiles of a row whose names are kept together."""
 
 ROUNDING = 1e-9
 """A texel that exceeds a pixel by less than this fraction does not: zoom factors are rounded."""
@@ -94,7 +97,8 @@ class OctreeIntersection:
     @cached_property
     def chunks(self) -> tuple[ChunkKey, ...]:
         """The keys of `tiles`, in the same order."""
-        return tuple(chunk_keys(repeat(self.level), self.tiles))
+        rows = enumerate(self.columns, self.first_row)
+        return tuple(chain.from_iterable(_keys(self.level, row, *span) for row, span in rows))
 
     def distances(self, bounds: FloatArray) -> FloatArray:
         """From the focus to the nearest place of each box (rows as of `bounds`).
@@ -122,6 +126,21 @@ class OctreeIntersection:
 
     def __len__(self) -> int:
         return sum(max(0, last - first) for first, last in self.columns)
+
+
+def _keys(level: int, row: int, first: int, last: int) -> tuple[ChunkKey, ...]:
+    """Name the tiles of a row from column `first` to before `last`."""
+    blocks = range(first // _BLOCK, -(-last // _BLOCK))
+    keys = tuple(chain.from_iterable(_block_of_keys(level, row, block) for block in blocks))
+    start = first // _BLOCK * _BLOCK
+    return keys[first - start : last - start]
+
+
+@lru_cache(maxsize=1024)
+def _block_of_keys(level: int, row: int, block: int) -> list[ChunkKey]:
+    """Name some tiles of a row: one view shows most of what the view before showed."""
+    columns = np.arange(block * _BLOCK, (block + 1) * _BLOCK)
+    return chunk_keys(repeat(level), np.stack([np.full(_BLOCK, row), columns], axis=1))
 
 
 def choose_level(
@@ -216,10 +235,10 @@ def intersect(
             continue
         if rows[1] <= rows[0]:
             return OctreeIntersection(level.index, requested, view.slice, 0, (), level, view)
-        first, last = touched_columns(level, polygon, margin, rows)
-        if int(np.maximum(last - first, 0).sum()) <= limit or last_resort:
-            columns = tuple(zip(first.tolist(), last.tolist(), strict=True))
-            return OctreeIntersection(
-                level.index, requested, view.slice, rows[0], columns, level, view
-            )
+        columns = tuple(touched_columns(level, polygon, margin, rows))
+        found = OctreeIntersection(
+            level.index, requested, view.slice, rows[0], columns, level, view
+        )
+        if len(found) <= limit or last_resort:
+            return found
     raise AssertionError("the coarsest level is always accepted")

@@ -15,6 +15,7 @@ Octree coordinates: float64, level-0 pixel *i* covers [i, i + 1). Axis order (â€
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -173,6 +174,11 @@ class OctreeLevel:
         return first, last
 
     def tile_range(self, axis: int, start: float, stop: float) -> tuple[int, int]:
-        """`tile_ranges` of a single interval."""
-        first, last = self.tile_ranges(axis, np.array([start]), np.array([stop]))
-        return int(first[0]), int(last[0])
+        """`tile_ranges` of a single interval: the same arithmetic on plain numbers."""
+        n, pitch = self.grid_shape[axis], self.pitch[axis]
+        origin = self.transform.translation[axis]
+        first = int(min(max((start - origin) / pitch, 0.0), n - 1.0))
+        if stop <= 0 or start >= self.extent[axis] or stop <= start:
+            return first, first
+        last = math.ceil(min(max((stop - origin) / pitch, 1.0), float(n)))
+        return first, max(last, first + 1)

@@ -48,12 +48,16 @@ def touched_rows(level: OctreeLevel, polygon: Sequence[Point], margin: Point) ->
 
 def touched_columns(
     level: OctreeLevel, polygon: Sequence[Point], margin: Point, rows: tuple[int, int]
-) -> tuple[IntArray, IntArray]:
+) -> list[tuple[int, int]]:
     """Half-open range of the tile columns that a polygon touches, for each of its tile rows.
 
     Thickening the polygon by the margin and touching a tile is the same as touching the
     tile's row thickened in y, then thickening the interval found there in x.
     """
+    if _is_box(polygon):
+        xs = [x for _, x in polygon]
+        span = level.tile_range(1, min(xs) - margin[1], max(xs) + margin[1])
+        return [span] * (rows[1] - rows[0])
     y_edges = level.edges(0, np.arange(rows[0], rows[1] + 1))
     low = (y_edges[:-1] - margin[0])[:, np.newaxis]
     high = (y_edges[1:] + margin[0])[:, np.newaxis]
@@ -71,7 +75,16 @@ def touched_columns(
     crossed = first <= last
     x_min = np.where(crossed, np.minimum(x_first, x_last), math.inf).min(axis=1)
     x_max = np.where(crossed, np.maximum(x_first, x_last), -math.inf).max(axis=1)
-    return level.tile_ranges(1, x_min - margin[1], x_max + margin[1])
+    first, last = level.tile_ranges(1, x_min - margin[1], x_max + margin[1])
+    return list(zip(first.tolist(), last.tolist(), strict=True))
+
+
+def _is_box(polygon: Sequence[Point]) -> bool:
+    """Whether all sides run along the axes, as in most views: then all rows are alike."""
+    return len(polygon) == 4 and all(
+        a[0] == b[0] or a[1] == b[1]
+        for a, b in zip(polygon, [*polygon[1:], polygon[0]], strict=True)
+    )
 
 
 def cells_of_rows(rows: tuple[int, int], first: IntArray, last: IntArray) -> IntArray:

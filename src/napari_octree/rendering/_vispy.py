@@ -5,6 +5,7 @@ Invariant: each is behind a name of ours that says what it is for.
 
 from __future__ import annotations
 
+import ctypes
 import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from vispy import glsl
 from vispy.geometry import Rect
 from vispy.gloo import FrameBuffer, Texture2D, Texture3D, gl
 from vispy.gloo.context import GLContext, get_current_canvas
+from vispy.gloo.gl import gl2
 from vispy.gloo.glir import GlirParser, GlirTexture2D
 from vispy.scene.cameras import PanZoomCamera
 from vispy.visuals import ImageVisual
@@ -157,7 +159,8 @@ def open_for_uploads(
 
     Past vispy's queue, whose way through its parser costs more than a small tile's copy; the
     texture is bound once. What is queued goes first: it may be what makes the texture. Where
-    GL is not in this process, there is only the queue.
+    GL is not in this process, there is only the queue. Other Python threads do not run during a
+    copy: see `_sub_image`.
 
     Parameters
     ----------
@@ -175,18 +178,33 @@ def open_for_uploads(
     on_gpu.activate()
     target, kind = on_gpu._target, on_gpu._types[dtype]
     _, layout, _ = on_gpu._shape_formats
-    send = gl.glTexSubImage2D
+    send = _sub_image()
 
     def write(data: np.ndarray, offset: tuple[int, int]) -> None:
         row, column = offset
-        if data.nbytes // len(data) % 4 == 0:
-            send(target, 0, column, row, layout, kind, data)
+        height, width = data.shape[:2]
+        at = data.__array_interface__["data"][0]
+        if data.strides[0] % 4 == 0:
+            send(target, 0, column, row, width, height, layout, kind, at)
         else:  # GL takes rows for padded to 4 bytes
             gl.glPixelStorei(gl.GL_UNPACK_ALIGNMENT, 1)
-            send(target, 0, column, row, layout, kind, data)
+            send(target, 0, column, row, width, height, layout, kind, at)
             gl.glPixelStorei(gl.GL_UNPACK_ALIGNMENT, 4)
 
     return write
+
+
+@functools.cache
+def _sub_image() -> Callable[..., None]:
+    """GL's glTexSubImage2D, which keeps the interpreter's lock during the call.
+
+    ctypes lets go of it in each call of vispy's, and gets it back only when the thread that has it
+    meanwhile gives way: after 5 ms, in the midst of a frame, for a copy of a few microseconds.
+    """
+    types = (ctypes.c_uint, *[ctypes.c_int] * 5, ctypes.c_uint, ctypes.c_uint, ctypes.c_void_p)
+    found = gl2._get_gl_func("glTexSubImage2D", None, types)
+    address = ctypes.cast(found, ctypes.c_void_p).value or 0
+    return ctypes.PYFUNCTYPE(None, *types)(address)
 
 
 def finish_all() -> None:

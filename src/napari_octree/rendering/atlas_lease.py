@@ -20,7 +20,7 @@ from napari_octree.config import OctreeConfig
 from napari_octree.rendering import _vispy
 from napari_octree.rendering.texture_atlas_2d import TextureAtlas2D, slots_a_side
 from napari_octree.rendering.texture_encoding import TextureEncoding
-from napari_octree.rendering.tile_frame import TileFrame
+from napari_octree.rendering.tile_picture import TilePicture
 from napari_octree.rendering.tiled_image import TiledImageVisual
 from napari_octree.rendering.vram import VRAM, VramLedger
 
@@ -47,8 +47,8 @@ class AtlasLease:
 
     Parameters
     ----------
-    frame : TileFrame
-        Fills it.
+    picture : TilePicture
+        Drawn from it.
     config : OctreeConfig
     max_side : int
         GL's limit of texels per axis.
@@ -60,14 +60,14 @@ class AtlasLease:
 
     def __init__(
         self,
-        frame: TileFrame,
+        picture: TilePicture,
         config: OctreeConfig,
         max_side: int,
         wake: Callable[[], None],
         ledger: VramLedger = VRAM,
     ) -> None:
         self._node: TiledImageVisual | None = None
-        self._frame = frame
+        self._picture = picture
         self._config = config
         self._max_side = max_side
         self._wake = wake
@@ -203,7 +203,7 @@ class AtlasLease:
         self._filled = atlas
         _vispy.share_queue(node.canvas.context, atlas)
         if former is None or shown.nbytes + atlas.nbytes > room:
-            self._frame.let_go()
+            self._picture.let_go()
             node.atlas = atlas
             shown.delete()
         self._ledger.take(self, self.nbytes)
@@ -211,8 +211,8 @@ class AtlasLease:
         return atlas
 
     def show(self) -> None:
-        """Draw from the atlas that the frame has quads for."""
-        shown, node = self._frame.shown_atlas, self._node
+        """Draw from the atlas that the picture has quads for."""
+        shown, node = self._picture.shown_atlas, self._node
         if shown is None or node is None or shown is node.atlas:
             return
         former, node.atlas = node.atlas, shown
@@ -227,7 +227,7 @@ class AtlasLease:
         canvas, shown = node.canvas, node.atlas
         if self._filled is not shown:
             _vispy.delete_texture(canvas, self._filled)
-        self._frame.let_go()
+        self._picture.let_go()
         node.atlas = TextureAtlas2D(shown.encoding, tile_size=1, apron=0, slots_a_side=2)
         _vispy.delete_texture(canvas, shown)
         self._filled = None

@@ -1,16 +1,21 @@
 """Which tile lies in which slot of an atlas: bookkeeping without a GPU.
 
 Invariants: every key has one slot and every slot at most one key; a protected key is never
-evicted; get, touch, add and evict are O(1) (eviction skips protected keys, each at most once
-per call). Used in the GUI thread only.
+evicted; get, add and evict are O(1) (eviction skips protected keys, each at most once per call;
+the order in which keys are evicted is found for all at once, and serves until it is used up).
+What a frame draws is marked in one operation on an array, however much it is. Used in the GUI
+thread only.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Collection, Hashable, Iterable, Iterator
 from operator import itemgetter
 from typing import Generic, NamedTuple, TypeVar
+
+import numpy as np
+import numpy.typing as npt
 
 K = TypeVar("K", bound=Hashable)
 
@@ -43,9 +48,11 @@ class AtlasSlots(Generic[K]):
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
-        self._free = list(range(capacity - 1, -1, -1))
-        self._slots: OrderedDict[K, Slot] = OrderedDict()  # least recently drawn first
         self.evictions = 0
+        self._slots: dict[K, Slot] = {}
+        self._drawn = np.zeros(0, np.int64)
+        self._line: deque[tuple[K, int, int]] = deque()  # as they were drawn when it was made
+        self.clear()
 
     def __len__(self) -> int:
         return len(self._slots)
@@ -67,9 +74,10 @@ class AtlasSlots(Generic[K]):
         """The numbers of the slots of `keys`, which all have one."""
         return map(itemgetter(0), map(self._slots.__getitem__, keys))
 
-    def touch(self, keys: Iterable[K]) -> None:
-        """Mark `keys`, which all have slots, as drawn now."""
-        deque(map(self._slots.move_to_end, keys), maxlen=0)
+    def touch(self, numbers: npt.NDArray[np.int64]) -> None:
+        """Mark slots, by their numbers, as drawn now: the last of them last."""
+        self._drawn[numbers] = np.arange(self._now, self._now + len(numbers))
+        self._now += len(numbers)
 
     def add(
         self,
@@ -87,21 +95,46 @@ class AtlasSlots(Generic[K]):
         evicted : key or None
             The key that lost its slot.
         """
-        old = self._slots.pop(key, None)
+        old = self._slots.get(key)
         evicted = None
         if old is not None:
             number = old.number
         elif self._free:
             number = self._free.pop()
         else:
-            evicted = next((k for k in self._slots if k not in protected), None)
+            evicted = self._least_recent(protected)
             if evicted is None:
                 return None, None
             number = self._slots.pop(evicted).number
             self.evictions += 1
         # As `Slot(…)`, which takes four times as long, and a fifth of a small tile's upload.
         slot = self._slots[key] = tuple.__new__(Slot, (number, shape, complete))
+        self._drawn[number] = self._now
+        self._now += 1
         return slot, evicted
+
+    def _least_recent(self, protected: Collection[K]) -> K | None:
+        """The key least recently drawn of those that are not protected."""
+        drawn = self._drawn
+        for lined_up in (False, True):
+            passed: list[tuple[K, int, int]] = []
+            if lined_up:  # those that were passed before are in it too
+                order = np.argsort(drawn)
+                keys = {slot.number: key for key, slot in self._slots.items()}
+                self._line = deque(
+                    (keys[number], number, stamp)
+                    for number, stamp in zip(order.tolist(), drawn[order].tolist(), strict=True)
+                    if number in keys
+                )
+            while self._line:
+                key, number, stamp = self._line.popleft()
+                if drawn[number] != stamp:
+                    continue  # drawn since, or no longer there
+                if key not in protected:
+                    self._line.extendleft(reversed(passed))
+                    return key
+                passed.append((key, number, stamp))
+        return None
 
     def outdate(self, keys: Iterable[K]) -> None:
         """Say that better versions of `keys` are to come."""
@@ -113,9 +146,13 @@ class AtlasSlots(Generic[K]):
         slot = self._slots.pop(key, None)
         if slot is not None:
             self._free.append(slot.number)
+            self._drawn[slot.number] = -1
             self.evictions += 1
 
     def clear(self) -> None:
         """Free all slots."""
         self._slots.clear()
+        self._line.clear()
         self._free = list(range(self.capacity - 1, -1, -1))
+        self._drawn = np.full(self.capacity, -1)
+        self._now = 0

@@ -6,13 +6,15 @@ Invariant: `levels` is what the atlas' slots say, of that slice alone; GUI threa
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from itertools import repeat
 
 import numpy as np
 
 from napari_octree.layers.octree_slice import TileKey
 from napari_octree.layers.slice_key import SliceKey
 from napari_octree.octree.chunk_key import ChunkKey
+from napari_octree.octree.level import IntArray
 from napari_octree.rendering.texture_atlas_2d import TextureAtlas2D
 
 
@@ -39,24 +41,48 @@ class AtlasTiles:
     def follow(self, place: SliceKey | None) -> None:
         """Tell of another slice from now on."""
         self._place = place
+        self._found: tuple[Sequence[ChunkKey], IntArray] | None = None
         levels: dict[int, set[ChunkKey]] = defaultdict(set)
         if place is not None:
             for slice_key, chunk in self.atlas.slots:
                 if slice_key == place:
                     levels[chunk.level].add(chunk)
         self.levels = dict(levels)
-        slots = self.atlas.slots
         here = [chunk for chunks in levels.values() for chunk in chunks]
-        self._unfinished = {chunk for chunk in here if not slots[place, chunk].complete}
+        slots = {chunk: self.atlas.slots[place, chunk] for chunk in here}
+        self._numbers = {chunk: slot.number for chunk, slot in slots.items()}
+        self._unfinished = {chunk for chunk, slot in slots.items() if not slot.complete}
 
     def has(self, place: SliceKey, chunk: ChunkKey) -> bool:
         """Whether a tile of any slice is in the atlas."""
         return (place, chunk) in self.atlas.slots
 
-    def are_final(self, level: int, chunks: Collection[ChunkKey]) -> bool:
-        """Whether tiles of a level are all here, and no better version of any will come."""
-        here = self.levels.get(level, set())
-        return here.issuperset(chunks) and self._unfinished.isdisjoint(chunks)
+    def are_final(self, chunks: Sequence[ChunkKey]) -> bool:
+        """Whether all these tiles of the slice are here, and no better version is to come."""
+        return self.are_here(chunks) and (
+            not self._unfinished or self._unfinished.isdisjoint(chunks)
+        )
+
+    def are_here(self, chunks: Sequence[ChunkKey]) -> bool:
+        """Whether all these tiles of the slice are in the atlas."""
+        return bool((self._find(chunks) >= 0).all())
+
+    def numbers(self, place: SliceKey, chunks: Sequence[ChunkKey]) -> IntArray:
+        """The slots of tiles of a slice, which are all in the atlas: (N,) int64."""
+        if place == self._place:
+            return self._find(chunks)
+        found = self.atlas.slots.numbers(zip(repeat(place), chunks))
+        return np.fromiter(found, np.int64, len(chunks))
+
+    def _find(self, chunks: Sequence[ChunkKey]) -> IntArray:
+        """The slots of tiles of the slice that is shown, -1 where they are not here.
+
+        Hundreds of names are looked up once a frame: the same sequence is asked for several times.
+        """
+        if self._found is None or self._found[0] is not chunks:
+            found = map(self._numbers.get, chunks, repeat(-1))
+            self._found = chunks, np.fromiter(found, np.int64, len(chunks))
+        return self._found[1]
 
     def add(
         self, key: TileKey, data: np.ndarray, complete: bool, protected: Collection[TileKey]
@@ -68,17 +94,20 @@ class AtlasTiles:
         bool
             Whether it is of the slice, and was not here before.
         """
+        self._found = None
         slot, evicted = self.atlas.add(key, data, complete, protected)
         if evicted is not None:
             slice_key, chunk = evicted
             if slice_key == self._place:
                 self.levels.get(chunk.level, set()).discard(chunk)
                 self._unfinished.discard(chunk)
+                self._numbers.pop(chunk, None)
         slice_key, chunk = key
         if slot is None or slice_key != self._place:
             return False
         here = self.levels.setdefault(chunk.level, set())
         new = chunk not in here
         here.add(chunk)
+        self._numbers[chunk] = slot.number
         (self._unfinished.discard if complete else self._unfinished.add)(chunk)
         return new

@@ -245,11 +245,11 @@ class BrickFrame:
         """The slots of bricks that are drawn now; 0 for those without."""
         assert self._atlas is not None
         atlas = self._atlas
-        bricks = [(octree_slice.key, key) for key in keys]
-        atlas.slots.touch(brick for brick in bricks if brick in atlas.slots)
-        slots = map(atlas.slots.get, bricks)
+        slots = [atlas.slots.get((octree_slice.key, key)) for key in keys]
+        drawn = [slot.number for slot in slots if slot is not None]
+        atlas.slots.touch(np.array(drawn, np.int64))
         numbers = (0 if slot is None else atlas.number(slot) for slot in slots)
-        return np.fromiter(numbers, np.int64, len(bricks))
+        return np.fromiter(numbers, np.int64, len(slots))
 
     # ------------------------------------------------------------------- state
 

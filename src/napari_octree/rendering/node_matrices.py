@@ -7,7 +7,7 @@ is wrong by whole pixels beyond 2^24; what is composed here is not.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +18,8 @@ from vispy.visuals.transforms import ChainTransform, MatrixTransform, NullTransf
 
 from napari_octree.rendering._vispy import camera_rect
 
+_IDENTITY = np.eye(4)
+
 
 def viewbox_of(node: Node) -> ViewBox | None:
     """The view box (one per grid cell) that `node` is drawn in."""
@@ -26,46 +28,27 @@ def viewbox_of(node: Node) -> ViewBox | None:
     return node
 
 
-_IDENTITY, _DIAGONAL = np.eye(4), np.arange(3)
-
-
 def _matrix(transform: Any) -> np.ndarray:
     """What `transform.map` does to homogeneous rows; the usual kinds without going through it."""
     kind = type(transform)
     if kind is MatrixTransform:
         return np.asarray(transform.matrix, np.float64)
-    if kind is STTransform:
-        matrix = _IDENTITY.copy()
-        matrix[_DIAGONAL, _DIAGONAL] = transform.scale[:3]
-        matrix[3, :3] = transform.translate[:3]
-        return matrix
-    if kind is ChainTransform:
-        return _product(reversed(transform.transforms))
+    if kind is STTransform or kind is ChainTransform:
+        return _product([transform])
     return np.asarray(transform.map(np.eye(4)), np.float64)
 
 
-def _product(transforms: Iterable[Any]) -> np.ndarray:
-    """One after the other."""
-    matrix = _IDENTITY
-    for transform in transforms:
-        if type(transform) is not NullTransform:
-            matrix = matrix @ _matrix(transform)
-    return matrix
-
-
-def _numbers(transforms: Iterable[Any]) -> Iterator[bytes]:
-    """What `_product` follows from, without its arithmetic."""
+def _product(transforms: Iterable[Any], matrix: np.ndarray = _IDENTITY) -> np.ndarray:
+    """One after the other, after `matrix`."""
     for transform in transforms:
         kind = type(transform)
-        if kind is MatrixTransform:
-            yield transform.matrix.tobytes()
-        elif kind is STTransform:
-            yield transform.scale.tobytes()
-            yield transform.translate.tobytes()
+        if kind is STTransform:
+            matrix = matrix * transform.scale + matrix[:, 3:] * transform.translate
         elif kind is ChainTransform:
-            yield from _numbers(transform.transforms)
+            matrix = _product(reversed(transform.transforms), matrix)
         elif kind is not NullTransform:
-            yield _matrix(transform).tobytes()
+            matrix = matrix @ _matrix(transform)
+    return matrix
 
 
 def _above(node: Node, ancestor: Node) -> list[Any]:
@@ -75,15 +58,6 @@ def _above(node: Node, ancestor: Node) -> list[Any]:
         steps.append(node.transform)
         node = node.parent
     return steps
-
-
-def _shown(viewbox: ViewBox) -> tuple[object, ...]:
-    """What a 2-D camera shows; nothing of other cameras, whose transform says it all."""
-    camera = viewbox.camera
-    if not isinstance(camera, PanZoomCamera):
-        return ()
-    rect = camera_rect(camera)
-    return (*rect.pos, *rect.size, *camera.flip)
 
 
 def _camera_matrix(viewbox: ViewBox) -> np.ndarray:
@@ -114,7 +88,6 @@ class TileMatrices(NamedTuple):
     to_render: np.ndarray
     size: tuple[float, float]
     pixel_scale: float
-    source: tuple[object, ...] = ()
 
     @property
     def pixel_size(self) -> tuple[float, float]:
@@ -123,14 +96,12 @@ class TileMatrices(NamedTuple):
         return float(x), float(y)
 
 
-def tile_matrices(node: Node, former: TileMatrices | None = None) -> TileMatrices:
+def tile_matrices(node: Node) -> TileMatrices:
     """Where the points of a node in a 2-D view go.
 
     Parameters
     ----------
     node : vispy node in a view box
-    former : TileMatrices, optional
-        Of the same node; returned if everything is still where it was then.
 
     Returns
     -------
@@ -142,28 +113,68 @@ def tile_matrices(node: Node, former: TileMatrices | None = None) -> TileMatrice
         Of the view box in logical pixels.
     pixel_scale : float
         Framebuffer pixels per logical pixel (high DPI).
-    source : tuple
-        The numbers that the others follow from.
     """
     viewbox = viewbox_of(node)
     if viewbox is None:
         raise ValueError("the node is not in a view box yet")
-    inner, outer = _above(node, viewbox.scene), _above(viewbox, node.document_node)
-    transforms, canvas = node.transforms, node.canvas
-    outer += (
+    transforms = node.transforms
+    outer = (
+        *_above(viewbox, node.document_node),
         transforms.document_transform,
         transforms.canvas_transform,
         transforms.framebuffer_transform,
     )
+    to_viewbox = _product(_above(node, viewbox.scene)) @ _camera_matrix(viewbox)
+    return TileMatrices(to_viewbox, _product(outer, to_viewbox), *_size(node, viewbox))
+
+
+def _size(node: Node, viewbox: ViewBox) -> tuple[tuple[float, float], float]:
+    width, height = viewbox.size
+    canvas = node.canvas
     pixel_scale = float(canvas.pixel_scale) if canvas is not None else 1.0
-    width, height = viewbox.rect.size
-    size = (float(width), float(height))
-    places = _numbers((*inner, viewbox.scene.transform, *outer))
-    source = (*places, *_shown(viewbox), size, pixel_scale)
-    if former is not None and former.source == source:
-        return former
-    to_viewbox = _product(inner) @ _camera_matrix(viewbox)
-    return TileMatrices(to_viewbox, to_viewbox @ _product(outer), size, pixel_scale, source)
+    return (float(width), float(height)), pixel_scale
+
+
+class WatchedTileMatrices:
+    """The `tile_matrices` of one node, composed anew only after something has moved.
+
+    Invariant: `now` returns the same object as before if and only if nothing has changed since.
+    vispy tells of all transforms between a node and the canvas; but it keeps a camera's in
+    float32, and does not tell of a move too small for that.
+
+    Parameters
+    ----------
+    node : vispy node
+    """
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._moved = True
+        self._beside: tuple[object, ...] = ()
+        self._matrices: TileMatrices | None = None
+        node.transforms.changed.connect(self._on_moved)  # vispy holds methods weakly
+
+    def _on_moved(self, event: Any = None) -> None:
+        self._moved = True
+
+    def now(self) -> TileMatrices:
+        """Where the points of the node go, which must be in a view box."""
+        viewbox = viewbox_of(self._node)
+        beside = None if viewbox is None else (_size(self._node, viewbox), *_shown(viewbox))
+        matrices = self._matrices
+        if matrices is None or self._moved or beside is None or beside != self._beside:
+            matrices = self._matrices = tile_matrices(self._node)
+            self._moved, self._beside = False, beside or ()
+        return matrices
+
+
+def _shown(viewbox: ViewBox) -> tuple[object, ...]:
+    """What a 2-D camera shows, in float64; nothing of others, whose transform says it all."""
+    camera = viewbox.camera
+    if not isinstance(camera, PanZoomCamera):
+        return (camera,)
+    rect = camera_rect(camera)
+    return (camera, rect.pos, rect.size, camera.flip)
 
 
 class VolumeMatrices(NamedTuple):

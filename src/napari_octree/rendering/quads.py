@@ -1,14 +1,15 @@
 """From a cover to vertex data: where each quad lies, and which texels of an atlas it shows.
 
-Invariants: pure; axis order (y, x); places are float64 until the visual makes them relative to
-`origin`. A quad is marked where the ideal tile of its place has failed, and such a place has a
-quad even if nothing at all can be shown there.
+Invariants: pure but for what atlases note of their tiles; axis order (y, x); places are float64
+until the visual makes them relative to `origin`. A quad is marked where the ideal tile of its
+place has failed, and such a place has a quad even if nothing at all can be shown there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import repeat
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ import numpy as np
 
 from napari_octree.octree.chunk_key import ChunkKey, chunk_keys
 from napari_octree.octree.cover import Cover
-from napari_octree.octree.level import OctreeLevel
+from napari_octree.octree.level import FloatArray, IntArray, OctreeLevel
 from napari_octree.octree.octree import Octree
 
 if TYPE_CHECKING:
@@ -36,10 +37,6 @@ TINTS = np.array(
 FAILED, NOTHING = 2.0, 4.0
 """Added to a tint's alpha: the ideal tile has failed; there is nothing to show instead."""
 
-FAR = 1e4
-"""Texels. A border of the image that is farther from a slot cannot matter to it."""
-
-
 ALONE = 2.0
 """The weight of a tile that has nothing under it; above 1, so that rounding cannot reach it."""
 
@@ -50,19 +47,70 @@ class Under:
 
     Attributes
     ----------
-    texcoords, clamps, images : (N, 4) float64
+    texcoords : (N, 4) float64
+    edges : (N, 2, 4) float32
         As of `Quads`, of what is under each.
     weights : (N,) or (1,) float64
         How much is seen of the tile itself: 0 to 1, or `ALONE`.
     """
 
-    texcoords: np.ndarray
-    clamps: np.ndarray
-    images: np.ndarray
-    weights: np.ndarray = field(default_factory=lambda: np.array([ALONE]))
+    texcoords: FloatArray
+    edges: np.ndarray
+    weights: FloatArray = field(default_factory=lambda: np.array([ALONE]))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
+class Marks:
+    """What can be seen of the octree itself, computed when it is asked for: mostly it is not.
+
+    Attributes
+    ----------
+    drawn : Cover
+    octree : Octree
+    ideal_level : int
+    failed : collection of ChunkKey
+        Ideal tiles that cannot be read.
+    blank : (M, 4) float64
+        Rectangles within them for which there is nothing to show: quads after those of the cover.
+    """
+
+    drawn: Cover
+    octree: Octree
+    ideal_level: int
+    failed: Collection[ChunkKey] = ()
+    blank: FloatArray = field(default_factory=lambda: np.zeros((0, 4)))
+
+    @cached_property
+    def tints(self) -> np.ndarray:
+        """(N, 4) float32: colour of `tint_levels`.
+
+        Alpha is 1 where it applies, plus `FAILED` and `NOTHING`.
+        """
+        tints = TINTS[np.clip(self.drawn.relative_levels, -1, 3) + 1]
+        if self.failed:
+            rectangles = self.drawn.rectangles
+            tints[_in_failed(rectangles, self.octree, self.ideal_level, self.failed), 3] += FAILED
+        nothing = np.zeros((len(self.blank), 4), np.float32)
+        nothing[:, 3] = FAILED + NOTHING
+        return np.concatenate([tints, nothing])
+
+    @cached_property
+    def borders(self) -> FloatArray:
+        """(N, 4) float64: the shown tile's own edges y0, x0, y1, x1 in level-0 pixel areas."""
+        drawn = self.drawn
+        borders, levels = np.empty((len(drawn.tiles), 4)), drawn.relative_levels + self.ideal_level
+        for number in sorted(set(levels.tolist())):
+            here = levels == number
+            borders[here] = self.octree.levels[number].bounds(drawn.tiles[here])
+        return np.concatenate([borders, self.blank])
+
+    @cached_property
+    def any_failed(self) -> bool:
+        """Whether something is to be seen of them whatever is asked for."""
+        return bool(self.failed) and bool((self.tints[:, 3] >= FAILED).any())
+
+
+@dataclass(frozen=True, eq=False)
 class Quads:
     """Vertex data of a cover.
 
@@ -72,27 +120,21 @@ class Quads:
         y0, x0, y1, x1 in level-0 pixel areas.
     texcoords : (N, 4) float64
         y0, x0, y1, x1 in texels of the atlas.
-    clamps : (N, 4) float64
-        First and last texel centre that may be sampled: y0, x0, y1, x1.
-    images : (N, 4) float64
-        Borders of the whole image, as far as they are near, in texels of the atlas.
-    tints : (N, 4) float32
-        Colour of `tint_levels`; alpha is 1 where it applies, plus `FAILED` and `NOTHING`.
-    borders : (N, 4) float64
-        The shown tile's own edges y0, x0, y1, x1 in level-0 pixel areas.
+    edges : (N, 2, 4) float32
+        Of the tile that each shows, and of the image; see `TileBorders.edges`.
     origin : (2,) float64
         y, x of a point near the view, whole pixels.
+    marks : Marks or None
+        None where there are no quads.
     under : Under or None
         None: nothing is fading in.
     """
 
-    rectangles: np.ndarray
-    texcoords: np.ndarray
-    clamps: np.ndarray
-    images: np.ndarray
-    tints: np.ndarray
-    borders: np.ndarray
-    origin: np.ndarray
+    rectangles: FloatArray
+    texcoords: FloatArray
+    edges: np.ndarray
+    origin: FloatArray
+    marks: Marks | None = None
     under: Under | None = None
 
     def over(self, below: Quads, weights: np.ndarray) -> Quads:
@@ -107,69 +149,49 @@ class Quads:
             others, which show nothing, all.
         """
         rest = np.full(len(self.rectangles) - len(weights), ALONE)
-        under = Under(below.texcoords, below.clamps, below.images, np.concatenate([weights, rest]))
+        under = Under(below.texcoords, below.edges, np.concatenate([weights, rest]))
         return replace(self, under=under)
 
 
 def no_quads() -> Quads:
     """Nothing to draw."""
     none = np.zeros((0, 4))
-    return Quads(none, none, none, none, none.astype(np.float32), none, np.zeros(2))
+    return Quads(none, none, np.zeros((0, 2, 4), np.float32), np.zeros(2))
 
 
 def quads_of(
     drawn: Cover,
+    numbers: IntArray,
     octree: Octree,
     ideal_level: int,
     atlas: TextureAtlas2D,
-    slice_key: Hashable,
     failed: Collection[ChunkKey] = (),
 ) -> Quads:
-    """Vertex data of a cover whose chunks are all in `atlas` under (slice_key, chunk).
+    """Vertex data of a cover whose chunks are all in `atlas`.
 
     Parameters
     ----------
     drawn : Cover
+    numbers : (N,) int64
+        The slot of each quad's chunk.
     octree : Octree
     ideal_level : int
     atlas : TextureAtlas2D
-    slice_key : Hashable
     failed : collection of ChunkKey
         Ideal tiles that cannot be read.
     """
-    tiles = drawn.tiles
-    keys = zip(repeat(slice_key), drawn.chunks)
-    numbers = np.fromiter(atlas.slots.numbers(keys), np.int64, len(tiles))
-    shapes = atlas.tile_shapes[numbers]
-    rows, columns = np.divmod(numbers, atlas.slots_a_side)
-    origins = np.stack([rows, columns], axis=1) * float(atlas.slot_size)
-    texcoords = drawn.texels + np.tile(origins + atlas.apron, 2)
-    clamps = np.concatenate([origins + 0.5, origins + shapes - 0.5], axis=1)
-    images, borders = np.empty((len(tiles), 4)), np.empty((len(tiles), 4))
-    levels = drawn.relative_levels + ideal_level
-    for number in sorted(set(levels.tolist())):
-        level, here = octree.levels[number], levels == number
-        first = atlas.apron - tiles[here] * np.array(level.tile_shape, float)
-        last = np.minimum(first + level.shape, FAR)
-        images[here] = np.concatenate([np.maximum(first, -FAR), last], axis=1)
-        borders[here] = level.bounds(tiles[here])
-    images += np.tile(origins, 2)
-    tints = TINTS[np.clip(drawn.relative_levels, -1, 3) + 1]
     rectangles = drawn.rectangles
+    texcoords = drawn.texels + atlas.borders.corners[numbers]
+    edges = atlas.borders.edges(numbers, drawn, octree, ideal_level)
+    marks = Marks(drawn, octree, ideal_level)
     if failed:
-        tints[_in_failed(rectangles, octree, ideal_level, failed), 3] += FAILED
         blank = drawn.blank[_in_failed(drawn.blank, octree, ideal_level, failed)]
-        none = np.zeros((len(blank), 4))
+        marks = Marks(drawn, octree, ideal_level, failed, blank)
         rectangles = np.concatenate([rectangles, blank])
-        texcoords, clamps, images = (
-            np.concatenate([values, none]) for values in (texcoords, clamps, images)
-        )
-        borders = np.concatenate([borders, blank])
-        marks = none.astype(np.float32)
-        marks[:, 3] = FAILED + NOTHING
-        tints = np.concatenate([tints, marks])
+        texcoords = np.concatenate([texcoords, np.zeros_like(blank)])
+        edges = np.concatenate([edges, np.zeros((len(blank), 2, 4), np.float32)])
     middle = rectangles[len(rectangles) // 2, :2] if len(rectangles) else np.zeros(2)
-    return Quads(rectangles, texcoords, clamps, images, tints, borders, np.floor(middle))
+    return Quads(rectangles, texcoords, edges, np.floor(middle), marks)
 
 
 def _in_failed(

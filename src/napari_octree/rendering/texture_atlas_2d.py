@@ -15,6 +15,7 @@ import numpy as np
 from napari_octree.rendering._vispy import GPUScaledTexture2D, open_for_uploads
 from napari_octree.rendering.atlas_slots import AtlasSlots, Slot
 from napari_octree.rendering.texture_encoding import TextureEncoding
+from napari_octree.rendering.tile_borders import TileBorders
 
 
 class TextureAtlas2D(GPUScaledTexture2D):
@@ -30,8 +31,8 @@ class TextureAtlas2D(GPUScaledTexture2D):
     Attributes
     ----------
     slots : AtlasSlots
-    tile_shapes : (capacity, 2) float64
-        Rows and columns of the tile in each slot, with its apron.
+    borders : TileBorders
+        Of the tile in each slot.
     """
 
     def __init__(
@@ -44,7 +45,7 @@ class TextureAtlas2D(GPUScaledTexture2D):
         self.slots_a_side = slots_a_side
         self.side = self.slot_size * slots_a_side
         self.slots: AtlasSlots[Any] = AtlasSlots(slots_a_side**2)
-        self.tile_shapes = np.zeros((slots_a_side**2, 2))
+        self.borders = TileBorders(slots_a_side, self.slot_size, apron)
         self._several = False
         self._write: Callable[[np.ndarray, tuple[int, int]], None] | None = None
         shape: tuple[int, ...] = (10, 10)
@@ -83,8 +84,7 @@ class TextureAtlas2D(GPUScaledTexture2D):
         rows, columns = tile.shape[:2]
         slot, evicted = self.slots.add(key, (rows, columns), complete, protected)
         if slot is not None:
-            shapes, number = self.tile_shapes, slot.number
-            shapes[number, 0], shapes[number, 1] = rows, columns
+            self.borders.fill(slot.number, rows, columns)
             write = self._write or open_for_uploads(self, self.encoding.texel_dtype)
             write(tile, self.origin(slot))
             if self._several:

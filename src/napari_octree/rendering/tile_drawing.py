@@ -20,7 +20,11 @@ from napari_octree.rendering import _vispy
 from napari_octree.rendering.atlas_lease import AtlasLease
 from napari_octree.rendering.channel_group import ChannelMember, group_of
 from napari_octree.rendering.drawn_layer import DrawnLayer
-from napari_octree.rendering.node_matrices import TileMatrices, tile_matrices, viewbox_of
+from napari_octree.rendering.node_matrices import (
+    TileMatrices,
+    WatchedTileMatrices,
+    viewbox_of,
+)
 from napari_octree.rendering.quads import no_quads
 from napari_octree.rendering.texture_atlas_2d import TextureAtlas2D
 from napari_octree.rendering.texture_encoding import (
@@ -54,18 +58,19 @@ class TileDrawing:
         self.budget = UploadBudget(self._send, check=check_upload)
         self.frame = TileFrame(client, layer.config, self.budget)
         self.tracked = TrackedView()
-        self.lease = AtlasLease(self.frame, layer.config, drawn.max_side, self._draw_again)
+        self.lease = AtlasLease(self.frame.picture, layer.config, drawn.max_side, self._draw_again)
         self._plain = self._encoding = drawn.texels
         self._allocated: TextureAtlas2D | None = None
         self._frozen_level: int | None = None
         self._counted: tuple[Any, ...] = (None, None, None)
         self._in_view = 0
-        self._matrices: TileMatrices | None = None
+        self._placed: TileMatrices | None = None
         self._held: OctreeSlice | None = None
         self._joined: tuple[weakref.ref[Any] | None, str | None] = (None, None)
         self.frames = 0
         fades = layer.config.render.fade_ms > 0
         self.node = TiledImage(drawn.texels, (1, 1), drawn.on_prepare, fades)
+        self._place = WatchedTileMatrices(self.node)
 
     # ------------------------------------------------------------------- frame
 
@@ -78,8 +83,7 @@ class TileDrawing:
             Whether the view has changed: until `rest` is called it counts as moving.
         """
         node, frame, display = self.node, self.frame, self.layer.display
-        matrices, placed = tile_matrices(node, self._matrices), self._matrices
-        self._matrices = matrices
+        matrices = self._place.now()
         octree_slice = self._slice()
         moved = self.tracked.see(matrices, octree_slice, display.track_view, now)
         self.client.pace = self.tracked.pace
@@ -96,7 +100,7 @@ class TileDrawing:
             node, self._encoding, reach, matrices.size, matrices.pixel_scale, in_view
         )
         render = self.layer.config.render
-        frame.former.keep = display.keep_slice
+        frame.picture.former.keep = display.keep_slice
         frame.follow(POLICIES[display.policy])
         self._join(node.canvas, display.channel_group)
         changed = frame.prepare(
@@ -117,14 +121,15 @@ class TileDrawing:
             self._allocated = atlas
             self._send()
         self.lease.show()
-        opacity = self.layer.opacity * (FORMER_OPACITY if frame.former.shown else 1.0)
+        opacity = self.layer.opacity * (FORMER_OPACITY if frame.picture.former.shown else 1.0)
         if node.opacity != opacity:
             node.opacity = opacity
         if node.atlas is not former:
             self._place_limits()
         if changed:
-            node.set_quads(frame.quads or no_quads())
-        if changed or matrices is not placed:
+            node.set_quads(frame.picture.quads or no_quads())
+        if changed or matrices is not self._placed:
+            self._placed = matrices
             node.set_matrix(matrices.to_render)
         if self.tracked.view is not None:
             grid = matrices.pixel_size if display.show_grid else (0.0, 0.0)
@@ -247,9 +252,7 @@ class TileDrawing:
         if not self.frames or viewbox_of(self.node) is None:
             return False
         return self.tracked.is_current(
-            tile_matrices(self.node, self._matrices),
-            self._slice(),
-            self.layer.display.track_view,
+            self._place.now(), self._slice(), self.layer.display.track_view
         )
 
     @property

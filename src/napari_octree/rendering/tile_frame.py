@@ -1,15 +1,13 @@
 """What one viewer shows of one layer in 2-D: from a view to quads, frame by frame.
 
 Invariants: GUI thread only. A frame plans only if the tiles in view have changed, uploads in the
-order of the plan until its milliseconds are spent, and rebuilds quads only if the plan or
-what is resident has changed. What the plan draws or wants is never evicted. A new atlas is
-filled over frames while the former one is drawn, so that replacing it blanks nothing. Nothing
-here knows napari: the atlas, the loader's client and the layer's slice are handed in.
+order of the plan until its milliseconds are spent, and rebuilds its picture only if the plan or
+what is resident has changed. What the plan draws or wants is never evicted. Nothing here knows
+napari: the atlas, the loader's client and the layer's slice are handed in.
 """
 
 from __future__ import annotations
 
-from itertools import repeat
 from typing import TYPE_CHECKING
 
 from napari_octree.config import OctreeConfig
@@ -17,17 +15,13 @@ from napari_octree.layers.octree_slice import OctreeSlice
 from napari_octree.layers.progress import OctreeProgress
 from napari_octree.layers.slice_key import SliceKey
 from napari_octree.octree.chunk_key import ChunkKey
-from napari_octree.octree.cover import Cover, cover
 from napari_octree.octree.intersection import OctreeIntersection, intersect
 from napari_octree.octree.motion import Motion
 from napari_octree.octree.policy import Policy
 from napari_octree.octree.view import View
-from napari_octree.rendering.atlas_tiles import AtlasTiles
 from napari_octree.rendering.channel_group import ChannelMember
-from napari_octree.rendering.fade_in import FadeIn, mixed
-from napari_octree.rendering.former_slice import FormerSlice
-from napari_octree.rendering.quads import Quads, quads_of
 from napari_octree.rendering.texture_atlas_2d import TextureAtlas2D
+from napari_octree.rendering.tile_picture import TilePicture
 from napari_octree.rendering.tile_uploads import TileUploads
 from napari_octree.rendering.tile_wishes import TileWishes
 from napari_octree.rendering.upload_budget import UploadBudget
@@ -57,22 +51,17 @@ class TileFrame:
         self._client = client
         self._config = config
         self._uploads = TileUploads(client, budget)
-        self._tiles: AtlasTiles | None = None  # of the atlas that is filled
-        self._stand_in: AtlasTiles | None = None  # of the one that is drawn until then
+        self.picture = TilePicture(config.render.fade_ms)
         self._slice: OctreeSlice | None = None
         self._intersection: OctreeIntersection | None = None
         self._hasty = False
         self._wishes = TileWishes(client, config)
-        self._cover: Cover | None = None
         self._level_before: int | None = None
-        self._fade = FadeIn(config.render.fade_ms)
-        self.former = FormerSlice()
         self.channel: ChannelMember | None = None  # set where it draws a channel of several
         self._held_back: frozenset[ChunkKey] = frozenset()
         self._asked: tuple[object, ...] = ()
         self._progress: OctreeProgress | None = None
         self.plans = 0
-        self.quads: Quads | None = None
 
     # ------------------------------------------------------------------ frame
 
@@ -81,7 +70,7 @@ class TileFrame:
         if policy != self._wishes.policy:
             self._wishes.follow(policy)
             planned = self._intersection
-            if self._slice is not None and planned is not None and self._tiles is not None:
+            if self._slice is not None and planned is not None and self.picture.tiles is not None:
                 self._wish(self._slice, planned, planned.view.motion)
 
     def prepare(
@@ -102,7 +91,7 @@ class TileFrame:
         ----------
         atlas : TextureAtlas2D
             Another one than before is filled from now on; the former is drawn until this shows
-            as much (see `shown_atlas`), unless `let_go` was called.
+            as much (see `TilePicture`), unless `let_go` was called.
         octree_slice : OctreeSlice or None
             None: outside the data, nothing to draw.
         view : View or None
@@ -121,52 +110,49 @@ class TileFrame:
         Returns
         -------
         bool
-            Whether `quads` has changed.
+            Whether the picture has changed.
         """
         if self.channel is not None:
             self.channel.begin()
-        if self._tiles is None or atlas is not self._tiles.atlas:
-            self._stage(atlas)
+        picture = self.picture
+        if picture.tiles is None or atlas is not picture.tiles.atlas:
+            picture.stage(atlas, self._slice)
+            self.forget()
         self._wishes.scroll_axis, self._wishes.moving = scroll_axis, moving
         if octree_slice is not self._slice:
-            before, planned_before = self._slice, self._intersection
-            self.former.leave(before, octree_slice, self._cover)
-            if before is not None and octree_slice is not None:  # it may have better sources now
-                for each in filter(None, (self._tiles, self._stand_in)):
-                    slots = each.atlas.slots
-                    slots.outdate(octree_slice.outdated(before, slots))
-            alike = before and octree_slice and before.octree is octree_slice.octree
-            self._level_before = planned_before.level if alike and planned_before else None
-            self._slice = octree_slice
-            self._wishes.renew()
-            self._intersection = None
-            for tiles in filter(None, (self._tiles, self._stand_in)):
-                tiles.follow(octree_slice.key if octree_slice is not None else None)
+            self._turn(octree_slice)
         if octree_slice is None or view is None:
             return self._show_nothing()
         planned = self._plan(octree_slice, view, locked_level, margin_texels)
-        assert self._tiles is not None
-        uploaded = self._uploads.take(self._tiles, self._wishes.protected, upload_ms)
+        assert picture.tiles is not None
+        assert self._intersection is not None
+        uploaded = self._uploads.take(picture.tiles, self._wishes, upload_ms)
         if self.channel is not None:
             self.channel.fresh |= self._uploads.fresh
         held_back = self._hold_back(octree_slice)
-        changed = planned or uploaded or self._stand_in is not None or self._fade.running
-        changed |= held_back != self._held_back
+        changed = planned or uploaded or picture.changing or held_back != self._held_back
         self._held_back = held_back
         if changed:
             self._progress = None
-            self._draw(octree_slice, now)
+            picture.draw(
+                octree_slice,
+                self._intersection,
+                held_back,
+                self._uploads.failed,
+                self._to_come,
+                self._stand_in_serves,
+                now,
+            )
         return changed
 
-    def _stage(self, atlas: TextureAtlas2D) -> None:
-        if self._stand_in is None and self._tiles is not None and any(self._tiles.levels.values()):
-            self._stand_in = self._tiles
-        self._tiles = AtlasTiles(atlas, self._slice.key if self._slice is not None else None)
-        self.forget()
-
-    def let_go(self) -> None:
-        """Draw from the former atlas no longer: its memory is needed."""
-        self._tiles = self._stand_in = self._cover = None
+    def _turn(self, octree_slice: OctreeSlice | None) -> None:
+        before, planned = self._slice, self._intersection
+        self.picture.turn(before, octree_slice)
+        alike = before and octree_slice and before.octree is octree_slice.octree
+        self._level_before = planned.level if alike and planned else None
+        self._slice = octree_slice
+        self._wishes.renew()
+        self._intersection = None
 
     def forget(self) -> None:
         """Ask for everything again in the next frame (failed reads are to be tried again)."""
@@ -177,11 +163,10 @@ class TileFrame:
         self._progress = None
 
     def _show_nothing(self) -> bool:
-        shown = self.quads is not None
         self._wishes.want_nothing()
-        self._intersection, self._cover, self.quads = None, None, None
+        self._intersection = None
         self._uploads.more = False
-        return shown
+        return self.picture.clear()
 
     def _plan(
         self,
@@ -190,7 +175,7 @@ class TileFrame:
         locked_level: int | None,
         margin_texels: float,
     ) -> bool:
-        assert self._tiles is not None
+        assert self.picture.tiles is not None
         render = self._config.render
         previous = self._intersection
         asked = (view, locked_level, margin_texels)
@@ -202,7 +187,7 @@ class TileFrame:
             view,
             previous_level=previous.level if previous is not None else self._level_before,
             # Half for the ideal tiles leaves room for coverage, overview and what was seen before.
-            max_tiles=max(self._tiles.atlas.slots.capacity // 2, 1),
+            max_tiles=max(self.picture.tiles.atlas.slots.capacity // 2, 1),
             locked_level=locked_level,
             level_bias=render.level_bias,
             margin_texels=margin_texels,
@@ -221,13 +206,13 @@ class TileFrame:
 
     def _is_all_here(self, octree_slice: OctreeSlice, intersection: OctreeIntersection) -> bool:
         """Whether the loader need not be told of a view: it has nothing to do for it."""
-        assert self._tiles is not None
+        assert self.picture.tiles is not None
         return (
             not self._hasty
             and not self._client.pending
-            and self._tiles.are_final(intersection.level, intersection.chunks)
+            and self.picture.tiles.are_final(intersection.chunks)
             and self._wishes.let_be(
-                octree_slice.key, intersection.chunks, self._tiles.atlas.slots.capacity
+                octree_slice.key, intersection.chunks, self.picture.tiles.atlas.slots.capacity
             )
         )
 
@@ -240,85 +225,28 @@ class TileFrame:
     def _wish(
         self, octree_slice: OctreeSlice, intersection: OctreeIntersection, motion: Motion
     ) -> None:
-        assert self._tiles is not None
-        self._wishes.ask(
-            octree_slice, intersection, motion, self._tiles.atlas, self._hasty, self.former.keys
-        )
+        picture = self.picture
+        assert picture.tiles is not None
+        atlas, kept = picture.tiles.atlas, picture.former.keys
+        self._wishes.ask(octree_slice, intersection, motion, atlas, self._hasty, kept)
 
     def _hold_back(self, octree_slice: OctreeSlice) -> frozenset[ChunkKey]:
         """Ideal tiles that are not to be shown before the other channels have them."""
         if self.channel is None or self._intersection is None:
             return frozenset()
-        assert self._tiles is not None
-        resident = self._tiles.levels.get(self._intersection.level, ())
+        assert self.picture.tiles is not None
+        resident = self.picture.tiles.levels.get(self._intersection.level, ())
         ready = (chunk for chunk in self._intersection.chunks if chunk in resident)
         return self.channel.hold_back(octree_slice.key, ready)
 
     def has(self, place: SliceKey, chunk: ChunkKey) -> bool:
         """Whether the tile of another channel's place can be drawn here too, or never can."""
-        if self._slice is None or self._tiles is None:
+        if self._slice is None or self.picture.tiles is None:
             return True
         place = place._replace(version=self._slice.key.version)
-        return self._tiles.has(place, chunk) or (place, chunk) in self._uploads.failed
-
-    # ------------------------------------------------------------------- quads
-
-    def _draw(self, octree_slice: OctreeSlice, now: float) -> None:
-        assert self._tiles is not None
-        assert self._intersection is not None
-        octree, intersection = octree_slice.octree, self._intersection
-        atlas, drawn = self._tiles.atlas, cover(octree, intersection, self._drawable)
-        if self._stand_in is not None:
-            former = cover(octree, intersection, self._stand_in.levels)
-            serves = self._stand_in_serves or not _shows_as_much(drawn, former)
-            if self._to_come and serves:
-                atlas, drawn = self._stand_in.atlas, former
-            else:
-                self._stand_in = None
-        self._cover = drawn
-        slice_key = octree_slice.key
-        kept = None
-        if self._stand_in is None and self._to_come:
-            kept = self.former.instead_of(drawn, intersection, atlas.slots)
-        else:
-            self.former.drop()
-        if kept is not None:
-            slice_key, drawn = kept
-        if kept is not None or self._stand_in is not None:
-            self._fade.stop()
-        else:
-            self._fade.see(slice_key, intersection, drawn, now)
-        under: Cover | None = None
-        if self._fade.running:
-            drawn, under, weights = mixed(
-                octree, intersection, drawn, self._drawable, self._fade.weights
-            )
-        atlas.slots.touch(zip(repeat(slice_key), drawn.chunks))
-        gone = self._uploads.failed
-        failed = {chunk for key, chunk in gone if key == slice_key} if gone else ()
-        self.quads = quads_of(drawn, octree, intersection.level, atlas, slice_key, failed)
-        if under is not None:
-            atlas.slots.touch(zip(repeat(slice_key), under.chunks))
-            below = quads_of(under, octree, intersection.level, atlas, slice_key, failed)
-            self.quads = self.quads.over(below, weights)
-
-    @property
-    def _drawable(self) -> dict[int, set[ChunkKey]]:
-        """What is resident and not held back."""
-        assert self._tiles is not None
-        resident = self._tiles.levels
-        if not self._held_back or self._intersection is None:
-            return resident
-        level = self._intersection.level
-        return {**resident, level: resident[level] - self._held_back}
+        return self.picture.tiles.has(place, chunk) or (place, chunk) in self._uploads.failed
 
     # ------------------------------------------------------------------- state
-
-    @property
-    def shown_atlas(self) -> TextureAtlas2D | None:
-        """The atlas that `quads` are of."""
-        shown = self._stand_in or self._tiles
-        return None if shown is None else shown.atlas
 
     @property
     def more(self) -> bool:
@@ -327,7 +255,7 @@ class TileFrame:
         Or more of what is fading in.
         """
         together = self.channel is not None and self.channel.more
-        return self._uploads.more or together or self._fade.running
+        return self._uploads.more or together or self.picture.fading
 
     @property
     def level(self) -> int:
@@ -348,11 +276,11 @@ class TileFrame:
     @property
     def progress(self) -> OctreeProgress:
         """Of the ideal tiles of the last plan."""
-        if self._intersection is None or self._slice is None or self._tiles is None:
+        if self._intersection is None or self._slice is None or self.picture.tiles is None:
             return OctreeProgress()
         if self._progress is not None:
             return self._progress
-        shown = self._stand_in if self._stand_in_serves else self._tiles
+        shown = self.picture.stand_in if self._stand_in_serves else self.picture.tiles
         assert shown is not None
         chunks, place = self._intersection.chunks, self._slice.key
         resident = len(shown.levels.get(self._intersection.level, set()).intersection(chunks))
@@ -367,28 +295,24 @@ class TileFrame:
         """Every ideal tile of the last plan is drawn, and no better version is to come."""
         if self._intersection is None:
             return self._slice is None
-        if self._cover is None or not self._cover.complete or self._fade.running:
+        picture = self.picture
+        if picture.cover is None or not picture.cover.complete or picture.fading:
             return False
-        return self._stand_in_serves if self._stand_in is not None else not self._to_come
+        return self._stand_in_serves if picture.stand_in is not None else not self._to_come
 
     @property
     def _stand_in_serves(self) -> bool:
         """The former atlas shows all there is to show: the new one only has another size."""
-        former, planned = self._stand_in, self._intersection
-        if former is None or planned is None or self._hasty:
-            return False
-        assert self._tiles is not None
-        old, new = former.atlas, self._tiles.atlas
-        if (old.encoding, old.apron) != (new.encoding, new.apron):
-            return False
-        return former.are_final(planned.level, planned.chunks)
+        planned = self._intersection
+        return planned is not None and not self._hasty and self.picture.stand_in_serves(planned)
 
     @property
     def complete(self) -> bool:
         """What is shown is what there is to show, though more may be wished for around it."""
-        if self._cover is None or self._stand_in is not None:
+        picture = self.picture
+        if picture.cover is None or picture.stand_in is not None:
             return self.settled
-        return self._cover.complete
+        return picture.cover.complete
 
     @property
     def buffered(self) -> tuple[int, int] | None:
@@ -398,9 +322,8 @@ class TileFrame:
     @property
     def covered(self) -> bool:
         """No place of the view is blank that could be filled."""
-        if self._cover is None or not self._to_come:
-            return True
-        return not len(self._cover.blank)
+        drawn = self.picture.cover
+        return drawn is None or not self._to_come or not len(drawn.blank)
 
     @property
     def stuck(self) -> bool:
@@ -412,10 +335,3 @@ class TileFrame:
         """Tiles for this view are being loaded, wait to be uploaded, or are not yet asked for."""
         client = self._client
         return self._hasty or client.pending > 0 or client.awaited or bool(self._held_back)
-
-
-def _shows_as_much(drawn: Cover, former: Cover) -> bool:
-    """Whether `drawn` has no blank that `former` has not, and as many ideal tiles."""
-    if len(drawn.blank) and not len(former.blank):
-        return False
-    return int(drawn.ideal.sum()) >= int(former.ideal.sum())

@@ -5,13 +5,13 @@ Invariants: GUI thread only. Best first, a tile at least; what is protected is n
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import TYPE_CHECKING, cast
 
 from napari_octree.layers.octree_slice import TileKey
 from napari_octree.loading.request import TileState
 from napari_octree.octree.chunk_key import ChunkKey
 from napari_octree.rendering.atlas_tiles import AtlasTiles
+from napari_octree.rendering.tile_wishes import TileWishes
 from napari_octree.rendering.upload_budget import UploadBudget
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class TileUploads:
         self.fresh: set[ChunkKey] = set()
         self.more = False
 
-    def take(self, tiles: AtlasTiles, protected: Collection[TileKey], upload_ms: float) -> bool:
+    def take(self, tiles: AtlasTiles, wishes: TileWishes, upload_ms: float) -> bool:
         """Upload finished tiles until the budget is spent.
 
         Returns
@@ -72,7 +72,7 @@ class TileUploads:
             data, complete = tile.data, tile.complete
 
             def put() -> None:
-                if tiles.add(key, data, complete, protected):  # noqa: B023
+                if tiles.add(key, data, complete, wishes.protected):  # noqa: B023
                     self.fresh.add(key[1])  # noqa: B023
 
             budget.spend(put, data.nbytes)

@@ -2,13 +2,14 @@
 
 Invariants: GUI thread only. The loader is told of the whole working set at once, best first, less
 what is resident for good; a request stays the same object as long as it is on the list.
-`protected` is all of the working set that is to be drawn, of whatever slice.
+`protected` is all of the working set that is to be drawn, of whatever slice: put together when it
+is asked for, which is when something is uploaded.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import replace
 from itertools import repeat
 from operator import itemgetter
@@ -50,8 +51,9 @@ class TileWishes:
         self._prefetch = config.render.prefetch
         self._wishes: tuple[Wish, ...] = ()
         self._requests: dict[RequestName, TileRequest] = {}
-        self.protected: set[TileKey] = set()
         self._wanted: set[TileKey] = set()
+        self._shown: tuple[SliceKey, Collection[ChunkKey]] | None = None
+        self._protected: set[TileKey] = set()
         self._asked_moving = False
         self.scroll_axis: int | None = None
         self.moving = False
@@ -126,12 +128,22 @@ class TileWishes:
             requests[name] = request
         if len(kept) + len(protected) < slots.capacity:
             protected.update(kept)
-        self.protected = self._wanted = protected
+        self._protected = self._wanted = protected
+        self._shown = None
         self._requests = requests
         self._asked_moving = self.moving
         self._client.replace(list(requests.values()))
 
-    def let_be(self, place: SliceKey, shown: Iterable[ChunkKey], capacity: int) -> bool:
+    @property
+    def protected(self) -> set[TileKey]:
+        """Tiles that must not be evicted."""
+        if self._shown is not None:
+            place, shown = self._shown
+            self._protected = self._wanted.union(zip(repeat(place), shown))
+            self._shown = None
+        return self._protected
+
+    def let_be(self, place: SliceKey, shown: Collection[ChunkKey], capacity: int) -> bool:
         """Keep the list as it is, while the view moves over tiles that are all there.
 
         What else there is to wish for around them can wait for the view to rest, or to come to
@@ -140,7 +152,7 @@ class TileWishes:
         Parameters
         ----------
         place : SliceKey
-        shown : iterable of ChunkKey
+        shown : collection of ChunkKey
             Protected from now on, besides what was asked for last.
         capacity : int
             Slots of the atlas.
@@ -152,10 +164,9 @@ class TileWishes:
         """
         if not (self.moving and self._asked_moving):
             return False
-        protected = self._wanted.union(zip(repeat(place), shown))
-        if len(protected) >= capacity:
+        if len(self._wanted) + len(shown) >= capacity:
             return False
-        self.protected = protected
+        self._shown = (place, shown)
         return True
 
     def _places(self, present: OctreeSlice) -> dict[int, OctreeSlice]:

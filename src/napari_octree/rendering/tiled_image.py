@@ -20,7 +20,7 @@ from vispy.visuals.image import ImageVisual
 from vispy.visuals.shaders import Function
 
 from napari_octree.rendering._vispy import clamped_filters, image_templates
-from napari_octree.rendering.quads import FAILED, Quads, Under, no_quads
+from napari_octree.rendering.quads import Quads, Under, no_quads
 from napari_octree.rendering.texture_atlas_2d import TextureAtlas2D
 from napari_octree.rendering.texture_encoding import TextureEncoding
 
@@ -48,6 +48,9 @@ _NOTHING = "void nothing() {}"
 
 _CORNERS = np.array([[1, 0], [1, 2], [3, 2], [1, 0], [3, 2], [3, 0]])
 """Columns of (y0, x0, y1, x1) for the x and y of the six vertices of two triangles."""
+
+_TWO_CORNERS = np.concatenate([_CORNERS, _CORNERS + 4], axis=1)
+"""The same of two such boxes side by side."""
 
 _SWAP = [1, 0, 3, 2]
 """(y, x) becomes (x, y) here: vispy and GL want x first."""
@@ -163,7 +166,7 @@ class TiledImageVisual(ImageVisual):
     def set_quads(self, quads: Quads) -> None:
         """Replace what is drawn."""
         self._quads = quads
-        self._marked = bool((quads.tints[:, 3] >= FAILED).any())
+        self._marked = quads.marks is not None and quads.marks.any_failed
         self._need_vertex_update = True
 
     def clear_quads(self) -> None:
@@ -211,32 +214,35 @@ class TiledImageVisual(ImageVisual):
     def _build_vertex_data(self) -> None:
         quads, side = self._quads, self._texture.side
         y, x = quads.origin
-        rectangles = quads.rectangles - (y, x, y, x)
-        corners = rectangles[:, _CORNERS]
-        self._fill("a_corner", corners, (quads.texcoords / side)[:, _CORNERS])
-        self._fill("a_tile", quads.clamps[:, None, _SWAP] / side)
-        self._fill("a_image", quads.images[:, None, _SWAP] / side)
-        if self._overlaid:
-            edges = quads.borders[:, None, _SWAP] - (x, y, x, y)
-            self._fill("a_tint", quads.tints[:, None])
+        places = [quads.rectangles - (y, x, y, x), quads.texcoords / side]
+        boxes = np.concatenate(places, axis=1, dtype=np.float32)
+        self._fill("a_corner", boxes[:, _TWO_CORNERS])
+        self._fill("a_tile", quads.edges[:, None, 0])
+        self._fill("a_image", quads.edges[:, None, 1])
+        if self._overlaid and quads.marks is not None:
+            corners = places[0][:, _CORNERS]
+            edges = quads.marks.borders[:, None, _SWAP] - (x, y, x, y)
+            self._fill("a_tint", quads.marks.tints[:, None])
             self._fill("a_border", corners - edges[..., :2], edges[..., 2:] - corners)
         if self._fade is not None:
-            under = quads.under or Under(quads.texcoords, quads.clamps, quads.images)
-            places, weights = (under.texcoords / side)[:, _CORNERS], under.weights[:, None, None]
-            self._fill("a_under", places, weights)
-            self._fill("a_under_tile", under.clamps[:, None, _SWAP] / side)
-            self._fill("a_under_image", under.images[:, None, _SWAP] / side)
+            under = quads.under or Under(quads.texcoords, quads.edges)
+            corners, weights = (under.texcoords / side)[:, _CORNERS], under.weights[:, None, None]
+            self._fill("a_under", corners, weights)
+            self._fill("a_under_tile", under.edges[:, None, 0])
+            self._fill("a_under_image", under.edges[:, None, 1])
         self._need_vertex_update = False
 
     def _fill(self, name: str, *columns: np.ndarray) -> None:
         """Send (N, 6 or 1, columns) values for the six vertices of each quad."""
-        widths = [values.shape[-1] for values in columns]
-        data = np.empty((len(columns[0]), 6, sum(widths)), np.float32)
-        first = 0
-        for values, width in zip(columns, widths, strict=True):
-            data[..., first : first + width] = values
-            first += width
-        self._buffers[name].set_data(data.reshape(-1, first))
+        data = columns[0]
+        if len(columns) > 1 or data.shape[1] == 1 or data.dtype != np.float32:
+            widths = [values.shape[-1] for values in columns]
+            data = np.empty((len(data), 6, sum(widths)), np.float32)
+            first = 0
+            for values, width in zip(columns, widths, strict=True):
+                data[..., first : first + width] = values
+                first += width
+        self._buffers[name].set_data(data.reshape(-1, data.shape[-1]))
 
     def _update_method(self, view: Any) -> None:
         view._method_used = "subdivide"

@@ -36,7 +36,8 @@ class TrackedView:
         self._moved_s = 0.0
         self._motion = ViewMotion()
         self._slice_key: SliceKey | None = None
-        self._source: tuple[object, ...] = ()
+        self._matrices: TileMatrices | None = None
+        self._slice: OctreeSlice | None = None
 
     @property
     def scroll_axis(self) -> int | None:
@@ -83,8 +84,7 @@ class TrackedView:
             self.rest_ms = int(min(max(2e3 * (now - self._moved_s), REST_MS), MOST_REST_MS))
             self._moved_s = now
         self.view = view
-        followed = track and octree_slice is not None
-        self._source = _source(matrices, octree_slice) if followed else ()
+        self._matrices, self._slice = (matrices, octree_slice) if track else (None, None)
         return moved
 
     def is_current(
@@ -111,7 +111,7 @@ class TrackedView:
             return None
         if not track and self.view is not None:
             return replace(self.view, slice=octree_slice.key)
-        if _source(matrices, octree_slice) == self._source:
+        if matrices is self._matrices and octree_slice is self._slice:
             return self.view
         return view_from_matrix(
             matrices.to_viewbox,
@@ -120,11 +120,6 @@ class TrackedView:
             slice_key=octree_slice.key,
             motion=self.view.motion if self.view is not None else AT_REST,
         )
-
-
-def _source(matrices: TileMatrices, octree_slice: OctreeSlice | None) -> tuple[object, ...]:
-    """What a view follows from."""
-    return (matrices.to_viewbox.tobytes(), matrices.size, matrices.pixel_scale, octree_slice)
 
 
 def _same(view: View, other: View) -> bool:
