@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from vispy.gloo.glir import GlirQueue
 
 from napari_octree import OctreeConfig, OctreeImage
-from napari_octree.rendering.atlas_lease import NEEDED, AtlasLease
+from napari_octree.rendering.atlas_lease import NEEDED, AtlasLease, AtlasNeeds
 from napari_octree.rendering.texture_encoding import texture_encoding
 from napari_octree.rendering.vram import VRAM, VramLedger
 
@@ -41,8 +41,8 @@ class Layer:
     def draw(self) -> None:
         """One frame, in which the new atlas gets all there is to show."""
         self.woken = False
-        size = (1600.0, 1000.0)
-        atlas = self.lease.keep(self.node, FLOATS, 1.0, size, 1.0, self.in_view)
+        needs = AtlasNeeds(FLOATS, 1.0, (1600.0, 1000.0), 1.0, self.in_view)
+        atlas = self.lease.keep(self.node, needs)
         self.slots = atlas.slots.capacity
         self.frame.shown_atlas = atlas
         self.lease.show()

@@ -15,6 +15,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable
+from typing import NamedTuple
 
 from napari_octree.config import OctreeConfig
 from napari_octree.rendering import _vispy
@@ -40,6 +41,29 @@ SHRINK = 1.5
 
 SHRUNK, GROWN = 0.8, 1.2
 """Less than this, a side's change is not worth filling another atlas."""
+
+
+class AtlasNeeds(NamedTuple):
+    """What a frame draws with.
+
+    Attributes
+    ----------
+    encoding : TextureEncoding
+    filter_reach : float
+        How many texels around a pixel the interpolation looks at.
+    size : (width, height)
+        Of the canvas in logical pixels.
+    pixel_scale : float
+        Framebuffer pixels per logical pixel.
+    in_view : int
+        Tiles that the view calls for, whatever the atlas holds.
+    """
+
+    encoding: TextureEncoding
+    filter_reach: float
+    size: tuple[float, float]
+    pixel_scale: float
+    in_view: int
 
 
 class AtlasLease:
@@ -108,54 +132,24 @@ class AtlasLease:
         shown = self._node.atlas
         return shown.nbytes + (self._filled.nbytes if self._filled is not shown else 0)
 
-    def keep(
-        self,
-        node: TiledImageVisual,
-        encoding: TextureEncoding,
-        filter_reach: float,
-        size: tuple[float, float],
-        pixel_scale: float,
-        in_view: int,
-    ) -> TextureAtlas2D:
-        """Return the atlas to fill: the same as before wherever it still serves.
-
-        Parameters
-        ----------
-        node : TiledImageVisual
-            Draws from it.
-        encoding : TextureEncoding
-        filter_reach : float
-            How many texels around a pixel the interpolation looks at.
-        size : (width, height)
-            Of the canvas in logical pixels.
-        pixel_scale : float
-        in_view : int
-            Tiles that the view calls for, whatever the atlas holds.
-        """
-        asked = (node, encoding, filter_reach, size, pixel_scale, in_view, self._ledger.changes)
-        if asked == self._asked and self._filled is not None:
+    def keep(self, node: TiledImageVisual, needs: AtlasNeeds) -> TextureAtlas2D:
+        """Return the atlas to fill, from which `node` draws: the same wherever it still serves."""
+        if (node, needs, self._ledger.changes) == self._asked and self._filled is not None:
             return self._filled
-        atlas = self._fitting(node, encoding, filter_reach, size, pixel_scale, in_view)
-        self._asked = (*asked[:-1], self._ledger.changes)
+        atlas = self._fitting(node, needs)
+        self._asked = (node, needs, self._ledger.changes)
         return atlas
 
-    def _fitting(
-        self,
-        node: TiledImageVisual,
-        encoding: TextureEncoding,
-        filter_reach: float,
-        size: tuple[float, float],
-        pixel_scale: float,
-        in_view: int,
-    ) -> TextureAtlas2D:
+    def _fitting(self, node: TiledImageVisual, needs: AtlasNeeds) -> TextureAtlas2D:
+        encoding, in_view = needs.encoding, needs.in_view
         tile = self._config.octree.tile_size
-        apron = max(self._config.render.interpolation_apron, math.ceil(filter_reach))
+        apron = max(self._config.render.interpolation_apron, math.ceil(needs.filter_reach))
         apron = min(apron, tile // 2)
         filled = self._filled
         if filled is not None:
             apron = max(apron, filled.apron)
         # Texels are at least half a pixel: so many tiles across, in the worst case.
-        across = [2 * s * pixel_scale / tile + 2 for s in size]
+        across = [2 * s * needs.pixel_scale / tile + 2 for s in needs.size]
         needed = SPARE * across[0] * across[1]
         least = math.ceil(math.sqrt(NEEDED * in_view))
         nbytes = (least * (tile + 2 * apron)) ** 2 * encoding.texel_bytes

@@ -17,7 +17,7 @@ from napari_octree.loading.pace import Pace
 from napari_octree.octree.intersection import intersect
 from napari_octree.octree.policy import POLICIES
 from napari_octree.rendering import _vispy
-from napari_octree.rendering.atlas_lease import AtlasLease
+from napari_octree.rendering.atlas_lease import AtlasLease, AtlasNeeds
 from napari_octree.rendering.channel_group import ChannelMember, group_of
 from napari_octree.rendering.drawn_layer import DrawnLayer
 from napari_octree.rendering.node_matrices import (
@@ -96,9 +96,8 @@ class TileDrawing:
         in_view = frame.tiles
         if self.lease.opening or coarsened:
             in_view = self._ideal_tiles(octree_slice)
-        atlas = self.lease.keep(
-            node, self._encoding, reach, matrices.size, matrices.pixel_scale, in_view
-        )
+        size, scale = matrices.size, matrices.pixel_scale
+        atlas = self.lease.keep(node, AtlasNeeds(self._encoding, reach, size, scale, in_view))
         render = self.layer.config.render
         frame.picture.former.keep = display.keep_slice
         frame.follow(POLICIES[display.policy])
