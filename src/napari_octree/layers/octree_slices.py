@@ -35,10 +35,14 @@ class OctreeSlices:
         self._lease = DataLease(loader)
         self._lease.use(source.storage.key for source in pyramid.sources)
         self._slices: dict[SliceKey, OctreeSlice] = {}
+        self._latest: OctreeSlice | None = None
         self._lock = threading.Lock()
 
     def at(self, key: SliceKey) -> OctreeSlice:
         """Return the slice of `key`, the same one as long as it is kept."""
+        latest = self._latest
+        if latest is not None and latest.key is key:
+            return latest
         with self._lock:
             found = self._slices.get(key)
             if found is None:
@@ -53,6 +57,7 @@ class OctreeSlices:
                 self._slices[key] = found
                 while len(self._slices) > MOST_KEPT:
                     del self._slices[next(iter(self._slices))]
+            self._latest = found
             return found
 
     def release(self) -> None:

@@ -63,9 +63,13 @@ class AtlasTiles:
             not self._unfinished or self._unfinished.isdisjoint(chunks)
         )
 
+    def count(self, chunks: Sequence[ChunkKey]) -> int:
+        """How many of these tiles of the slice are in the atlas."""
+        return int(np.count_nonzero(self._find(chunks) >= 0))
+
     def are_here(self, chunks: Sequence[ChunkKey]) -> bool:
         """Whether all these tiles of the slice are in the atlas."""
-        return bool((self._find(chunks) >= 0).all())
+        return self.count(chunks) == len(chunks)
 
     def numbers(self, place: SliceKey, chunks: Sequence[ChunkKey]) -> IntArray:
         """The slots of tiles of a slice, which are all in the atlas: (N,) int64."""

@@ -68,7 +68,8 @@ class TileDrawing:
         self._held: OctreeSlice | None = None
         self._joined: tuple[weakref.ref[Any] | None, str | None] = (None, None)
         self.frames = 0
-        fades = layer.config.render.fade_ms > 0
+        self._render = layer.config.render
+        fades = self._render.fade_ms > 0
         self.node = TiledImage(drawn.texels, (1, 1), drawn.on_prepare, fades)
         self._place = WatchedTileMatrices(self.node)
 
@@ -98,7 +99,7 @@ class TileDrawing:
             in_view = self._ideal_tiles(octree_slice)
         size, scale = matrices.size, matrices.pixel_scale
         atlas = self.lease.keep(node, AtlasNeeds(self._encoding, reach, size, scale, in_view))
-        render = self.layer.config.render
+        render = self._render
         frame.picture.former.keep = display.keep_slice
         frame.follow(POLICIES[display.policy])
         self._join(node.canvas, display.channel_group)
@@ -140,8 +141,9 @@ class TileDrawing:
 
     def _join(self, canvas: Any, name: str | None) -> None:
         """Show new tiles together with the layers of the same name in this canvas."""
-        if (joined := (weakref.ref(canvas), name)) != self._joined:
-            self._joined = joined
+        joined, joined_name = self._joined
+        if (None if joined is None else joined()) is not canvas or name != joined_name:
+            self._joined = (weakref.ref(canvas), name)
             self.frame.channel = (
                 None if name is None else ChannelMember(group_of(canvas, name), self.frame)
             )
@@ -198,7 +200,7 @@ class TileDrawing:
         if any(now is not before for now, before in zip(asked, self._counted, strict=True)):
             self._counted = asked
             octree, _, lock = asked
-            bias = self.layer.config.render.level_bias
+            bias = self._render.level_bias
             self._in_view = len(intersect(octree, view, locked_level=lock, level_bias=bias))
         return self._in_view
 

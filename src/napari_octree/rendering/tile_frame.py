@@ -283,7 +283,7 @@ class TileFrame:
         shown = self.picture.stand_in if self._stand_in_serves else self.picture.tiles
         assert shown is not None
         chunks, place = self._intersection.chunks, self._slice.key
-        resident = len(shown.levels.get(self._intersection.level, set()).intersection(chunks))
+        resident = shown.count(chunks)
         gone = self._uploads.failed
         failed = sum((place, chunk) in gone for chunk in chunks) if gone else 0
         loading = len(chunks) - resident - failed

@@ -53,6 +53,8 @@ class TileUploads:
         atlas, budget, changed = tiles.atlas, self._budget, False
         self.more = False
         self.fresh.clear()
+        if not self._client.ready:
+            return False
         budget.begin(upload_ms)
         atlas.begin()
         tile_bytes = atlas.slot_size**2 * atlas.encoding.texel_bytes

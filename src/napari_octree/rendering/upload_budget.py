@@ -2,9 +2,10 @@
 
 Invariants: what is timed is the upload itself, by GL (queueing costs nothing and proves
 nothing); a frame sends at least one tile, and otherwise starts an upload only if it is expected
-to end within the budget. The expected cost follows the bytes per millisecond of late: their
-median, since now and then an upload waits for a busy processor, which says nothing of the next.
-A frame that takes longer than its budget and what one upload was expected to take is counted.
+to end within the budget even if it is a slow one: as slow as all but the slowest of late, since
+now and then an upload waits for a busy processor, which says nothing of the next. A frame that
+takes longer than its budget and what one upload was expected to take, at the median rate of late,
+is counted.
 GUI thread only.
 """
 
@@ -13,12 +14,11 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
-from statistics import median
 
 from napari_octree.layers.statistics import UploadCheck
 
 _REMEMBERED = 15
-"""Uploads whose median rate is expected of the next."""
+"""Uploads that tell how long the next may take."""
 
 _CHECKED = 8
 """Uploads before the one that is checked: the first ones are not typical."""
@@ -49,6 +49,7 @@ class UploadBudget:
         self._clock = clock
         self._rates: deque[float] = deque(maxlen=_REMEMBERED)
         self._ms_per_byte = 0.0
+        self._slow_ms_per_byte = 0.0
         self._limit_ms = 0.0
         self._spent_ms = 0.0
         self._frame_uploads = 0
@@ -80,7 +81,7 @@ class UploadBudget:
         """Whether an upload of `nbytes` may still start in this frame."""
         if not self._frame_uploads:
             return True
-        return self._spent_ms + nbytes * self._ms_per_byte <= self._limit_ms
+        return self._spent_ms + nbytes * self._slow_ms_per_byte <= self._limit_ms
 
     def spend(self, upload: Callable[[], None], nbytes: int) -> None:
         """Run `upload`, which must have reached GL when it returns, and count it."""
@@ -98,7 +99,9 @@ class UploadBudget:
         self._frame_uploads += 1
         if nbytes:
             self._rates.append(took / nbytes)
-            self._ms_per_byte = median(self._rates)
+            rates = sorted(self._rates)
+            self._ms_per_byte = rates[len(rates) // 2]
+            self._slow_ms_per_byte = rates[-2] if len(rates) > 1 else rates[0]
         self.uploads += 1
         self.upload_bytes += nbytes
         self.upload_ms += took
