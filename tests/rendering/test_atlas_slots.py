@@ -85,6 +85,17 @@ def test_replacing_a_key_keeps_its_place() -> None:
     assert evicted is None
 
 
+def test_what_is_drawn_in_later_frames_goes_later() -> None:
+    slots: AtlasSlots[str] = AtlasSlots(3)
+    for key in "abc":
+        slots.add(key, (1, 1))
+    for drawn in ([2, 0], [1], [0, 2, 0]):
+        slots.touch(np.array(drawn))
+    assert [slots.add(key, (1, 1))[1] for key in "defg"] == ["b", "c", "a", "d"]
+    slots.touch(np.array([slots["e"].number]))
+    assert [slots.add(key, (1, 1))[1] for key in "hi"] == ["f", "g"]
+
+
 @pytest.mark.parametrize("protect", [True, False])
 def test_a_full_atlas_of_protected_keys_takes_nothing(protect: bool) -> None:
     slots: AtlasSlots[int] = AtlasSlots(2)

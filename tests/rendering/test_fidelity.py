@@ -211,8 +211,9 @@ FILTERS = [
 
 
 @pytest.mark.parametrize("center", [(256.2, 255.7), (690.3, 880.2)], ids=["tiles", "border"])
-def test_filters(compare, scene, center) -> None:
-    data = stretched(scene, "uint16")
+def test_filters(compare, center) -> None:
+    # Noise: where a kernel is cut off at a tile's border, smooth data hardly show it.
+    data = np.random.default_rng(2).integers(0, 65536, (700, 900), dtype=np.uint16)
     for name in FILTERS:
         difference = compare(data, center, LINEAR_TIES, interpolation2d=name)
         assert difference.max() <= 1, name

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_octree.octree import Octree
@@ -31,6 +31,7 @@ def truth(level: int, tile: tuple[int, int], number: int) -> np.ndarray:
     return both / (SIDE * SLOT)
 
 
+@settings(max_examples=30, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 1), st.randoms(use_true_random=False)), max_size=5))
 def test_edges_are_those_of_the_tile_that_came_last(frames) -> None:
     borders = TileBorders(SIDE, SLOT, APRON)

@@ -66,7 +66,7 @@ def test_matrices_follow_everything_that_moves_a_node(make_viewer) -> None:
         lambda: setattr(layer, "rotate", 30),
         lambda: setattr(layer, "translate", (5, 6)),
         lambda: set_far((0, 2.0**30, 2.0**30)),
-        lambda: set_far((0, 2.0**30 + 0.25, 2.0**30)),  # less than the camera's float32 can tell
+        lambda: set_far((0, 2.0**30 + 0.25, 2.0**30)),  # less than float32 can tell
         lambda: setattr(viewer.canvas.grid, "enabled", True),
         enlarge,
         lambda: setattr(viewer.canvas.grid, "enabled", False),

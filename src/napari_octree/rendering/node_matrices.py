@@ -125,12 +125,12 @@ def tile_matrices(node: Node) -> TileMatrices:
         transforms.framebuffer_transform,
     )
     to_viewbox = _product(_above(node, viewbox.scene)) @ _camera_matrix(viewbox)
-    return TileMatrices(to_viewbox, _product(outer, to_viewbox), *_size(node, viewbox))
+    return TileMatrices(to_viewbox, _product(outer, to_viewbox), *_size(node))
 
 
-def _size(node: Node, viewbox: ViewBox) -> tuple[tuple[float, float], float]:
-    width, height = viewbox.size
-    canvas = node.canvas
+def _size(node: Node) -> tuple[tuple[float, float], float]:
+    viewbox, canvas = viewbox_of(node), node.canvas
+    width, height = (0, 0) if viewbox is None else viewbox.size
     pixel_scale = float(canvas.pixel_scale) if canvas is not None else 1.0
     return (float(width), float(height)), pixel_scale
 
@@ -138,9 +138,9 @@ def _size(node: Node, viewbox: ViewBox) -> tuple[tuple[float, float], float]:
 class WatchedTileMatrices:
     """The `tile_matrices` of one node, composed anew only after something has moved.
 
-    Invariant: `now` returns the same object as before if and only if nothing has changed since.
-    vispy tells of all transforms between a node and the canvas; but it keeps a camera's in
-    float32, and does not tell of a move too small for that.
+    Invariant: `now` returns the same object as before as long as nothing has changed. vispy tells
+    of every change of a transform between a node and the canvas: of a camera's even where its
+    numbers stay the same, as they do in float32 when a far view moves a little.
 
     Parameters
     ----------
@@ -150,7 +150,6 @@ class WatchedTileMatrices:
     def __init__(self, node: Node) -> None:
         self._node = node
         self._moved = True
-        self._beside: tuple[object, ...] = ()
         self._matrices: TileMatrices | None = None
         node.transforms.changed.connect(self._on_moved)  # vispy holds methods weakly
 
@@ -159,22 +158,11 @@ class WatchedTileMatrices:
 
     def now(self) -> TileMatrices:
         """Where the points of the node go, which must be in a view box."""
-        viewbox = viewbox_of(self._node)
-        beside = None if viewbox is None else (_size(self._node, viewbox), *_shown(viewbox))
         matrices = self._matrices
-        if matrices is None or self._moved or beside is None or beside != self._beside:
+        if matrices is None or self._moved or matrices[2:] != _size(self._node):
             matrices = self._matrices = tile_matrices(self._node)
-            self._moved, self._beside = False, beside or ()
+            self._moved = False
         return matrices
-
-
-def _shown(viewbox: ViewBox) -> tuple[object, ...]:
-    """What a 2-D camera shows, in float64; nothing of others, whose transform says it all."""
-    camera = viewbox.camera
-    if not isinstance(camera, PanZoomCamera):
-        return (camera,)
-    rect = camera_rect(camera)
-    return (camera, rect.pos, rect.size, camera.flip)
 
 
 class VolumeMatrices(NamedTuple):
