@@ -133,6 +133,7 @@ class BrickScene:
         """Make these bricks resident, given their voxels with apron."""
         encoding = node.atlas.encoding
         atlas = TextureAtlas3D(encoding, slot_grid(encoding, len(keys), 2**30, 2048))
+        atlas.reserve(len(keys))
         node.bind(atlas, node.geometry)
         numbers = []
         for key in keys:

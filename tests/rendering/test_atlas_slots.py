@@ -21,13 +21,14 @@ class SlotsMachine(RuleBasedStateMachine):
         super().__init__()
         self.slots: AtlasSlots[int] = AtlasSlots(CAPACITY)
         self.recency: list[int] = []
+        self.capacity = CAPACITY
 
     @rule(key=keys, protected=st.frozensets(keys, max_size=6))
     def add(self, key: int, protected: frozenset[int]) -> None:
         before = list(self.recency)
         slot, evicted = self.slots.add(key, (3, 5), True, protected)
         victims = [k for k in before if k not in protected]
-        if key in before or len(before) < CAPACITY:
+        if key in before or len(before) < self.capacity:
             assert evicted is None
         elif victims:
             assert evicted == victims[0]
@@ -40,6 +41,14 @@ class SlotsMachine(RuleBasedStateMachine):
         if key in self.recency:
             self.recency.remove(key)
         self.recency.append(key)
+
+    @rule()
+    def extend(self) -> None:
+        before = {key: self.slots[key] for key in self.slots}
+        self.capacity += 2
+        self.slots.extend(self.capacity)
+        assert self.slots.capacity == self.capacity
+        assert {key: self.slots[key] for key in self.slots} == before
 
     @rule(touched=st.lists(keys, unique=True))
     def touch(self, touched: list[int]) -> None:
@@ -68,8 +77,8 @@ class SlotsMachine(RuleBasedStateMachine):
     @invariant()
     def one_slot_each(self) -> None:
         numbers = [self.slots.get(k).number for k in self.slots]
-        assert len(set(numbers)) == len(numbers) <= CAPACITY
-        assert all(0 <= n < CAPACITY for n in numbers)
+        assert len(set(numbers)) == len(numbers) <= self.capacity
+        assert all(0 <= n < self.capacity for n in numbers)
 
 
 SlotsMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)

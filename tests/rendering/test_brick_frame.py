@@ -73,6 +73,10 @@ class Client:
         return len(waited - self.taken)
 
 
+FIRST_SLOTS = 20
+"""Fewer than most views here select: their atlas grows."""
+
+
 class Atlas:
     """Slots without a texture; it notes what is written."""
 
@@ -83,8 +87,19 @@ class Atlas:
     def __init__(self, capacity: int, on_upload: Callable[[], None]) -> None:
         self.on_upload = on_upload
         self.encoding = ENCODING
-        self.slots: AtlasSlots[Hashable] = AtlasSlots(capacity)
+        self.most = capacity
+        self.slots: AtlasSlots[Hashable] = AtlasSlots(min(capacity, FIRST_SLOTS))
         self.written: dict[int, list[slice]] = {}
+        self.forgets = False
+
+    def reserve(self, slots: int) -> bool:
+        if (wanted := min(slots, self.most)) <= self.slots.capacity:
+            return True
+        self.slots.extend(wanted)
+        if self.forgets:
+            self.slots.clear()
+            self.written.clear()
+        return not self.forgets
 
     def write(self, slot: Slot, brick: np.ndarray, planes: slice) -> None:
         if planes.start == 0:
@@ -187,6 +202,32 @@ def test_never_more_bricks_than_the_atlas_may_hold() -> None:
     s.load(view(CENTRE, 50))
     assert s.frame.settled
     assert s.frame.progress.resident <= max_nodes(40)
+
+
+def test_the_atlas_grows_as_views_need_it_and_keeps_what_it_holds() -> None:
+    s = Setting()
+    s.load(view(CENTRE, 1000))
+    far = s.shown
+    assert s.atlas.slots.capacity == FIRST_SLOTS
+    numbers = {key: s.atlas.slots[s.slice.key, key].number for key in far}
+    s.load(view(CENTRE, 50))
+    s.check()
+    assert s.frame.settled
+    assert FIRST_SLOTS < s.atlas.slots.capacity < s.atlas.most
+    assert s.frame.progress.ideal > FIRST_SLOTS
+    for key in far & s.shown:
+        assert s.atlas.slots[s.slice.key, key].number == numbers[key]
+    assert len(s.atlas.written) == len(s.atlas.slots)  # nothing was written twice
+
+
+def test_an_atlas_that_cannot_keep_what_it_holds_is_filled_again() -> None:
+    s = Setting()
+    s.load(view(CENTRE, 1000))
+    assert s.frame.settled
+    s.atlas.forgets = True
+    s.load(view(CENTRE, 50))
+    s.check()
+    assert s.frame.settled
 
 
 def test_room_for_is_enough() -> None:

@@ -10,7 +10,9 @@ from vispy.gloo import gl
 
 from napari_octree import OctreeConfig, OctreeImage
 from napari_octree.rendering import _vispy, node_matrices
+from napari_octree.rendering.brick_encoding import BrickEncoding
 from napari_octree.rendering.texture_atlas_2d import TextureAtlas2D
+from napari_octree.rendering.texture_atlas_3d import TextureAtlas3D
 from napari_octree.rendering.texture_encoding import texture_encoding
 
 
@@ -108,6 +110,65 @@ def test_an_upload_has_arrived_when_it_returns(viewer, dtype, channels, width) -
         assert (found == tile.reshape(found.shape)).all()
     assert gl.glGetParameter(gl.GL_UNPACK_ALIGNMENT) == 4
     _vispy.delete_texture(canvas, atlas)
+
+
+@pytest.mark.parametrize(("dtype", "channels"), [("u1", 1), ("u2", 1), ("f4", 1), ("u1", 4)])
+def test_an_atlas_of_bricks_grows_around_what_it_holds(viewer, dtype, channels) -> None:
+    canvas = viewer.window._qt_viewer.canvas._scene_canvas
+    canvas.set_current()
+    encoding = BrickEncoding(texture_encoding(np.dtype(dtype), channels), (4, 4, 4))
+    atlas = TextureAtlas3D(encoding, (3, 2, 2))
+    atlas.interpolation = "nearest"
+    colour = (channels,) if channels > 1 else ()
+    rng = np.random.default_rng(0)
+    bricks = [
+        encoding.encode(rng.integers(1, 255, (8, 8, 8, *colour)).astype(dtype)) for _ in range(11)
+    ]
+
+    def put(i: int) -> None:
+        slot, evicted = atlas.stage(i, True, ())
+        assert slot is not None
+        assert evicted is None
+        atlas.write(slot, bricks[i], slice(0, 8))
+
+    for i in range(3):
+        put(i)
+    assert atlas.slots.capacity == 3
+    nbytes = atlas.nbytes
+    atlas.allow(2 * nbytes)
+    assert atlas.reserve(11)
+    assert atlas.slots.capacity == atlas.most == 7
+    atlas.allow(nbytes)  # never less than it has
+    assert atlas.most == 7
+    atlas.allow(100 * nbytes)
+    assert atlas.reserve(8)
+    assert atlas.slots.capacity == atlas.most == 11
+    assert atlas.nbytes == 3 * nbytes
+    for i in range(3, 11):
+        put(i)
+    texels = texels_of(canvas, atlas, dtype, channels).reshape(3, 8, 2, 8, 2, 8, channels)
+    ranges = texels_of(canvas, atlas.ranges, "f4", 4).reshape(3, 2, 2, 4)[..., :2]
+    for i, brick in enumerate(bricks):
+        z, y, x = np.unravel_index(atlas.number(atlas.slots[i]), atlas.grid)
+        found = texels[z, :, y, :, x]
+        assert (found == brick["texels"][0].reshape(found.shape)).all()
+        assert (ranges[z, y, x] == brick["cells"][0, 0, 0, 0]).all()
+    assert atlas.interpolation == "nearest"
+    for texture in (atlas.ranges, atlas):
+        _vispy.delete_texture(canvas, texture)
+
+
+def texels_of(canvas: Any, texture: Any, dtype: str, channels: int) -> np.ndarray:
+    """All that a 3-D texture holds."""
+    from OpenGL import GL
+
+    canvas.context.shared.parser.get_object(texture.id).activate()
+    layout = GL.GL_RGBA if channels == 4 else GL.GL_RED
+    kind = {"u1": GL.GL_UNSIGNED_BYTE, "u2": GL.GL_UNSIGNED_SHORT, "f4": GL.GL_FLOAT}[dtype]
+    GL.glPixelStorei(GL.GL_PACK_ALIGNMENT, 1)
+    raw = GL.glGetTexImage(GL.GL_TEXTURE_3D, 0, layout, kind, outputType=bytes)
+    GL.glPixelStorei(GL.GL_PACK_ALIGNMENT, 4)
+    return np.frombuffer(raw, dtype)
 
 
 def test_one_upload_is_timed_until_the_gpu_has_done_it(viewer) -> None:

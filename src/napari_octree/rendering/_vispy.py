@@ -24,7 +24,7 @@ from vispy.geometry import Rect
 from vispy.gloo import FrameBuffer, Texture2D, Texture3D, gl
 from vispy.gloo.context import GLContext, get_current_canvas
 from vispy.gloo.gl import gl2
-from vispy.gloo.glir import GlirParser, GlirTexture2D
+from vispy.gloo.glir import GlirParser, GlirTexture2D, GlirTexture3D
 from vispy.scene.cameras import PanZoomCamera
 from vispy.visuals import ImageVisual
 from vispy.visuals._scalable_textures import GPUScaledTexture2D
@@ -41,6 +41,7 @@ __all__ = [
     "clamped_filters",
     "delete_texture",
     "drawing_into",
+    "extend",
     "finish",
     "fix_data_dtype",
     "flush",
@@ -150,6 +151,66 @@ def upload(texture: Texture2D | Texture3D, data: np.ndarray, offset: tuple[int, 
     context = get_current_canvas().context
     share_queue(context, texture)
     context.flush_commands()
+
+
+def extend(texture: Texture3D, resize: Callable[[], None]) -> bool:
+    """Give a 3-D texture of the current canvas more planes, within the GPU.
+
+    GL has no such thing: vispy's texture gets new storage, and GL copies the old one's texels,
+    plane by plane through a frame buffer, which OpenGL 2.1 can do with its extensions too.
+
+    Parameters
+    ----------
+    texture : Texture3D
+    resize : callable
+        Gives the texture its new shape, through vispy.
+
+    Returns
+    -------
+    bool
+        Whether it holds what it held. If not (GL is not in this process, or cannot read such
+        texels from a frame buffer), its texels are undefined.
+    """
+    context = get_current_canvas().context
+    share_queue(context, texture)
+    context.flush_commands()
+    parser = context.shared.parser
+    on_gpu = parser.get_object(texture.id) if isinstance(parser, GlirParser) else None
+    if not isinstance(on_gpu, GlirTexture3D):
+        resize()
+        return False
+    depth, height, width = texture.shape[:3]
+    former = on_gpu._handle
+    on_gpu.create()
+    resize()
+    # What else the new storage has to be told: it is another texture to GL.
+    texture.interpolation = texture.interpolation
+    texture.wrapping = texture.wrapping
+    context.flush_commands()
+    on_gpu.activate()
+    bound = GL.glGetIntegerv(GL.GL_READ_FRAMEBUFFER_BINDING)
+    reader = GL.glGenFramebuffers(1)
+    GL.glBindFramebuffer(GL.GL_READ_FRAMEBUFFER, reader)
+    kept = True
+    for plane in range(depth):
+        GL.glFramebufferTexture3D(
+            GL.GL_READ_FRAMEBUFFER,
+            GL.GL_COLOR_ATTACHMENT0,
+            GL.GL_TEXTURE_3D,
+            former,
+            0,
+            plane,
+        )
+        if plane == 0:
+            state = GL.glCheckFramebufferStatus(GL.GL_READ_FRAMEBUFFER)
+            kept = state == GL.GL_FRAMEBUFFER_COMPLETE
+        if not kept:
+            break
+        GL.glCopyTexSubImage3D(GL.GL_TEXTURE_3D, 0, 0, 0, plane, 0, 0, width, height)
+    GL.glBindFramebuffer(GL.GL_READ_FRAMEBUFFER, bound)
+    GL.glDeleteFramebuffers(1, [reader])
+    GL.glDeleteTextures([former])
+    return kept
 
 
 def open_for_uploads(

@@ -149,6 +149,12 @@ class AtlasSlots(Generic[K]):
             self._drawn[slot.number] = -1
             self.evictions += 1
 
+    def extend(self, capacity: int) -> None:
+        """Have more slots: those so far keep their numbers and what they hold."""
+        self._free[:0] = range(capacity - 1, self.capacity - 1, -1)
+        self._drawn = np.pad(self._drawn, (0, capacity - self.capacity), constant_values=-1)
+        self.capacity = capacity
+
     def clear(self) -> None:
         """Free all slots."""
         self._slots.clear()

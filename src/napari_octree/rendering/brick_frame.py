@@ -27,7 +27,7 @@ from napari_octree.octree.policy import Policy
 from napari_octree.octree.view import VolumeView
 from napari_octree.rendering.atlas_slots import AtlasSlots
 from napari_octree.rendering.brick_uploads import BrickId, BrickUploads
-from napari_octree.rendering.brick_wishes import BrickWishes, max_nodes
+from napari_octree.rendering.brick_wishes import BrickWishes, max_nodes, room_for
 from napari_octree.rendering.texture_atlas_3d import TextureAtlas3D
 from napari_octree.rendering.upload_budget import UploadBudget
 
@@ -127,9 +127,7 @@ class BrickFrame:
         """
         if atlas is not self._atlas:
             self._atlas = atlas
-            self.shown = None
-            self._uploads.drop()
-            self.forget()
+            self._start_over()
         if octree_slice is not self._slice:
             if self._slice is not None and octree_slice is not None:  # with better sources now?
                 bricks = cast("AtlasSlots[BrickId]", atlas.slots)
@@ -164,6 +162,12 @@ class BrickFrame:
         self._uploads.forgive(self._atlas)
         self._planned = None
 
+    def _start_over(self) -> None:
+        """Nothing is resident any more."""
+        self.shown = None
+        self._uploads.drop()
+        self.forget()
+
     def _show_nothing(self) -> bool:
         shown = self.shown is not None
         self._wishes.want_nothing()
@@ -180,13 +184,16 @@ class BrickFrame:
         selection = select_bricks(
             octree_slice.octree,
             view,
-            max_nodes(self._atlas.slots.capacity),
+            max_nodes(self._atlas.most),
             level_bias=self._config.render.level_bias,
             locked_level=locked_level,
             empty=self._empty,
         )
         self.plans += 1
         self._selection = selection
+        if not self._atlas.reserve(room_for(len(selection))):
+            self._start_over()
+            self._planned = (view, locked_level)
         self._wishes.ask(octree_slice, selection, self._atlas)
         self._told = True
         return True

@@ -1,19 +1,22 @@
 """TextureAtlas3D: many bricks in one 3-D texture.
 
 Invariants: every slot holds a whole brick with its apron; slot 0 is never given away (the node
-texture keeps the octree's root there). Contrast limits, gamma and colour map act in the shader:
-nothing here depends on them. GUI thread with a current GL context only.
+texture keeps the octree's root there). The atlas begins with one layer of slots and grows by
+layers, so that slots keep their numbers, and their bricks, without being uploaded again: memory is
+taken as views need it (drivers clear it, which a first picture would wait for). Contrast limits,
+gamma and colour map act in the shader: nothing here depends on them. GUI thread with a current GL
+context only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Iterator
+from collections.abc import Callable, Collection, Hashable, Iterator
 from math import prod
 
 import numpy as np
 from vispy.gloo import Texture3D
 
-from napari_octree.rendering._vispy import GPUScaledTexture3D, upload
+from napari_octree.rendering._vispy import GPUScaledTexture3D, extend, upload
 from napari_octree.rendering.atlas_slots import AtlasSlots, Slot
 from napari_octree.rendering.brick_encoding import BrickEncoding
 
@@ -25,12 +28,23 @@ class TextureAtlas3D(GPUScaledTexture3D):
     ----------
     encoding : BrickEncoding
     grid : (z, y, x)
-        Slots per axis.
+        Slots per axis, at most.
+
+    Attributes
+    ----------
+    largest, grid : (z, y, x)
+        Slots per axis, at most and now.
+    most : int
+        Slots that it may come to, for now; see `allow`.
     """
 
     def __init__(self, encoding: BrickEncoding, grid: tuple[int, int, int]) -> None:
         self.encoding = encoding
-        self.grid = grid
+        self.largest = grid
+        layers, rows, columns = grid
+        # The root's slot is one of them: one more is needed at the least.
+        self.grid = grid = (min(layers, 1 + (rows * columns < 2)), rows, columns)
+        self.most = layers * rows * columns - 1
         self.slots: AtlasSlots[Hashable] = AtlasSlots(prod(grid) - 1)
         self._ranges = np.zeros((prod(grid), 2), np.float32)
         channels = encoding.texels.channels
@@ -46,9 +60,8 @@ class TextureAtlas3D(GPUScaledTexture3D):
         self._resize((*self.texture_shape, channels))
         # From here on the limits are normalised by the data's type, not the texels'.
         self._data_dtype = encoding.texels.clim_dtype
-        cells = tuple(g * n for g, n in zip(grid, encoding.cells, strict=True))
         self.ranges = Texture3D(
-            (*cells, 2), format="rg", internalformat="rg32f", interpolation="nearest"
+            (*self._cells, 2), format="rg", internalformat="rg32f", interpolation="nearest"
         )
 
     @property
@@ -57,9 +70,54 @@ class TextureAtlas3D(GPUScaledTexture3D):
         return tuple(g * n for g, n in zip(self.grid, self.encoding.slot_shape, strict=True))
 
     @property
+    def _cells(self) -> tuple[int, ...]:
+        """Cells per axis."""
+        return tuple(g * n for g, n in zip(self.grid, self.encoding.cells, strict=True))
+
+    @property
     def nbytes(self) -> int:
         """Bytes on the GPU."""
         return prod(self.grid) * self.encoding.nbytes
+
+    @property
+    def layer_bytes(self) -> int:
+        """Bytes of a layer of slots."""
+        return prod(self.grid[1:]) * self.encoding.nbytes
+
+    def allow(self, nbytes: int) -> None:
+        """Let it come to `nbytes` on the GPU, or stay as large as it is."""
+        layers = min(max(nbytes // self.layer_bytes, self.grid[0]), self.largest[0])
+        self.most = layers * prod(self.grid[1:]) - 1
+
+    def reserve(self, slots: int) -> bool:
+        """Have room for so many bricks, as far as it may grow; at least twice as many as before.
+
+        Returns
+        -------
+        bool
+            Whether what was in it is still there.
+        """
+        if min(slots, self.most) <= self.slots.capacity:
+            return True
+        per_layer = prod(self.grid[1:])
+        wanted = min(max(slots, 2 * self.slots.capacity), self.most)
+        self.grid = (-(-(wanted + 1) // per_layer), *self.grid[1:])
+        channels = self.encoding.texels.channels
+        resizes: dict[Texture3D, Callable[[], None]] = {
+            self: lambda: self._resize((*self.texture_shape, channels)),
+            self.ranges: lambda: self.ranges.resize((*self._cells, 2)),
+        }
+        kept = True
+        for texture, resize in resizes.items():
+            if len(self.slots):
+                kept &= extend(texture, resize)
+            else:
+                resize()
+        self._ranges = np.pad(self._ranges, ((0, prod(self.grid) - len(self._ranges)), (0, 0)))
+        self.slots.extend(prod(self.grid) - 1)
+        if not kept:
+            self.slots.clear()
+        return kept
 
     def texture_value(self, value: float) -> float:
         """What the shader samples for a value of the data."""

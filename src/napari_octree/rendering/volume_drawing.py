@@ -122,6 +122,9 @@ class VolumeDrawing:
             self.layer.locked_data_level,
             self._drawn_unseen,
         )
+        if node.nodes.grid != node.atlas.grid:  # it has grown
+            self._replace_atlas(node.atlas, node.geometry)
+            VRAM.take(self, self._atlas_bytes + node.reduced_picture.nbytes)
         if changed:
             shown = self.frame.shown
             if shown is None:
@@ -244,17 +247,18 @@ class VolumeDrawing:
         # A thick slice may hold other values than a thin one: means, sums.
         texels = texture_encoding(octree_slice.display_dtype, self._texels.channels)
         same = octree == node.geometry.octree and texels == node.atlas.encoding.texels
+        allowed = VRAM.available(self, self.layer.config.memory.vram_bytes)
         if self._has_atlas and same:
+            node.atlas.allow(allowed)
             return
         z, y, x = octree.levels[0].tile_shape
         encoding = BrickEncoding(texels, (z, y, x))
         bricks = sum(int(np.prod(level.grid_shape)) for level in octree.levels)
-        allowed = VRAM.available(self, self.layer.config.memory.vram_bytes)
         grid = slot_grid(encoding, room_for(bricks), allowed, self._max_side)
         atlas = node.atlas
-        if not self._has_atlas or atlas.encoding != encoding or atlas.grid != grid:
+        if not self._has_atlas or atlas.encoding != encoding or atlas.largest != grid:
             atlas = TextureAtlas3D(encoding, grid)
-            logger.debug("an atlas of %s bricks", "×".join(map(str, grid)))
+            logger.debug("an atlas of up to %s bricks", "×".join(map(str, grid)))
         self._replace_atlas(atlas, NodeGeometry.of(octree))
         VRAM.take(self, self._atlas_bytes + node.reduced_picture.nbytes)
         self._has_atlas = True
