@@ -24,7 +24,7 @@ from napari_octree.rendering.node_entries import (
 )
 from napari_octree.rendering.node_geometry import MAX_LEVELS, TABLE_BRICKS, NodeGeometry
 from napari_octree.rendering.node_table import FLAGS, OCTANT, WALK, node_table
-from napari_octree.rendering.node_texture import node_texels
+from napari_octree.rendering.node_texture import NodeTexture, node_texels
 from volume_reference import cell_at
 
 BRICK = 8
@@ -189,6 +189,14 @@ def test_entries_carry_ranges() -> None:
     table = node_table(nodes)
     assert table[1, 0, 1].tolist() == [1, LEAF, 0.125, 1.0]
     assert table[0, 0, 0].tolist() == [2, OCTANT + FLAGS, 0.25, 0.5]
+
+
+def test_both_textures_count() -> None:
+    octree = Octree.from_shapes([(16,) * 3, (8,) * 3], BRICK, max_overview=8)
+    nodes = NodeTexture(NodeGeometry.of(octree), (1, 1, 3))
+    children, table = (2, 2, 2 * 3), (2, 2, 2)
+    assert [texture.shape for texture in nodes.textures] == [(*children, 4), (*table, 4)]
+    assert nodes.nbytes == 16 * (np.prod(children) + np.prod(table))
 
 
 def test_what_the_shader_cannot_walk_is_refused() -> None:
