@@ -78,6 +78,19 @@ def test_any_two_of_four_axes(viewer, screenshot, order) -> None:
     np.testing.assert_array_equal(ours, shown(viewer, screenshot, 2.0))
 
 
+def test_beyond_its_data_a_layer_shows_nothing(viewer, screenshot) -> None:
+    deep, shallow = (np.full((n, 150, 200), value, np.uint8) for n, value in ((20, 50), (5, 100)))
+    below = viewer.add_layer(OctreeImage([deep], contrast_limits=(0, 255)))
+    above = viewer.add_layer(
+        OctreeImage([shallow], contrast_limits=(0, 255), blending="additive", translate=(2, 0, 0))
+    )
+    for z, seen in ((3, 150), (10, 50), (1, 50), (6, 150), (7, 50)):
+        viewer.dims.set_point(0, z)
+        assert all(layer.wait_until_settled(30) for layer in (below, above))
+        assert screenshot(viewer)[150, 200, 0] == seen
+        assert (above.get_value((z, 70, 70))[1] is None) is (seen == 50)
+
+
 @pytest.mark.parametrize(
     "change",
     [

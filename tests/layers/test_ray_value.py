@@ -9,7 +9,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from napari_octree.layers.octree_slice import ImagePyramid, OctreeSlice
+from napari_octree.layers.image_pyramid import ImagePyramid
+from napari_octree.layers.octree_slice import OctreeSlice
 from napari_octree.layers.ray_value import MAX_SAMPLES, ray_values
 from napari_octree.layers.slice_key import SliceKey
 from napari_octree.loading.chunk_cache import ChunkCache

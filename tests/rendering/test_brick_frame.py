@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_octree.config import OctreeConfig
-from napari_octree.layers.octree_slice import ImagePyramid, OctreeSlice
+from napari_octree.layers.image_pyramid import ImagePyramid
+from napari_octree.layers.octree_slice import OctreeSlice
 from napari_octree.layers.slice_key import SliceKey
 from napari_octree.loading.request import LoadedTile, TileRequest, TileState
 from napari_octree.octree.chunk_key import ChunkKey, Tier

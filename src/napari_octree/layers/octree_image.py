@@ -29,8 +29,9 @@ from napari_octree.layers.display_options import OctreeDisplayOptions
 from napari_octree.layers.failure_reports import report_failures
 from napari_octree.layers.growth import Growth
 from napari_octree.layers.hover import value_under
+from napari_octree.layers.image_pyramid import ImagePyramid
 from napari_octree.layers.main_loop import MAIN_LOOP
-from napari_octree.layers.octree_slice import ImagePyramid, OctreeSlice
+from napari_octree.layers.octree_slice import OctreeSlice
 from napari_octree.layers.octree_slices import OctreeSlices
 from napari_octree.layers.octree_view import OctreeView, OctreeViews
 from napari_octree.layers.overview import OverviewLoader

@@ -1,7 +1,7 @@
 """One slice of an image pyramid: its octree, and where each tile's pixels are in the sources.
 
-Invariants: everything here is metadata; nothing reads. An `ImagePyramid` is immutable; its
-slices share its sources, so that neighbouring slices find the same storage chunks.
+Invariants: everything here is metadata; nothing reads. The slices of an `ImagePyramid` share its
+sources, so that neighbouring slices find the same storage chunks.
 """
 
 from __future__ import annotations
@@ -9,20 +9,18 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
+from napari_octree.layers.computed_levels import is_sampled, quick_levels, whole_levels
+from napari_octree.layers.image_pyramid import ImagePyramid
 from napari_octree.layers.slice_key import SliceKey
 from napari_octree.loading.request import TileRequest
 from napari_octree.octree.chunk_key import ChunkKey, Tier, Wish
 from napari_octree.octree.octree import Octree
-from napari_octree.octree.transform import LevelTransform
-from napari_octree.sources.downsampled import DownsampledArray, Reduction, can_be_strided
-from napari_octree.sources.protocol import BlockStore, LevelSource, Region, StorageArray
-from napari_octree.sources.sampled import SampledArray, sampled_level
-from napari_octree.sources.thinned import ThinnedArray, thinned_level
+from napari_octree.sources.downsampled import can_be_strided
+from napari_octree.sources.protocol import LevelSource, Region
 
 TileKey = tuple[SliceKey, ChunkKey]
 """What a tile is called wherever tiles of several slices meet."""
@@ -33,50 +31,6 @@ _REDUCTIONS: dict[str, Callable[..., np.ndarray]] = {
     "max": np.max,
     "min": np.min,
 }
-
-
-@dataclass(frozen=True)
-class ImagePyramid:
-    """The levels of an n-D image.
-
-    Attributes
-    ----------
-    sources : tuple of LevelSource
-        Finest first; the last axis is colour if `rgb`.
-    transforms : tuple of LevelTransform
-        Per level, over the n axes without colour.
-    rgb : bool
-    tile_size : int
-        Texels a side.
-    max_overview : int
-        Where a slice's coarsest level is larger than this many pixels a side, coarser ones are
-        computed from it in workers. In 3-D two bricks a side take its place.
-    brick_size : int
-        Voxels a side of a brick.
-    blocks : BlockStore, optional
-        Where levels that are computed share chunks with those that are shown.
-    reduction : {"mean", "nearest"}
-        How levels that nobody stored are made.
-    """
-
-    sources: tuple[LevelSource, ...]
-    transforms: tuple[LevelTransform, ...]
-    rgb: bool
-    tile_size: int
-    max_overview: int = 1024
-    brick_size: int = 64
-    blocks: BlockStore | None = None
-    reduction: Reduction = "mean"
-
-    @cached_property
-    def shapes(self) -> tuple[tuple[int, ...], ...]:
-        """Shape of each level over the n axes without colour."""
-        return tuple(s.shape[:-1] if self.rgb else s.shape for s in self.sources)
-
-    @property
-    def colour_axis(self) -> tuple[int, ...]:
-        """The length of the colour axis as a tuple of one, or ()."""
-        return self.sources[0].shape[-1:] if self.rgb else ()
 
 
 class OctreeSlice:
@@ -148,52 +102,14 @@ class OctreeSlice:
 
     @cached_property
     def sources(self) -> tuple[LevelSource, ...]:
-        """A source per level of the octree: the given ones, then the computed ones.
-
-        A level that is computed from memory takes every n-th pixel of the last given one, as
-        a slice of 16384² pixels would take seconds to average (or one for several, where each
-        would cost a page of a file); others reduce the level below, unless that would read
-        too much: then they are made of a sample of the last given one.
-        """
-        pyramid, given = self.pyramid, self.pyramid.sources
-        sources = list(given)
-        strided = can_be_strided(given[-1].storage)
-        for reduced in self.reduced_sources[len(given) :]:
-            level = len(sources)
-            factors = self._factors(len(given) - 1, level)
-            computed: StorageArray | None
-            if strided:
-                computed = thinned_level(given[-1], factors, self.key.displayed, self.hint)
-                computed = computed or DownsampledArray(
-                    given[-1], factors, "nearest", pyramid.blocks, self.hint
-                )
-            else:
-                computed = sampled_level(
-                    given[-1],
-                    factors,
-                    self.key.displayed,
-                    self.hint,
-                    pyramid.blocks,
-                    pyramid.reduction,
-                )
-            sources.append(reduced if computed is None else _whole(computed))
-        return tuple(sources)
+        """A source per level of the octree: the given ones, then the computed ones."""
+        whole = self.reduced_sources
+        return quick_levels(self.pyramid, self.octree, self.key.displayed, self.hint, whole)
 
     @cached_property
     def reduced_sources(self) -> tuple[LevelSource, ...]:
         """The same with nothing left out: each computed level is made of all of that below."""
-        pyramid = self.pyramid
-        sources = list(pyramid.sources)
-        for level in range(len(sources), len(self.octree.levels)):
-            computed = DownsampledArray(
-                sources[-1],
-                self._factors(level - 1, level),
-                pyramid.reduction,
-                pyramid.blocks,
-                self.hint,
-            )
-            sources.append(_whole(computed))
-        return tuple(sources)
+        return whole_levels(self.pyramid, self.octree, self.key.displayed, self.hint)
 
     @property
     def can_be_refined(self) -> bool:
@@ -204,19 +120,6 @@ class OctreeSlice:
             return False
         return self._plain is None and self.sources != self.reduced_sources
 
-    def _factors(self, fine: int, coarse: int) -> tuple[int, ...]:
-        """Pixels of one level per pixel of another, over all axes of the sources."""
-        factors = [1] * len(self.pyramid.sources[-1].shape)
-        levels = self.octree.levels
-        for axis, a, b in zip(
-            self.key.displayed,
-            levels[fine].transform.factor,
-            levels[coarse].transform.factor,
-            strict=True,
-        ):
-            factors[axis] = round(b / a)
-        return tuple(factors)
-
     @cached_property
     def overview_is_cheap(self) -> bool:
         """Whether the coarsest level can be had without reading what it is computed from."""
@@ -225,7 +128,7 @@ class OctreeSlice:
 
     def is_sampled(self, level: int) -> bool:
         """Whether a level is made of a sample of the stored pixels, and not of all."""
-        return isinstance(self.sources[level].storage, SampledArray | ThinnedArray)
+        return is_sampled(self.sources[level])
 
     @cached_property
     def hint(self) -> tuple[int, ...]:
@@ -349,10 +252,6 @@ class OctreeSlice:
         )
         index = tuple(i // n for i, n in zip(pixel, grid.tile_shape, strict=True))
         return ChunkKey(level, index), pixel
-
-
-def _whole(storage: StorageArray) -> LevelSource:
-    return LevelSource(storage, (None,) * len(storage.shape))
 
 
 def brick_shape(extent: Sequence[int], brick_size: int) -> tuple[int, ...]:

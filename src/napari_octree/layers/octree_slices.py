@@ -11,7 +11,8 @@ import itertools
 import threading
 
 from napari_octree.layers.data_lease import DataLease
-from napari_octree.layers.octree_slice import ImagePyramid, OctreeSlice
+from napari_octree.layers.image_pyramid import ImagePyramid
+from napari_octree.layers.octree_slice import OctreeSlice
 from napari_octree.layers.slice_key import SliceKey
 from napari_octree.loading.loader import ChunkLoader
 
