@@ -48,3 +48,20 @@ def test_an_array_that_is_assigned_again_is_read_again(
     assert screenshot(viewer)[..., 0].max() == 200
     viewer.layers.clear()
     layer.loader.close()
+
+
+def test_nothing_of_former_data_is_taken_for_the_new_ones(
+    viewer: Any, recording_array: Any, read_log: Any
+) -> None:
+    former, new = (np.full((60, 80), value, np.uint8) for value in (200, 100))
+    layer = OctreeImage([recording_array(former, (64, 64))], contrast_limits=(0, 255))
+    viewer.add_layer(layer)
+    assert layer.wait_until_settled(30)
+    assert layer._slice.image.raw.max() == 200
+    read_log.hold()
+    layer.data = [recording_array(new, (64, 64))]
+    assert layer._slice.image.raw.max() == 0
+    assert layer.get_value((30, 40))[1] is None
+    read_log.release()
+    assert layer.wait_until_settled(30)
+    assert layer._slice.image.raw.max() == 100

@@ -156,6 +156,33 @@ def test_a_step_makes_no_thumbnail_before_its_overview_has_come(
     assert (layer.thumbnail != former).any()
 
 
+def test_the_layer_list_shows_no_sign_before_the_slider_rests(
+    viewer, shown, read_log, screenshot, pump, pump_until, moves_on
+) -> None:
+    layer = shown(slices=0)
+    pump_until(lambda: layer.loaded)
+    moves_on(viewer, layer)
+    read_log.hold()
+    viewer.dims.set_point(0, 20 if viewer.dims.current_step[0] != 20 else 21)
+    screenshot(viewer)
+    pump()
+    assert not layer.settled
+    assert layer.loaded
+    layer._views[0]._on_rest()
+    pump_until(lambda: not layer.loaded)
+    read_log.release()
+
+
+def test_continuous_contrast_follows_the_slider(viewer) -> None:
+    planes = np.arange(6, dtype=np.uint16)[:, None, None] * 10 + np.eye(64, dtype=np.uint16)
+    layer = viewer.add_layer(OctreeImage([planes]))
+    layer.auto_contrast = True
+    for z in (4, 1):
+        viewer.dims.set_point(0, z)
+        assert layer.wait_until_settled(30)
+        assert tuple(layer.contrast_limits) == (10 * z, 10 * z + 1)
+
+
 def on_the_gpu(layer: OctreeImage) -> set[int]:
     slots = layer._views[0]._tiles.node.atlas.slots
     return {slice_key.position(0) for slice_key, _ in slots}
