@@ -44,7 +44,7 @@ def test_listed_chunks_leave_last_and_held_ones_never():
     cache = ChunkCache(4 * SIZE, gone.append)
     for i in range(4):
         cache.put(chunk(i), pixels(), 0.1, listed=i < 3)
-    cache.hold(cache.peek(chunk(0)))
+    cache.hold([cache.peek(chunk(0))])
     assert not cache.reserve(2 * SIZE, evict_listed=False)
     assert gone == []  # the unlisted one went unannounced
     assert chunk(3) not in cache
@@ -119,10 +119,10 @@ def test_it_never_exceeds_its_limit(steps):
         elif verb in ("list", "unlist"):
             cache.set_listed(chunk(i), verb == "list")
         elif verb == "hold" and chunk(i) in cache:
-            cache.hold(cache.peek(chunk(i)))
+            cache.hold([cache.peek(chunk(i))])
             held.append(cache.peek(chunk(i)))
         elif verb == "let go" and held:
-            cache.let_go(held.pop())
+            cache.let_go([held.pop()])
         elif verb == "reserve" and cache.reserve(size, evict_listed=i % 2 == 0):
             reserved.append(size)
         elif verb == "free" and reserved:

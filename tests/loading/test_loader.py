@@ -1,5 +1,6 @@
 import gc
 import weakref
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -267,3 +268,36 @@ def test_a_better_tile_that_waits_for_memory_does_not_stall_those_that_hold_it(b
     client.replace([large])
     client.replace([better, large])
     assert {tile.key for tile in b.run(client)} == {large.key, "better"}
+
+
+def test_a_tile_that_is_one_chunk_is_there_as_soon_as_it_is_read(bench, source):
+    b = bench()
+    b.executor.assemble_at_once = False
+    client = b.open()
+    wish = request(source, 1, 2, apron=0)
+    client.replace([wish])
+    b.executor.finish()
+    assert not b.executor.works  # nobody else had to be found to make it
+    tile = client.take()
+    np.testing.assert_array_equal(tile.data, expected(source, wish))
+    chunk = b.loader.cache.peek((source.key, wish.region))
+    assert np.shares_memory(tile.data, chunk.pixels)
+
+
+def test_a_tile_that_was_made_for_a_list_it_has_left_is_dropped(bench, source):
+    b = bench()
+    client = b.open()
+    wish = request(source, 1, 2, apron=0)
+
+    def leave(block):
+        client.replace([])
+        return block
+
+    client.replace([replace(wish, finish=leave)])
+    b.executor.finish()
+    assert client.take() is None
+    assert b.loader.statistics.in_flight_bytes == 0
+    assert b.loader.statistics.staged_bytes == 0
+    client.replace([wish])
+    assert client.take() is not None
+    assert len(source.reads) == 1

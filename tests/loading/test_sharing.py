@@ -115,10 +115,10 @@ def test_what_a_closed_loader_leaves_undone_is_done_by_the_other(shared):
     gone, stays = one.open(lambda: None), two.open(lambda: None)
     executor = one._crew.executor
     executor.assemble_at_once = False
-    gone.replace([request(source, 0, 0, apron=0)])
+    gone.replace([request(source, 0, 0)])
     executor.finish()
     assert executor.works  # an assembly has been given out
-    gone.replace([request(source, 0, 0, apron=0), request(source, 0, 1, apron=0)])
+    gone.replace([request(source, 0, 0), request(source, 0, 1, apron=0)])
     stays.replace([request(source, 0, 1, apron=0)])
     (given_out,) = executor.reads
     assert not two._crew.executor.reads  # as the first one reads it

@@ -83,6 +83,7 @@ wish_strategy = st.tuples(
     st.integers(0, 1),
     st.sampled_from(list(Tier)),
     st.integers(0, 3),
+    st.integers(0, 1),
 )
 
 
@@ -227,7 +228,7 @@ class LoaderMachine(RuleBasedStateMachine):
 
     # ---- how it is done --------------------------------------------------------------------
 
-    def request(self, name, size, row, column, tier, relative_level):
+    def request(self, name, size, row, column, tier, relative_level, apron):
         return request(
             self.sources[name],
             row,
@@ -235,7 +236,8 @@ class LoaderMachine(RuleBasedStateMachine):
             size=size,
             tier=tier,
             relative_level=relative_level,
-            key=(name, size, row, column),
+            apron=apron,
+            key=(name, size, row, column, apron),
         )
 
     def set_wishes(self, user, wishes):
@@ -267,9 +269,10 @@ class LoaderMachine(RuleBasedStateMachine):
             return True
         assert tile.key not in user.final, "delivered again although it was complete"
         a = wish.apron[0]
-        core = tile.data[a:-a, a:-a]
         whole = expected(wish.source.storage, wish)
-        np.testing.assert_array_equal(core, whole[a:-a, a:-a])
+        core = tuple(slice(a, n - a) for n in whole.shape)
+        assert tile.data.shape == whole.shape
+        np.testing.assert_array_equal(tile.data[core], whole[core])
         if tile.complete:
             np.testing.assert_array_equal(tile.data, whole)
             user.final.add(tile.key)
@@ -397,6 +400,7 @@ class LoaderMachine(RuleBasedStateMachine):
         scheduler = self.dispatcher.scheduler
         assert not scheduler.working_set.chunks
         assert not len(scheduler.assemblies.gaps)
+        assert not scheduler.assemblies._watched
         assert not scheduler.reads.running
         assert not scheduler.assemblies.running
         assert self.dispatcher.cache.reserved_bytes == 0

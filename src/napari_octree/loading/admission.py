@@ -53,9 +53,8 @@ class Admission:
         cache = self._cache
         urgent = tile.tier <= Tier.IDEAL
         alone = urgent and cache.reserved_bytes == 0 and cache.held_bytes == 0
-        for chunk in tile.chunks:
-            if chunk.entry is not None:
-                cache.hold(chunk.entry)
+        cached = [chunk.entry for chunk in tile.chunks if chunk.entry is not None]
+        cache.hold(cached)
         block = block_bytes(tile.request)
         fresh = {
             chunk: chunk_bytes(chunk)
@@ -63,9 +62,7 @@ class Admission:
             if chunk.state is ChunkState.QUEUED and not chunk.reserved
         }
         if not cache.reserve(sum(fresh.values(), block), evict_listed=urgent, alone=alone):
-            for chunk in tile.chunks:
-                if chunk.entry is not None:
-                    cache.let_go(chunk.entry)
+            cache.let_go(cached)
             self.refused = True
             return False
         for chunk, nbytes in fresh.items():
@@ -84,7 +81,7 @@ class Admission:
         tile.reserved = 0
         for chunk in tile.chunks:
             if chunk.entry is not None:
-                cache.let_go(chunk.entry)
+                cache.let_go((chunk.entry,))
             elif (
                 chunk.state is ChunkState.QUEUED
                 and chunk.reserved

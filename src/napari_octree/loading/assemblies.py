@@ -16,13 +16,14 @@ Under the loader's lock only.
 from __future__ import annotations
 
 import heapq
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from napari_octree.loading.admission import Admission, block_bytes
 from napari_octree.loading.apron_gaps import ApronGaps
 from napari_octree.loading.chunk_id import ChunkId
 from napari_octree.loading.failure import LoadFailure
-from napari_octree.loading.jobs import AssembleJob
+from napari_octree.loading.jobs import AssembleJob, Made
 from napari_octree.loading.request import LoadedTile, TileState
 from napari_octree.loading.tile_chunks import neighbours
 from napari_octree.loading.working_set import (
@@ -61,8 +62,11 @@ class Assemblies:
         self._most = most
         self.running: dict[AssembleJob, None] = {}
         self.gaps = ApronGaps()
-        self._held: dict[Tile, None] = {}
-        """Tiles held back, in the order in which their time ends."""
+        self._held: dict[Tile, ChunkId] = {}
+        """Tiles held back, in the order in which their time ends, and for which chunk. Of those
+        around a tile one at a time is watched: most are there when the last one is."""
+        self._watched: dict[ChunkId, list[Tile]] = {}
+        """The same by chunk."""
 
     # ---- what becomes of tiles and chunks --------------------------------------------------
 
@@ -72,11 +76,15 @@ class Assemblies:
 
     def leave(self, tile: Tile) -> None:
         """Forget a tile that left its list."""
-        self._held.pop(tile, None)
-        self.gaps.close(tile)
+        if tile in self._held:
+            self._unwatch(tile)
+        if tile.gaps:
+            self.gaps.close(tile)
 
     def came(self, chunk_id: ChunkId) -> None:
         """Fill the gaps that a chunk leaves in aprons: it is there, for somebody to see."""
+        if self._watched:
+            self._look_around(chunk_id)
         if self.gaps:
             for tile in self.gaps.fill(chunk_id):
                 tile.improvable = True
@@ -84,6 +92,8 @@ class Assemblies:
 
     def decided(self, chunk_id: ChunkId) -> None:
         """Think again about tiles whose apron lacks a chunk: perhaps it will not come."""
+        if self._watched:
+            self._look_around(chunk_id)
         if self.gaps:
             for tile in self.gaps.tiles(chunk_id):
                 self._think_again(tile)
@@ -136,27 +146,32 @@ class Assemblies:
                 return job
         return None
 
-    def finished(
-        self, job: AssembleJob, result: LoadedTile | None, error: BaseException | None
-    ) -> None:
+    def finished(self, job: AssembleJob, made: Made) -> None:
         """Note the end of an assembly: stage the tile."""
         if job not in self.running:  # it was given up
             return
         del self.running[job]
         cache = self._set.cache
-        for entry in job.held:
-            cache.let_go(entry)
-        tile = job.tile
+        cache.let_go(job.held)
+        self._end(job.tile, made, job.reserved)
+
+    def made(self, tile: Tile, made: Made) -> None:
+        """Stage an admitted tile that was made as its only chunk was read."""
+        self._end(tile, made, self._admission.complete(tile))
+
+    def _end(self, tile: Tile, made: Made, reserved: int) -> None:
+        result, error = made
+        cache = self._set.cache
         first = tile.stage is Stage.ASSEMBLING
         if not tile.listed or result is None:
-            cache.free(job.reserved)
+            cache.free(reserved)
             if tile.listed and first and error is not None:
                 self.fail(tile, error)
             return
         staged_before = tile.result is not None
         cache.free(tile.reserved)
         tile.reserved = 0 if result.data is None else result.data.nbytes
-        cache.resize(job.reserved, tile.reserved)
+        cache.resize(reserved, tile.reserved)
         tile.result = result
         if first:
             tile.client.pending -= tile.awaited
@@ -169,7 +184,7 @@ class Assemblies:
     def give_up(self, crew: Crew) -> None:
         """Expect nothing more of a crew that has left; nobody waits for its tiles any more."""
         for job in [job for job in self.running if job.tile.client.crew is crew]:
-            self.finished(job, None, None)
+            self.finished(job, Made(None, None))
 
     # ---- how it is done --------------------------------------------------------------------
 
@@ -217,47 +232,69 @@ class Assemblies:
         latency_s = tile.chunks[0].source.latency_s
         if latency_s is None or latency_s >= FAST_S:
             return False
-        peek = self._set.cache.peek
-        gaps = {chunk_id for chunk_id in self._around(tile) if peek(chunk_id) is None}
-        if not self._some_to_come(gaps):
+        chunk_id = self._to_come(reversed(self._around(tile)))
+        if chunk_id is None:
             return False
-        self.gaps.open(tile, gaps)
         tile.hold_until = now + HOLD_S
-        self._held[tile] = None
+        self._watch(tile, chunk_id)
         return True
+
+    def _watch(self, tile: Tile, chunk_id: ChunkId) -> None:
+        self._held[tile] = chunk_id
+        tiles = self._watched.get(chunk_id)
+        if tiles is None:
+            self._watched[chunk_id] = [tile]
+        else:
+            tiles.append(tile)
+
+    def _unwatch(self, tile: Tile) -> None:
+        chunk_id = self._held.pop(tile)
+        tiles = self._watched[chunk_id]
+        tiles.remove(tile)
+        if not tiles:
+            del self._watched[chunk_id]
+
+    def _look_around(self, chunk_id: ChunkId) -> None:
+        """Release the tiles held back for a chunk, unless another one is still to come."""
+        for tile in self._watched.pop(chunk_id, ()):
+            other = self._to_come(reversed(self._around(tile)))
+            if other is None:
+                del self._held[tile]
+                self.complete(tile)
+            else:
+                self._watch(tile, other)
 
     def _release(self, tile: Tile) -> None:
         if tile in self._held:
-            del self._held[tile]
+            self._unwatch(tile)
             self.complete(tile)
 
     def _job_of(self, tile: Tile) -> AssembleJob | None:
         """Collect what is at hand for the tile; None if there is no memory to improve it."""
         cache = self._set.cache
         tile.improvable = False
+        held = [chunk.entry for chunk in tile.chunks if chunk.entry is not None]
         if tile.stage is Stage.ADMITTED:
             reserved = self._admission.complete(tile)
         else:
-            for chunk in tile.chunks:
-                if chunk.entry is not None:
-                    cache.hold(chunk.entry)
+            cache.hold(held)
             reserved = block_bytes(tile.request)
             if not cache.reserve(reserved, evict_listed=False):
-                for chunk in tile.chunks:
-                    if chunk.entry is not None:
-                        cache.let_go(chunk.entry)
+                cache.let_go(held)
                 return None
-        held = [chunk.entry for chunk in tile.chunks if chunk.entry is not None]
         gaps: set[ChunkId] = set()
         if held and any(tile.request.apron):
+            around = []
             for chunk_id in self._around(tile):
                 entry = cache.peek(chunk_id)
                 if entry is None:
                     gaps.add(chunk_id)
                 else:
-                    cache.hold(entry)
-                    held.append(entry)
-        self.gaps.open(tile, gaps)
+                    around.append(entry)
+            cache.hold(around)
+            held += around
+        if gaps or tile.gaps:
+            self.gaps.open(tile, gaps)
         return AssembleJob(tile, not gaps, held, reserved)
 
     @staticmethod
@@ -268,24 +305,22 @@ class Assemblies:
 
     def _think_again(self, tile: Tile) -> None:
         """Assemble a tile whose apron lacked something, if nothing is to come any more."""
-        if tile.stage is Stage.ADMITTED:
-            if tile in self._held and not self._some_to_come(tile.gaps):
-                self._release(tile)
-        elif (
+        if (
             tile.improvable
             and (tile.stage is Stage.STAGED or tile.stage is Stage.TAKEN)
             and not tile.waiting
-            and not self._some_to_come(tile.gaps)
+            and self._to_come(tile.gaps) is None
         ):
             self.complete(tile)
 
-    def _some_to_come(self, gaps: set[ChunkId]) -> bool:
+    def _to_come(self, chunk_ids: Iterable[ChunkId]) -> ChunkId | None:
+        """Return the first chunk that is still to come, or None."""
         chunks = self._set.chunks
-        for chunk_id in gaps:
+        for chunk_id in chunk_ids:
             chunk = chunks.get(chunk_id)
             if chunk is not None and is_to_come(chunk):
-                return True
-        return False
+                return chunk_id
+        return None
 
 
 def is_to_come(chunk: Chunk) -> bool:

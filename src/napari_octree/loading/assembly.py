@@ -6,8 +6,10 @@ half-open boxes of the storage array, one (start, stop) pair per storage axis.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from math import prod
+from typing import NamedTuple
 
 import numpy as np
 
@@ -24,15 +26,22 @@ def nbytes_of(region: Region, dtype: np.dtype) -> int:
 
 def storage_apron(source: LevelSource, apron: tuple[int, ...]) -> tuple[int, ...]:
     """Return `apron` per storage axis: 0 where the axis is fixed."""
+    if source.is_whole:
+        return apron
     remaining = iter(apron)
     return tuple(next(remaining) if i is None else 0 for i in source.fixed)
 
 
-def grow(region: Region, apron: tuple[int, ...], shape: tuple[int, ...]) -> Region:
-    """Return `region` with `apron` around it, clipped to an array of `shape`."""
+def grow(region: Region, apron: tuple[int, ...], shape: tuple[int, ...] | None) -> Region:
+    """Return `region` with `apron` around it, clipped to an array of `shape` if one is given."""
+    grown = [(start - a, stop + a) for (start, stop), a in zip(region, apron, strict=True)]
+    if shape is None:
+        return tuple(grown)
     return tuple(
-        (max(start - a, 0), min(stop + a, n))
-        for (start, stop), a, n in zip(region, apron, shape, strict=True)
+        [
+            (start if start > 0 else 0, stop if stop < n else n)
+            for (start, stop), n in zip(grown, shape, strict=True)
+        ]
     )
 
 
@@ -42,7 +51,7 @@ def assemble(
     shape: tuple[int, ...],
     dtype: np.dtype,
     fill_value: object,
-    parts: Iterable[Part],
+    parts: Sequence[Part],
 ) -> np.ndarray:
     """Put chunks together to `region` with `apron` around it.
 
@@ -61,68 +70,65 @@ def assemble(
         Shape of `region` plus twice `apron`. Where no part covers the apron it repeats the
         nearest pixel of the core; outside the array, the nearest pixel of the array.
     """
-    parts = list(parts)
-    box, pixels = parts[0]
-    if not any(apron) and len(parts) == 1 and pixels is not None:
-        return pixels[
-            tuple(slice(a - o, b - o) for (a, b), (o, _) in zip(region, box, strict=True))
-        ]
-    origin = tuple(start - a for (start, _), a in zip(region, apron, strict=True))
+    if len(parts) == 1 and not any(apron):
+        box, pixels = parts[0]
+        if pixels is not None:
+            return pixels if box == region else pixels[_cut(box, region).piece]
+    around = grow(region, apron, None)
     inner = grow(region, apron, shape)
-    block = np.empty(
-        tuple(stop - start + 2 * a for (start, stop), a in zip(region, apron, strict=True)), dtype
-    )
+    origin = [start for start, _ in around]
+    wanted = _relative(inner, origin)
+    block = np.empty([stop - start for start, stop in around], dtype)
     fill = 0 if fill_value is None else fill_value
-    # Chunks in a row share their extent across it: what is cut of them is worked out once.
-    cuts: list[dict[tuple[int, int], Cut]] = [{} for _ in inner]
-    covered = sum(_paste(block, origin, inner, box, pixels, fill, cuts) for box, pixels in parts)
-    if covered < prod(stop - start for start, stop in inner):
+
+    def paste(parts: Iterable[Part]) -> int:
+        """Write what parts have of the wanted pixels; return how many those are."""
+        pasted = 0
+        for box, pixels in parts:
+            cut = _cut(_relative(box, origin), wanted)
+            if cut.size:
+                block[cut.place] = fill if pixels is None else pixels[cut.piece]
+                pasted += cut.size
+        return pasted
+
+    if paste(parts) < prod([stop - start for start, stop in inner]):
         # What lacks around the core repeats it: so the core alone, then the parts over it.
         _repeat_edges(block, origin, region)
-        for box, pixels in parts:
-            if box != region:
-                _paste(block, origin, inner, box, pixels, fill, cuts)
-    _repeat_edges(block, origin, inner)
+        paste(part for part in parts if part[0] != region)
+    if inner != around:
+        _repeat_edges(block, origin, inner)
     return block
 
 
-Cut = tuple[slice, slice, int]
-"""Of one axis: where a part goes, what of it, and how many pixels that is."""
+class Cut(NamedTuple):
+    """Where a part goes in a block, what of it, and how many pixels that is."""
+
+    place: tuple[slice, ...]
+    piece: tuple[slice, ...]
+    size: int
 
 
-def _paste(
-    block: np.ndarray,
-    origin: tuple[int, ...],
-    target: Region,
-    box: Region,
-    pixels: np.ndarray | None,
-    fill: object,
-    cuts: list[dict[tuple[int, int], Cut]],
-) -> int:
-    """Write what a part has of `target`; return how many pixels that was."""
+def _relative(region: Region, origin: Sequence[int]) -> Region:
+    return tuple([(start - o, stop - o) for (start, stop), o in zip(region, origin, strict=True)])
+
+
+@lru_cache(maxsize=1024)
+def _cut(box: Region, wanted: Region) -> Cut:
+    """Return what a part has of the wanted pixels, both relative to the block.
+
+    Most tiles of an image are cut in the same few ways.
+    """
     place = []
     piece = []
-    size = 1
-    for axis, extent in enumerate(box):
-        cut = cuts[axis].get(extent)
-        if cut is None:
-            cut = cuts[axis][extent] = _cut(target[axis], extent, origin[axis])
-        place.append(cut[0])
-        piece.append(cut[1])
-        size *= cut[2]
-    if size:
-        block[tuple(place)] = fill if pixels is None else pixels[tuple(piece)]
-    return size
+    for (first, last), (start, stop) in zip(box, wanted, strict=True):
+        start = max(start, first)
+        stop = max(min(stop, last), start)
+        place.append(slice(start, stop))
+        piece.append(slice(start - first, stop - first))
+    return Cut(tuple(place), tuple(piece), prod(s.stop - s.start for s in place))
 
 
-def _cut(target: tuple[int, int], extent: tuple[int, int], origin: int) -> Cut:
-    start = max(target[0], extent[0])
-    stop = max(min(target[1], extent[1]), start)
-    first = extent[0]
-    return slice(start - origin, stop - origin), slice(start - first, stop - first), stop - start
-
-
-def _repeat_edges(block: np.ndarray, origin: tuple[int, ...], known: Region) -> None:
+def _repeat_edges(block: np.ndarray, origin: Sequence[int], known: Region) -> None:
     """Fill what lies around `known` with its nearest pixel, one axis after the other."""
     for axis, ((start, stop), o) in enumerate(zip(known, origin, strict=True)):
         before, after = start - o, stop - o

@@ -14,7 +14,7 @@ be called in any thread.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 
 import numpy as np
 
@@ -129,18 +129,21 @@ class ChunkCache:
             entry.listed = listed
             self._order.offer(entry)
 
-    def hold(self, entry: CachedChunk) -> None:
-        """Keep a cached chunk from being evicted until `let_go`."""
-        if entry.holds == 0:
-            self.held_bytes += entry.nbytes
-        entry.holds += 1
+    def hold(self, entries: Iterable[CachedChunk]) -> None:
+        """Keep cached chunks from being evicted until `let_go`."""
+        for entry in entries:
+            if entry.holds == 0:
+                self.held_bytes += entry.nbytes
+            entry.holds += 1
 
-    def let_go(self, entry: CachedChunk) -> None:
-        """End one `hold`."""
-        entry.holds -= 1
-        if entry.holds == 0 and entry.cached:
-            self.held_bytes -= entry.nbytes
-            self._order.offer(entry)
+    def let_go(self, entries: Iterable[CachedChunk]) -> None:
+        """End one `hold` of each."""
+        for entry in entries:
+            entry.holds -= 1
+            if entry.holds == 0 and entry.cached:
+                self.held_bytes -= entry.nbytes
+                if not entry.listed:
+                    self._order.offer(entry)
 
     def reserve(self, nbytes: int, evict_listed: bool, alone: bool = False) -> bool:
         """Set bytes aside for something on its way; evict for it.

@@ -12,15 +12,16 @@ import time
 from collections.abc import Callable
 
 from napari_octree.config import OctreeConfig
+from napari_octree.loading.assembly import Part
 from napari_octree.loading.dask_executor import DaskExecutor
 from napari_octree.loading.disk_cache import DiskCache
 from napari_octree.loading.executors import Done, Executor, InlineExecutor
 from napari_octree.loading.failure import LoadFailure
-from napari_octree.loading.jobs import AssembleJob, ReadJob, ReadOutcome
+from napari_octree.loading.jobs import AssembleJob, Made, ReadJob, ReadOutcome, make_tile
 from napari_octree.loading.latency_log import LatencyLog
 from napari_octree.loading.loader_pool import LoaderPool, LoaderPools
 from napari_octree.loading.process_executor import ProcessExecutor
-from napari_octree.loading.request import LoadedTile
+from napari_octree.loading.request import LoadedTile, TileRequest
 from napari_octree.loading.thread_executor import ThreadExecutor
 
 ASSEMBLERS = min(4, os.cpu_count() or 1)
@@ -60,12 +61,15 @@ class Crew:
             done = _logged(log, job, done)
         job.handle = self.executor.read(storage, chunk.chunk_id.region, done)
 
-    def assemble(
-        self, job: AssembleJob, done: Callable[[LoadedTile | None, BaseException | None], None]
-    ) -> None:
+    def assemble(self, job: AssembleJob, done: Callable[[Made], None]) -> None:
         """Start an assembly; `done` is told its end."""
-        brief = not job.tile.request.source.storage.in_memory
-        self.executor.run(lambda: done(*self._assembled(job)), brief)
+        request = job.tile.request
+        brief = not request.source.storage.in_memory
+        self.executor.run(lambda: done(self._make(request, job.run)), brief)
+
+    def make_of_chunk(self, request: TileRequest, part: Part) -> Made:
+        """Make a tile of the one chunk that it needs, in the calling thread."""
+        return self._make(request, lambda: make_tile(request, [part], 1, True))
 
     def cancel(self, job: ReadJob) -> None:
         """Nobody wants a read any more: end it if that is possible."""
@@ -85,20 +89,20 @@ class Crew:
         if self._log is not None:
             self._log.close()
 
-    def _assembled(self, job: AssembleJob) -> tuple[LoadedTile | None, BaseException | None]:
+    def _make(self, request: TileRequest, make: Callable[[], LoadedTile]) -> Made:
         result: LoadedTile | None = None
         error: BaseException | None = None
         started = time.perf_counter()
         try:
-            result = job.run()
+            result = make()
         except BaseException as raised:  # `finish` and arrays in memory are foreign code
             error = raised
         if self._log is not None:
             seconds = time.perf_counter() - started
             nbytes = 0 if result is None or result.data is None else result.data.nbytes
             outcome = type(error).__name__ if result is None else result.state.value
-            self._log.assembled(job.tile.request.key, seconds, nbytes, outcome)
-        return result, error
+            self._log.assembled(request.key, seconds, nbytes, outcome)
+        return Made(result, error)
 
 
 def _logged(log: LatencyLog, job: ReadJob, done: Done) -> Done:

@@ -22,7 +22,7 @@ from typing import TypeVar
 from napari_octree.loading.chunk_cache import ChunkCache
 from napari_octree.loading.crew import ASSEMBLERS, Crew
 from napari_octree.loading.delay_queue import DelayQueue, Timer
-from napari_octree.loading.jobs import AssembleJob, ReadJob, ReadOutcome
+from napari_octree.loading.jobs import AssembleJob, Made, ReadJob, ReadOutcome
 from napari_octree.loading.processors import processors_to_spare
 from napari_octree.loading.request import LoadedTile
 from napari_octree.loading.scheduler import Scheduler
@@ -224,7 +224,10 @@ class Dispatcher:
 
 
 class _ReadDone:
-    """What becomes of one read."""
+    """What becomes of one read.
+
+    A tile that needs no other chunk is made before the state changes: one change does for both.
+    """
 
     __slots__ = ("_dispatcher", "_job")
 
@@ -233,8 +236,13 @@ class _ReadDone:
         self._job = job
 
     def __call__(self, outcome: ReadOutcome) -> None:
-        job = self._job
-        self._dispatcher.change(lambda scheduler, now: scheduler.read_finished(job, outcome, now))
+        job, tile, made = self._job, self._job.tile, None
+        if tile is not None and tile.listed and outcome.error is None:
+            part = job.chunk.chunk_id.region, outcome.pixels
+            made = job.crew.make_of_chunk(tile.request, part)
+        self._dispatcher.change(
+            lambda scheduler, now: scheduler.read_finished(job, outcome, made, now)
+        )
 
 
 class _AssemblyDone:
@@ -246,6 +254,6 @@ class _AssemblyDone:
         self._dispatcher = dispatcher
         self._job = job
 
-    def __call__(self, result: LoadedTile | None, error: BaseException | None) -> None:
+    def __call__(self, made: Made) -> None:
         job = self._job
-        self._dispatcher.change(lambda scheduler, _: scheduler.assembled(job, result, error))
+        self._dispatcher.change(lambda scheduler, _: scheduler.assembled(job, made))

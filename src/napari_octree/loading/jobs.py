@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from napari_octree.loading.assembly import assemble, grow, storage_apron
+from napari_octree.loading.assembly import Part, assemble, grow, storage_apron
 from napari_octree.loading.eviction import CachedChunk
 from napari_octree.loading.loader_pool import LoaderPool
-from napari_octree.loading.request import LoadedTile, TileState
+from napari_octree.loading.request import LoadedTile, TileRequest, TileState
 from napari_octree.loading.retry import ShapeMismatchError
 from napari_octree.loading.working_set import Chunk, Tile
 from napari_octree.sources.protocol import Region, StorageArray
@@ -26,6 +26,8 @@ class ReadJob:
     Attributes
     ----------
     chunk : Chunk
+    tile : Tile or None
+        The tile that is made of this chunk alone: who has read makes it in the same breath.
     pool : LoaderPool
         In which it counts as running.
     crew : Crew
@@ -42,6 +44,7 @@ class ReadJob:
     """
 
     chunk: Chunk
+    tile: Tile | None
     pool: LoaderPool
     crew: Crew
     started: float
@@ -74,6 +77,20 @@ class ReadOutcome:
     busy_s: float | None = None
 
 
+class Made(NamedTuple):
+    """What became of a tile.
+
+    Attributes
+    ----------
+    result : LoadedTile or None
+        None if it failed.
+    error : BaseException or None
+    """
+
+    result: LoadedTile | None
+    error: BaseException | None
+
+
 @dataclass(eq=False, slots=True)
 class AssembleJob:
     """Chunks at hand to be made into one tile.
@@ -99,20 +116,36 @@ class AssembleJob:
         request = self.tile.request
         source = request.source
         storage = source.storage
-        core = source.storage_region(request.region)
-        apron = storage_apron(source, request.apron)
         if storage.in_memory:
-            around = grow(core, apron, storage.shape)
-            pixels = read_checked(storage, around)
-            parts = [(around, pixels)]
-            missing = pixels is None
-        else:
-            parts = [(entry.chunk_id.region, entry.pixels) for entry in self.held]
-            missing = all(pixels is None for _, pixels in parts[: len(self.tile.chunks)])
-        block = assemble(core, apron, storage.shape, storage.dtype, storage.fill_value, parts)
-        data = request.finish(source.drop_fixed(block))
-        state = TileState.MISSING if missing else TileState.LOADED
-        return LoadedTile(request.key, data, state, self.complete)
+            core = source.storage_region(request.region)
+            around = grow(core, storage_apron(source, request.apron), storage.shape)
+            return make_tile(request, [(around, read_checked(storage, around))], 1, True)
+        parts = [(entry.chunk_id.region, entry.pixels) for entry in self.held]
+        return make_tile(request, parts, len(self.tile.chunks), self.complete)
+
+
+def make_tile(request: TileRequest, parts: list[Part], own: int, complete: bool) -> LoadedTile:
+    """Assemble and finish a tile (worker threads; may raise what user code raises).
+
+    Parameters
+    ----------
+    request : TileRequest
+    parts : list of Part
+        The tile's own chunks, then those around it.
+    own : int
+        How many are its own.
+    complete : bool
+        No chunk around it is absent.
+    """
+    source = request.source
+    storage = source.storage
+    core = source.storage_region(request.region)
+    apron = storage_apron(source, request.apron)
+    block = assemble(core, apron, storage.shape, storage.dtype, storage.fill_value, parts)
+    data = request.finish(source.drop_fixed(block))
+    is_missing = all(pixels is None for _, pixels in parts[:own])
+    state = TileState.MISSING if is_missing else TileState.LOADED
+    return LoadedTile(request.key, data, state, complete)
 
 
 def read_checked(storage: StorageArray, region: Region) -> np.ndarray | None:

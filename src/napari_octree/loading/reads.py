@@ -24,7 +24,7 @@ from napari_octree.loading.admission import Admission
 from napari_octree.loading.assemblies import Assemblies
 from napari_octree.loading.chunk_id import ChunkId
 from napari_octree.loading.failure import LoadFailure
-from napari_octree.loading.jobs import ReadJob, ReadOutcome
+from napari_octree.loading.jobs import Made, ReadJob, ReadOutcome
 from napari_octree.loading.lanes import best_head
 from napari_octree.loading.pace import Pace
 from napari_octree.loading.retry import delay_s, judge
@@ -84,13 +84,24 @@ class Reads:
         chunk.state = ChunkState.LOADING
         pool.running += 1
         chunk.source.concurrency.started(now)
-        job = ReadJob(chunk, pool, tile.client.crew, now, now - tile.since)
+        only = len(tile.chunks) == 1 and not tile.only_ahead and not any(tile.request.apron)
+        job = ReadJob(chunk, tile if only else None, pool, tile.client.crew, now, now - tile.since)
         chunk.job = job
         self.running[job] = None
         return job
 
-    def finished(self, job: ReadJob, outcome: ReadOutcome, now: float) -> bool:
+    def finished(
+        self, job: ReadJob, outcome: ReadOutcome, now: float, made: Made | None = None
+    ) -> bool:
         """Note the end of a read: keep its pixels, or try again later.
+
+        Parameters
+        ----------
+        job : ReadJob
+        outcome : ReadOutcome
+        now : float
+        made : Made, optional
+            What was made of the chunk for `job.tile`.
 
         Returns
         -------
@@ -115,7 +126,7 @@ class Reads:
         nbytes = 0 if pixels is None else pixels.nbytes
         source.concurrency.succeeded(nbytes, seconds, outcome.busy_s, now)
         source.measured(outcome, nbytes)
-        self._arrived(chunk, pixels, seconds)
+        self._arrived(chunk, pixels, seconds, job.tile, made)
         return first
 
     def found(self, chunk_id: ChunkId, pixels: np.ndarray | None, seconds: float) -> None:
@@ -185,7 +196,14 @@ class Reads:
                 self._admission.withdraw(tile)
             tile.stage = Stage.TAKEN
 
-    def _arrived(self, chunk: Chunk, pixels: np.ndarray | None, seconds: float) -> None:
+    def _arrived(
+        self,
+        chunk: Chunk,
+        pixels: np.ndarray | None,
+        seconds: float,
+        reader: Tile | None = None,
+        made: Made | None = None,
+    ) -> None:
         cache = self._set.cache
         chunk.attempts = 0
         tiles = chunk.tiles
@@ -199,8 +217,12 @@ class Reads:
             chunk.found_in(entry)
             for tile in tiles:
                 tile.waiting -= 1
+                if tile is reader and made is not None and tile.stage is Stage.ADMITTED:
+                    self._assemblies.made(tile, made)
+                    seen = True
+                    continue
                 if tile.stage is Stage.ADMITTED:
-                    cache.hold(entry)
+                    cache.hold((entry,))
                 if tile.only_ahead:
                     self.end_if_done(tile)
                     continue

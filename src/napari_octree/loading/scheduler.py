@@ -23,7 +23,7 @@ from napari_octree.loading.admission import Admission
 from napari_octree.loading.assemblies import Assemblies
 from napari_octree.loading.chunk_cache import ChunkCache
 from napari_octree.loading.chunk_id import ChunkId
-from napari_octree.loading.jobs import AssembleJob, ReadJob, ReadOutcome
+from napari_octree.loading.jobs import AssembleJob, Made, ReadJob, ReadOutcome
 from napari_octree.loading.lanes import arrange, next_due
 from napari_octree.loading.processors import Processors
 from napari_octree.loading.reads import Reads
@@ -198,9 +198,11 @@ class Scheduler:
         """Whether something waits for memory, so that freeing some may start it."""
         return self.admission.refused
 
-    def read_finished(self, job: ReadJob, outcome: ReadOutcome, now: float) -> None:
-        """Note the end of a read."""
-        if self.reads.finished(job, outcome, now):
+    def read_finished(
+        self, job: ReadJob, outcome: ReadOutcome, made: Made | None, now: float
+    ) -> None:
+        """Note the end of a read, and what was made of the chunk for `job.tile`."""
+        if self.reads.finished(job, outcome, now, made):
             self.delays_changed()  # a fast source has none
         self._reads_may_start = True
 
@@ -209,11 +211,9 @@ class Scheduler:
         self.reads.found(chunk_id, pixels, seconds)
         self._reads_may_start = True
 
-    def assembled(
-        self, job: AssembleJob, result: LoadedTile | None, error: BaseException | None
-    ) -> None:
+    def assembled(self, job: AssembleJob, made: Made) -> None:
         """Note the end of an assembly."""
-        self.assemblies.finished(job, result, error)
+        self.assemblies.finished(job, made)
         if not job.tile.client.pending:
             self._reads_may_start = True  # reading ahead has its turn
 

@@ -31,7 +31,7 @@ class GridMemo:
         known = self._grids.get(name)
         if known is None:
             grid = storage.grid(source.storage_shape(request.hint))
-            known = self._grids[name] = grid, any(i is not None for i in source.fixed)
+            known = self._grids[name] = grid, not source.is_whole
         grid, partly_fixed = known
         region = source.storage_region(request.region) if partly_fixed else request.region
         key = storage.key

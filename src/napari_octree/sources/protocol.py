@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -117,16 +118,27 @@ class LevelSource:
         """Type of the stored pixels."""
         return self.storage.dtype
 
+    @cached_property
+    def is_whole(self) -> bool:
+        """Whether no axis is fixed: the level is its storage array."""
+        return all(i is None for i in self.fixed)
+
     def storage_region(self, region: Region) -> Region:
         """`region` of this level as a region of the storage array."""
+        if self.is_whole:
+            return region
         remaining = iter(region)
         return tuple(next(remaining) if i is None else (i, i + 1) for i in self.fixed)
 
     def storage_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """`shape` of this level as a shape of the storage array (1 where fixed)."""
+        if self.is_whole:
+            return shape
         remaining = iter(shape)
         return tuple(next(remaining) if i is None else 1 for i in self.fixed)
 
     def drop_fixed(self, block: np.ndarray) -> np.ndarray:
         """Return a view of a storage block without the fixed axes."""
+        if self.is_whole:
+            return block
         return block[tuple(slice(None) if i is None else 0 for i in self.fixed)]
