@@ -1,4 +1,5 @@
 import urllib.error
+from datetime import UTC, datetime
 from email.message import Message
 from itertools import pairwise
 
@@ -7,6 +8,7 @@ import pytest
 from loading.loader_bench import request, take_all
 from napari_octree.loading import TileState
 from napari_octree.loading.jobs import ReadOutcome
+from napari_octree.loading.reads import OVERDUE_S
 from napari_octree.loading.retry import LONGEST_DELAY_S, judge
 from napari_octree.loading.testing import SimulatedSource
 
@@ -232,6 +234,65 @@ def test_the_cause_of_an_error_counts_too():
     assert verdict.transient
     assert verdict.cause == "HTTP 503"
     assert verdict.retry_after_s > LONGEST_DELAY_S
+
+
+@pytest.mark.parametrize(
+    ("date", "seconds"),
+    [
+        ("Wed, 21 Oct 2015 07:28:07 GMT", 7),
+        ("Wed, 21 Oct 2015 07:28:07 -0000", 7),
+        ("Wed, 21 Oct 2015 09:28:07 +0200", 7),
+        ("Wednesday, 21-Oct-15 07:28:07 GMT", 7),
+        ("Wed, 21 Oct 2015 07:00:00 GMT", 0),
+        ("soon", None),
+        ("nan", None),
+    ],
+)
+def test_retry_after_may_be_a_date(date, seconds):
+    now = datetime(2015, 10, 21, 7, 28, tzinfo=UTC)
+    assert judge(http_error(503, retry_after=date), lambda: now).retry_after_s == seconds
+
+
+def test_retry_after_is_found_in_the_headers_of_botocore():
+    error = RuntimeError()
+    error.response = {
+        "ResponseMetadata": {"HTTPStatusCode": 503, "HTTPHeaders": {"retry-after": "7"}}
+    }
+    assert judge(error).retry_after_s == 7
+
+
+def test_a_store_that_hangs_holds_up_no_other_of_its_pool(bench):
+    b = bench(loader_defaults={"num_workers": 2}, octree={"loaders": {0: {"delay_queue_ms": 0}}})
+    client = b.open()
+    hangs, other = (SimulatedSource((8, 80), (8, 8), key=key) for key in ("hangs", "other"))
+    client.replace(
+        [
+            *(request(hangs, 0, c, apron=0) for c in range(10)),
+            *(request(other, 0, c, apron=0) for c in range(10)),
+        ]
+    )
+    assert [read.storage for read in b.executor.reads] == [hangs] * 2
+    handles = list(b.executor.reads)
+    delivered = []
+    while b.clock.time < 40:
+        b.clock.advance(1)
+        delivered += [
+            tile
+            for read in list(b.executor.reads)
+            if read.storage is other
+            for tile in [b.executor.finish(read) and client.take()]
+        ]
+        assert len(b.executor.reads) <= 4  # those that hang are bounded
+        if b.clock.time <= OVERDUE_S - 1:
+            assert not delivered
+    assert b.executor.set_apart_reads[:2] == handles
+    assert not b.executor.written_off
+    assert {tile.key[0] for tile in delivered} == {"other"}
+    b.run(client)  # they come back after all
+    assert client.pending == 0
+    counts = b.loader.statistics
+    assert (counts.reading, counts.in_flight_bytes) == (0, 0)
+    assert all(pool.running == pool.overdue == 0 for pool in b.loader._crew.pools)
 
 
 def test_a_read_that_hangs_holds_up_no_other_of_its_source(bench):

@@ -21,6 +21,8 @@ from napari_octree.config import OctreeConfig
 from napari_octree.loading import ChunkLoader, Pace, TileState
 from napari_octree.loading.dispatcher import Dispatcher
 from napari_octree.loading.jobs import ReadOutcome
+from napari_octree.loading.loader_pool import RUSHING_FACTOR
+from napari_octree.loading.reads import OVERDUE_S
 from napari_octree.loading.testing import SimulatedSource, VirtualClock, VirtualExecutor
 from napari_octree.loading.working_set import Stage
 from napari_octree.octree.chunk_key import Tier
@@ -222,9 +224,9 @@ class LoaderMachine(RuleBasedStateMachine):
         self.advance(seconds)
 
     @precondition(lambda self: self.reads)
-    @rule()
-    def reads_hang(self):
-        self.advance(READ_LIMIT_S)
+    @rule(seconds=st.sampled_from([OVERDUE_S, READ_LIMIT_S]))
+    def reads_hang(self, seconds):
+        self.advance(seconds)
 
     # ---- how it is done --------------------------------------------------------------------
 
@@ -350,12 +352,23 @@ class LoaderMachine(RuleBasedStateMachine):
                 assert tile.waiting == sum(not chunk.available for chunk in tile.chunks)
 
     @invariant()
+    def only_what_is_listed_is_held_back(self):
+        assemblies = self.dispatcher.scheduler.assemblies
+        held = {(chunk_id, tile) for tile, chunk_id in assemblies._held.items()}
+        watched = [(i, tile) for i, tiles in assemblies._watched.items() for tile in tiles]
+        assert len(watched) == len(held)
+        assert set(watched) == held
+        assert all(tile.listed and tile.stage is Stage.ADMITTED for _, tile in held)
+
+    @invariant()
     def workers_are_counted(self):
         assert self.dispatcher.statistics.reading == len(self.reads)
         for loader in self.loaders:
             running = len(loader._crew.executor.reads)
-            assert running == sum(pool.running for pool in loader._crew.pools)
-            assert all(pool.running <= pool.num_workers for pool in loader._crew.pools)
+            assert running == sum(pool.running + pool.overdue for pool in loader._crew.pools)
+            for pool in loader._crew.pools:
+                assert pool.running <= pool.num_workers
+                assert pool.running + pool.overdue <= 2 * pool.num_workers
 
     @invariant()
     def room_is_used(self):
@@ -365,11 +378,12 @@ class LoaderMachine(RuleBasedStateMachine):
             return
         now = self.clock.time
         for user in self.opened:
+            delay_s = 0.1 * (RUSHING_FACTOR if user.client.pace is Pace.RUSHING else 1)
             for tile in user.client._list.tiles.values():
                 if tile.stage is Stage.LISTED and tile.request.tier.awaited:
                     assert tile.waiting
                     until = max(chunk.not_before for chunk in tile.chunks)
-                    assert tile.since + 0.1 > now or until > now
+                    assert tile.since + delay_s > now or until > now
 
     def teardown(self):
         if not hasattr(self, "loaders"):

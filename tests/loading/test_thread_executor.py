@@ -12,6 +12,19 @@ from napari_octree.loading.thread_executor import ThreadExecutor
 REGION = ((0, 8), (0, 8))
 
 
+class Gated(SimulatedSource):
+    """Reads end when the gate opens."""
+
+    def __init__(self):
+        super().__init__((8, 8), (8, 8))
+        self.entered, self.gate = threading.Event(), threading.Event()
+
+    def read(self, region):
+        self.entered.set()
+        assert self.gate.wait(30)
+        return super().read(region)
+
+
 @pytest.fixture
 def executor():
     executor = ThreadExecutor(2)
@@ -68,3 +81,46 @@ def test_what_is_submitted_in_the_middle_of_a_read_does_not_wait_for_it(executor
     executor.read(Nested((8, 8), (8, 8)), REGION, lambda *outcome: None)
     assert done.wait(30)
     gate.set()
+
+
+def test_another_thread_takes_the_place_of_one_that_is_set_apart(executor):
+    sources = [Gated(), Gated()]
+    ends = [threading.Event(), threading.Event()]
+    threads = set()
+
+    def note(end):
+        threads.add(threading.current_thread())
+        end.set()
+
+    for source, end in zip(sources, ends, strict=True):
+        handle = executor.read(source, REGION, lambda outcome, end=end: note(end))
+        assert source.entered.wait(30)
+        executor.set_apart(handle)
+        executor.set_apart(handle)  # is nothing more
+    done = threading.Event()
+    run_a_read(executor, done.set)
+    assert done.wait(30)
+    for source, end in zip(sources, ends, strict=True):
+        assert not end.is_set()
+        source.gate.set()
+        assert end.wait(30)  # the end of its read is told all the same
+    for thread in threads:
+        thread.join(30)
+        assert not thread.is_alive()
+
+
+def test_threads_that_hang_are_bounded(monkeypatch):
+    monkeypatch.setattr(thread_executor, "APART", 1)
+    executor = ThreadExecutor(1)
+    sources = [Gated(), Gated()]
+    for source in sources:
+        handle = executor.read(source, REGION, lambda outcome: None)
+        assert source.entered.wait(30)
+        executor.set_apart(handle)
+    done = threading.Event()
+    run_a_read(executor, done.set)  # waits for the second one, as none is to come in its place
+    assert not done.is_set()
+    sources[1].gate.set()
+    assert done.wait(30)
+    sources[0].gate.set()
+    executor.close(30)

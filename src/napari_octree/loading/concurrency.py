@@ -120,9 +120,12 @@ class SourceConcurrency:
             self._rounds_to_wait = 1
         self._forget_round()
 
-    def overdue(self) -> None:
-        """A read that may hang counts no longer: it could be the only one allowed."""
-        self._run(-1)
+    def overdue(self, started: float, now: float) -> None:
+        """A read that may hang counts no longer: it could be the only one allowed.
+
+        But fewer run at once from then on: others may hang as well.
+        """
+        self.failed(started, now)
 
     def came_back(self) -> None:
         """An overdue read ends after all; how is told next."""

@@ -57,6 +57,9 @@ class DaskExecutor:
         future: Any = handle
         self._client.loop.add_callback(future.cancel)
 
+    def set_apart(self, handle: object) -> None:
+        """No thread of ours waits for it."""
+
     def write_off(self, handle: object) -> None:
         """Cancel the future."""
         self.cancel(handle)

@@ -210,8 +210,12 @@ class Dispatcher:
         self.change(lambda scheduler, now: scheduler.time_passed(now))
 
     def _late_reads(self) -> None:
-        late = self.change(lambda scheduler, now: scheduler.write_off(self._read_limit_s, now))
-        for job in late:
+        overdue, given_up = self.change(
+            lambda scheduler, now: scheduler.late_reads(self._read_limit_s, now)
+        )
+        for job in overdue:
+            job.crew.executor.set_apart(job.handle)
+        for job in given_up:
             job.crew.executor.write_off(job.handle)
         with self.lock:
             self._watch_reads()

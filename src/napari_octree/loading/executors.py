@@ -37,8 +37,12 @@ class Executor(Protocol):
         """Nobody wants the read any more: end it if that is possible."""
         ...
 
+    def set_apart(self, handle: object) -> None:
+        """The read may hang: let no other wait for its worker. Its end is told all the same."""
+        ...
+
     def write_off(self, handle: object) -> None:
-        """The read hangs: do without its worker."""
+        """The read hangs, and nobody waits for its end any more: end it if that is possible."""
         ...
 
     def close(self, wait_s: float) -> None:
@@ -87,6 +91,9 @@ class InlineExecutor:
                 self._busy = False
 
     def cancel(self, handle: object) -> None:
+        """Nothing is ever under way."""
+
+    def set_apart(self, handle: object) -> None:
         """Nothing is ever under way."""
 
     def write_off(self, handle: object) -> None:

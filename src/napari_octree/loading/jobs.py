@@ -36,7 +36,7 @@ class ReadJob:
     queued_s : float
         From the wish to the start.
     overdue : bool
-        It may hang: others of its source go on as if it were not there.
+        It may hang: all others go on as if it were not there.
     written_off : bool
         It took too long: whatever it returns is ignored.
     handle : object

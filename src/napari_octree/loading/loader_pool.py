@@ -3,7 +3,8 @@
 Invariants: the greatest key that is not above a wish's relative level serves it (the smallest
 key serves what lies below); OVERVIEW and COVERAGE wishes are never delayed, nor is anything
 while the list is steady; a running read counts
-in the pool of the wish that started it.
+in the pool of the wish that started it, until it is overdue; at most twice `num_workers` are under
+way, those that hang included.
 """
 
 from __future__ import annotations
@@ -36,10 +37,15 @@ class LoaderPool:
         self.delay_s = delay_s
         self.auto_sync_s = auto_sync_s
         self.running = 0
+        self.overdue = 0
 
     def has_room(self) -> bool:
-        """Whether one more read may start."""
-        return self.running < self.num_workers
+        """Whether one more read may start.
+
+        Overdue reads take no room, so that a store that hangs holds up no other; but for each
+        above `num_workers` one read less may start.
+        """
+        return self.running + max(self.overdue - self.num_workers, 0) < self.num_workers
 
     def delay_of(self, tier: Tier, latency_s: float | None, pace: Pace) -> float:
         """Seconds that a wish has to stay on the list before it is read.

@@ -48,7 +48,7 @@ class ProcessExecutor(ThreadExecutor):
         return replace(super()._timed(storage, region), busy_s=None)
 
     def write_off(self, handle: object) -> None:
-        """Kill the process that hangs; its thread goes on."""
+        """Kill the process that hangs; its thread goes on, unless another has taken its place."""
         for process, busy_with in list(self._processes.items()):
             if busy_with is handle:
                 process.kill()
@@ -60,6 +60,12 @@ class ProcessExecutor(ThreadExecutor):
         super().close(wait_s)
         for process in list(self._processes):
             process.kill()
+
+    def _thread_ends(self) -> None:
+        process: ReaderProcess | None = getattr(self._own, "process", None)
+        if process is not None:
+            process.kill()
+            self._processes.pop(process, None)
 
     def read_remotely(
         self, storage: StorageArray, region: Region, handle: object

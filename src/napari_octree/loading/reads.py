@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 REMEMBERED_FAILURES = 10_000
 
 OVERDUE_S = 5.0
-"""A read that takes longer may hang, and holds up no other of its source from then on."""
+"""A read that takes longer may hang, and holds up no other from then on."""
 
 
 class Reads:
@@ -111,7 +111,10 @@ class Reads:
         if job.written_off:
             return False
         del self.running[job]
-        job.pool.running -= 1
+        if job.overdue:
+            job.pool.overdue -= 1
+        else:
+            job.pool.running -= 1
         chunk = job.chunk
         chunk.job = None
         self._admission.free(chunk)
@@ -139,20 +142,25 @@ class Reads:
             self._arrived(chunk, pixels, seconds)
 
     def next_late(self, limit_s: float) -> float | None:
-        """When `write_off` should look next."""
+        """When `set_apart` and `write_off` should look next."""
         late = [next(iter(self.running)).started + limit_s] if self.running else []
         late += [job.started + OVERDUE_S for job in self.running if not job.overdue][:1]
         return min(late, default=None)
 
-    def write_off(self, limit_s: float, now: float) -> list[ReadJob]:
-        """Give up reads that have taken longer than `limit_s`, as if they had timed out.
+    def set_apart(self, now: float) -> list[ReadJob]:
+        """Let what is overdue hold up others no longer; it is left running."""
+        overdue = [
+            job for job in self.running if not job.overdue and job.started + OVERDUE_S <= now
+        ]
+        for job in overdue:
+            job.overdue = True
+            job.pool.running -= 1
+            job.pool.overdue += 1
+            job.chunk.source.concurrency.overdue(job.started, now)
+        return overdue
 
-        Those that are overdue are left running, but hold up others no longer.
-        """
-        for job in self.running:
-            if not job.overdue and job.started + OVERDUE_S <= now:
-                job.overdue = True
-                job.chunk.source.concurrency.overdue()
+    def write_off(self, limit_s: float, now: float) -> list[ReadJob]:
+        """Give up reads that have taken longer than `limit_s`, as if they had timed out."""
         late = [job for job in self.running if job.started + limit_s <= now]
         for job in late:
             error = TimeoutError(f"a read took longer than {limit_s:g} s")

@@ -1,7 +1,7 @@
 """What a failed read means, and when to try it again.
 
-Invariants: pure; the verdict depends on the error alone; delays are bounded and never shorter
-than what the server asked for (up to `LONGEST_DELAY_S`).
+Invariants: the verdict depends on the error alone (and on the time of day, if it names a date);
+delays are bounded and never shorter than what the server asked for (up to `LONGEST_DELAY_S`).
 """
 
 from __future__ import annotations
@@ -9,8 +9,11 @@ from __future__ import annotations
 import random
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from math import inf, isfinite
 from typing import Any
 
 from napari_octree.sources.errors import SourceError
@@ -33,6 +36,10 @@ _DENIED_WORDS = re.compile(r"PERMISSION_DENIED|UNAUTHENTICATED|access ?denied", 
 _TRANSIENT_NAMES = frozenset(  # truncated answers, in aiohttp and http.client
     {"ClientPayloadError", "ServerDisconnectedError", "IncompleteRead", "ContentLengthError"}
 )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 class ShapeMismatchError(ValueError):
@@ -63,8 +70,15 @@ class Verdict:
         return self.attempts == TRANSIENT_ATTEMPTS
 
 
-def judge(error: BaseException) -> Verdict:
-    """Tell transient errors (time-outs, connections, 429, 5xx) from permanent ones."""
+def judge(error: BaseException, today: Callable[[], datetime] = _now) -> Verdict:
+    """Tell transient errors (time-outs, connections, 429, 5xx) from permanent ones.
+
+    Parameters
+    ----------
+    error : BaseException
+    today : callable
+        The time of day, with its zone: servers may name the date after which to come back.
+    """
     chain = list(_chain(error))
     if any(type(link).__name__ in _TRANSIENT_NAMES for link in chain):
         return Verdict(type(error).__name__, TRANSIENT_ATTEMPTS)  # whose text may name a status
@@ -73,7 +87,7 @@ def judge(error: BaseException) -> Verdict:
         if status is not None:
             if status in _PERMANENT_STATUS:
                 return Verdict(f"HTTP {status}", 1)
-            return Verdict(f"HTTP {status}", TRANSIENT_ATTEMPTS, _retry_after(link))
+            return Verdict(f"HTTP {status}", TRANSIENT_ATTEMPTS, _retry_after(link, today))
     cause = type(error).__name__
     for link in chain:
         if isinstance(link, (ShapeMismatchError, SourceError, PermissionError)):
@@ -134,10 +148,31 @@ def _http_status(error: BaseException) -> int | None:
     return None
 
 
-def _retry_after(error: BaseException) -> float | None:
+def _retry_after(error: BaseException, today: Callable[[], datetime]) -> float | None:
+    """Seconds that the server asked for: it names them, or a date (RFC 9110, section 10.2.3)."""
     response: Any = getattr(error, "response", None)
-    headers = getattr(error, "headers", None) or getattr(response, "headers", None)
+    if isinstance(response, dict):
+        headers = response.get("ResponseMetadata", {}).get("HTTPHeaders")
+    else:
+        headers = getattr(error, "headers", None) or getattr(response, "headers", None)
+    for name in ("Retry-After", "retry-after"):
+        value = headers.get(name) if headers else None  # some kinds tell cases apart
+        if value is None:
+            continue
+        try:
+            seconds = float(value)
+        except ValueError:
+            seconds = _seconds_until(str(value), today())
+        return max(seconds, 0.0) if isfinite(seconds) else None
+    return None
+
+
+def _seconds_until(date: str, now: datetime) -> float:
+    """Seconds until a date as HTTP writes it; infinity if it is none."""
     try:
-        return max(float(headers["Retry-After"]), 0.0) if headers else None
-    except (KeyError, TypeError, ValueError):
-        return None  # absent, or a date: the backoff serves
+        then = parsedate_to_datetime(date)
+    except ValueError:
+        return inf
+    if then.tzinfo is None:  # "-0000": it is UTC all the same
+        then = then.replace(tzinfo=UTC)
+    return (then - now).total_seconds()

@@ -217,10 +217,15 @@ class Scheduler:
         if not job.tile.client.pending:
             self._reads_may_start = True  # reading ahead has its turn
 
-    def write_off(self, limit_s: float, now: float) -> list[ReadJob]:
-        """Give up reads that have taken longer than `limit_s`, as if they had timed out."""
+    def late_reads(self, limit_s: float, now: float) -> tuple[list[ReadJob], list[ReadJob]]:
+        """Set reads apart that are overdue, give up those that took longer than `limit_s`.
+
+        Returns
+        -------
+        overdue, given_up : list of ReadJob
+        """
         self._reads_may_start = True
-        return self.reads.write_off(limit_s, now)
+        return self.reads.set_apart(now), self.reads.write_off(limit_s, now)
 
     def give_up(self, crew: Crew, now: float) -> None:
         """Expect nothing more of a crew that has left."""

@@ -144,6 +144,7 @@ class VirtualExecutor:
     assemble_at_once: bool = True
     reads: list[PendingRead] = field(default_factory=list)
     works: list[Callable[[], None]] = field(default_factory=list)
+    set_apart_reads: list[object] = field(default_factory=list)
     written_off: list[object] = field(default_factory=list)
     _running: bool = False
 
@@ -166,6 +167,10 @@ class VirtualExecutor:
         """Note it."""
         assert isinstance(handle, PendingRead)
         handle.cancelled = True
+
+    def set_apart(self, handle: object) -> None:
+        """Note it."""
+        self.set_apart_reads.append(handle)
 
     def write_off(self, handle: object) -> None:
         """Note it."""

@@ -1,7 +1,9 @@
 """Worker threads.
 
 Invariants: threads are started when needed, up to a number; they are daemons, so that none keeps
-the interpreter from ending; a thread that is written off does nothing more once it returns.
+the interpreter from ending; a thread whose read may hang is set apart: another one takes its
+place, and it does nothing more once it has told the end of its read. At most `APART` times the
+number are apart; more are waited for.
 
 What a piece of work gives rise to is done by the same thread where nothing else has to wait for
 it: a tile is assembled by the thread that read its last chunk, which then, if the source is fast,
@@ -26,6 +28,9 @@ logger = logging.getLogger("napari_octree.loader")
 HAND_OVER_S = 0.005
 """Reads that take longer than this do not wait for an assembly."""
 
+APART = 8
+"""Threads that hang, for each that may work: none of them can be ended."""
+
 Task = tuple[object, Callable[[], None]]
 """A handle (None if it is no read), and what to do."""
 
@@ -33,7 +38,7 @@ Task = tuple[object, Callable[[], None]]
 class _Worker:
     """One thread."""
 
-    __slots__ = ("at_its_end", "next_brief", "next_read", "read_s", "reading", "written_off")
+    __slots__ = ("apart", "at_its_end", "next_brief", "next_read", "read_s", "reading")
 
     def __init__(self) -> None:
         self.reading: object = None
@@ -45,11 +50,12 @@ class _Worker:
         """What it does next."""
         self.next_read: Task | None = None
         """What it reads after that."""
-        self.written_off = False
+        self.apart = False
+        """Another one has taken its place."""
 
     def keep(self, task: Task, brief: bool) -> bool:
         """Do `task` next if it need not wait for long."""
-        if self.written_off or not self.at_its_end:
+        if self.apart or not self.at_its_end:
             return False
         if brief and self.next_brief is None:
             self.next_brief = task
@@ -76,7 +82,7 @@ class ThreadExecutor:
     Parameters
     ----------
     most : int
-        Threads at most, written-off ones not counted.
+        Threads at most, those set apart not counted.
     """
 
     def __init__(self, most: int) -> None:
@@ -86,6 +92,7 @@ class ThreadExecutor:
         self._workers: dict[_Worker, threading.Thread] = {}
         self._this = threading.local()
         self._unfinished = 0
+        self._apart = 0
         self._closed = False
 
     def read(self, storage: StorageArray, region: Region, done: Done) -> object:
@@ -111,16 +118,22 @@ class ThreadExecutor:
     def cancel(self, handle: object) -> None:
         """Threads cannot be interrupted: the read goes on."""
 
-    def write_off(self, handle: object) -> None:
-        """Start a thread in place of the one that hangs; it ends if it ever returns."""
+    def set_apart(self, handle: object) -> None:
+        """Start a thread in place of the one that may hang; that one ends if it ever returns."""
         with self._lock:
             for worker in self._workers:
-                if worker.reading is handle and not worker.written_off:
-                    worker.written_off = True
-                    self._unfinished -= 1
-                    del self._workers[worker]
-                    self._start_thread()
+                if worker.reading is handle:
+                    if self._apart < APART * self._most and not self._closed:
+                        worker.apart = True
+                        self._apart += 1
+                        self._unfinished -= 1
+                        del self._workers[worker]
+                        self._start_thread()
                     return
+
+    def write_off(self, handle: object) -> None:
+        """As `set_apart`; threads cannot be interrupted."""
+        self.set_apart(handle)
 
     def close(self, wait_s: float) -> None:
         """End all threads once they have finished what they do."""
@@ -156,9 +169,16 @@ class ThreadExecutor:
 
     def _work(self, worker: _Worker) -> None:
         self._this.worker = worker
+        self._work_on(worker)
+        self._thread_ends()
+
+    def _thread_ends(self) -> None:
+        """Free what the calling worker thread has of its own."""
+
+    def _work_on(self, worker: _Worker) -> None:
         while not self._closed and (task := self._queue.get()) is not None:
             while task is not None and not self._closed:
-                if worker.written_off:
+                if worker.apart:
                     self._submit(task, brief=False)
                 else:
                     worker.reading, work = task
@@ -171,6 +191,7 @@ class ThreadExecutor:
                     del work
                 task = worker.next()
             with self._lock:
-                if worker.written_off:
+                if worker.apart:
+                    self._apart -= 1
                     return
                 self._unfinished -= 1
