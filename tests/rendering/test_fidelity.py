@@ -267,6 +267,28 @@ def test_units(compare, scene, units) -> None:
     assert difference.max() == 0
 
 
+def test_units_of_another_layer(viewer, screenshot, pump, scene) -> None:
+    """Where the layers' units differ, napari shows all of them in one."""
+    data = stretched(scene, "uint16")
+    viewer.add_layer(Image(np.ones((8, 8)), units=("nm", "nm"), scale=(500, 500)))
+
+    def shoot(kind: type[Image]) -> np.ndarray:
+        layer = kind(data, units=("um", "um"), scale=(0.5, 0.4), translate=(3, 7))
+        viewer.add_layer(layer)
+        viewer.reset_view()
+        viewer.scene.camera.zoom *= 1.0371
+        pump()
+        if isinstance(layer, OctreeImage):
+            assert layer.wait_until_settled(30)
+        picture = screenshot(viewer).astype(int)
+        viewer.layers.remove(layer)
+        return picture
+
+    stock = shoot(Image)
+    assert stock.std() > 5
+    assert np.abs(stock - shoot(OctreeImage)).max() == 0
+
+
 def test_grid_mode(compare, scene, viewer) -> None:
     def grid(viewer: Any) -> None:
         viewer.canvas.grid.enabled = True
