@@ -23,6 +23,7 @@ from napari_octree.loading.admission import Admission, block_bytes
 from napari_octree.loading.apron_gaps import ApronGaps
 from napari_octree.loading.chunk_id import ChunkId
 from napari_octree.loading.failure import LoadFailure
+from napari_octree.loading.held_tiles import HeldTiles
 from napari_octree.loading.jobs import AssembleJob, Made
 from napari_octree.loading.request import LoadedTile, TileState
 from napari_octree.loading.tile_chunks import neighbours
@@ -62,11 +63,7 @@ class Assemblies:
         self._most = most
         self.running: dict[AssembleJob, None] = {}
         self.gaps = ApronGaps()
-        self._held: dict[Tile, ChunkId] = {}
-        """Tiles held back, in the order in which their time ends, and for which chunk. Of those
-        around a tile one at a time is watched: most are there when the last one is."""
-        self._watched: dict[ChunkId, list[Tile]] = {}
-        """The same by chunk."""
+        self._held = HeldTiles(lambda tile: self._to_come(reversed(self._around(tile))))
 
     # ---- what becomes of tiles and chunks --------------------------------------------------
 
@@ -77,13 +74,13 @@ class Assemblies:
     def leave(self, tile: Tile) -> None:
         """Forget a tile that left its list."""
         if tile in self._held:
-            self._unwatch(tile)
+            self._held.let_go(tile)
         if tile.gaps:
             self.gaps.close(tile)
 
     def came(self, chunk_id: ChunkId) -> None:
         """Fill the gaps that a chunk leaves in aprons: it is there, for somebody to see."""
-        if self._watched:
+        if self._held:
             self._look_around(chunk_id)
         if self.gaps:
             for tile in self.gaps.fill(chunk_id):
@@ -92,7 +89,7 @@ class Assemblies:
 
     def decided(self, chunk_id: ChunkId) -> None:
         """Think again about tiles whose apron lacks a chunk: perhaps it will not come."""
-        if self._watched:
+        if self._held:
             self._look_around(chunk_id)
         if self.gaps:
             for tile in self.gaps.tiles(chunk_id):
@@ -119,7 +116,7 @@ class Assemblies:
     @property
     def due(self) -> float | None:
         """When the first tile that is held back has waited enough."""
-        return next((tile.hold_until for tile in self._held), None)
+        return self._held.due
 
     def time_passed(self, now: float) -> None:
         """Hold no longer what has waited enough."""
@@ -232,41 +229,15 @@ class Assemblies:
         latency_s = tile.chunks[0].source.latency_s
         if latency_s is None or latency_s >= FAST_S:
             return False
-        chunk_id = self._to_come(reversed(self._around(tile)))
-        if chunk_id is None:
-            return False
-        tile.hold_until = now + HOLD_S
-        self._watch(tile, chunk_id)
-        return True
-
-    def _watch(self, tile: Tile, chunk_id: ChunkId) -> None:
-        self._held[tile] = chunk_id
-        tiles = self._watched.get(chunk_id)
-        if tiles is None:
-            self._watched[chunk_id] = [tile]
-        else:
-            tiles.append(tile)
-
-    def _unwatch(self, tile: Tile) -> None:
-        chunk_id = self._held.pop(tile)
-        tiles = self._watched[chunk_id]
-        tiles.remove(tile)
-        if not tiles:
-            del self._watched[chunk_id]
+        return self._held.hold(tile, now + HOLD_S)
 
     def _look_around(self, chunk_id: ChunkId) -> None:
-        """Release the tiles held back for a chunk, unless another one is still to come."""
-        for tile in self._watched.pop(chunk_id, ()):
-            other = self._to_come(reversed(self._around(tile)))
-            if other is None:
-                del self._held[tile]
-                self.complete(tile)
-            else:
-                self._watch(tile, other)
+        for tile in self._held.decided(chunk_id):
+            self.complete(tile)
 
     def _release(self, tile: Tile) -> None:
         if tile in self._held:
-            self._unwatch(tile)
+            self._held.let_go(tile)
             self.complete(tile)
 
     def _job_of(self, tile: Tile) -> AssembleJob | None:

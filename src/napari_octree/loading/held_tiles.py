@@ -1,0 +1,88 @@
+"""Tiles that wait a moment for the chunks around them.
+
+Invariants: of the chunks around a tile one at a time is watched: most are there when the last one
+is. A tile waits until its `hold_until` at most, and tiles are held in the order in which their
+time ends. Under the loader's lock only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from napari_octree.loading.chunk_id import ChunkId
+
+if TYPE_CHECKING:
+    from napari_octree.loading.working_set import Tile
+
+
+class HeldTiles:
+    """Tiles, and for which chunk each waits.
+
+    Parameters
+    ----------
+    to_come : callable
+        The chunk that a tile should wait for; None if there is none any more.
+    """
+
+    def __init__(self, to_come: Callable[[Tile], ChunkId | None]) -> None:
+        self._to_come = to_come
+        self._held: dict[Tile, ChunkId] = {}
+        self._watched: dict[ChunkId, list[Tile]] = {}
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def __contains__(self, tile: Tile) -> bool:
+        return tile in self._held
+
+    def __iter__(self) -> Iterator[Tile]:
+        return iter(self._held)
+
+    @property
+    def due(self) -> float | None:
+        """When the first of them has waited enough."""
+        return next((tile.hold_until for tile in self._held), None)
+
+    def hold(self, tile: Tile, until: float) -> bool:
+        """Hold a tile if something is to come for it; return whether it is held."""
+        chunk_id = self._to_come(tile)
+        if chunk_id is None:
+            return False
+        tile.hold_until = until
+        self._watch(tile, chunk_id)
+        return True
+
+    def let_go(self, tile: Tile) -> None:
+        """Hold a tile no longer."""
+        chunk_id = self._held.pop(tile)
+        tiles = self._watched[chunk_id]
+        tiles.remove(tile)
+        if not tiles:
+            del self._watched[chunk_id]
+
+    def decided(self, chunk_id: ChunkId) -> list[Tile]:
+        """Let go of the tiles with nothing more to wait for, as a chunk is there or never will be.
+
+        Returns
+        -------
+        list of Tile
+            They, in the order in which they came.
+        """
+        done: list[Tile] = []
+        for tile in self._watched.pop(chunk_id, ()):
+            other = self._to_come(tile)
+            if other is None:
+                del self._held[tile]
+                done.append(tile)
+            else:
+                self._watch(tile, other)
+        return done
+
+    def _watch(self, tile: Tile, chunk_id: ChunkId) -> None:
+        self._held[tile] = chunk_id
+        tiles = self._watched.get(chunk_id)
+        if tiles is None:
+            self._watched[chunk_id] = [tile]
+        else:
+            tiles.append(tile)
