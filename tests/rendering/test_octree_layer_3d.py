@@ -160,6 +160,32 @@ def test_there_and_back(
     assert (screenshot(viewer) == first).all()
 
 
+def test_an_atlas_that_grows_shows_what_one_shows_that_did_not(
+    viewer: Any, look: Any, volume: np.ndarray, screenshot: Any
+) -> None:
+    pictures: list[np.ndarray] = []
+    for first_zoom in (2.1, 0.4):
+        layer = OctreeImage(levels_of(volume), config=SMALL_BRICKS, contrast_limits=(0, 60000))
+        viewer.add_layer(layer)
+        look(zoom=first_zoom)
+        assert layer.wait_until_settled(30)
+        (view,) = layer._views
+        held = VRAM.held_bytes
+        if pictures:
+            layers_of_slots = view.node.atlas.grid[0]
+            viewer.scene.camera.zoom = 2.1
+            # Nothing was drawn between: it grows while the picture is taken, and loses nothing.
+            meanwhile = screenshot(viewer)
+            assert view.node.atlas.grid[0] > layers_of_slots
+            assert VRAM.held_bytes > held
+            assert abs(meanwhile[..., :3].mean() - pictures[0][..., :3].mean()) < 2
+            assert layer.wait_until_settled(30)
+        pictures.append(screenshot(viewer))
+        viewer.layers.remove(layer)
+    assert pictures[0][..., :3].std() > 5
+    assert (pictures[0] == pictures[1]).all()
+
+
 def test_quiet_when_settled(viewer: Any, look: Any, pump: Any, volume: np.ndarray) -> None:
     layer = OctreeImage(levels_of(volume), config=SMALL_BRICKS, contrast_limits=(0, 60000))
     viewer.add_layer(layer)

@@ -112,7 +112,9 @@ def test_an_upload_has_arrived_when_it_returns(viewer, dtype, channels, width) -
     _vispy.delete_texture(canvas, atlas)
 
 
-@pytest.mark.parametrize(("dtype", "channels"), [("u1", 1), ("u2", 1), ("f4", 1), ("u1", 4)])
+@pytest.mark.parametrize(
+    ("dtype", "channels"), [("u1", 1), ("u2", 1), ("f4", 1), ("u1", 3), ("u1", 4)]
+)
 def test_an_atlas_of_bricks_grows_around_what_it_holds(viewer, dtype, channels) -> None:
     canvas = viewer.window._qt_viewer.canvas._scene_canvas
     canvas.set_current()
@@ -163,7 +165,7 @@ def texels_of(canvas: Any, texture: Any, dtype: str, channels: int) -> np.ndarra
     from OpenGL import GL
 
     canvas.context.shared.parser.get_object(texture.id).activate()
-    layout = GL.GL_RGBA if channels == 4 else GL.GL_RED
+    layout = {1: GL.GL_RED, 3: GL.GL_RGB, 4: GL.GL_RGBA}[channels]
     kind = {"u1": GL.GL_UNSIGNED_BYTE, "u2": GL.GL_UNSIGNED_SHORT, "f4": GL.GL_FLOAT}[dtype]
     GL.glPixelStorei(GL.GL_PACK_ALIGNMENT, 1)
     raw = GL.glGetTexImage(GL.GL_TEXTURE_3D, 0, layout, kind, outputType=bytes)

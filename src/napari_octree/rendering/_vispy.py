@@ -156,8 +156,9 @@ def upload(texture: Texture2D | Texture3D, data: np.ndarray, offset: tuple[int, 
 def extend(texture: Texture3D, resize: Callable[[], None]) -> bool:
     """Give a 3-D texture of the current canvas more planes, within the GPU.
 
-    GL has no such thing: vispy's texture gets new storage, and GL copies the old one's texels,
-    plane by plane through a frame buffer, which OpenGL 2.1 can do with its extensions too.
+    GL has no such thing: its texels go to a spare texture and come back to new storage, plane by
+    plane through a frame buffer, which OpenGL 2.1 can do with its extensions too. The texture's
+    own name has to last: programs go by the name that it had when they were told of it.
 
     Parameters
     ----------
@@ -176,41 +177,49 @@ def extend(texture: Texture3D, resize: Callable[[], None]) -> bool:
     context.flush_commands()
     parser = context.shared.parser
     on_gpu = parser.get_object(texture.id) if isinstance(parser, GlirParser) else None
-    if not isinstance(on_gpu, GlirTexture3D):
+    if not isinstance(on_gpu, GlirTexture3D) or not GL.glFramebufferTexture3D:
         resize()
         return False
-    depth, height, width = texture.shape[:3]
-    former = on_gpu._handle
-    on_gpu.create()
+    _, layout, stored_as = on_gpu._shape_formats
+    depth, height, width = size = texture.shape[:3]
+    spare = GL.glGenTextures(1)
+    GL.glBindTexture(GL.GL_TEXTURE_3D, spare)
+    GL.glTexImage3D(
+        GL.GL_TEXTURE_3D, 0, stored_as, width, height, depth, 0, layout, GL.GL_UNSIGNED_BYTE, None
+    )
+    kept = _copy_planes(on_gpu.handle, spare, size)
     resize()
-    # What else the new storage has to be told: it is another texture to GL.
-    texture.interpolation = texture.interpolation
-    texture.wrapping = texture.wrapping
     context.flush_commands()
-    on_gpu.activate()
+    kept = kept and _copy_planes(spare, on_gpu.handle, size)
+    GL.glDeleteTextures([spare])
+    return kept
+
+
+def _copy_planes(source: int, target: int, size: tuple[int, ...]) -> bool:
+    """Copy a box of texels (z, y, x) from one 3-D texture to another; False if GL cannot."""
+    depth, height, width = size
+    GL.glBindTexture(GL.GL_TEXTURE_3D, target)
     bound = GL.glGetIntegerv(GL.GL_READ_FRAMEBUFFER_BINDING)
     reader = GL.glGenFramebuffers(1)
     GL.glBindFramebuffer(GL.GL_READ_FRAMEBUFFER, reader)
-    kept = True
-    for plane in range(depth):
-        GL.glFramebufferTexture3D(
-            GL.GL_READ_FRAMEBUFFER,
-            GL.GL_COLOR_ATTACHMENT0,
-            GL.GL_TEXTURE_3D,
-            former,
-            0,
-            plane,
-        )
-        if plane == 0:
-            state = GL.glCheckFramebufferStatus(GL.GL_READ_FRAMEBUFFER)
-            kept = state == GL.GL_FRAMEBUFFER_COMPLETE
-        if not kept:
-            break
-        GL.glCopyTexSubImage3D(GL.GL_TEXTURE_3D, 0, 0, 0, plane, 0, 0, width, height)
-    GL.glBindFramebuffer(GL.GL_READ_FRAMEBUFFER, bound)
-    GL.glDeleteFramebuffers(1, [reader])
-    GL.glDeleteTextures([former])
-    return kept
+    try:
+        for plane in range(depth):
+            GL.glFramebufferTexture3D(
+                GL.GL_READ_FRAMEBUFFER,
+                GL.GL_COLOR_ATTACHMENT0,
+                GL.GL_TEXTURE_3D,
+                source,
+                0,
+                plane,
+            )
+            state = GL.glCheckFramebufferStatus(GL.GL_READ_FRAMEBUFFER) if plane == 0 else None
+            if state not in (None, GL.GL_FRAMEBUFFER_COMPLETE):
+                return False
+            GL.glCopyTexSubImage3D(GL.GL_TEXTURE_3D, 0, 0, 0, plane, 0, 0, width, height)
+        return True
+    finally:
+        GL.glBindFramebuffer(GL.GL_READ_FRAMEBUFFER, bound)
+        GL.glDeleteFramebuffers(1, [reader])
 
 
 def open_for_uploads(

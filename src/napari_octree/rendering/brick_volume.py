@@ -17,7 +17,7 @@ import numpy as np
 from vispy.visuals.shaders import Function
 
 from napari_octree.octree.octree import Octree
-from napari_octree.rendering._vispy import Volume, delete_texture
+from napari_octree.rendering._vispy import Volume
 from napari_octree.rendering.brick_encoding import BrickEncoding
 from napari_octree.rendering.clear_colours import NOTHING, clear_share, highest_clear
 from napari_octree.rendering.node_geometry import MAX_LEVELS, NodeGeometry
@@ -106,7 +106,10 @@ class BrickVolume(Volume):
         self._vol_shape = (1, 1, 1)  # what vispy derives its guard against tiny steps from
 
     def bind(self, atlas: TextureAtlas3D, geometry: NodeGeometry) -> None:
-        """Draw from `atlas`, placed by `geometry`; nothing is shown until `show`."""
+        """Draw from `atlas`, placed by `geometry`; nothing is shown until `nodes.write`.
+
+        The textures of the former nodes go with the next flush.
+        """
         if atlas is not self._texture:
             atlas.set_clim(self._texture.clim)
             atlas.interpolation = self._texture.interpolation
@@ -115,7 +118,7 @@ class BrickVolume(Volume):
         self._origin = None
         if self._nodes is not None:
             for texture in self._nodes.textures:
-                delete_texture(self.canvas, texture)
+                texture.delete()
         self._nodes = NodeTexture(geometry, atlas.grid)
         program = self.shared_program
         program["u_volumetex"] = atlas
@@ -145,6 +148,12 @@ class BrickVolume(Volume):
         program["clim"] = self._texture.clim_normalized
         self.set_place(np.eye(4), np.zeros(3))
         self._need_interpolation_update = True
+
+    def extend(self) -> None:
+        """Go with an atlas that has grown; nothing is shown until `nodes.write`."""
+        grid = self.atlas.grid
+        self.nodes.extend(grid)
+        self.shared_program["octree_grid"] = _xyz(grid)
 
     @property
     def atlas(self) -> TextureAtlas3D:

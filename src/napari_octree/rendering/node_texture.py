@@ -60,6 +60,12 @@ class NodeTexture:
         self.table = _texture(geometry.last[geometry.table_level] + 1)
         self.write([], np.zeros(0, np.int64), np.zeros((0, 2)))
 
+    def extend(self, grid: tuple[int, int, int]) -> None:
+        """Go with an atlas that has grown to `grid`; nothing is shown until `write`."""
+        self.grid = grid
+        self.entries.resize((*map(int, np.array(grid) * self.geometry.block), 4))
+        self.write([], np.zeros(0, np.int64), np.zeros((0, 2)))
+
     @property
     def textures(self) -> tuple[Texture3D, Texture3D]:
         """All that is on the GPU."""

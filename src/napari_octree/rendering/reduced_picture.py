@@ -15,7 +15,12 @@ from typing import Any
 import numpy as np
 from vispy import gloo
 
-from napari_octree.rendering._vispy import delete_texture, drawing_into, viewport_size
+from napari_octree.rendering._vispy import (
+    drawing_into,
+    flush,
+    make_current,
+    viewport_size,
+)
 from napari_octree.rendering.volume_shaders import shader
 
 PIXEL_BYTES = 4 + 4
@@ -64,7 +69,7 @@ class ReducedPicture:
 
     def _of_size(self, canvas: Any, width: int, height: int) -> gloo.FrameBuffer:
         if self._target is None or self._target.shape[:2] != (height, width):
-            self.release(canvas)
+            self._drop()  # what makes a context current would undo the frame's own frame buffer
             colour = gloo.Texture2D((height, width, 4), format="rgba", interpolation="nearest")
             depth = gloo.Texture2D(
                 (height, width, 1), format="depth_component", interpolation="nearest"
@@ -81,11 +86,17 @@ class ReducedPicture:
         return height * width * PIXEL_BYTES
 
     def release(self, canvas: Any) -> None:
-        """Give the textures' memory back."""
+        """Give the textures' memory back, outside of a draw."""
+        self._drop()
+        if canvas is not None:
+            make_current(canvas)
+            flush(canvas.context)
+
+    def _drop(self) -> None:
+        """Let the textures go with the next flush."""
         if self._target is not None:
-            for texture in (self._target.color_buffer, self._target.depth_buffer):
-                delete_texture(canvas, texture)
-            self._target.delete()
+            for part in (self._target.color_buffer, self._target.depth_buffer, self._target):
+                part.delete()
             self._target = None
 
 

@@ -123,8 +123,9 @@ class VolumeDrawing:
             self._drawn_unseen,
         )
         if node.nodes.grid != node.atlas.grid:  # it has grown
-            self._replace_atlas(node.atlas, node.geometry)
+            node.extend()
             VRAM.take(self, self._atlas_bytes + node.reduced_picture.nbytes)
+            self._draw_in(self.quality.current)  # if there is memory for that, still
         if changed:
             shown = self.frame.shown
             if shown is None:
@@ -208,6 +209,9 @@ class VolumeDrawing:
             TextureAtlas3D(self.node.atlas.encoding, (1, 1, 2)), self.node.geometry
         )
         self.node.reduced_picture.release(self.node.canvas)
+        if self.node.canvas is not None:
+            _vispy.make_current(self.node.canvas)
+            self._send()
         VRAM.release(self)
         self._has_atlas = False
         self._drawn_view = None
@@ -218,7 +222,7 @@ class VolumeDrawing:
         self.client.close()
         self.node.reduced_picture.release(self.node.canvas)
         VRAM.release(self)
-        for texture in (self.node.atlas.ranges, *self.node.nodes.textures, self.node.atlas):
+        for texture in (*self.node.nodes.textures, self.node.atlas):
             _vispy.delete_texture(self.node.canvas, texture)
 
     def _slice(self) -> OctreeSlice | None:
@@ -268,11 +272,9 @@ class VolumeDrawing:
         return self.node.atlas.nbytes + self.node.nodes.nbytes
 
     def _replace_atlas(self, atlas: TextureAtlas3D, geometry: NodeGeometry) -> None:
-        old = self.node.atlas
+        if atlas is not self.node.atlas:
+            self.node.atlas.delete()
         self.node.bind(atlas, geometry)
-        if atlas is not old:
-            _vispy.delete_texture(self.node.canvas, old.ranges)
-            _vispy.delete_texture(self.node.canvas, old)
         canvas = self.node.canvas
         if canvas is not None:
             for texture in (atlas, atlas.ranges, *self.node.nodes.textures):
