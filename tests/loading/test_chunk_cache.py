@@ -29,6 +29,26 @@ def test_cheap_chunks_leave_first():
     assert cache.evictions == 1
 
 
+def test_large_chunks_leave_before_small_ones_that_cost_the_same():
+    cache = ChunkCache(3 * SIZE)
+    assert cache.put(chunk(0), pixels(), 0.1)
+    assert cache.put(chunk(1), pixels(100 + SIZE), 0.1)
+    assert cache.reserve(SIZE, evict_listed=False)
+    assert chunk(0) in cache
+    assert chunk(1) not in cache
+
+
+def test_what_becomes_listed_or_held_may_not_go_any_more():
+    cache = ChunkCache(3 * SIZE)
+    for i in range(3):
+        cache.put(chunk(i), pixels(), 0.1 * (i + 1))
+    cache.set_listed(chunk(0), True)
+    cache.hold([cache.peek(chunk(1))])
+    assert cache.reserve(SIZE, evict_listed=False)
+    assert [chunk(i) in cache for i in range(3)] == [True, True, False]
+    assert not cache.reserve(SIZE, evict_listed=False)
+
+
 def test_used_chunks_stay_longer():
     cache = ChunkCache(3 * SIZE)
     for i in range(3):
@@ -69,6 +89,8 @@ def test_equal_regions_of_other_arrays_are_other_chunks():
     cache.put(chunk(0, "a"), pixels(), 0.1)
     assert cache.use(chunk(0, "b")) is None
     assert (cache.hits, cache.misses) == (0, 1)
+    assert cache.use(chunk(0, "a")) is not None
+    assert (cache.hits, cache.misses) == (1, 1)
 
 
 def test_forget_drops_one_array():

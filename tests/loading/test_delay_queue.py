@@ -56,9 +56,32 @@ def test_with_nothing_scheduled_it_waits_without_a_time_out():
     queue.close()
 
 
-def test_close_ends_the_thread_whatever_is_scheduled():
+def waiting_for_an_hour():
+    """Return a queue whose thread waits for an hour as soon as its lock is free."""
     queue = DelayQueue()
+    waits = threading.Event()
+    wait = queue._condition.wait
+
+    def watched(timeout=None):
+        waits.set()
+        return wait(timeout)
+
+    queue._condition.wait = watched
     queue.call_at("a", queue.now() + 3600, lambda: None)
+    assert waits.wait(10)
+    return queue
+
+
+def test_a_sooner_call_is_not_waited_past():
+    queue = waiting_for_an_hour()
+    done = threading.Event()
+    queue.call_at("b", queue.now(), done.set)
+    assert done.wait(10)
+    queue.close()
+
+
+def test_close_ends_the_thread_whatever_is_scheduled():
+    queue = waiting_for_an_hour()
     thread = queue._thread
     queue.close()
     thread.join(10)

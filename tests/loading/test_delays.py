@@ -87,6 +87,19 @@ def test_a_fast_source_is_not_delayed_unless_the_user_moves(bench, source):
     assert len(b.executor.reads) == 1
 
 
+def test_each_pool_has_its_own_notion_of_a_fast_source(bench, source):
+    pools = {
+        0: {"delay_queue_ms": 100, "auto_sync_ms": 5},
+        2: {"delay_queue_ms": 100, "auto_sync_ms": 50},
+    }
+    b = bench(octree={"loaders": pools})
+    client = b.open()
+    client.replace([request(source, 0, 0, tier=Tier.COVERAGE)])
+    b.run(client, seconds=0.02)
+    client.replace([request(source, 1, 1), request(source, 2, 2, relative_level=2)])
+    assert [read.region for read in b.executor.reads] == [((16, 24), (16, 24))]
+
+
 def test_a_slow_source_is_delayed(bench, source):
     b = bench(**DELAYED)
     client = b.open()

@@ -42,10 +42,24 @@ def test_that_a_chunk_is_missing_is_kept_too(disk):
     assert len(source.reads) == 1
 
 
+def test_another_address_is_another_array(disk):
+    disk.wrap(far()).read(REGION)
+    other = SimulatedSource((32, 40), (8, 8), key=URL + "1")
+    disk.wrap(other).read(REGION)
+    assert len(other.reads) == 1
+
+
+def test_another_shape_is_another_array(disk):
+    disk.wrap(far()).read(REGION)
+    other = SimulatedSource((32, 48), (8, 8), key=URL)
+    disk.wrap(other).read(REGION)
+    assert len(other.reads) == 1
+
+
 def test_other_metadata_is_another_array(disk):
     disk.wrap(far()).read(REGION)
-    other = far(dtype=np.int32)
-    assert disk.wrap(other).read(REGION).dtype == np.int32
+    other = far(dtype=np.int16)  # of as many bytes
+    assert disk.wrap(other).read(REGION).dtype == np.int16
     assert len(other.reads) == 1
 
 

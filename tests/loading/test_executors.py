@@ -1,8 +1,12 @@
 """Other processes and a dask cluster; real ones, waited for by events."""
 
 import os
+import signal
+import socket
 import threading
+from concurrent.futures import CancelledError
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +16,8 @@ from napari_octree.config import OctreeConfig
 from napari_octree.loading import ChunkLoader, TileState
 from napari_octree.loading.dask_executor import DaskExecutor
 from napari_octree.loading.dispatcher import Dispatcher
+from napari_octree.loading.process_executor import ProcessExecutor
+from napari_octree.loading.reader_process import ReaderProcess
 from napari_octree.loading.testing import SimulatedSource, VirtualClock
 
 
@@ -84,6 +90,100 @@ def test_a_process_that_dies_is_replaced(processes, tmp_path):
     assert processes.statistics.sources["simulated"].retries == 1
 
 
+REGION = ((0, 8), (0, 8))
+
+
+def waits_at(address, region):
+    """Tell the test that the read is under way, and wait for its word."""
+    with socket.create_connection(address) as test:
+        test.recv(1)
+
+
+@pytest.fixture
+def gate():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(60)
+        yield server
+
+
+@pytest.fixture
+def hung(gate):
+    """One reading thread, whose process hangs until the test closes `connection`."""
+    executor = ProcessExecutor(1)
+    told, outcomes = threading.Event(), []
+
+    def done(outcome):
+        outcomes.append((outcome, threading.current_thread()))
+        told.set()
+
+    source = SimulatedSource((8, 8), (8, 8), error=partial(waits_at, gate.getsockname()))
+    handle = executor.read(source, REGION, done)
+    connection, _ = gate.accept()
+    (process,) = executor._processes
+    yield SimpleNamespace(
+        executor=executor,
+        handle=handle,
+        process=process,
+        connection=connection,
+        source=source,
+        told=told,
+        outcomes=outcomes,
+    )
+    connection.close()
+    executor.close(60)
+
+
+def test_a_process_ends_with_its_thread_that_was_set_apart(hung):
+    hung.executor.set_apart(hung.handle)
+    assert hung.process._process.poll() is None  # its read may yet end well
+    hung.connection.close()
+    assert hung.told.wait(60)
+    ((outcome, thread),) = hung.outcomes
+    np.testing.assert_array_equal(outcome.pixels, hung.source.pixels_at(REGION))
+    thread.join(60)
+    assert hung.process._process.poll() is not None
+    assert not hung.executor._processes
+
+
+def test_a_process_that_hangs_for_good_is_killed_and_replaced(hung):
+    hung.executor.write_off(hung.handle)
+    assert hung.told.wait(60)
+    ((outcome, _),) = hung.outcomes
+    assert isinstance(outcome.error, ConnectionError)
+    again, outcomes = threading.Event(), []
+    source = SimulatedSource((8, 8), (8, 8))
+    hung.executor.read(source, REGION, lambda outcome: (outcomes.append(outcome), again.set()))
+    assert again.wait(60)
+    np.testing.assert_array_equal(outcomes[0].pixels, source.pixels_at(REGION))
+    assert hung.process not in hung.executor._processes
+
+
+def test_closing_ends_processes_that_hang(hung):
+    hung.executor.close(0)
+    assert hung.process._process.poll() is not None
+    assert hung.told.wait(60)
+    ((outcome, _),) = hung.outcomes
+    assert isinstance(outcome.error, ConnectionError)
+
+
+def test_a_process_that_was_killed_says_so():
+    process = ReaderProcess()
+    process.kill()
+    with pytest.raises(ConnectionError):
+        process.read(SimulatedSource((8, 8), (8, 8)), REGION)
+
+
+def test_an_interrupt_at_the_keyboard_does_not_end_reading_processes(capfd):
+    """A terminal sends it to all processes; the parent alone answers it."""
+    source = SimulatedSource((8, 8), (8, 8))
+    process = ReaderProcess()
+    for _ in range(2):
+        np.testing.assert_array_equal(process.read(source, REGION), source.pixels_at(REGION))
+        process._process.send_signal(signal.SIGINT)
+    process.kill()
+    assert "KeyboardInterrupt" not in capfd.readouterr().err
+
+
 @pytest.fixture
 def cluster():
     distributed = pytest.importorskip("distributed")
@@ -138,6 +238,35 @@ def test_futures_that_left_the_list_are_cancelled(cluster):
         woken.clear()
     assert client.take() is not None
     loader.close()
+
+
+def test_no_thread_waits_for_the_cluster(cluster):
+    Gate.open.clear()
+    executor = DaskExecutor(1, cluster)
+    source = SimulatedSource((8, 8), (8, 8), error=waits)
+    read, free = threading.Event(), threading.Event()
+    executor.read(source, REGION, lambda outcome: read.set())
+    assert Gate.entered.acquire(timeout=30)
+    executor.run(free.set)
+    assert free.wait(30)
+    assert not read.is_set()
+    Gate.open.set()
+    assert read.wait(30)
+    executor.close(30)
+
+
+def test_a_cancelled_future_is_told_as_such(cluster):
+    Gate.open.clear()
+    executor = DaskExecutor(1, cluster)
+    source = SimulatedSource((8, 8), (8, 8), error=waits)
+    told, outcomes = threading.Event(), []
+    handle = executor.read(source, REGION, lambda outcome: (outcomes.append(outcome), told.set()))
+    assert Gate.entered.acquire(timeout=30)
+    executor.cancel(handle)
+    assert told.wait(30)
+    assert isinstance(outcomes[0].error, CancelledError)
+    Gate.open.set()
+    executor.close(30)
 
 
 def test_dask_without_a_client_is_a_failure_that_says_so():

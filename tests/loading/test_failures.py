@@ -1,16 +1,32 @@
+import logging
 import urllib.error
+import zlib
+from concurrent.futures import CancelledError
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.message import Message
 from itertools import pairwise
+from random import Random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from loading.loader_bench import request, take_all
 from napari_octree.loading import TileState
 from napari_octree.loading.jobs import ReadOutcome
 from napari_octree.loading.reads import OVERDUE_S
-from napari_octree.loading.retry import LONGEST_DELAY_S, judge
+from napari_octree.loading.retry import (
+    FIRST_DELAY_S,
+    LONGEST_DELAY_S,
+    TRANSIENT_ATTEMPTS,
+    UNKNOWN_ATTEMPTS,
+    Verdict,
+    delay_s,
+    judge,
+)
 from napari_octree.loading.testing import SimulatedSource
+from napari_octree.sources.errors import SourceError
 
 
 class FlakySource(SimulatedSource):
@@ -110,7 +126,42 @@ def test_a_permanent_failure_is_not_retried(bench, error):
     assert len(source.reads) == 1
 
 
-def test_failures_are_told_once_per_source_and_cause(bench):
+def test_what_failed_for_a_while_is_read_again_when_it_comes_back(bench):
+    source = FlakySource(TRANSIENT_ATTEMPTS, TimeoutError())
+    b = bench()
+    client = b.open()
+    for state in (TileState.FAILED, TileState.LOADED):
+        client.replace([request(source, 0, 0)])
+        assert [tile.state for tile in drain(b, client)] == [state]
+        client.replace([])
+
+
+def test_forgetting_an_array_forgets_its_failures(bench):
+    source = FlakySource(1, PermissionError())
+    b = bench()
+    client = b.open()
+    for state in (TileState.FAILED, TileState.LOADED):
+        client.replace([request(source, 0, 0)])
+        assert [tile.state for tile in drain(b, client)] == [state]
+        client.replace([])
+        b.loader.forget(source.key)
+
+
+def test_a_cancelled_read_is_no_failure(bench, source):
+    b = bench()
+    client = b.open()
+    client.replace([request(source, 0, 0)])
+    (read,) = b.executor.reads
+    client.replace([])
+    assert read.cancelled
+    client.replace([request(source, 0, 0)])  # wanted again, before its end was told
+    b.executor.reads.clear()
+    read.done(ReadOutcome(None, CancelledError()))
+    assert [tile.state for tile in b.run(client)] == [TileState.LOADED]
+    assert b.loader.failures == ()
+
+
+def test_failures_are_told_once_per_source_and_cause(bench, caplog):
     told = []
     b = bench()
     b.loader.on_failure.connect(told.append)
@@ -118,13 +169,19 @@ def test_failures_are_told_once_per_source_and_cause(bench):
     one = FlakySource(10**9, http_error(403), key="store/0")
     two = FlakySource(10**9, http_error(403), key="store/1")
     other = FlakySource(10**9, http_error(403), key="other/0")
-    client.replace([request(s, 0, c) for s in (one, two, other) for c in range(10)])
-    drain(b, client)
+    denied = FlakySource(10**9, PermissionError(), key="other/1")
+    sources = (one, two, other, denied)
+    client.replace([request(s, 0, c) for s in sources for c in range(10)])
+    with caplog.at_level(logging.WARNING, "napari_octree.loader"):
+        drain(b, client)
     assert [(f.source_name, f.cause, f.count) for f in told] == [
         ("store", "HTTP 403", 1),
         ("other", "HTTP 403", 1),
+        ("other", "PermissionError", 1),
     ]
-    assert [f.count for f in b.loader.failures] == [20, 10]
+    assert [f.count for f in b.loader.failures] == [20, 10, 10]
+    logged = [record.message for record in caplog.records if record.name == "napari_octree.loader"]
+    assert logged == [str(failure) for failure in told]
 
 
 def test_a_listener_that_raises_stalls_nobody(bench):
@@ -188,11 +245,10 @@ def test_a_chunk_of_another_shape_is_a_permanent_failure(bench):
     assert "shape" in str(b.loader.failures[0])
 
 
-def test_a_finish_that_raises_fails_its_tile_only(bench, source):
-    from dataclasses import replace
-
+@pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt])
+def test_a_finish_that_raises_fails_its_tile_only(bench, source, error):
     def finish(block):
-        raise ZeroDivisionError("from finish")
+        raise error("from finish")
 
     b = bench()
     client = b.open()
@@ -202,29 +258,72 @@ def test_a_finish_that_raises_fails_its_tile_only(bench, source):
     assert b.loader.statistics.in_flight_bytes == 0
 
 
-def test_errors_halve_the_concurrency(bench):
-    source = FlakySource(10**9, http_error(503))
+@pytest.mark.parametrize(
+    ("error", "halves"),
+    [
+        (http_error(503), True),
+        (http_error(429), True),
+        (TimeoutError(), True),
+        (ConnectionResetError(), True),
+        (http_error(403), False),
+        (zlib.error("incorrect data check"), False),
+    ],
+)
+def test_errors_of_the_store_halve_the_concurrency(bench, error, halves):
+    source = FlakySource(10**9, error)
     b = bench()
     client = b.open()
     client.replace([request(source, 0, c) for c in range(10)])
     before = b.loader.statistics.sources["simulated"].concurrency
     b.executor.finish()
-    assert b.loader.statistics.sources["simulated"].concurrency == before // 2
+    after = b.loader.statistics.sources["simulated"].concurrency
+    assert after == (before // 2 if halves else before)
 
 
 @pytest.mark.parametrize(
-    ("error", "transient"),
+    ("error", "attempts"),
     [
-        (OSError("broken pipe"), True),
-        (ValueError("UNAVAILABLE: HTTP response code: 503"), True),
-        (RuntimeError("DEADLINE_EXCEEDED: slow"), True),
-        (ValueError("PERMISSION_DENIED: HTTP response code: 403"), False),
-        (FileNotFoundError(), False),
-        (RuntimeError("error during blosc decompression: -1"), False),
+        (OSError("broken pipe"), TRANSIENT_ATTEMPTS),
+        (ValueError("UNAVAILABLE: HTTP response code: 503"), TRANSIENT_ATTEMPTS),
+        (RuntimeError("DEADLINE_EXCEEDED: slow"), TRANSIENT_ATTEMPTS),
+        (ValueError("PERMISSION_DENIED: HTTP response code: 403"), 1),
+        (FileNotFoundError(), 1),
+        (SourceError("asked for a block of (8, 8), got one of (7, 8)"), 1),
+        (RuntimeError("error during blosc decompression: -1"), UNKNOWN_ATTEMPTS),
+        (zlib.error("incorrect data check"), UNKNOWN_ATTEMPTS),
+        (EOFError(), UNKNOWN_ATTEMPTS),
     ],
 )
-def test_what_errors_mean(error, transient):
-    assert judge(error).transient is transient
+def test_what_errors_mean(error, attempts):
+    assert judge(error).attempts == attempts
+
+
+def test_what_may_be_a_damaged_transfer_is_read_once_more(bench):
+    damaged, corrupt = (
+        FlakySource(failures, zlib.error("incorrect data check"), key=key)
+        for failures, key in ((1, "damaged"), (10**9, "corrupt"))
+    )
+    b = bench()
+    client = b.open()
+    client.replace([request(source, 0, 0) for source in (damaged, corrupt)])
+    states = {tile.key[0]: tile.state for tile in drain(b, client)}
+    assert states == {"damaged": TileState.LOADED, "corrupt": TileState.FAILED}
+    assert len(damaged.reads) == len(corrupt.reads) == 2
+
+
+@given(st.integers(1, 30), st.none() | st.floats(0, 1e9), st.integers())
+def test_delays_of_retries_are_bounded(attempt, retry_after_s, seed):
+    verdict = Verdict("", TRANSIENT_ATTEMPTS, retry_after_s)
+    asked = min(retry_after_s or 0, LONGEST_DELAY_S)
+    backoff = min(FIRST_DELAY_S * 2 ** (attempt - 1), LONGEST_DELAY_S)
+    waited = delay_s(attempt, verdict, Random(seed))
+    assert asked + backoff / 2 <= waited <= asked + backoff
+
+
+def test_retries_do_not_come_back_in_one_wave():
+    jitter = Random(0)
+    verdict = Verdict("", TRANSIENT_ATTEMPTS)
+    assert len({delay_s(3, verdict, jitter) for _ in range(20)}) == 20
 
 
 def test_the_cause_of_an_error_counts_too():

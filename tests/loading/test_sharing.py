@@ -1,13 +1,16 @@
 """Several loaders, one process: one cache, one limit, one read of each chunk, fair shares."""
 
+import numpy as np
 import pytest
 
 from loading.loader_bench import request, take_all
 from napari_octree.config import OctreeConfig
-from napari_octree.loading import ChunkLoader, default_loader
+from napari_octree.loading import ChunkLoader, TileRequest, default_loader
 from napari_octree.loading.dispatcher import Dispatcher
 from napari_octree.loading.jobs import ReadOutcome
 from napari_octree.loading.testing import SimulatedSource, VirtualClock, VirtualExecutor
+from napari_octree.octree.chunk_key import Tier
+from napari_octree.sources.protocol import LevelSource
 
 MEBIBYTE = 2**20
 
@@ -83,6 +86,40 @@ def test_one_loader_closes_without_the_other(shared):
     assert first.pending == 0
     finish_all(shared)
     assert len(take_all(second)) == 1
+
+
+def plane(source, index):
+    """All of one plane of a three-dimensional source."""
+    level = LevelSource(source, (index, None, None))
+    return TileRequest(
+        index, level, ((0, 16), (0, 16)), (0, 0), (16, 16), np.ascontiguousarray, Tier.IDEAL
+    )
+
+
+def test_channels_in_one_chunk_are_read_once(bench):
+    source = SimulatedSource((3, 16, 16), (3, 16, 16))
+    b = bench()
+    clients = [b.open() for _ in range(3)]
+    for channel, client in enumerate(clients):
+        client.replace([plane(source, channel)])
+    b.executor.finish_all()
+    for channel, client in enumerate(clients):
+        (tile,) = take_all(client)
+        pixels = source.pixels_at(((channel, channel + 1), (0, 16), (0, 16)))
+        np.testing.assert_array_equal(tile.data, pixels[0])
+    assert len(source.reads) == 1
+
+
+def test_scrolling_within_a_chunk_reads_nothing(bench):
+    source = SimulatedSource((32, 16, 16), (16, 16, 16))
+    b = bench()
+    client = b.open()
+    for z in range(17):
+        client.replace([plane(source, z)])
+        (tile,) = b.run(client)
+        pixels = source.pixels_at(((z, z + 1), (0, 16), (0, 16)))
+        np.testing.assert_array_equal(tile.data, pixels[0])
+        assert len(source.reads) == (1 if z < 16 else 2)
 
 
 def test_the_process_has_one_cache():

@@ -130,6 +130,8 @@ from loading.test_threads import GatedSource
 from napari_octree.loading import Pace, default_loader
 
 source = GatedSource((32, 40), (8, 8))
+wait = source.gate.wait
+source.gate.wait = lambda seconds: wait(3600)  # longer than the test would
 loader = default_loader()
 client = loader.open(lambda: None)
 client.replace([request(source, r, c) for r in range(4) for c in range(5)])

@@ -1,3 +1,4 @@
+import io
 import json
 
 import numpy as np
@@ -59,6 +60,49 @@ def test_the_latency_log_has_a_line_per_read_and_tile(bench, source, tmp_path):
     assert all(e["queue_ms"] == 0 and e["region"] and e["source"] for e in reads)
     assert all(e["read_ms"] == 50 and e["bytes"] == 128 and e["result"] == "loaded" for e in reads)
     assert sum(e["event"] == "tile" for e in events) == 3
+
+
+def test_the_latency_log_tells_waiting_and_results(bench, tmp_path):
+    path = tmp_path / "loader.jsonl"
+    source = SimulatedSource(
+        (8, 24),
+        (8, 8),
+        missing=lambda region: region[1][0] == 8,
+        error=lambda region: PermissionError("no") if region[1][0] == 16 else None,
+    )
+    b = bench(loader_defaults={"log_path": path}, octree={"loaders": {0: {"delay_queue_ms": 125}}})
+    client = b.open()
+    client.replace([request(source, 0, c, apron=0) for c in range(3)])
+    b.clock.advance(0.125)
+    b.run(client)
+    b.loader.close()
+    events = [json.loads(line) for line in path.read_text().splitlines()]
+    reads = [
+        (e["region"], e["queue_ms"], e["bytes"], e["result"])
+        for e in events
+        if e["event"] == "read"
+    ]
+    assert reads == [
+        ([[0, 8], [0, 8]], 125, 128, "loaded"),
+        ([[0, 8], [8, 16]], 125, 0, "missing"),
+        ([[0, 8], [16, 24]], 125, 0, "PermissionError"),
+    ]
+
+
+def test_a_full_disk_ends_the_latency_log_and_nothing_else(bench, source, tmp_path):
+    class Full(io.RawIOBase):
+        def writable(self):
+            return True
+
+        def write(self, data):
+            raise OSError("the disk is full")
+
+    b = bench(loader_defaults={"log_path": tmp_path / "loader.jsonl"})
+    b.loader._crew._log._file.close()
+    b.loader._crew._log._file = io.TextIOWrapper(io.BufferedWriter(Full()), line_buffering=True)
+    client = b.open()
+    client.replace([request(source, 0, c, apron=0) for c in range(3)])
+    assert len(b.run(client)) == 3
 
 
 def test_statistics_are_json_ready(bench, source):

@@ -3,6 +3,7 @@ import numcodecs
 import numpy as np
 import pytest
 import zarr
+from zarr.storage import WrapperStore
 
 from napari_octree.sources import as_level_source
 from napari_octree.sources import zarr_array as module
@@ -61,6 +62,32 @@ def test_absent_shards_are_told(reading, store):
     assert (storage.read(((0, 2), (0, 4))) == 3).all()
     assert np.isnan(storage.read(((2, 4), (0, 4)))).all()  # its shard is there
     assert storage.read(((4, 6), (0, 4))) is None
+
+
+def test_of_a_shard_only_the_inner_chunk_is_fetched():
+    fetched = []
+
+    class Counted(WrapperStore):
+        async def get(self, key, prototype, byte_range=None):
+            value = await super().get(key, prototype, byte_range)
+            fetched.append(0 if value is None else len(value))
+            return value
+
+    pixels = random_pixels((256, 256), "u1")
+    array = zarr.create_array(
+        Counted(zarr.storage.MemoryStore()),
+        shape=pixels.shape,
+        chunks=(32, 32),
+        shards=pixels.shape,
+        dtype=pixels.dtype,
+        compressors=None,
+    )
+    array[:] = pixels
+    storage = as_level_source(array).storage
+    fetched.clear()
+    np.testing.assert_array_equal(storage.read(((32, 64), (64, 96))), pixels[32:64, 64:96])
+    index = 64 * 16 + 4  # where each inner chunk is, and a checksum
+    assert 32 * 32 <= sum(fetched) <= 32 * 32 + index
 
 
 def test_fresh_arrays_tell_absent_chunks_too(store):

@@ -6,6 +6,7 @@ written whole; a disk that is full or away ends the log, never the loading.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import threading
@@ -74,4 +75,5 @@ class LatencyLog:
                 self._file.write(line)
             except OSError as error:
                 logger.warning("the latency log ends: %s", error)
-                self._file.close()
+                with contextlib.suppress(OSError):  # what it still holds cannot be written either
+                    self._file.close()

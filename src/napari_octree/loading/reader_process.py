@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pickle
+import signal
 import subprocess
 import sys
 
@@ -59,7 +60,7 @@ class ReaderProcess:
             pickle.dump(question, sink, protocol=5)
             sink.flush()
             good, answer = pickle.load(answers)
-        except (EOFError, OSError, pickle.UnpicklingError) as error:
+        except (EOFError, OSError, ValueError, pickle.UnpicklingError) as error:
             raise ConnectionError("the reading process has died") from error
         if not good:
             raise answer
@@ -92,6 +93,7 @@ def _answer(question: bytes) -> tuple[bool, object]:
 
 def main() -> None:
     """Answer until the input ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # from the terminal: the parent's to answer
     questions = sys.stdin.buffer
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
