@@ -12,6 +12,7 @@ from napari.utils import Colormap
 
 from brick_scene import halved, smooth_volume
 from napari_octree import OctreeConfig, OctreeImage
+from napari_octree.rendering import texture_atlas_3d
 from napari_octree.rendering.motion_quality import TARGET_MS
 from napari_octree.rendering.volume_drawing import VolumeDrawing
 from napari_octree.rendering.vram import VRAM
@@ -221,20 +222,43 @@ def test_loading_goes_on_between_frames_that_are_expensive(
     assert layer.wait_until_settled(30)
 
 
-def test_two_layers_share_the_gpu_s_memory(viewer: Any, look: Any, volume: np.ndarray) -> None:
-    config = OctreeConfig(octree={"brick_size": 16}, memory={"vram_bytes": 2 * 2**20})
-    layers = [
-        OctreeImage(levels_of(volume), config=config, contrast_limits=(0, 60000), name=str(i))
-        for i in range(3)
-    ]
-    for layer in layers:
+def test_layers_share_the_gpu_s_memory(
+    viewer: Any, look: Any, volume: np.ndarray, monkeypatch: Any
+) -> None:
+    limit = 2 * 2**20
+    config = OctreeConfig(octree={"brick_size": 16}, memory={"vram_bytes": limit})
+    held: list[int] = []
+    take = VRAM.take
+
+    def note(owner: object, nbytes: int) -> None:
+        take(owner, nbytes)
+        held.append(VRAM.held_bytes)
+
+    def grow(texture: Any, resize: Callable[[], None]) -> bool:
+        kept = extend(texture, resize)
+        held.append(VRAM.held_bytes + int(np.prod(texture.shape)) * 2)  # for a while both
+        return kept
+
+    extend = texture_atlas_3d.extend
+    monkeypatch.setattr(VRAM, "take", note)
+    monkeypatch.setattr(texture_atlas_3d, "extend", grow)
+    layers: list[OctreeImage] = []
+    for i in range(3):
+        layer = OctreeImage(
+            levels_of(volume), config=config, contrast_limits=(0, 60000), name=str(i)
+        )
+        layers.append(layer)
         viewer.add_layer(layer)
-    look()
-    for layer in layers:
-        assert layer.wait_until_settled(30)
-    used = [view.vram_bytes for layer in layers for view in layer.statistics.views]
-    assert sum(used) <= 2 * 2**20
-    assert all(view.resident <= view.slots for layer in layers for view in layer.statistics.views)
+        for zoom in (0.4, 2.1):
+            look(zoom=zoom)
+            for layer in layers:
+                assert layer.wait_until_settled(30)
+                (view,) = layer.statistics.views
+                assert 9 <= view.resident <= view.slots
+    assert max(held) <= limit
+    sizes = [view.vram_bytes for layer in layers for view in layer.statistics.views]
+    assert sum(sizes) > limit / 2, "whoever came first keeps what it has"
+    assert sizes == sorted(sizes, reverse=True)
 
 
 def test_picking_tells_what_stock_tells(viewer: Any, look: Any, volume: np.ndarray) -> None:

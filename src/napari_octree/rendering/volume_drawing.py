@@ -251,9 +251,11 @@ class VolumeDrawing:
         # A thick slice may hold other values than a thin one: means, sums.
         texels = texture_encoding(octree_slice.display_dtype, self._texels.channels)
         same = octree == node.geometry.octree and texels == node.atlas.encoding.texels
-        allowed = VRAM.available(self, self.layer.config.memory.vram_bytes)
+        limit = self.layer.config.memory.vram_bytes
+        allowed = VRAM.available(self, limit)
         if self._has_atlas and same:
-            node.atlas.allow(allowed)
+            # While it grows there are both, the former and the larger one.
+            node.atlas.allow(min(allowed, max(limit - VRAM.held_bytes, 0)))
             return
         z, y, x = octree.levels[0].tile_shape
         encoding = BrickEncoding(texels, (z, y, x))
