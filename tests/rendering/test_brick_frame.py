@@ -205,6 +205,19 @@ def test_never_more_bricks_than_the_atlas_may_hold() -> None:
     assert s.frame.progress.resident <= max_nodes(40)
 
 
+def test_the_coarsest_brick_keeps_its_slot_whatever_competes() -> None:
+    s = Setting(capacity=40)
+    s.load(view(CENTRE, 150))
+    root = ChunkKey(3, (0, 0, 0))
+    slot = s.atlas.slots[s.slice.key, root]
+    for x in (16.0, 48.0, 80.0, 112.0):
+        s.load(view((64.0, 64.0, x), 40))
+        assert s.frame.settled
+        assert root in s.shown
+        assert s.atlas.slots[s.slice.key, root] == slot
+    assert s.atlas.slots.evictions
+
+
 def test_the_atlas_grows_as_views_need_it_and_keeps_what_it_holds() -> None:
     s = Setting()
     s.load(view(CENTRE, 1000))

@@ -242,19 +242,23 @@ def test_layers_share_the_gpu_s_memory(
     extend = texture_atlas_3d.extend
     monkeypatch.setattr(VRAM, "take", note)
     monkeypatch.setattr(texture_atlas_3d, "extend", grow)
-    layers: list[OctreeImage] = []
-    for i in range(3):
-        layer = OctreeImage(
-            levels_of(volume), config=config, contrast_limits=(0, 60000), name=str(i)
-        )
-        layers.append(layer)
+    layers = [
+        OctreeImage(levels_of(volume), config=config, contrast_limits=(0, 60000), name=str(i))
+        for i in range(3)
+    ]
+    for layer in layers:
         viewer.add_layer(layer)
-        for zoom in (0.4, 2.1):
-            look(zoom=zoom)
-            for layer in layers:
-                assert layer.wait_until_settled(30)
-                (view,) = layer.statistics.views
-                assert 9 <= view.resident <= view.slots
+    look(zoom=0.4)
+    for layer in layers:
+        assert layer.wait_until_settled(30)
+        layer.visible = False
+    for layer in layers:  # one grows after the other
+        layer.visible = True
+        look(zoom=2.1)
+        assert layer.wait_until_settled(30)
+        (view,) = layer.statistics.views
+        assert 9 <= view.resident <= view.slots
+        layer.visible = False
     assert max(held) <= limit
     sizes = [view.vram_bytes for layer in layers for view in layer.statistics.views]
     assert sum(sizes) > limit / 2, "whoever came first keeps what it has"

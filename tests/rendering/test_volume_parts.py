@@ -137,6 +137,22 @@ def test_a_view_is_in_octree_coordinates_z_first() -> None:
     assert np.array(view.matrix) @ [z + 0.5, y + 0.5, x + 0.5, 1] == pytest.approx(expected)
 
 
+def test_clipping_planes_bound_what_is_seen() -> None:
+    to_scene = np.diag([2.0, 3.0, 4.0, 1.0])
+    to_scene[3, :3] = 1, 2, 3
+    position, normal = np.array([9.0, 14.0, 23.0]), np.array([1.0, 0.5, -0.25])  # x first
+    view = volume_view(
+        matrices(np.diag([0.1, 0.1, 0.1, 1.0]))._replace(to_scene=to_scene),
+        np.array([[position, normal]]),
+    )
+    assert view is not None
+    ((place, direction),) = view.clipping_planes
+    for z, y, x in ((5.0, 4.0, 4.1), (5.0, 4.0, 3.9), (5.0, 4.2, 4.0), (5.2, 4.0, 4.0)):
+        in_scene = (np.array([x, y, z, 1.0]) @ to_scene)[:3]
+        kept = np.dot(np.subtract((z, y, x), place), direction) > 0
+        assert kept == ((in_scene - position) @ normal > 0)
+
+
 def test_a_plane_is_a_slab_between_two_clipping_planes() -> None:
     view = volume_view(
         matrices(np.diag([0.1, 0.1, 0.1, 1.0])), slab=((10, 20, 30), (0, 0, 2.0), 8.0)
