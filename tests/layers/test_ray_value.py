@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from napari_octree.layers.image_pyramid import ImagePyramid
 from napari_octree.layers.octree_slice import OctreeSlice
-from napari_octree.layers.ray_value import MAX_SAMPLES, ray_values
+from napari_octree.layers.ray_value import MAX_SAMPLES, STEP, ray_values
 from napari_octree.layers.slice_key import SliceKey
 from napari_octree.loading.chunk_cache import ChunkCache
 from napari_octree.octree.chunk_key import ChunkKey
@@ -53,6 +53,7 @@ def test_along_an_axis_every_voxel_of_the_level_shown(level: int) -> None:
     )
     expected = LEVELS[level][1, :, 13 >> level, 30 >> level]
     assert list(dict.fromkeys(values.tolist())) == list(dict.fromkeys(expected.tolist()))
+    assert len(values) <= len(expected) / STEP + 2, "no more samples than the level needs"
 
 
 @settings(max_examples=60, deadline=None)
