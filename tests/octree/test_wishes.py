@@ -1,4 +1,5 @@
 import dataclasses
+import logging
 
 import numpy as np
 import pytest
@@ -105,6 +106,16 @@ def test_order_of_tiers_for_the_default():
     assert len(overview) == 16, "the whole overview, since it is small"
     assert {w.relative_level for w in wishes if w.tier is Tier.COVERAGE} == {2}
     assert [w.tier for w in wishes].index(Tier.IDEAL) == 16 + 4
+
+
+def test_each_plan_is_one_line_of_the_log(caplog):
+    found = intersect(LARGE, VIEW)
+    with caplog.at_level(logging.DEBUG, "napari_octree.octree"):
+        wishes = wish_list(LARGE, found)
+    (record,) = caplog.records
+    assert record.name == "napari_octree.octree"
+    ideal = sum(wish.tier is Tier.IDEAL for wish in wishes)
+    assert record.message.startswith(f"level {found.level}: {ideal} ideal tiles, ")
 
 
 def test_a_large_overview_is_wished_only_where_it_is_seen():

@@ -26,6 +26,13 @@ def test_preferences_are_followed(preferences):
     assert config.render.level_bias == -1
 
 
+def test_a_wrong_preference_is_named(monkeypatch):
+    values = {"octree": {"tile_size": 3}}
+    monkeypatch.setattr("napari_octree.plugin.preferences._preferences", lambda: values)
+    with pytest.raises(ConfigError, match=r"napari's preferences: octree\.tile_size: .*is 3"):
+        preferred_config()
+
+
 def test_without_the_plugin_the_defaults_serve(npe2pm, plugin_settings):
     assert preferred_config() == OctreeConfig()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import numpy as np
@@ -67,6 +68,14 @@ def settled(viewer) -> OctreeImage:
     viewer.scene.camera.center = (0, 1000, 1000)
     assert layer.wait_until_settled(30)
     return layer
+
+
+def test_the_log_tells_what_the_card_holds(viewer, caplog) -> None:
+    with caplog.at_level(logging.DEBUG, "napari_octree.rendering"):
+        layer = viewer.add_layer(OctreeImage(levels(256), contrast_limits=(0, 255)))
+        assert layer.wait_until_settled(30)
+    own = [record.message for record in caplog.records if record.name == "napari_octree.rendering"]
+    assert any(message.startswith("an atlas of ") for message in own)
 
 
 def test_another_atlas_blanks_nothing(settled, viewer, screenshot, pump) -> None:
