@@ -49,6 +49,15 @@ def test_overview_and_coverage_are_not_delayed(bench, source, tier):
     assert len(b.executor.reads) == 1
 
 
+def test_a_wish_that_becomes_coverage_waits_no_longer(bench, source):
+    b = bench(**DELAYED)
+    client = b.open()
+    client.replace([request(source, 0, 0)])
+    assert not b.executor.reads
+    client.replace([request(source, 0, 0, tier=Tier.COVERAGE)])
+    assert len(b.executor.reads) == 1
+
+
 def test_the_pool_of_the_relative_level_decides(bench, source):
     b = bench(**DELAYED)
     client = b.open()
