@@ -85,6 +85,13 @@ def test_a_transient_failure_is_retried_later_and_later(bench, error):
     assert b.loader.statistics.sources["simulated"].retries == 4
 
 
+def test_a_retry_after_that_is_no_text_is_left_alone():
+    """What headers hold is the library's choice; judging an error must not raise another."""
+    error = http_error(503)
+    error.headers = {"Retry-After": ["7"]}
+    assert judge(error) == Verdict("HTTP 503", TRANSIENT_ATTEMPTS, None)
+
+
 def test_retry_after_is_honoured(bench):
     source = FlakySource(1, http_error(429, retry_after=7))
     b = bench()

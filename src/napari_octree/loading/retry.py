@@ -161,7 +161,7 @@ def _retry_after(error: BaseException, today: Callable[[], datetime]) -> float |
             continue
         try:
             seconds = float(value)
-        except ValueError:
+        except (TypeError, ValueError):
             seconds = _seconds_until(str(value), today())
         return max(seconds, 0.0) if isfinite(seconds) else None
     return None
