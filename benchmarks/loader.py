@@ -22,6 +22,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -160,28 +161,36 @@ class SlowSource(SimulatedSource):
 
 
 def compare(source: LevelSource, apron: int, workers: int, repeat: int) -> dict[str, float]:
-    """Each way in turns; the least of all runs, because other work on the machine only adds."""
+    """Each way in turns; each cost beside those of "raw" right before and right after it.
+
+    The machine's speed changes by half within seconds, so the medians of these ratios say more
+    than the ratio of any two medians, or of the least of each.
+    """
     requests = tile_requests(source, apron)
     regions = [source.storage_region(request.region) for request in requests]
-    raw, tiles, loaded, deliveries = [], [], [], []
     read_raw(source.storage, regions, workers)
     read_loaded(requests, workers)
+    raw, tiles, loaded, deliveries = [], [], [], []
     for _ in range(repeat):
         raw.append(read_raw(source.storage, regions, workers))
-        tiles.append(read_tiles(requests, workers))
         cost, delivered = read_loaded(requests, workers)
         loaded.append(cost)
+        raw.append(read_raw(source.storage, regions, workers))
+        tiles.append(read_tiles(requests, workers))
         deliveries.append(delivered / len(requests))
     result: dict[str, float] = {"chunks": len(regions)}
     for clock in ("elapsed_s", "processor_s"):
-        least = [min(getattr(cost, clock) for cost in costs) for costs in (raw, tiles, loaded)]
-        result |= {
-            f"raw_{clock}": round(least[0], 4),
-            f"tiles_{clock}": round(least[1], 4),
-            f"loader_{clock}": round(least[2], 4),
-            f"over_raw_{clock[:-2]}_percent": round(100 * (least[2] / least[0] - 1), 1),
-            f"over_tiles_{clock[:-2]}_percent": round(100 * (least[2] / least[1] - 1), 1),
-        }
+        raws = [getattr(cost, clock) for cost in raw]
+        beside = [(before + after) / 2 for before, after in pairwise(raws)]
+        result[f"raw_{clock}"] = round(statistics.median(raws), 4)
+        for name, costs, near in (
+            ("loader", loaded, beside[::2]),
+            ("tiles", tiles, [*beside[1::2], raws[-1]]),
+        ):
+            ratios = [getattr(cost, clock) / n for cost, n in zip(costs, near, strict=True)]
+            low, middle, high = statistics.quantiles(ratios, n=4)
+            result[f"{name}_over_raw_{clock[:-2]}_percent"] = round(100 * (middle - 1), 1)
+            result[f"{name}_{clock[:-2]}_quartiles"] = (round(100 * (low - 1)), round(100 * (high - 1)))
     return result | {"deliveries_per_tile": round(statistics.median(deliveries), 2)}
 
 

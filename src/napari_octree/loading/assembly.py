@@ -32,17 +32,9 @@ def storage_apron(source: LevelSource, apron: tuple[int, ...]) -> tuple[int, ...
     return tuple(next(remaining) if i is None else 0 for i in source.fixed)
 
 
-def grow(region: Region, apron: tuple[int, ...], shape: tuple[int, ...] | None) -> Region:
-    """Return `region` with `apron` around it, clipped to an array of `shape` if one is given."""
-    grown = [(start - a, stop + a) for (start, stop), a in zip(region, apron, strict=True)]
-    if shape is None:
-        return tuple(grown)
-    return tuple(
-        [
-            (start if start > 0 else 0, stop if stop < n else n)
-            for (start, stop), n in zip(grown, shape, strict=True)
-        ]
-    )
+def grow(region: Region, apron: tuple[int, ...], shape: tuple[int, ...]) -> Region:
+    """Return `region` with `apron` around it, clipped to an array of `shape`."""
+    return tuple([_extent(*axis).inside for axis in zip(region, apron, shape, strict=True)])
 
 
 def assemble(
@@ -73,59 +65,69 @@ def assemble(
     if len(parts) == 1 and not any(apron):
         box, pixels = parts[0]
         if pixels is not None:
-            return pixels if box == region else pixels[_cut(box, region).piece]
-    around = grow(region, apron, None)
-    inner = grow(region, apron, shape)
-    origin = [start for start, _ in around]
-    wanted = _relative(inner, origin)
-    block = np.empty([stop - start for start, stop in around], dtype)
+            if box == region:
+                return pixels
+            return pixels[tuple([_overlap(*axis, 0).piece for axis in zip(box, region, strict=True)])]
+    extents = [_extent(*axis) for axis in zip(region, apron, shape, strict=True)]
+    origin = [extent.origin for extent in extents]
+    inside = [extent.inside for extent in extents]
+    block = np.empty([extent.length for extent in extents], dtype)
     fill = 0 if fill_value is None else fill_value
 
     def paste(parts: Iterable[Part]) -> int:
         """Write what parts have of the wanted pixels; return how many those are."""
         pasted = 0
         for box, pixels in parts:
-            cut = _cut(_relative(box, origin), wanted)
-            if cut.size:
-                block[cut.place] = fill if pixels is None else pixels[cut.piece]
-                pasted += cut.size
+            places, pieces, sizes = zip(*map(_overlap, box, inside, origin), strict=True)
+            size = prod(sizes)
+            if size:
+                block[places] = fill if pixels is None else pixels[pieces]
+                pasted += size
         return pasted
 
-    if paste(parts) < prod([stop - start for start, stop in inner]):
+    if paste(parts) < prod([stop - start for start, stop in inside]):
         # What lacks around the core repeats it: so the core alone, then the parts over it.
         _repeat_edges(block, origin, region)
         paste(part for part in parts if part[0] != region)
-    if inner != around:
-        _repeat_edges(block, origin, inner)
+    if not all([extent.is_inside for extent in extents]):
+        _repeat_edges(block, origin, inside)
     return block
 
 
-class Cut(NamedTuple):
-    """Where a part goes in a block, what of it, and how many pixels that is."""
+class _Extent(NamedTuple):
+    """One axis of a block: its first pixel, its length, and what of it lies in the array."""
 
-    place: tuple[slice, ...]
-    piece: tuple[slice, ...]
+    origin: int
+    length: int
+    inside: tuple[int, int]
+    is_inside: bool
+
+
+class _Overlap(NamedTuple):
+    """One axis of a part: where it goes in a block, what of it, and how many pixels that is."""
+
+    place: slice
+    piece: slice
     size: int
 
 
-def _relative(region: Region, origin: Sequence[int]) -> Region:
-    return tuple([(start - o, stop - o) for (start, stop), o in zip(region, origin, strict=True)])
+# Tiles of one row or column have an axis in common: these are asked for the same again and again.
 
 
-@lru_cache(maxsize=1024)
-def _cut(box: Region, wanted: Region) -> Cut:
-    """Return what a part has of the wanted pixels, both relative to the block.
+@lru_cache(maxsize=4096)
+def _extent(core: tuple[int, int], apron: int, size: int) -> _Extent:
+    start, stop = core[0] - apron, core[1] + apron
+    inside = max(start, 0), min(stop, size)
+    return _Extent(start, stop - start, inside, inside == (start, stop))
 
-    Most tiles of an image are cut in the same few ways.
-    """
-    place = []
-    piece = []
-    for (first, last), (start, stop) in zip(box, wanted, strict=True):
-        start = max(start, first)
-        stop = max(min(stop, last), start)
-        place.append(slice(start, stop))
-        piece.append(slice(start - first, stop - first))
-    return Cut(tuple(place), tuple(piece), prod(s.stop - s.start for s in place))
+
+@lru_cache(maxsize=16384)
+def _overlap(box: tuple[int, int], wanted: tuple[int, int], origin: int) -> _Overlap:
+    start = max(box[0], wanted[0])
+    stop = max(min(box[1], wanted[1]), start)
+    return _Overlap(
+        slice(start - origin, stop - origin), slice(start - box[0], stop - box[0]), stop - start
+    )
 
 
 def _repeat_edges(block: np.ndarray, origin: Sequence[int], known: Region) -> None:

@@ -6,6 +6,7 @@ Invariants: pure geometry over grids; costs what it returns, whatever the size o
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
+from functools import lru_cache
 from itertools import product
 
 from napari_octree.loading.assembly import grow, storage_apron
@@ -50,24 +51,23 @@ def neighbours(request: TileRequest, own: Iterable[ChunkId]) -> tuple[ChunkId, .
     core = source.storage_region(request.region)
     around = grow(core, storage_apron(source, request.apron), storage.shape)
     key: Hashable = storage.key
-    known = {chunk_id.region for chunk_id in own}
-    return tuple(ChunkId(key, box) for box in boxes(grid, around) if box not in known)
+    known = [chunk_id.region for chunk_id in own]
+    return tuple([ChunkId(key, box) for box in boxes(grid, around) if box not in known])
 
 
 def boxes(grid: ChunkGrid, region: Region) -> Iterable[Region]:
     """Return the boxes of all chunks that touch a region inside the array."""
     if type(grid) is not RegularGrid:
         return map(grid.region, grid.indices(region))
-    return product(
-        *(
-            [
-                (first, first + chunk if first + chunk < size else size)
-                for first in range(start - start % chunk, stop, chunk)
-            ]
-            for (start, stop), size, chunk in zip(
-                region, grid.shape, grid.chunk_shape, strict=True
-            )
-        )
+    return product(*map(_cells, region, grid.shape, grid.chunk_shape))
+
+
+@lru_cache(maxsize=4096)
+def _cells(extent: tuple[int, int], size: int, chunk: int) -> tuple[tuple[int, int], ...]:
+    """One axis of `boxes`; tiles of one row or column have it in common."""
+    start, stop = extent
+    return tuple(
+        (first, min(first + chunk, size)) for first in range(start - start % chunk, stop, chunk)
     )
 
 
