@@ -1,6 +1,9 @@
+import gc
 import math
+import weakref
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -47,6 +50,33 @@ def test_what_becomes_listed_or_held_may_not_go_any_more():
     assert cache.reserve(SIZE, evict_listed=False)
     assert [chunk(i) in cache for i in range(3)] == [True, True, False]
     assert not cache.reserve(SIZE, evict_listed=False)
+
+
+@pytest.mark.parametrize("listed", [False, True])
+@pytest.mark.parametrize(
+    "leave",
+    [
+        lambda cache: cache.forget("a"),
+        lambda cache: cache.clear(),
+        lambda cache: cache.discard(chunk(0)),
+        lambda cache: cache.put(chunk(0), pixels(), 0.1),
+        lambda cache: cache.set_limit(SIZE),
+        lambda cache: cache.reserve(2 * SIZE, evict_listed=True),
+    ],
+    ids=["forget", "clear", "discard", "put", "set_limit", "reserve"],
+)
+def test_pixels_that_leave_are_freed_at_once(leave, listed):
+    cache = ChunkCache(3 * SIZE)
+    first = weakref.ref(cache.put(chunk(0), pixels(), 0.01).pixels)
+    cache.put(chunk(1), pixels(), 1.0)
+    for i in range(2):
+        cache.set_listed(chunk(i), listed)
+    gc.disable()  # which would find them, some time later
+    try:
+        leave(cache)
+        assert first() is None
+    finally:
+        gc.enable()
 
 
 def test_used_chunks_stay_longer():

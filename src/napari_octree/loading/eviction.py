@@ -7,6 +7,7 @@ Invariants:
   fast empties its own past, not that of others.
 * Within that the lowest score goes first: cost of the load, per byte, aged by use.
 * Chunks that are listed or held never come up.
+* A chunk that has left is not referred to here: its pixels are freed at once.
 
 Under the loader's lock only.
 """
@@ -43,9 +44,9 @@ class CachedChunk:
         "listed",
         "nbytes",
         "pixels",
-        "queued",
         "score",
         "share",
+        "ticket",
     )
 
     def __init__(
@@ -65,8 +66,8 @@ class CachedChunk:
         self.listed = listed
         self.holds = 0
         self.cached = True
-        self.queued = False
-        """Whether it has a place in its share's heap of candidates."""
+        self.ticket = 0
+        """Of its place in its share's heap of candidates; 0: it has none."""
 
 
 class Share:
@@ -77,10 +78,10 @@ class Share:
     def __init__(self, owner: Hashable) -> None:
         self.owner = owner
         self.nbytes = 0
-        self.chunks: set[CachedChunk] = set()
-        self.candidates: list[tuple[float, int, CachedChunk]] = []
-        """Heap, lowest score first. Scores may be out of date (too low), and what may not go any
-        more is taken out when it comes up."""
+        self.chunks: dict[ChunkId, CachedChunk] = {}
+        self.candidates: list[tuple[float, int, ChunkId]] = []
+        """Heap of (score, ticket, name), lowest score first. Scores may be out of date (too low),
+        and what may not go any more, or has left, is taken out when it comes up."""
 
 
 class ChunkScorer(Scorer):
@@ -117,7 +118,7 @@ class EvictionOrder:
         self.nbytes = 0
         self._shares: dict[Hashable, Share] = {}
         self._scorer = ChunkScorer(halflife=1000)
-        self._serial = count()
+        self._tickets = count(1)
 
     def enter(
         self,
@@ -135,7 +136,7 @@ class EvictionOrder:
         score = self.touch(chunk_id, max(seconds, 1e-6) / nbytes)
         entry = CachedChunk(chunk_id, pixels, nbytes, share, score, listed)
         share.nbytes += nbytes
-        share.chunks.add(entry)
+        share.chunks[chunk_id] = entry
         self.nbytes += nbytes
         self.offer(entry)
         return entry
@@ -145,7 +146,7 @@ class EvictionOrder:
         share = entry.share
         entry.cached = False
         share.nbytes -= entry.nbytes
-        share.chunks.discard(entry)
+        del share.chunks[entry.chunk_id]
         self.nbytes -= entry.nbytes
         self._scorer.forget(entry.chunk_id)
         if not share.chunks:
@@ -153,13 +154,13 @@ class EvictionOrder:
 
     def offer(self, entry: CachedChunk) -> None:
         """Let a chunk be a candidate, if it may go."""
-        if entry.queued or entry.listed or entry.holds:
+        if entry.ticket or entry.listed or entry.holds:
             return
-        entry.queued = True
-        candidates = entry.share.candidates
-        heapq.heappush(candidates, (entry.score, next(self._serial), entry))
-        if len(candidates) > 64 + 2 * len(entry.share.chunks):
-            self._rebuild(entry.share)
+        share = entry.share
+        entry.ticket = next(self._tickets)
+        heapq.heappush(share.candidates, (entry.score, entry.ticket, entry.chunk_id))
+        if len(share.candidates) > 64 + 2 * len(share.chunks):
+            self._rebuild(share)
 
     def next_candidate(self) -> CachedChunk | None:
         """Return the chunk to go first; it is no candidate any more."""
@@ -173,7 +174,7 @@ class EvictionOrder:
                     best, best_place = entry, place
         if best is not None:
             heapq.heappop(best.share.candidates)
-            best.queued = False
+            best.ticket = 0
         return best
 
     def in_order(self, entries: Iterable[CachedChunk]) -> list[CachedChunk]:
@@ -185,7 +186,7 @@ class EvictionOrder:
         if self._scorer.too_large():
             factor = self._scorer.scale_down()
             for share in self._shares.values():
-                for entry in share.chunks:
+                for entry in share.chunks.values():
                     entry.score /= factor
                 self._rebuild(share)
         return float(self._scorer.touch(chunk_id, cost))
@@ -196,21 +197,27 @@ class EvictionOrder:
     def _head(self, share: Share) -> CachedChunk | None:
         candidates = share.candidates
         while candidates:
-            score, _, entry = candidates[0]
-            if entry.cached and not entry.listed and not entry.holds:
-                if entry.score <= score:
-                    return entry
-                heapq.heapreplace(candidates, (entry.score, next(self._serial), entry))
-                continue
+            score, ticket, chunk_id = candidates[0]
+            entry = share.chunks.get(chunk_id)
+            if entry is not None and entry.ticket == ticket:
+                if not (entry.listed or entry.holds):
+                    if entry.score <= score:
+                        return entry
+                    entry.ticket = next(self._tickets)
+                    heapq.heapreplace(candidates, (entry.score, entry.ticket, chunk_id))
+                    continue
+                entry.ticket = 0  # `offer` brings it back
             heapq.heappop(candidates)
-            entry.queued = False  # `offer` brings it back
         return None
 
     def _rebuild(self, share: Share) -> None:
         kept = []
-        for _, _, entry in share.candidates:
-            entry.queued = entry.cached and not entry.listed and not entry.holds
-            if entry.queued:
-                kept.append((entry.score, next(self._serial), entry))
+        for _, ticket, chunk_id in share.candidates:
+            entry = share.chunks.get(chunk_id)
+            if entry is not None and entry.ticket == ticket:
+                may_go = not (entry.listed or entry.holds)
+                entry.ticket = next(self._tickets) if may_go else 0
+                if may_go:
+                    kept.append((entry.score, entry.ticket, chunk_id))
         heapq.heapify(kept)
         share.candidates = kept
