@@ -160,7 +160,7 @@ class SlowSource(SimulatedSource):
         return np.zeros((SIDE, SIDE), np.uint16)
 
 
-def compare(source: LevelSource, apron: int, workers: int, repeat: int) -> dict[str, float]:
+def compare(source: LevelSource, apron: int, workers: int, repeat: int) -> dict[str, object]:
     """Each way in turns; each cost beside those of "raw" right before and right after it.
 
     The machine's speed changes by half within seconds, so the medians of these ratios say more
@@ -178,7 +178,7 @@ def compare(source: LevelSource, apron: int, workers: int, repeat: int) -> dict[
         raw.append(read_raw(source.storage, regions, workers))
         tiles.append(read_tiles(requests, workers))
         deliveries.append(delivered / len(requests))
-    result: dict[str, float] = {"chunks": len(regions)}
+    result: dict[str, object] = {"chunks": len(regions)}
     for clock in ("elapsed_s", "processor_s"):
         raws = [getattr(cost, clock) for cost in raw]
         beside = [(before + after) / 2 for before, after in pairwise(raws)]
@@ -189,8 +189,9 @@ def compare(source: LevelSource, apron: int, workers: int, repeat: int) -> dict[
         ):
             ratios = [getattr(cost, clock) / n for cost, n in zip(costs, near, strict=True)]
             low, middle, high = statistics.quantiles(ratios, n=4)
-            result[f"{name}_over_raw_{clock[:-2]}_percent"] = round(100 * (middle - 1), 1)
-            result[f"{name}_{clock[:-2]}_quartiles"] = (round(100 * (low - 1)), round(100 * (high - 1)))
+            over = f"{name}_over_raw_{clock[:-2]}_percent"
+            result[over] = round(100 * (middle - 1), 1)
+            result[over + "_quartiles"] = [round(100 * (low - 1)), round(100 * (high - 1))]
     return result | {"deliveries_per_tile": round(statistics.median(deliveries), 2)}
 
 

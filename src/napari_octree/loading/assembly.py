@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from itertools import repeat
 from math import prod
 from typing import NamedTuple
 
@@ -67,11 +68,10 @@ def assemble(
         if pixels is not None:
             if box == region:
                 return pixels
-            return pixels[tuple([_overlap(*axis, 0).piece for axis in zip(box, region, strict=True)])]
-    extents = [_extent(*axis) for axis in zip(region, apron, shape, strict=True)]
-    origin = [extent.origin for extent in extents]
-    inside = [extent.inside for extent in extents]
-    block = np.empty([extent.length for extent in extents], dtype)
+            return pixels[tuple(cut.piece for cut in map(_overlap, box, region, repeat(0)))]
+    extents = tuple(map(_extent, region, apron, shape))
+    origin, lengths, inside, are_inside = zip(*extents, strict=True)
+    block = np.empty(lengths, dtype)
     fill = 0 if fill_value is None else fill_value
 
     def paste(parts: Iterable[Part]) -> int:
@@ -89,7 +89,7 @@ def assemble(
         # What lacks around the core repeats it: so the core alone, then the parts over it.
         _repeat_edges(block, origin, region)
         paste(part for part in parts if part[0] != region)
-    if not all([extent.is_inside for extent in extents]):
+    if not all(are_inside):
         _repeat_edges(block, origin, inside)
     return block
 
@@ -114,14 +114,14 @@ class _Overlap(NamedTuple):
 # Tiles of one row or column have an axis in common: these are asked for the same again and again.
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=128)
 def _extent(core: tuple[int, int], apron: int, size: int) -> _Extent:
     start, stop = core[0] - apron, core[1] + apron
     inside = max(start, 0), min(stop, size)
     return _Extent(start, stop - start, inside, inside == (start, stop))
 
 
-@lru_cache(maxsize=16384)
+@lru_cache(maxsize=256)
 def _overlap(box: tuple[int, int], wanted: tuple[int, int], origin: int) -> _Overlap:
     start = max(box[0], wanted[0])
     stop = max(min(box[1], wanted[1]), start)

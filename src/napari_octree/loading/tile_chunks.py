@@ -62,7 +62,7 @@ def boxes(grid: ChunkGrid, region: Region) -> Iterable[Region]:
     return product(*map(_cells, region, grid.shape, grid.chunk_shape))
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=128)
 def _cells(extent: tuple[int, int], size: int, chunk: int) -> tuple[tuple[int, int], ...]:
     """One axis of `boxes`; tiles of one row or column have it in common."""
     start, stop = extent
