@@ -140,7 +140,7 @@ class LoaderDefaults(_Section):
     log_path: Path | None = None
     force_synchronous: bool = False
     num_workers: int = Field(default=16, ge=1, le=1024)
-    use_processes: bool = False
+    use_processes: bool = Field(default=False, strict=True)
     auto_sync_ms: float = Field(
         default=30.0, ge=0, validation_alias=AliasChoices("auto_sync_ms", "auto_async_ms")
     )
