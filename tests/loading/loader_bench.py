@@ -1,6 +1,8 @@
-"""A loader on a virtual clock, and tiles to ask it for."""
+"""A loader on a virtual clock, tiles to ask it for, and what servers answer instead."""
 
+import urllib.error
 from dataclasses import dataclass, field
+from email.message import Message
 
 import numpy as np
 
@@ -39,6 +41,13 @@ def expected(source, tile_request):
             for (start, stop), a in zip(tile_request.region, tile_request.apron, strict=True)
         )
     ]
+
+
+def http_error(status, retry_after=None):
+    headers = Message()
+    if retry_after is not None:
+        headers["Retry-After"] = str(retry_after)
+    return urllib.error.HTTPError("http://here", status, "no", headers, None)
 
 
 def take_all(client):

@@ -1,32 +1,17 @@
 import logging
-import urllib.error
 import zlib
 from concurrent.futures import CancelledError
 from dataclasses import replace
-from datetime import UTC, datetime
-from email.message import Message
 from itertools import pairwise
-from random import Random
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from loading.loader_bench import request, take_all
+from loading.loader_bench import http_error, request, take_all
 from napari_octree.loading import TileState
 from napari_octree.loading.jobs import ReadOutcome
 from napari_octree.loading.reads import OVERDUE_S
-from napari_octree.loading.retry import (
-    FIRST_DELAY_S,
-    LONGEST_DELAY_S,
-    TRANSIENT_ATTEMPTS,
-    UNKNOWN_ATTEMPTS,
-    Verdict,
-    delay_s,
-    judge,
-)
+from napari_octree.loading.retry import TRANSIENT_ATTEMPTS
 from napari_octree.loading.testing import SimulatedSource
-from napari_octree.sources.errors import SourceError
 
 
 class FlakySource(SimulatedSource):
@@ -55,13 +40,6 @@ def drain(b, client, seconds=100):
     return tiles
 
 
-def http_error(status, retry_after=None):
-    headers = Message()
-    if retry_after is not None:
-        headers["Retry-After"] = str(retry_after)
-    return urllib.error.HTTPError("http://here", status, "no", headers, None)
-
-
 @pytest.mark.parametrize(
     "error", [TimeoutError(), ConnectionResetError(), http_error(503), http_error(429)]
 )
@@ -83,13 +61,6 @@ def test_a_transient_failure_is_retried_later_and_later(bench, error):
     assert client.take().state is TileState.LOADED
     assert b.loader.failures == ()
     assert b.loader.statistics.sources["simulated"].retries == 4
-
-
-def test_a_retry_after_that_is_no_text_is_left_alone():
-    """What headers hold is the library's choice; judging an error must not raise another."""
-    error = http_error(503)
-    error.headers = {"Retry-After": ["7"]}
-    assert judge(error) == Verdict("HTTP 503", TRANSIENT_ATTEMPTS, None)
 
 
 def test_retry_after_is_honoured(bench):
@@ -287,24 +258,6 @@ def test_errors_of_the_store_halve_the_concurrency(bench, error, halves):
     assert after == (before // 2 if halves else before)
 
 
-@pytest.mark.parametrize(
-    ("error", "attempts"),
-    [
-        (OSError("broken pipe"), TRANSIENT_ATTEMPTS),
-        (ValueError("UNAVAILABLE: HTTP response code: 503"), TRANSIENT_ATTEMPTS),
-        (RuntimeError("DEADLINE_EXCEEDED: slow"), TRANSIENT_ATTEMPTS),
-        (ValueError("PERMISSION_DENIED: HTTP response code: 403"), 1),
-        (FileNotFoundError(), 1),
-        (SourceError("asked for a block of (8, 8), got one of (7, 8)"), 1),
-        (RuntimeError("error during blosc decompression: -1"), UNKNOWN_ATTEMPTS),
-        (zlib.error("incorrect data check"), UNKNOWN_ATTEMPTS),
-        (EOFError(), UNKNOWN_ATTEMPTS),
-    ],
-)
-def test_what_errors_mean(error, attempts):
-    assert judge(error).attempts == attempts
-
-
 def test_what_may_be_a_damaged_transfer_is_read_once_more(bench):
     damaged, corrupt = (
         FlakySource(failures, zlib.error("incorrect data check"), key=key)
@@ -316,55 +269,6 @@ def test_what_may_be_a_damaged_transfer_is_read_once_more(bench):
     states = {tile.key[0]: tile.state for tile in drain(b, client)}
     assert states == {"damaged": TileState.LOADED, "corrupt": TileState.FAILED}
     assert len(damaged.reads) == len(corrupt.reads) == 2
-
-
-@given(st.integers(1, 30), st.none() | st.floats(0, 1e9), st.integers())
-def test_delays_of_retries_are_bounded(attempt, retry_after_s, seed):
-    verdict = Verdict("", TRANSIENT_ATTEMPTS, retry_after_s)
-    asked = min(retry_after_s or 0, LONGEST_DELAY_S)
-    backoff = min(FIRST_DELAY_S * 2 ** (attempt - 1), LONGEST_DELAY_S)
-    waited = delay_s(attempt, verdict, Random(seed))
-    assert asked + backoff / 2 <= waited <= asked + backoff
-
-
-def test_retries_do_not_come_back_in_one_wave():
-    jitter = Random(0)
-    verdict = Verdict("", TRANSIENT_ATTEMPTS)
-    assert len({delay_s(3, verdict, jitter) for _ in range(20)}) == 20
-
-
-def test_the_cause_of_an_error_counts_too():
-    error = FileNotFoundError("http://here")
-    error.__cause__ = http_error(503, retry_after=10**6)
-    verdict = judge(error)
-    assert verdict.transient
-    assert verdict.cause == "HTTP 503"
-    assert verdict.retry_after_s > LONGEST_DELAY_S
-
-
-@pytest.mark.parametrize(
-    ("date", "seconds"),
-    [
-        ("Wed, 21 Oct 2015 07:28:07 GMT", 7),
-        ("Wed, 21 Oct 2015 07:28:07 -0000", 7),
-        ("Wed, 21 Oct 2015 09:28:07 +0200", 7),
-        ("Wednesday, 21-Oct-15 07:28:07 GMT", 7),
-        ("Wed, 21 Oct 2015 07:00:00 GMT", 0),
-        ("soon", None),
-        ("nan", None),
-    ],
-)
-def test_retry_after_may_be_a_date(date, seconds):
-    now = datetime(2015, 10, 21, 7, 28, tzinfo=UTC)
-    assert judge(http_error(503, retry_after=date), lambda: now).retry_after_s == seconds
-
-
-def test_retry_after_is_found_in_the_headers_of_botocore():
-    error = RuntimeError()
-    error.response = {
-        "ResponseMetadata": {"HTTPStatusCode": 503, "HTTPHeaders": {"retry-after": "7"}}
-    }
-    assert judge(error).retry_after_s == 7
 
 
 def test_a_store_that_hangs_holds_up_no_other_of_its_pool(bench):
