@@ -1,14 +1,18 @@
+import logging
+import sqlite3
 import subprocess
 import sys
+import threading
 
 import numpy as np
+import psutil
 import pytest
 
 from loading.loader_bench import request
 from napari_octree.loading.disk_cache import DiskCache
 from napari_octree.loading.testing import SimulatedSource, VirtualExecutor
 
-pytest.importorskip("diskcache")
+diskcache = pytest.importorskip("diskcache")
 
 REGION = ((0, 8), (8, 16))
 URL = "https://example.org/a.zarr/0"
@@ -64,19 +68,92 @@ def test_other_metadata_is_another_array(disk):
 
 
 @pytest.mark.parametrize(
-    "name", ["/data/a.zarr/0", "file:///data/a.zarr", "numpy array", f"{URL} / 2×2"]
+    "name",
+    [
+        "/data/a.zarr/0",
+        "file:///data/a.zarr",
+        "memory://a.zarr",
+        "zip:///data/a.zarr.zip/0",
+        "numpy array",
+        f"{URL} / 2×2",
+    ],
 )
 def test_near_arrays_are_not_kept(disk, name):
     source = SimulatedSource((32, 40), (8, 8), key=name)
     assert disk.wrap(source) is source
 
 
-def test_forget_reads_again(disk):
+def test_what_is_named_by_no_address_of_its_own_is_not_kept(disk):
+    """Any two of such arrays might be taken for one."""
+    source = SimulatedSource((32, 40), (8, 8), key="reference://0")
+    assert disk.wrap(source) is source
+    source = far()
+    del source.version
+    assert disk.wrap(source) is source
+
+
+def test_pixels_come_back_as_they_were(disk):
+    class Transposed(SimulatedSource):
+        def read(self, region):
+            self.reads.append(region)
+            return np.asfortranarray(self.pixels_at(region))
+
+    source = Transposed((32, 40), (8, 8), key=URL, dtype=np.dtype(">i4"))
+    first, again = (disk.wrap(source).read(REGION) for _ in range(2))
+    assert len(source.reads) == 1
+    assert again.dtype == first.dtype == source.dtype
+    np.testing.assert_array_equal(again, first)
+    np.testing.assert_array_equal(again, source.pixels_at(REGION))
+
+
+def test_forget_reads_again_and_keeps_that(disk):
+    source = far()
+    for reads in (1, 2, 3):
+        for _ in range(2):
+            disk.wrap(source).read(REGION)
+        assert len(source.reads) == reads
+        disk.forget(URL)
+
+
+def test_what_was_being_read_when_its_array_was_forgotten_is_not_kept(disk):
+    """It may have come before the change of data that made somebody forget it."""
+
+    def changes(region):
+        disk.forget(URL)
+
+    disk.wrap(far(error=changes)).read(REGION)
     source = far()
     disk.wrap(source).read(REGION)
+    assert len(source.reads) == 1
+
+
+def test_readers_wait_until_a_forgotten_array_has_gone_and_forget_does_not(disk, monkeypatch):
+    evictions, entered, gate = [], threading.Event(), threading.Event()
+    evict = disk._cache.evict
+
+    def slow_evict(tag):
+        evictions.append(tag)
+        entered.set()
+        assert gate.wait(30)
+        return evict(tag)
+
+    monkeypatch.setattr(disk._cache, "evict", slow_evict)
+    disk.wrap(far()).read(REGION)
     disk.forget(URL)
-    disk.wrap(source).read(REGION)
-    assert len(source.reads) == 2
+    new = far(missing=lambda region: True)
+    read = []
+    readers = [
+        threading.Thread(target=lambda: read.append(disk.wrap(new).read(REGION))) for _ in range(2)
+    ]
+    readers[0].start()
+    assert entered.wait(30)
+    readers[1].start()
+    disk.forget("https://example.org/b.zarr/0")
+    gate.set()
+    for reader in readers:
+        reader.join(30)
+    assert read == [None, None]
+    assert evictions == [URL]
 
 
 def test_what_was_forgotten_is_gone_in_the_next_session_too(disk, tmp_path):
@@ -114,13 +191,83 @@ def test_it_is_bounded(tmp_path):
     disk.close()
 
 
-def test_a_broken_disk_is_only_slower(disk, monkeypatch):
-    def fail(*args, **options):
-        raise OSError("the disk is full")
+ERRORS = [OSError("the disk is full"), sqlite3.OperationalError("readonly"), diskcache.Timeout()]
 
-    monkeypatch.setattr(type(disk._cache), "get", fail)
-    monkeypatch.setattr(type(disk._cache), "set", fail)
-    assert disk.wrap(far()).read(REGION) is not None
+
+@pytest.mark.parametrize("error", ERRORS)
+def test_a_broken_disk_is_only_slower(disk, monkeypatch, caplog, error):
+    def fail(*args, **options):
+        raise error
+
+    for verb in ("get", "set"):
+        monkeypatch.setattr(disk._cache, verb, fail)
+    with caplog.at_level(logging.WARNING, "napari_octree.loader"):
+        assert disk.wrap(far()).read(REGION) is not None
+    assert [record.message for record in caplog.records] == [
+        f"the disk cache cannot be read: {error}",
+        f"the disk cache cannot be written: {error}",
+    ]
+
+
+@pytest.mark.parametrize("error", ERRORS)
+def test_what_cannot_be_dropped_is_not_served(disk, monkeypatch, error):
+    def fail(*args, **options):
+        raise error
+
+    source = far()
+    disk.wrap(source).read(REGION)
+    disk.forget(URL)
+    monkeypatch.setattr(disk._cache, "evict", fail)
+    for reads in (2, 3):
+        disk.wrap(source).read(REGION)
+        assert len(source.reads) == reads
+    disk.close()  # says so, and nothing more
+
+
+@pytest.mark.parametrize("broken", ["no folder", "no data base"])
+def test_a_folder_that_cannot_be_used_is_told_and_done_without(bench, tmp_path, caplog, broken):
+    path = tmp_path / "cache"
+    if broken == "no folder":
+        path.write_text("a file")
+    else:
+        path.mkdir()
+        (path / "cache.db").write_bytes(bytes(range(256)) * 16)
+    source = far()
+    with caplog.at_level(logging.WARNING, "napari_octree.loader"):
+        b = bench(memory_options={"disk_bytes": 2**24, "disk_path": path})
+    assert str(path) in caplog.text
+    client = b.open()
+    client.replace([request(source, 0, c) for c in range(5)])
+    assert {tile.key[2] for tile in b.run(client)} == set(range(5))
+    b.loader.forget(source.key, URL)
+    b.loader.close()
+
+
+@pytest.mark.parametrize("damage", ["cut", "gone"])
+def test_a_damaged_chunk_is_read_again(disk, tmp_path, damage):
+    source = SimulatedSource((256, 256), (256, 256), key=URL)  # large: a file of its own
+    region = ((0, 256), (0, 256))
+    disk.wrap(source).read(region)
+    (file,) = (tmp_path / "cache").rglob("*.val")
+    if damage == "cut":
+        file.write_bytes(file.read_bytes()[:-1])
+    else:
+        file.unlink()
+    for _ in range(2):
+        np.testing.assert_array_equal(disk.wrap(source).read(region), source.pixels_at(region))
+    assert len(source.reads) == 2
+
+
+def test_it_lies_in_the_users_cache_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr("platformdirs.user_cache_path", lambda name: tmp_path / name)
+    disk = DiskCache(None, 2**24)
+    disk.wrap(far()).read(REGION)
+    assert (tmp_path / "napari-octree" / "chunks" / "cache.db").exists()
+    opened = [file.path for file in psutil.Process().open_files()]
+    assert any(path.startswith(str(tmp_path)) for path in opened)
+    disk.close()
+    opened = [file.path for file in psutil.Process().open_files()]
+    assert not any(path.startswith(str(tmp_path)) for path in opened)
 
 
 SCRIPT = """
@@ -128,20 +275,40 @@ import sys
 from pathlib import Path
 from napari_octree.loading.disk_cache import DiskCache
 from napari_octree.loading.testing import SimulatedSource
-disk = DiskCache(Path(sys.argv[1]), 2**24)
-source = SimulatedSource((800, 8), (8, 8), key="https://example.org/a.zarr/0")
-for i in range(100):
-    region = ((8 * i, 8 * i + 8), (0, 8))
-    assert (disk.wrap(source).read(region) == source.pixels_at(region)).all()
+disk = DiskCache(Path(sys.argv[1]), int(sys.argv[2]))
+source = SimulatedSource((6400, 64), (64, 64), key="https://example.org/a.zarr/0")
+print("ready", flush=True)
+sys.stdin.readline()
+for _ in range(2):
+    for i in range(100):
+        region = ((64 * i, 64 * i + 64), (0, 64))
+        assert (disk.wrap(source).read(region) == source.pixels_at(region)).all()
 """
 
 
-def test_two_processes_share_it(tmp_path):
+@pytest.mark.parametrize("limit_bytes", [2**24, 200_000])
+def test_two_processes_share_it(tmp_path, limit_bytes):
     both = [
-        subprocess.Popen([sys.executable, "-c", SCRIPT, str(tmp_path / "shared")])
+        subprocess.Popen(
+            [sys.executable, "-c", SCRIPT, str(tmp_path / "shared"), str(limit_bytes)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
         for _ in range(2)
     ]
-    assert [process.wait(60) for process in both] == [0, 0]
+    for process in both:
+        assert process.stdout.readline()  # both at the same time
+    for process in both:
+        process.communicate(b"go\n", timeout=60)
+    assert [process.returncode for process in both] == [0, 0]
+    disk = DiskCache(tmp_path / "shared", limit_bytes)
+    assert disk.nbytes < limit_bytes * 1.5
+    source = SimulatedSource((6400, 64), (64, 64), key=URL)
+    for i in range(100):
+        region = ((64 * i, 64 * i + 64), (0, 64))
+        np.testing.assert_array_equal(disk.wrap(source).read(region), source.pixels_at(region))
+    assert bool(source.reads) == (limit_bytes < 100 * 64 * 64 * 2)
+    disk.close()
 
 
 def test_the_loader_uses_it(bench, tmp_path):

@@ -1,8 +1,11 @@
 """Other processes and a dask cluster; real ones, waited for by events."""
 
+import logging
 import os
 import signal
 import socket
+import subprocess
+import sys
 import threading
 from concurrent.futures import CancelledError
 from functools import partial
@@ -15,6 +18,7 @@ from loading.loader_bench import expected, request, take_all
 from napari_octree.config import OctreeConfig
 from napari_octree.loading import ChunkLoader, TileState
 from napari_octree.loading.dask_executor import DaskExecutor
+from napari_octree.loading.disk_cache import CachedOnDisk
 from napari_octree.loading.dispatcher import Dispatcher
 from napari_octree.loading.process_executor import ProcessExecutor
 from napari_octree.loading.reader_process import ReaderProcess
@@ -34,10 +38,17 @@ def dies_once(flag, region):
     os._exit(1)
 
 
-def config(executor):
+def notes_itself(folder, region):
+    """Leave a file that says what was read, wherever that was."""
+    (row, _), (column, _) = region
+    open(f"{folder}/{row} {column}", "x").close()
+
+
+def config(executor, **memory):
     return OctreeConfig(
         loader_defaults={"executor": executor},
         octree={"loaders": {0: {"num_workers": 2, "delay_queue_ms": 0}}},
+        memory=memory,
     )
 
 
@@ -82,6 +93,44 @@ def test_a_source_that_cannot_be_pickled_is_read_in_threads(processes):
     source = SimulatedSource((32, 40), (8, 8), error=lambda region: None)
     check(load(processes, source), source)
     assert len(source.reads) == 20
+
+
+class Here:
+    """Can be pickled, but not unpickled in another process, like a class of a user's script."""
+
+    def __reduce__(self):
+        return (made_here, (os.getpid(),))
+
+
+def made_here(pid):
+    if pid != os.getpid():
+        raise AttributeError("no such class here")
+    return Here()
+
+
+def test_a_source_that_cannot_be_unpickled_is_read_in_threads(processes, caplog):
+    source = SimulatedSource((32, 40), (8, 8))
+    source.own = Here()
+    with caplog.at_level(logging.WARNING, "napari_octree.loader"):
+        check(load(processes, source), source)
+    assert len(source.reads) == 20
+    assert processes.failures == ()
+    assert caplog.messages.count("simulated is read in threads: no such class here") <= 2
+
+
+def prints(region):
+    print("reading", region)  # noqa: T201
+
+
+def test_what_readers_print_goes_to_standard_error(processes, capfd):
+    source = SimulatedSource((32, 40), (8, 8), error=prints)
+    check(load(processes, source), source)
+    processes.close()
+    printed = capfd.readouterr()
+    assert printed.out == ""
+    assert set(printed.err.splitlines()) == {
+        f"reading {source.grid(()).region((r, c))}" for r in range(4) for c in range(5)
+    }
 
 
 def test_a_process_that_dies_is_replaced(processes, tmp_path):
@@ -184,6 +233,82 @@ def test_an_interrupt_at_the_keyboard_does_not_end_reading_processes(capfd):
     assert "KeyboardInterrupt" not in capfd.readouterr().err
 
 
+def check_the_disk_cache(executor, tmp_path):
+    """Two sessions: chunks are read where the executor reads, and only in the first."""
+    pytest.importorskip("diskcache")
+    reads = tmp_path / "reads"
+    reads.mkdir()
+    source = SimulatedSource(
+        (32, 40),
+        (8, 8),
+        key="https://example.org/a.zarr/0",
+        error=partial(notes_itself, str(reads)),
+    )
+    for _ in range(2):
+        loader = ChunkLoader(config(executor, disk_bytes=2**24, disk_path=tmp_path / "cache"))
+        check(load(loader, source), source)
+        loader.close()
+        assert source.reads == []
+        assert loader.failures == ()
+        assert len(list(reads.iterdir())) == 20
+
+
+def test_processes_read_what_is_not_on_disk(tmp_path, caplog):
+    with caplog.at_level(logging.WARNING, "napari_octree.loader"):
+        check_the_disk_cache("processes", tmp_path)
+    assert caplog.messages == []
+
+
+SCRIPT = """
+import os, sys
+from functools import partial
+from loading.loader_bench import request
+from loading.test_executors import config, waits_at
+from napari_octree.loading import default_loader
+from napari_octree.loading.testing import SimulatedSource
+
+source = SimulatedSource((32, 40), (8, 8), error=partial(waits_at, {address}))
+client = default_loader(config("processes")).open(lambda: None)
+client.replace([request(source, r, c) for r in range(4) for c in range(5)])
+sys.stdin.readline()
+{ending}
+"""
+
+
+@pytest.mark.parametrize(
+    ("ending", "code"),
+    [
+        ("pass", 0),
+        ("sys.exit(3)", 3),
+        ("raise KeyboardInterrupt", -2),
+        ("os.kill(os.getpid(), 9)", -9),
+    ],
+)
+def test_processes_end_with_the_interpreter(gate, ending, code):
+    tests = __file__.rsplit("loading", 1)[0]
+    parent = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT.format(address=gate.getsockname(), ending=ending)],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([tests, *filter(None, sys.path)])},
+    )
+    reading = [gate.accept()[0] for _ in range(2)]
+    parent.stdin.write("go\n")
+    parent.stdin.flush()
+    assert parent.wait(60) in (code, 130 if code == -2 else code)
+    for connection in reading:
+        connection.settimeout(60)
+        if code == -9:  # nobody was left to end them: they end after their reads
+            connection.close()
+        else:
+            assert connection.recv(1) == b""
+    printed = parent.stderr.read()  # to the end: no process is left that could print more
+    assert printed.count("Traceback") == (code == -2), printed
+    assert printed.endswith("KeyboardInterrupt\n" if code == -2 else ""), printed
+    assert code == -2 or printed == ""
+
+
 @pytest.fixture
 def cluster():
     distributed = pytest.importorskip("distributed")
@@ -201,6 +326,50 @@ def test_a_dask_cluster_reads(cluster):
     source = SimulatedSource((32, 40), (8, 8), error=fails_in_the_first_row)
     check(load(loader, source), source, failed_rows=(0,))
     loader.close()
+
+
+def test_a_dask_cluster_reads_what_is_not_on_disk(cluster, tmp_path):
+    check_the_disk_cache("dask", tmp_path)
+
+
+def test_a_dask_cluster_fails_what_is_not_on_disk_either(cluster, tmp_path):
+    pytest.importorskip("diskcache")
+    source = SimulatedSource(
+        (32, 40), (8, 8), key="https://example.org/a.zarr/0", error=fails_in_the_first_row
+    )
+    for _ in range(2):
+        loader = ChunkLoader(config("dask", disk_bytes=2**24, disk_path=tmp_path / "cache"))
+        check(load(loader, source), source, failed_rows=(0,))
+        loader.close()
+
+
+def test_what_is_cancelled_while_the_disk_is_looked_at_is_not_read(cluster):
+    entered, gate, told = threading.Event(), threading.Event(), threading.Event()
+    outcomes = []
+
+    class Disk:
+        def forgotten(self, storage):
+            return 0
+
+        def find(self, storage, region):
+            entered.set()
+            assert gate.wait(30)
+
+    Gate.open.clear()
+    executor = DaskExecutor(1, cluster)
+    source = SimulatedSource((8, 8), (8, 8), error=waits)
+    handle = executor.read(
+        CachedOnDisk(source, Disk()),
+        REGION,
+        lambda outcome: (outcomes.append(outcome), told.set()),
+    )
+    assert entered.wait(30)
+    executor.cancel(handle)
+    gate.set()
+    assert told.wait(30)
+    assert isinstance(outcomes[0].error, CancelledError)
+    Gate.open.set()
+    executor.close(30)
 
 
 class Gate:
@@ -227,10 +396,11 @@ def test_futures_that_left_the_list_are_cancelled(cluster):
     assert Gate.entered.acquire(timeout=30)
     (job,) = dispatcher.scheduler.reads.running
     cancelled = threading.Event()
-    job.handle.add_done_callback(lambda future: cancelled.set())
+    future = job.handle.future
+    future.add_done_callback(lambda future: cancelled.set())
     client.replace([])
     assert cancelled.wait(30)
-    assert job.handle.cancelled()
+    assert future.cancelled()
     Gate.open.set()
     client.replace([request(source, 0, 0)])
     while client.pending:

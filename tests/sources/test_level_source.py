@@ -284,6 +284,19 @@ def test_chunks_of_a_cut_tensorstore_stay_those_of_the_store(tmp_path):
     np.testing.assert_array_equal(read_all(source), PIXELS[:, 5:45, 32:])
 
 
+def test_parts_of_a_tensorstore_have_versions_of_their_own(tmp_path):
+    """Planes of one store have one address, shape and type: a cache on disk tells them apart."""
+    whole = in_tensorstore()(tmp_path)
+    again = tensorstore.open(whole.spec()).result()
+
+    def versions(array):
+        parts = [array, *(array[i] for i in range(3)), array[:, :8, :8], array[:, 8:16, :8]]
+        return [as_level_source(part).storage.version for part in parts]
+
+    assert len(set(versions(whole))) == 6
+    assert versions(whole) == versions(again)
+
+
 def test_libraries_of_others_are_not_imported():
     code = (
         "import sys; from napari_octree.sources import as_level_source; import numpy as np;"

@@ -2,20 +2,30 @@
 
 Invariants: no thread of ours waits for a result: results arrive in the client's event loop and
 are handed to a worker thread; a future that nobody wants any more is cancelled; sources must be
-picklable.
+picklable; the disk cache is that of this machine.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
+from napari_octree.loading.disk_cache import CachedOnDisk
 from napari_octree.loading.executors import Done, timed_read
 from napari_octree.loading.jobs import ReadOutcome
 from napari_octree.loading.thread_executor import ThreadExecutor
 from napari_octree.sources.protocol import Region, StorageArray
+
+
+@dataclass(eq=False, slots=True)
+class _Read:
+    """A read: not on the cluster yet while this process looks on its disk."""
+
+    future: Any = None
+    cancelled: bool = False
 
 
 class DaskExecutor:
@@ -34,7 +44,32 @@ class DaskExecutor:
         self._client = client
 
     def read(self, storage: StorageArray, region: Region, done: Done) -> object:
-        """Submit a read to the cluster."""
+        """Submit a read to the cluster, unless the chunk is on the disk of this machine."""
+        read = _Read()
+        if isinstance(storage, CachedOnDisk):
+            on_disk = storage
+            self._local.run(lambda: self._look_on_disk(read, on_disk, region, done))
+        else:
+            self._submit(read, storage, region, done)
+        return read
+
+    def _look_on_disk(
+        self, read: _Read, storage: CachedOnDisk, region: Region, done: Done
+    ) -> None:
+        started = time.perf_counter()
+        found = storage.find(region)
+        if found is not None:
+            done(ReadOutcome(found[0], None, time.perf_counter() - started))
+            return
+
+        def keep(outcome: ReadOutcome) -> None:
+            if outcome.error is None:
+                storage.keep(region, outcome.pixels)
+            done(outcome)
+
+        self._submit(read, storage.storage, region, keep)
+
+    def _submit(self, read: _Read, storage: StorageArray, region: Region, done: Done) -> None:
         try:
             if self._client is None:
                 from distributed import default_client
@@ -44,9 +79,11 @@ class DaskExecutor:
         except Exception as error:  # no client, or a source that cannot be pickled
             failure = ReadOutcome(None, error)
             self._local.run(lambda: done(failure))
-            return None
+            return
+        read.future = future
         self._client.loop.add_callback(self._collect, future, done)
-        return future
+        if read.cancelled:  # meanwhile
+            self.cancel(read)
 
     def run(self, work: Callable[[], None], brief: bool = True) -> None:
         """Work in a thread of this process."""
@@ -54,8 +91,10 @@ class DaskExecutor:
 
     def cancel(self, handle: object) -> None:
         """Cancel the future; if it had started, its result is dropped."""
-        future: Any = handle
-        self._client.loop.add_callback(future.cancel)
+        assert isinstance(handle, _Read)
+        handle.cancelled = True
+        if handle.future is not None:
+            self._client.loop.add_callback(handle.future.cancel)
 
     def set_apart(self, handle: object) -> None:
         """No thread of ours waits for it."""

@@ -2,12 +2,14 @@
 
 Invariants: bounded in bytes; safe with several processes (it is a `diskcache.Cache`, an SQLite
 data base and files); holds nothing but bytes, so that reading it runs no code; whatever goes wrong
-with the disk, the chunk is read from its store.
+with the disk, the chunk is read from its store. Only this process looks on disk, also where others
+read.
 
-A chunk is found again by the array's address, a digest of its metadata where it has one (zarr
-does), its shape and type and the chunk's box. An array that
-is written anew with other metadata is never mixed up with the old one; one whose pixels change
-under unchanged metadata is served as it was until `forget`, as `layer.reload()` does.
+A chunk is found again by the array's address, its `version` (a digest of its metadata and of what
+part of the stored array it shows), its shape and type and the chunk's box. What has no version is
+not kept. An array that is written anew with other metadata is never mixed up with the old one; one
+whose pixels change under unchanged metadata is served as it was until `forget`, as
+`layer.reload()` does; what was being read then is not kept.
 """
 
 from __future__ import annotations
@@ -15,7 +17,10 @@ from __future__ import annotations
 import logging
 import sqlite3
 import threading
+from itertools import count
+from math import prod
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -27,6 +32,16 @@ logger = logging.getLogger("napari_octree.loader")
 _NOTHING = b""
 """Stands for a chunk that the store does not hold."""
 
+TIMEOUT_S = 1.0
+"""How long other processes may keep a read waiting."""
+
+
+NETWORK = frozenset(
+    {"http", "https", "ftp", "sftp", "ssh", "s3", "s3a", "gs", "gcs", "az", "abfs", "abfss"}
+    | {"adl", "oci", "oss", "hf", "hdfs", "webhdfs"}
+)
+"""Kinds of addresses that say where an array is (others, as "reference://", do not)."""
+
 
 def is_far(storage: StorageArray) -> bool:
     """Whether the array's store is at an address on a network.
@@ -34,7 +49,7 @@ def is_far(storage: StorageArray) -> bool:
     Names with blanks are those of levels computed from such a store, not addresses.
     """
     scheme, separator, place = storage.source_name.partition("://")
-    return bool(separator) and scheme not in ("file", "memory") and " " not in place
+    return bool(separator) and scheme in NETWORK and " " not in place
 
 
 class DiskCache:
@@ -57,43 +72,60 @@ class DiskCache:
         from platformdirs import user_cache_path
 
         folder = user_cache_path("napari-octree") / "chunks" if path is None else path
-        self._cache = diskcache.Cache(str(folder), size_limit=limit_bytes)
         self._errors = (OSError, sqlite3.Error, diskcache.Timeout)
+        self._cache: Any = None
+        try:
+            self._cache = diskcache.Cache(str(folder), timeout=TIMEOUT_S, size_limit=limit_bytes)
+        except self._errors as error:
+            logger.warning("no disk cache, as %s cannot be opened: %s", folder, error)
         self._lock = threading.Lock()
-        self._outdated: set[str] = set()
-        """Sources to be dropped before the next chunk of theirs is looked for."""
+        self._serial = count(1)
+        self._forgotten: dict[str, int] = {}
+        """When each source was forgotten: a number that only grows."""
+        self._dropped: dict[str, int] = {}
+        """Up to which of these numbers its chunks have gone."""
 
     def wrap(self, storage: StorageArray) -> StorageArray:
-        """Return the array with reads that look on disk first; itself if it is near."""
-        return CachedOnDisk(storage, self) if is_far(storage) else storage
+        """Return the array for one read, which looks on disk first; itself if it is near."""
+        if self._cache is None or not is_far(storage) or not hasattr(storage, "version"):
+            return storage
+        return CachedOnDisk(storage, self)
 
-    def read(self, storage: StorageArray, region: Region) -> np.ndarray | None:
-        """Return a chunk from disk, else from its store."""
-        self._drop(storage.source_name)
-        version = getattr(storage, "version", "")
-        key = f"{storage.source_name} {version} {storage.shape} {storage.dtype.str} {region}"
+    def find(self, storage: StorageArray, region: Region) -> tuple[np.ndarray | None] | None:
+        """Return a chunk (None: fill value) in a tuple of one, None if it is not on disk."""
         shape = tuple(stop - start for start, stop in region)
         try:
-            kept = self._cache.get(key)
+            self._drop(storage.source_name)
+            kept = self._cache.get(_key(storage, region))
         except self._errors as error:
             logger.warning("the disk cache cannot be read: %s", error)
-            kept = None
-        if kept == _NOTHING:
             return None
-        if kept is not None and len(kept) == np.prod(shape) * storage.dtype.itemsize:
-            return np.frombuffer(kept, storage.dtype).reshape(shape)
-        pixels = storage.read(region)
-        try:
-            value = _NOTHING if pixels is None else np.ascontiguousarray(pixels).tobytes()
-            self._cache.set(key, value, tag=storage.source_name)
-        except self._errors as error:
-            logger.warning("the disk cache cannot be written: %s", error)
-        return pixels
+        if kept == _NOTHING:
+            return (None,)
+        if not isinstance(kept, bytes) or len(kept) != prod(shape) * storage.dtype.itemsize:
+            return None
+        return (np.frombuffer(kept, storage.dtype).reshape(shape),)
+
+    def keep(
+        self, storage: StorageArray, region: Region, pixels: np.ndarray | None, since: int
+    ) -> None:
+        """Have a chunk that was read from its store, unless its source was forgotten `since`."""
+        value = _NOTHING if pixels is None else np.ascontiguousarray(pixels).tobytes()
+        with self._lock:  # so that nothing comes after its source has been dropped
+            if self.forgotten(storage) != since:
+                return
+            try:
+                self._cache.set(_key(storage, region), value, tag=storage.source_name)
+            except self._errors as error:
+                logger.warning("the disk cache cannot be written: %s", error)
 
     def forget(self, source_name: str) -> None:
         """Drop all chunks of the arrays at an address (any thread; returns at once)."""
-        with self._lock:
-            self._outdated.add(source_name)
+        self._forgotten[source_name] = next(self._serial)
+
+    def forgotten(self, storage: StorageArray) -> int:
+        """Return a number that changes when an array's source is forgotten."""
+        return self._forgotten.get(storage.source_name, 0)
 
     @property
     def nbytes(self) -> int:
@@ -102,28 +134,51 @@ class DiskCache:
 
     def close(self) -> None:
         """Close the data base."""
-        for source_name in list(self._outdated):
-            self._drop(source_name)
+        if self._cache is None:
+            return
+        for source_name in list(self._forgotten):
+            try:
+                self._drop(source_name)
+            except self._errors as error:
+                logger.warning("the disk cache cannot be written: %s", error)
         self._cache.close()
 
     def _drop(self, source_name: str) -> None:
-        if source_name in self._outdated:
+        """Drop what was forgotten; until that has worked nothing of the source is found."""
+        forgotten = self._forgotten.get(source_name, 0)
+        if self._dropped.get(source_name, 0) != forgotten:
             with self._lock:  # readers of the same source wait until it is dropped
-                if source_name in self._outdated:
-                    try:
-                        self._cache.evict(source_name)
-                    except self._errors as error:
-                        logger.warning("the disk cache cannot be written: %s", error)
-                    self._outdated.discard(source_name)
+                if self._dropped.get(source_name, 0) != forgotten:
+                    self._cache.evict(source_name)
+                    self._dropped[source_name] = forgotten
 
 
 class CachedOnDisk(WrappedArray):
-    """An array whose reads look on disk first."""
+    """An array, for one read that looks on disk first."""
 
     def __init__(self, storage: StorageArray, disk: DiskCache) -> None:
         super().__init__(storage)
         self._disk = disk
+        self._since = disk.forgotten(storage)
 
     def read(self, region: Region) -> np.ndarray | None:
         """Read a chunk from disk, else from its store."""
-        return self._disk.read(self.storage, region)
+        found = self.find(region)
+        if found is not None:
+            return found[0]
+        pixels = self.storage.read(region)
+        self.keep(region, pixels)
+        return pixels
+
+    def find(self, region: Region) -> tuple[np.ndarray | None] | None:
+        """Return a chunk (None: fill value) in a tuple of one, None if it is not on disk."""
+        return self._disk.find(self.storage, region)
+
+    def keep(self, region: Region, pixels: np.ndarray | None) -> None:
+        """Have a chunk that was read from the store."""
+        self._disk.keep(self.storage, region, pixels, self._since)
+
+
+def _key(storage: StorageArray, region: Region) -> str:
+    version: str = storage.version  # type: ignore[attr-defined] # else it is not wrapped
+    return f"{storage.source_name} {version} {storage.shape} {storage.dtype.str} {region}"

@@ -14,6 +14,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from napari_octree.loading.disk_cache import CachedOnDisk
 from napari_octree.loading.executors import Done
 from napari_octree.loading.jobs import ReadOutcome
 from napari_octree.loading.reader_process import NotPicklableError, ReaderProcess
@@ -37,9 +38,13 @@ class ProcessExecutor(ThreadExecutor):
         self._not_picklable: weakref.WeakSet[StorageArray] = weakref.WeakSet()
 
     def read(self, storage: StorageArray, region: Region, done: Done) -> object:
-        """Read in a worker thread's process."""
+        """Read in a worker thread's process; what is on disk, in the thread."""
         handle = object()
-        remote = _Remote(self, storage, handle)
+        remote: StorageArray
+        if isinstance(storage, CachedOnDisk):
+            remote = storage.around(_Remote(self, storage.storage, handle))
+        else:
+            remote = _Remote(self, storage, handle)
         self._submit((handle, lambda: self._read(remote, region, done)), brief=False)
         return handle
 

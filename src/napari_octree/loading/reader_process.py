@@ -4,8 +4,9 @@ Invariants: one question, then one answer; the child ends when its input ends, s
 the parent by more than a read; what readers print in the child goes to standard error, as standard
 output carries the answers.
 
-Run as `python -m napari_octree.loading.reader_process` (not by `multiprocessing`, which would run
-the user's main script again).
+Run as `python -c` (not by `multiprocessing`, which would run the user's main script again; nor by
+`python -m`, where errors of this module would be those of the child's `__main__`, which the parent
+does not know).
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class ReaderProcess:
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "napari_octree.loading.reader_process"],
+            [sys.executable, "-c", f"from {__name__} import main; main()"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
@@ -102,9 +103,9 @@ def main() -> None:
             question = pickle.load(questions)
         except EOFError:
             return
-        pickle.dump(_answer(question), answers, protocol=5)
-        answers.flush()
-
-
-if __name__ == "__main__":
-    main()
+        answer = _answer(question)
+        try:
+            pickle.dump(answer, answers, protocol=5)
+            answers.flush()
+        except BrokenPipeError:  # the parent was killed meanwhile
+            os._exit(1)  # without an attempt to write the rest

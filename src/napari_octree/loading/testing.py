@@ -50,6 +50,7 @@ class SimulatedSource:
         self.in_memory = in_memory
         self.source_name = str(key)
         self.fill_value: object = 7
+        self.version = ""
         self.reads: list[Region] = []
         self._missing = missing
         self._error = error

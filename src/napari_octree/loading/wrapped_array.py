@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+from typing import Self
+
 import numpy as np
 
 from napari_octree.sources.protocol import ChunkGrid, Region, StorageArray
@@ -23,6 +26,17 @@ class WrappedArray:
         self.in_memory = storage.in_memory
         self.source_name = storage.source_name
         self.fill_value = storage.fill_value
+
+    @property
+    def version(self) -> str:
+        """The array's own; an AttributeError if it has none."""
+        return self.storage.version  # type: ignore[attr-defined]
+
+    def around(self, storage: StorageArray) -> Self:
+        """Return the same for another array of equal pixels."""
+        twin = copy.copy(self)
+        twin.storage = storage
+        return twin
 
     def grid(self, hint: tuple[int, ...]) -> ChunkGrid:
         """Return the array's own grid."""

@@ -7,11 +7,13 @@ store's, also in a view that cuts them.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from napari_octree.sources.chunk_grid import IrregularGrid, RegularGrid
+from napari_octree.sources.digest import digest
 from napari_octree.sources.identity import object_token
 from napari_octree.sources.protocol import ChunkGrid, Region
 from napari_octree.sources.sliced_array import SlicedArray, slices
@@ -19,6 +21,11 @@ from napari_octree.sources.sliced_array import SlicedArray, slices
 
 class TensorStoreArray(SlicedArray):
     """A `StorageArray` around a `tensorstore.TensorStore`."""
+
+    @cached_property
+    def version(self) -> str:
+        """A digest of the metadata and of what part of the stored array this is."""
+        return digest(self.array.spec().to_json())
 
     def _load(self, region: Region) -> np.ndarray:
         return np.asarray(self.array[slices(region)].read().result())

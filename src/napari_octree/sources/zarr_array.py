@@ -11,8 +11,6 @@ at no cost unless a chunk is all fill value.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import posixpath
 from collections.abc import Hashable
 from functools import cached_property
@@ -25,6 +23,7 @@ import zarr
 from zarr.storage import FsspecStore, LocalStore
 
 from napari_octree.sources.chunk_grid import RegularGrid
+from napari_octree.sources.digest import digest
 from napari_octree.sources.identity import object_token
 from napari_octree.sources.protocol import Region
 from napari_octree.sources.sliced_array import SlicedArray, slices
@@ -58,8 +57,7 @@ class ZarrArray(SlicedArray):
     @cached_property
     def version(self) -> str:
         """A digest of the metadata: another one tells that the array was written anew."""
-        metadata = json.dumps(self.array.metadata.to_dict(), default=str, sort_keys=True)
-        return hashlib.sha256(metadata.encode()).hexdigest()[:16]
+        return digest(self.array.metadata.to_dict())
 
     @cached_property
     def _timed(self) -> zarr.Array:
