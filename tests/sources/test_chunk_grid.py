@@ -105,3 +105,15 @@ def test_wrong_grids_are_refused():
         RegularGrid((4, 5), (2, 0))
     with pytest.raises(ValueError, match="not in order"):
         IrregularGrid(((0, 3, 2),))
+
+
+@pytest.mark.parametrize("chunks", [((8, 8),), ((3, 8, 5),), (8,)])
+def test_numbers_of_numpy_become_plain_ones(chunks):
+    """They would be written otherwise into names and logs."""
+    as_numpy = tuple(
+        tuple(map(np.int64, axis)) if isinstance(axis, tuple) else np.int64(axis)
+        for axis in chunks
+    )
+    grid = grid_from_chunks((16,), as_numpy)
+    ((start, stop),) = grid.region((1,))
+    assert {type(start), type(stop)} == {int}

@@ -12,6 +12,7 @@ import logging
 import threading
 import time
 from pathlib import Path
+from typing import TextIO
 
 from napari_octree.loading.jobs import ReadOutcome
 
@@ -28,7 +29,11 @@ class LatencyLog:
 
     def __init__(self, path: Path) -> None:
         self._lock = threading.Lock()
-        self._file = path.expanduser().open("a", encoding="utf-8", buffering=1)
+        self._file: TextIO | None = None
+        try:
+            self._file = path.expanduser().open("a", encoding="utf-8", buffering=1)
+        except OSError as error:
+            logger.warning("no latency log: %s", error)
 
     def read(self, source: str, region: object, queued_s: float, outcome: ReadOutcome) -> None:
         """Note one read of a storage chunk.
@@ -64,12 +69,13 @@ class LatencyLog:
     def close(self) -> None:
         """Close the file."""
         with self._lock:
-            self._file.close()
+            if self._file is not None:
+                self._file.close()
 
     def _write(self, **event: object) -> None:
-        line = json.dumps({"time": round(time.time(), 3), **event}) + "\n"
+        line = json.dumps({"time": round(time.time(), 3), **event}, default=str) + "\n"
         with self._lock:
-            if self._file.closed:
+            if self._file is None or self._file.closed:
                 return
             try:
                 self._file.write(line)

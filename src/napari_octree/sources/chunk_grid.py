@@ -135,7 +135,7 @@ def grid_from_chunks(shape: tuple[int, ...], chunks: object) -> RegularGrid | Ir
             if tuple(sum(axis) for axis in chunks) != shape:
                 return None
             if all(axis[0] >= axis[-1] and set(axis[:-1]) <= {axis[0]} for axis in chunks):
-                return RegularGrid(shape, tuple(axis[0] for axis in chunks))
+                return RegularGrid(shape, tuple(int(axis[0]) for axis in chunks))
             return IrregularGrid.from_sizes(chunks)
         return RegularGrid(shape, tuple(int(n) for n in chunks))
     except (TypeError, ValueError, IndexError):
