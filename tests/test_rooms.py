@@ -1,5 +1,6 @@
 """The rooms know only whom they may know, and work without what they do not know."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +21,17 @@ def test_every_module_keeps_the_rules():
         )
     ]
     assert not found, "\n".join(found)
+
+
+def test_the_documents_name_every_logger():
+    page = Path(__file__).parents[1] / "docs" / "how-to" / "configuration.md"
+    loggers = {
+        name
+        for _, path in modules(SOURCE_ROOT)
+        for name in re.findall(r'getLogger\("([^"]*)"\)', path.read_text(encoding="utf-8"))
+    }
+    assert len(loggers) == 4
+    assert not {name for name in loggers if f"`{name}`" not in page.read_text(encoding="utf-8")}
 
 
 def test_every_folder_is_a_room():

@@ -1,4 +1,5 @@
 import gc
+import tracemalloc
 import weakref
 from dataclasses import replace
 
@@ -6,9 +7,10 @@ import numpy as np
 import pytest
 
 from loading.loader_bench import expected, request, take_all
-from napari_octree.loading import TileState
+from napari_octree.loading import TileRequest, TileState
 from napari_octree.loading.testing import SimulatedSource
 from napari_octree.octree.chunk_key import Tier
+from napari_octree.sources.level_source import as_level_source
 
 
 def all_requests(source, **options):
@@ -171,6 +173,42 @@ def test_memory_is_sliced_in_a_worker_with_its_apron_and_not_cached(bench):
     assert tile.complete
     np.testing.assert_array_equal(tile.data, expected(source, wish))
     assert b.loader.statistics.cached_bytes == 0
+
+
+IN_MEMORY = np.arange(2**20, dtype=np.uint32).reshape(1024, 1024)
+
+
+def load_from_memory(bench, apron):
+    """Return a block of 512² pixels and the most that was allocated to make it."""
+    wish = TileRequest(
+        "tile",
+        as_level_source(IN_MEMORY),
+        ((256, 768), (0, 512)),
+        (apron, apron),
+        (512, 512),
+        lambda block: block,
+        Tier.IDEAL,
+    )
+    b = bench()
+    client = b.open()
+    tracemalloc.start()
+    client.replace([wish])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return client.take().data, peak
+
+
+def test_memory_that_needs_no_apron_is_given_as_it_is(bench):
+    block, peak = load_from_memory(bench, 0)
+    np.testing.assert_array_equal(block, IN_MEMORY[256:768, :512])
+    assert np.shares_memory(block, IN_MEMORY)
+    assert peak < 0.5 * block.nbytes
+
+
+def test_memory_is_copied_once_for_its_apron(bench):
+    block, peak = load_from_memory(bench, 1)
+    np.testing.assert_array_equal(block, np.pad(IN_MEMORY, 1, mode="edge")[256:770, :514])
+    assert peak < 1.5 * block.nbytes
 
 
 def test_new_data_under_the_same_key_is_loaded_anew(bench):

@@ -134,6 +134,12 @@ def test_what_was_being_handled_counts_too():
     assert judge(error) == Verdict("RuntimeError", UNKNOWN_ATTEMPTS - 1)
 
 
+def test_damaged_data_are_told_before_what_was_being_handled():
+    error = zlib.error("incorrect data check")
+    error.__context__ = PermissionError()
+    assert judge(error) == Verdict("error", UNKNOWN_ATTEMPTS)
+
+
 def test_errors_that_cause_each_other_are_judged():
     one, two = RuntimeError(), RuntimeError()
     one.__cause__, two.__cause__ = two, one

@@ -1,5 +1,7 @@
 """Several loaders, one process: one cache, one limit, one read of each chunk, fair shares."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -120,6 +122,23 @@ def test_scrolling_within_a_chunk_reads_nothing(bench):
         pixels = source.pixels_at(((z, z + 1), (0, 16), (0, 16)))
         np.testing.assert_array_equal(tile.data, pixels[0])
         assert len(source.reads) == (1 if z < 16 else 2)
+
+
+def test_another_plane_under_the_same_keys_replaces_the_former_one(bench):
+    """A slider has moved: what was asked for, and how, is the same but for the fixed index."""
+    source = SimulatedSource((8, 16, 16), (2, 16, 16))
+    b = bench()
+    client = b.open()
+    for z in (0, 1, 2, 6):  # in RAM, next to be read, elsewhere
+        wish = replace(plane(source, z), key="tile")
+        client.replace([wish])
+        assert client.pending + client.ready == 1
+        (tile,) = b.run(client)
+        pixels = source.pixels_at(((z, z + 1), (0, 16), (0, 16)))
+        np.testing.assert_array_equal(tile.data, pixels[0])
+        client.replace([replace(plane(source, z), key="tile")])  # the same once more
+        assert client.pending + client.ready == 0
+    assert len(source.reads) == 3
 
 
 def test_the_process_has_one_cache():
