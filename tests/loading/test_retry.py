@@ -87,12 +87,14 @@ def with_status(status):
     """The same answer as the errors of several libraries tell it."""
     botocore = RuntimeError()
     botocore.response = {"ResponseMetadata": {"HTTPStatusCode": status}}
-    aiohttp, requests = RuntimeError(), OSError()
+    aiohttp, gcsfs, requests = RuntimeError(), OSError(), OSError()
     aiohttp.status = status
+    gcsfs.code = status
     requests.response = SimpleNamespace(status_code=status, headers={})
     return [
         http_error(status),
         aiohttp,
+        gcsfs,
         requests,
         botocore,
         ValueError(f'UNAVAILABLE: Error reading "c/0/0": HTTP response code: {status}'),

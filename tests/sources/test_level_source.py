@@ -13,6 +13,8 @@ import pytest
 import tensorstore
 import xarray
 import zarr
+from dask.cache import Cache
+from dask.callbacks import Callback
 
 from napari_octree.sources import AxisView, SourceError, as_level_source, as_level_sources
 from napari_octree.sources.downsampled import read_region
@@ -274,6 +276,23 @@ def test_a_dask_block_reads_its_own_pixels_only(recording_array, read_log):
     np.testing.assert_array_equal(block, PIXELS[1, 5:10, 10:20])
     (read,) = read_log.reads[before:]
     np.testing.assert_array_equal(PIXELS[read.index], block)
+
+
+def test_dasks_own_cache_is_left_alone():
+    """What is read here is cached by the loader; others go on to use theirs meanwhile."""
+    seen = []
+
+    def note(block):
+        seen.append(set(Callback.active))
+        return block + 1
+
+    source = as_level_source(da.from_array(PIXELS, chunks=(3, 10, 10)).map_blocks(note))
+    with Cache(2**30) as cache:
+        active = set(Callback.active)
+        source.storage.read(((0, 3), (0, 10), (10, 20)))
+        assert Callback.active == active
+    assert seen[-1] == active
+    assert not cache.cache.data
 
 
 def test_chunks_of_a_cut_tensorstore_stay_those_of_the_store(tmp_path):

@@ -31,7 +31,9 @@ class DaskArray(SlicedArray):
         key = (self.array.name, *index)
         # `array.blocks[index].compute()` first makes a graph of the whole grid: 10 times as slow.
         graph = self.array.__dask_optimize__(self.array.__dask_graph__(), [key])
-        return np.asarray(dask.get(graph, key))
+        # Without callbacks: dask's own cache would keep the blocks twice. And dask takes callbacks
+        # away from everybody for as long as it computes with them, in whatever thread.
+        return np.asarray(dask.get(graph, key, callbacks=()))
 
 
 def wrap_dask(array: da.Array) -> DaskArray:
