@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -10,11 +11,12 @@ from pathlib import Path
 class FaultyServer:
     """Serves a folder; `faults[path]` is a list of what happens to the next requests for it.
 
-    A status code, "truncate", "hang", or "forever 403".
+    A status code, "truncate", "hang", or "forever 403". Each answer takes `latency_s`.
     """
 
-    def __init__(self, root: Path):
+    def __init__(self, root: Path, latency_s: float = 0.02):
         self.root = root
+        self.latency_s = latency_s
         self.faults = {}
         self.requests = []
         self.lock = threading.Lock()
@@ -45,6 +47,7 @@ class FaultyServer:
                     if fault == "forever 403":
                         faults.append(fault)
                 server.arrived.release()
+                time.sleep(server.latency_s)
                 file = server.root / path
                 if fault == "hang":
                     server.released.wait(30)

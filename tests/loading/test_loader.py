@@ -1,4 +1,5 @@
 import gc
+import threading
 import tracemalloc
 import weakref
 from dataclasses import replace
@@ -7,7 +8,8 @@ import numpy as np
 import pytest
 
 from loading.loader_bench import expected, request, take_all
-from napari_octree.loading import TileRequest, TileState
+from napari_octree.config import OctreeConfig
+from napari_octree.loading import ChunkLoader, TileRequest, TileState
 from napari_octree.loading.testing import SimulatedSource
 from napari_octree.octree.chunk_key import Tier
 from napari_octree.sources.level_source import as_level_source
@@ -264,15 +266,22 @@ def test_the_loader_does_not_keep_a_sources_arrays_alive(bench):
     assert seen() is None
 
 
-def test_force_synchronous_loads_inside_replace(source):
-    from napari_octree.config import OctreeConfig
-    from napari_octree.loading import ChunkLoader
+def test_force_synchronous_loads_inside_replace_and_nowhere_else():
+    config = OctreeConfig(loader_defaults={"force_synchronous": True})  # and its usual delays
+    threads = set()
 
-    loader = ChunkLoader(OctreeConfig(loader_defaults={"force_synchronous": True}))
+    def note(region):
+        threads.add(threading.current_thread())
+
+    source = SimulatedSource((32, 40), (8, 8), error=note)
+    others = set(threading.enumerate())
+    loader = ChunkLoader(config)
     client = loader.open(lambda: None)
     client.replace(all_requests(source))
     assert client.pending == 0
     assert {tile.key for tile in take_all(client)} == {w.key for w in all_requests(source)}
+    assert threads == {threading.current_thread()}
+    assert not {t.name for t in set(threading.enumerate()) - others} - {"napari-octree-delays"}
     loader.close()
 
 

@@ -165,6 +165,24 @@ def test_a_layer_that_is_browsed_fast_leaves_another_its_share(bench):
     assert len(still.reads) == 20
 
 
+@pytest.mark.parametrize("seconds", [0.0001, 0.05])
+def test_an_overview_stays_while_its_view_moves_over_more_than_memory_holds(bench, seconds):
+    """It is on every list, however cheap it was to read and however long ago."""
+    b = bench(ram_bytes=20_000)
+    client = b.open()
+    coarse = SimulatedSource((8, 8), (8, 8), key="coarse")
+    fine = SimulatedSource((8, 8 * 500), (8, 8), key="fine")
+    overview = request(coarse, 0, 0, apron=0, tier=Tier.OVERVIEW)
+    client.replace([overview])
+    b.run(client, seconds)
+    for c in range(0, 500, 5):
+        client.replace([overview, *(request(fine, 0, c + i, apron=0) for i in range(5))])
+        b.run(client)
+        assert client.at_hand(overview)
+    assert b.loader.statistics.evictions > 400
+    assert len(coarse.reads) == 1
+
+
 def test_what_a_closed_loader_leaves_undone_is_done_by_the_other(shared):
     one, two = shared
     source = SimulatedSource((32, 40), (8, 8))
