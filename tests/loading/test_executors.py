@@ -204,6 +204,8 @@ def test_a_process_that_hangs_for_good_is_killed_and_replaced(hung):
     hung.executor.read(source, REGION, lambda outcome: (outcomes.append(outcome), again.set()))
     assert again.wait(60)
     np.testing.assert_array_equal(outcomes[0].pixels, source.pixels_at(REGION))
+    assert outcomes[0].seconds > 0
+    assert outcomes[0].busy_s is None  # what the process computed is not known here
     assert hung.process not in hung.executor._processes
 
 
@@ -211,8 +213,30 @@ def test_closing_ends_processes_that_hang(hung):
     hung.executor.close(0)
     assert hung.process._process.poll() is not None
     assert hung.told.wait(60)
-    ((outcome, _),) = hung.outcomes
+    ((outcome, thread),) = hung.outcomes
     assert isinstance(outcome.error, ConnectionError)
+    thread.join(60)
+    assert not thread.is_alive()
+
+
+def test_a_read_that_hangs_in_a_thread_is_written_off_too():
+    """A source that cannot go to a process: nothing can be killed, but another thread goes on."""
+    executor = ProcessExecutor(1)
+    entered, gate, read = threading.Event(), threading.Event(), threading.Event()
+
+    def hangs(region):
+        entered.set()
+        assert gate.wait(30)
+
+    handle = executor.read(
+        SimulatedSource((8, 8), (8, 8), error=hangs), REGION, lambda outcome: None
+    )
+    assert entered.wait(30)
+    executor.write_off(handle)
+    executor.read(SimulatedSource((8, 8), (8, 8)), REGION, lambda outcome: read.set())
+    assert read.wait(60)
+    gate.set()
+    executor.close(60)
 
 
 def test_a_process_that_was_killed_says_so():
@@ -414,14 +438,16 @@ def test_no_thread_waits_for_the_cluster(cluster):
     Gate.open.clear()
     executor = DaskExecutor(1, cluster)
     source = SimulatedSource((8, 8), (8, 8), error=waits)
-    read, free = threading.Event(), threading.Event()
-    executor.read(source, REGION, lambda outcome: read.set())
+    read, free, outcomes = threading.Event(), threading.Event(), []
+    executor.read(source, REGION, lambda outcome: (outcomes.append(outcome), read.set()))
     assert Gate.entered.acquire(timeout=30)
     executor.run(free.set)
     assert free.wait(30)
     assert not read.is_set()
     Gate.open.set()
     assert read.wait(30)
+    (outcome,) = outcomes
+    assert outcome.seconds > outcome.busy_s == 0  # it takes no processor of this process
     executor.close(30)
 
 
