@@ -1,5 +1,6 @@
 """Other processes and a dask cluster; real ones, waited for by events."""
 
+import importlib
 import logging
 import os
 import signal
@@ -35,6 +36,10 @@ def dies_once(flag, region):
         os.close(os.open(flag, os.O_CREAT | os.O_EXCL))
     except FileExistsError:
         return None
+    os._exit(1)
+
+
+def dies(region):
     os._exit(1)
 
 
@@ -237,6 +242,49 @@ def test_a_read_that_hangs_in_a_thread_is_written_off_too():
     assert read.wait(60)
     gate.set()
     executor.close(60)
+
+
+@pytest.fixture
+def executor():
+    executor = ProcessExecutor(1)
+    yield executor
+    executor.close(60)
+
+
+def read(executor, source):
+    """Read, and return the handle and what became of it."""
+    told, outcomes = threading.Event(), []
+    handle = executor.read(source, REGION, lambda outcome: (outcomes.append(outcome), told.set()))
+    assert told.wait(60)
+    return handle, outcomes[0]
+
+
+def test_of_a_process_that_dies_nothing_is_left(executor):
+    read(executor, SimulatedSource((8, 8), (8, 8)))
+    (process,) = executor._processes
+    _, outcome = read(executor, SimulatedSource((8, 8), (8, 8), error=dies))
+    assert isinstance(outcome.error, ConnectionError)
+    assert process._process.returncode is not None  # or it would stay as a zombie
+    assert process._process.stdin.closed
+    assert process._process.stdout.closed
+    assert not executor._processes
+
+
+def test_to_write_off_a_read_that_has_ended_kills_nothing(executor):
+    handle, _ = read(executor, SimulatedSource((8, 8), (8, 8)))
+    executor.write_off(handle)
+    (process,) = executor._processes
+    assert process._process.poll() is None
+
+
+def test_processes_find_modules_where_this_one_does(executor, tmp_path, monkeypatch):
+    code = "import os\n\ndef read(region):\n    return KeyError(os.getpid())\n"
+    (tmp_path / "reader_of_a_user.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    own = importlib.import_module("reader_of_a_user").read
+    _, outcome = read(executor, SimulatedSource((8, 8), (8, 8), error=own))
+    (process,) = executor._processes
+    assert outcome.error.args == (process._process.pid,)
 
 
 def test_a_process_that_was_killed_says_so():

@@ -1,0 +1,170 @@
+"""Chunks read in the scripted browse of `benchmarks.browse`: on a virtual clock, without a window.
+
+Everything but napari and GL is real: the view and its motion, the plan, the wishes, the loader.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from benchmarks.browse.session import (
+    PAN_PIXELS,
+    PAN_STEP_PIXELS,
+    REVISIT_STEPS,
+    STEP_MS,
+    ZOOM_STEPS,
+    Camera,
+    geometric,
+)
+from benchmarks.stage import CANVAS_SHAPE
+
+from napari_octree.config import OctreeConfig
+from napari_octree.layers.image_pyramid import ImagePyramid
+from napari_octree.layers.octree_slice import OctreeSlice
+from napari_octree.layers.slice_key import SliceKey
+from napari_octree.loading import ChunkLoader, Pace
+from napari_octree.loading.dispatcher import Dispatcher
+from napari_octree.loading.testing import SimulatedSource, VirtualClock, VirtualExecutor
+from napari_octree.octree.transform import infer_level_transforms
+from napari_octree.rendering.atlas_slots import AtlasSlots
+from napari_octree.rendering.tile_borders import TileBorders
+from napari_octree.rendering.tile_frame import TileFrame
+from napari_octree.rendering.tracked_view import TrackedView
+from napari_octree.rendering.upload_budget import UploadBudget
+from napari_octree.sources import as_level_sources
+
+SIZE, CHUNK, SIDE, APRON = 16384, 256, 40, 1
+SHAPES = [(SIZE >> level, SIZE >> level) for level in range(7)]
+FRAME_S = 0.016
+LOOKS_S = 1.0
+"""How long the user looks at where each journey has led."""
+SETTLED_S = 0.08
+"""From there, and two rounds of reads, to the final picture: the view has to come to rest."""
+
+
+class Store(VirtualExecutor):
+    """Every read takes as long, however many are under way; each has to be wished for."""
+
+    def __init__(self, clock: VirtualClock, latency_s: float, busy_s: float) -> None:
+        super().__init__()
+        self.clock, self.latency_s, self.busy_s = clock, latency_s, busy_s
+        self.scheduler: Any = None
+
+    def read(self, storage: Any, region: Any, done: Any) -> Any:
+        read = super().read(storage, region, done)
+        assert self.scheduler.working_set.chunks[storage.key, region].tiles
+
+        def end() -> None:
+            self.finish(read, self.latency_s, self.busy_s)
+
+        self.clock.call_at(read, self.clock.time + self.latency_s, end)
+        return read
+
+
+class Atlas:
+    """Slots without a texture."""
+
+    def __init__(self) -> None:
+        self.slots: AtlasSlots[Any] = AtlasSlots(SIDE * SIDE)
+        self.apron, self.slot_size = APRON, CHUNK + 2 * APRON
+        self.borders = TileBorders(SIDE, self.slot_size, self.apron)
+        self.encoding = SimpleNamespace(texel_bytes=2, encode=lambda block: block)
+
+    def begin(self) -> None:
+        """Nothing is to be bound."""
+
+    def end(self) -> None:
+        """Nothing was bound."""
+
+    def add(self, key: Any, tile: np.ndarray, complete: bool, protected: Any) -> Any:
+        slot, evicted = self.slots.add(key, tile.shape[:2], complete, protected)
+        if slot is not None:
+            self.borders.fill(slot.number, *slot.shape)
+        return slot, evicted
+
+
+class Browser:
+    """A user in front of a canvas."""
+
+    def __init__(self, latency_s: float, busy_s: float) -> None:
+        self.latency_s = latency_s
+        self.clock = VirtualClock()
+        store = Store(self.clock, latency_s, busy_s)
+        dispatcher = Dispatcher(self.clock, seed=0, processors=1)
+        store.scheduler = dispatcher.scheduler
+        config = OctreeConfig(memory={"ram_bytes": 2**30})
+        self.loader = ChunkLoader(config, dispatcher=dispatcher, executor=store)
+        self.levels = [
+            SimulatedSource(shape, (CHUNK, CHUNK), key=f"image/{level}")
+            for level, shape in enumerate(SHAPES)
+        ]
+        transforms = tuple(infer_level_transforms(SHAPES))
+        pyramid = ImagePyramid(as_level_sources(self.levels), transforms, False, CHUNK)
+        self.slice = OctreeSlice(pyramid, SliceKey(0, (0, 1), (None, None)))
+        self.client = self.loader.open(lambda: None)
+        self.tracked = TrackedView()
+        self.frame = TileFrame(self.client, config, UploadBudget(lambda: None, lambda: 0.0))
+        self.atlas: Any = Atlas()
+
+    def look(self, camera: Camera) -> None:
+        """Draw a frame."""
+        (y, x, zoom), (height, width) = camera, CANVAS_SHAPE
+        to_viewbox = np.diag([zoom, zoom, 1.0, 1.0])
+        to_viewbox[3, :2] = width / 2 - (x + 0.5) * zoom, height / 2 - (y + 0.5) * zoom
+        matrices: Any = SimpleNamespace(
+            to_viewbox=to_viewbox, size=(width, height), pixel_scale=1.0
+        )
+        tracked = self.tracked
+        tracked.see(matrices, self.slice, True, self.clock.time)
+        self.client.pace, view = tracked.pace, tracked.view
+        self.frame.prepare(self.atlas, self.slice, view, 5.0, None, 1.0, None, tracked.moving)
+
+    def go(self, cameras: Iterable[Camera]) -> int:
+        """Follow a journey, look at where it has led, and return how many chunks were read."""
+        before = self.reads
+        for camera in cameras:
+            self.clock.advance(STEP_MS / 1000)
+            self.look(camera)
+        stopped = self.clock.time
+        settled_s = None
+        while self.clock.time < stopped + LOOKS_S:
+            self.clock.advance(FRAME_S)
+            rests = stopped + self.tracked.rest_ms / 1000
+            if self.clock.time >= rests and self.tracked.moving:
+                self.client.pace = Pace.STEADY
+                self.frame.rest(self.tracked.rest())
+            self.look(camera)
+            if self.frame.settled and settled_s is None:
+                settled_s = self.clock.time - stopped
+        assert settled_s is not None
+        assert settled_s < SETTLED_S + 2 * self.latency_s
+        assert self.frame.settled
+        return self.reads - before
+
+    @property
+    def reads(self) -> int:
+        return sum(len(level.reads) for level in self.levels)
+
+
+@pytest.mark.parametrize(("latency_s", "busy_s"), [(0.002, 0.001), (0.05, 0.001)])
+def test_the_scripted_browse_is_thrifty(latency_s: float, busy_s: float) -> None:
+    browser = Browser(latency_s, busy_s)
+    overview = (SIZE / 2, SIZE / 2, 0.95 * CANVAS_SHAPE[0] / SIZE)
+    place = (0.317 * SIZE, 0.554 * SIZE, 1.0)
+    pan = [
+        (place[0], place[1] + moved, 1.0)
+        for moved in range(PAN_STEP_PIXELS, PAN_PIXELS + 1, PAN_STEP_PIXELS)
+    ]
+    browser.go([overview])
+    assert browser.go(geometric(overview, place, ZOOM_STEPS)) <= 100
+    assert browser.go(pan) <= 60
+    assert browser.go(geometric(pan[-1], overview, ZOOM_STEPS)) <= 5
+    assert browser.go(geometric(overview, place, REVISIT_STEPS)) == 0
+    reads = [region for level in browser.levels for region in level.reads]
+    keys = [level.key for level in browser.levels for _ in level.reads]
+    assert len(set(zip(keys, reads, strict=True))) == browser.reads  # none was read twice
+    browser.loader.close()
