@@ -277,6 +277,41 @@ def test_to_write_off_a_read_that_has_ended_kills_nothing(executor):
     assert process._process.poll() is None
 
 
+class Picky(Exception):  # noqa: N818
+    """Cannot be unpickled: its constructor takes other things than it keeps."""
+
+    def __init__(self, what, why):
+        super().__init__(f"{what}, as {why}")
+
+
+def raises(error, region):
+    raise Picky("no chunk", "it is late") if error is Picky else error("from a reader")
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (KeyError, "KeyError('from a reader')"),
+        (SystemExit, "SystemExit('from a reader')"),
+        (KeyboardInterrupt, "KeyboardInterrupt('from a reader')"),
+        (Picky, "RuntimeError('Picky: no chunk, as it is late')"),
+    ],
+)
+def test_whatever_a_reader_raises_is_told(executor, error, told):
+    for _ in range(2):
+        _, outcome = read(executor, SimulatedSource((8, 8), (8, 8), error=partial(raises, error)))
+        assert repr(outcome.error) == told
+    assert len(executor._processes) == 1  # which has survived it
+
+
+def test_a_process_that_nobody_can_ask_any_more_ends_without_a_word(capfd):
+    process = ReaderProcess()
+    process._process.stdin.close()
+    assert process._process.wait(60) == 0
+    process.kill()
+    assert capfd.readouterr().err == ""
+
+
 def test_processes_find_modules_where_this_one_does(executor, tmp_path, monkeypatch):
     code = "import os\n\ndef read(region):\n    return KeyError(os.getpid())\n"
     (tmp_path / "reader_of_a_user.py").write_text(code)
