@@ -231,7 +231,7 @@ def test_a_read_that_hangs_in_a_thread_is_written_off_too():
 
     def hangs(region):
         entered.set()
-        assert gate.wait(30)
+        assert gate.wait(60)
 
     handle = executor.read(
         SimulatedSource((8, 8), (8, 8), error=hangs), REGION, lambda outcome: None
@@ -239,7 +239,7 @@ def test_a_read_that_hangs_in_a_thread_is_written_off_too():
     assert entered.wait(30)
     executor.write_off(handle)
     executor.read(SimulatedSource((8, 8), (8, 8)), REGION, lambda outcome: read.set())
-    assert read.wait(60)
+    assert read.wait(30)
     gate.set()
     executor.close(60)
 
@@ -294,6 +294,7 @@ def raises(error, region):
         (KeyError, "KeyError('from a reader')"),
         (SystemExit, "SystemExit('from a reader')"),
         (KeyboardInterrupt, "KeyboardInterrupt('from a reader')"),
+        (ConnectionResetError, "ConnectionResetError('from a reader')"),
         (Picky, "RuntimeError('Picky: no chunk, as it is late')"),
     ],
 )
@@ -534,17 +535,29 @@ def test_no_thread_waits_for_the_cluster(cluster):
     executor.close(30)
 
 
-def test_a_cancelled_future_is_told_as_such(cluster):
+@pytest.mark.parametrize("verb", ["cancel", "write_off"])
+def test_a_cancelled_future_is_told_as_such(cluster, verb):
     Gate.open.clear()
     executor = DaskExecutor(1, cluster)
     source = SimulatedSource((8, 8), (8, 8), error=waits)
     told, outcomes = threading.Event(), []
     handle = executor.read(source, REGION, lambda outcome: (outcomes.append(outcome), told.set()))
     assert Gate.entered.acquire(timeout=30)
-    executor.cancel(handle)
-    assert told.wait(30)
+    getattr(executor, verb)(handle)
+    assert told.wait(20)
     assert isinstance(outcomes[0].error, CancelledError)
     Gate.open.set()
+    executor.close(30)
+
+
+def test_a_cluster_reads_again_what_it_has_read_before(cluster, tmp_path):
+    """What has failed must not be handed out again when it is tried again."""
+    executor = DaskExecutor(1, cluster)
+    source = SimulatedSource((8, 8), (8, 8), error=partial(notes_itself, str(tmp_path)))
+    reads = [read(executor, source) for _ in range(2)]  # of which the handles stay
+    first, second = (outcome for _, outcome in reads)
+    assert first.error is None
+    assert isinstance(second.error, FileExistsError)
     executor.close(30)
 
 

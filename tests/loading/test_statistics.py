@@ -29,13 +29,13 @@ def test_what_is_counted_of_a_source(bench):
     assert of_source.latency_ms is of_source.decode_ms is of_source.mb_per_s is None
     finish(b, 0.05, decode_s=0.01)
     finish(b, 0.09)  # a reader that cannot tell decoding from fetching
-    finish(b, 0.06, decode_s=0.03)
+    finish(b, 0.07, decode_s=0.03)
     of_source = b.loader.statistics.sources["simulated"]
     assert (of_source.reads, of_source.retries, of_source.failures) == (3, 0, 0)
     assert of_source.nbytes == 3 * 128
-    assert of_source.latency_ms == pytest.approx(0.75 * (0.75 * 50 + 0.25 * 90) + 0.25 * 60)
+    assert of_source.latency_ms == pytest.approx(0.75 * (0.75 * 50 + 0.25 * 90) + 0.25 * 70)
     assert of_source.decode_ms == pytest.approx(20)
-    assert of_source.mb_per_s == pytest.approx(3 * 128e-6 / 0.2)
+    assert of_source.mb_per_s == pytest.approx(3 * 128e-6 / 0.21)
     assert of_source.running == len(b.executor.reads)
     assert of_source.concurrency >= of_source.running
     b.executor.finish_all()

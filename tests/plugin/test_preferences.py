@@ -18,12 +18,23 @@ def test_untouched_preferences_are_the_defaults(preferences):
 
 def test_preferences_are_followed(preferences):
     preferences.octree.tile_size = 128
-    preferences.memory.ram_bytes = 5e9
+    preferences.memory.ram_bytes = 5e9 + 0.5  # the form has no whole numbers as large
     preferences.render.level_bias = -1
+    preferences.loader_defaults.num_workers = 3
     config = preferred_config()
     assert config.octree.tile_size == 128
     assert config.memory.ram_bytes == 5_000_000_000
     assert config.render.level_bias == -1
+    assert config.loader_defaults.num_workers == 3
+
+
+@pytest.mark.parametrize("value", ["", "1", " 1 "])
+def test_an_environment_that_only_switches_on_leaves_them_as_they_are(
+    preferences, monkeypatch, value
+):
+    preferences.octree.tile_size = 128
+    monkeypatch.setenv("NAPARI_OCTREE", value)
+    assert preferred_config().octree.tile_size == 128
 
 
 def test_a_wrong_preference_is_named(monkeypatch):

@@ -17,7 +17,7 @@ import numpy as np
 from napari_octree.loading.disk_cache import CachedOnDisk
 from napari_octree.loading.executors import Done
 from napari_octree.loading.jobs import ReadOutcome
-from napari_octree.loading.reader_process import NotPicklableError, ReaderProcess
+from napari_octree.loading.reader_process import NotPicklableError, ProcessDiedError, ReaderProcess
 from napari_octree.loading.thread_executor import ThreadExecutor
 from napari_octree.loading.wrapped_array import WrappedArray
 from napari_octree.sources.protocol import Region, StorageArray
@@ -87,8 +87,7 @@ class ProcessExecutor(ThreadExecutor):
         except NotPicklableError as error:
             logger.warning("%s is read in threads: %s", storage.source_name, error)
             self._not_picklable.add(storage)
-            return storage.read(region)
-        except ConnectionError:
+        except ProcessDiedError:
             process.kill()
             self._own.process = None
             del self._processes[process]
@@ -96,6 +95,7 @@ class ProcessExecutor(ThreadExecutor):
         finally:
             if process in self._processes:
                 self._processes[process] = None
+        return storage.read(region)
 
 
 class _Remote(WrappedArray):

@@ -27,6 +27,10 @@ class NotPicklableError(TypeError):
     """The source cannot be sent to another process."""
 
 
+class ProcessDiedError(ConnectionError):
+    """The reading process has died."""
+
+
 class ReaderProcess:
     """The parent's end; used by one thread at a time."""
 
@@ -45,8 +49,7 @@ class ReaderProcess:
         ------
         NotPicklableError
             The source cannot be pickled here, or not be unpickled there.
-        ConnectionError
-            The process has died.
+        ProcessDiedError
         Exception
             Whatever the read raised there.
         """
@@ -62,7 +65,7 @@ class ReaderProcess:
             sink.flush()
             good, answer = pickle.load(answers)
         except (EOFError, OSError, ValueError, pickle.UnpicklingError) as error:
-            raise ConnectionError("the reading process has died") from error
+            raise ProcessDiedError("the reading process has died") from error
         if not good:
             raise answer
         return answer
