@@ -46,6 +46,41 @@ def test_a_store_that_only_waits_gets_twice_as_many_readers_each_round():
     assert running[7 * FIRST_LIMIT] == 64
 
 
+def begin(concurrency, now=0.0):
+    """Start as many reads as may; return how many are under way."""
+    while concurrency.has_room(False, 0.0):
+        concurrency.started(now)
+    return concurrency.running
+
+
+@pytest.mark.parametrize(
+    ("seconds", "busy_s", "readers"),
+    [(0.05, 0.001, 2 * FIRST_LIMIT), (0.005, 0.001, FIRST_LIMIT), (0.05, None, FIRST_LIMIT)],
+)
+def test_only_a_far_store_gets_twice_as_many_readers_after_its_first_read(
+    seconds, busy_s, readers
+):
+    concurrency = SourceConcurrency(64, MANY)
+    assert begin(concurrency) == FIRST_LIMIT
+    for more in (1, 2):  # the second one tells nothing new
+        concurrency.succeeded(1000, seconds, busy_s, seconds)
+        assert begin(concurrency, seconds) == readers + more
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_of_reads_that_nobody_knows_four_share_a_processor(number):
+    assert begin(SourceConcurrency(64, Processors(number))) == 4 * number
+
+
+@pytest.mark.parametrize(
+    ("latency_s", "readers"), [(0.0, 2), (0.005, 2), (0.035, 4), (0.2, FIRST_LIMIT)]
+)
+def test_while_the_view_rushes_one_reader_for_ten_milliseconds_of_latency(latency_s, readers):
+    concurrency = SourceConcurrency(64, MANY)
+    assert concurrency.allowed(True, latency_s) == readers
+    assert concurrency.allowed(False, latency_s) == FIRST_LIMIT
+
+
 def test_a_store_that_is_busy_with_two_does_not():
     assert simulate(64, lambda n: 0.01 * max(n, 2))[-1] < 16
 
