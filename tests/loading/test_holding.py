@@ -6,6 +6,7 @@ import pytest
 from loading.loader_bench import expected, request, take_all
 from napari_octree.loading.assemblies import HOLD_S
 from napari_octree.loading.jobs import ReadOutcome
+from napari_octree.loading.testing import SimulatedSource
 from napari_octree.octree.chunk_key import Tier
 
 FAST_S, SLOW_S = 0.002, 0.05
@@ -67,6 +68,19 @@ def test_neither_slow_sources_nor_the_first_picture_are_waited_for(
     client.replace([request(source, 0, 0, tier=tier), request(source, 0, 1, tier=tier)])
     b.executor.finish(seconds=seconds)
     assert client.take().key == (source.key, 0, 0)
+
+
+def test_a_tile_does_not_wait_for_what_is_far_down_the_list(one_reader):
+    b = one_reader
+    source = SimulatedSource((32, 400), (8, 8))
+    client = b.open()
+    finish_first(b, source, client, FAST_S)
+    others = [request(source, 2, c) for c in range(50)]
+    assert len(others) * FAST_S > HOLD_S
+    first, last = request(source, 0, 0), request(source, 0, 1)
+    client.replace([first, *others, last])
+    b.executor.finish(seconds=FAST_S)
+    assert client.take().key == first.key
 
 
 def test_nothing_waits_when_what_lies_around_is_not_to_come(one_reader, source):

@@ -53,19 +53,22 @@ class Admission:
         cache = self._cache
         urgent = tile.tier <= Tier.IDEAL
         alone = urgent and cache.reserved_bytes == 0 and cache.held_bytes == 0
-        cached = [chunk.entry for chunk in tile.chunks if chunk.entry is not None]
+        cached = []
+        fresh = []
+        wanted = block = block_bytes(tile.request)
+        for chunk in tile.chunks:
+            if chunk.entry is not None:
+                cached.append(chunk.entry)
+            elif chunk.state is ChunkState.QUEUED and not chunk.reserved:
+                nbytes = chunk_bytes(chunk)
+                fresh.append((chunk, nbytes))
+                wanted += nbytes
         cache.hold(cached)
-        block = block_bytes(tile.request)
-        fresh = {
-            chunk: chunk_bytes(chunk)
-            for chunk in tile.chunks
-            if chunk.state is ChunkState.QUEUED and not chunk.reserved
-        }
-        if not cache.reserve(sum(fresh.values(), block), evict_listed=urgent, alone=alone):
+        if not cache.reserve(wanted, evict_listed=urgent, alone=alone):
             cache.let_go(cached)
             self.refused = True
             return False
-        for chunk, nbytes in fresh.items():
+        for chunk, nbytes in fresh:
             chunk.reserved = nbytes
         tile.reserved = block
         tile.stage = Stage.ADMITTED

@@ -3,9 +3,9 @@
 Invariants:
 
 * A tile whose chunks are all there is assembled at once, unless its source is fast and chunks
-  around it are to come: then it is held back until they are there, for `HOLD_S` at most. So most
-  tiles are assembled, handed out and uploaded once; where a store is slow, and where nothing
-  is shown yet, nothing waits.
+  around it are expected within `HOLD_S`: then it is held back until they are there, for so long
+  at most. So most tiles are assembled, handed out and uploaded once; where a store is slow, and
+  where nothing is shown yet, nothing waits.
 * A tile that was handed out with an incomplete apron is assembled again once: when a chunk
   around it has come and no other is to come.
 * At most `most` assemblies run at once.
@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable
+from math import inf
 from typing import TYPE_CHECKING
 
 from napari_octree.loading.admission import Admission, block_bytes
@@ -28,6 +29,7 @@ from napari_octree.loading.jobs import AssembleJob, Made
 from napari_octree.loading.request import LoadedTile, TileState
 from napari_octree.loading.tile_chunks import neighbours
 from napari_octree.loading.working_set import (
+    NO_GAPS,
     Chunk,
     ChunkState,
     ClientList,
@@ -40,8 +42,8 @@ from napari_octree.octree.chunk_key import Tier
 if TYPE_CHECKING:
     from napari_octree.loading.crew import Crew
 
-HOLD_S = 0.03
-"""Two frames: hardly seen, and time for a fast source to read what lies around."""
+HOLD_S = 0.06
+"""Less than four frames: hardly seen, and time for a fast source to read what lies around."""
 FAST_S = 0.03
 """Sources whose reads take longer are not waited for."""
 
@@ -63,7 +65,7 @@ class Assemblies:
         self._most = most
         self.running: dict[AssembleJob, None] = {}
         self.gaps = ApronGaps()
-        self._held = HeldTiles(lambda tile: self._to_come(reversed(self._around(tile))))
+        self._held = HeldTiles()
 
     # ---- what becomes of tiles and chunks --------------------------------------------------
 
@@ -229,10 +231,15 @@ class Assemblies:
         latency_s = tile.chunks[0].source.latency_s
         if latency_s is None or latency_s >= FAST_S:
             return False
-        return self._held.hold(tile, now + HOLD_S)
+        chunk_id = self._next_around(tile)
+        if chunk_id is None or expected_s(self._set.chunks[chunk_id], latency_s) >= HOLD_S:
+            return False
+        tile.hold_until = now + HOLD_S
+        self._held.hold(tile, chunk_id)
+        return True
 
     def _look_around(self, chunk_id: ChunkId) -> None:
-        for tile in self._held.decided(chunk_id):
+        for tile in self._held.decided(chunk_id, self._next_around):
             self.complete(tile)
 
     def _release(self, tile: Tile) -> None:
@@ -253,17 +260,15 @@ class Assemblies:
             if not cache.reserve(reserved, evict_listed=False):
                 cache.let_go(held)
                 return None
-        gaps: set[ChunkId] = set()
+        gaps = NO_GAPS
         if held and any(tile.request.apron):
-            around = []
-            for chunk_id in self._around(tile):
-                entry = cache.peek(chunk_id)
-                if entry is None:
-                    gaps.add(chunk_id)
-                else:
-                    around.append(entry)
-            cache.hold(around)
-            held += around
+            wanted = self._around(tile)
+            around = [cache.peek(chunk_id) for chunk_id in wanted]
+            if None in around:
+                gaps = {i for i, entry in zip(wanted, around, strict=True) if entry is None}
+            there = [entry for entry in around if entry is not None]
+            cache.hold(there)
+            held += there
         if gaps or tile.gaps:
             self.gaps.open(tile, gaps)
         return AssembleJob(tile, not gaps, held, reserved)
@@ -284,14 +289,30 @@ class Assemblies:
         ):
             self.complete(tile)
 
+    def _next_around(self, tile: Tile) -> ChunkId | None:
+        """Return a chunk around a tile that is still to come: of those, mostly the last one."""
+        return self._to_come(reversed(self._around(tile)))
+
     def _to_come(self, chunk_ids: Iterable[ChunkId]) -> ChunkId | None:
         """Return the first chunk that is still to come, or None."""
-        chunks = self._set.chunks
+        find = self._set.chunks.get
         for chunk_id in chunk_ids:
-            chunk = chunks.get(chunk_id)
-            if chunk is not None and is_to_come(chunk):
+            chunk = find(chunk_id)
+            if chunk is not None and chunk.entry is None and is_to_come(chunk):
                 return chunk_id
         return None
+
+
+def expected_s(chunk: Chunk, latency_s: float) -> float:
+    """Seconds until a chunk that is to come may be there, if its source goes on as it does."""
+    if chunk.state is ChunkState.LOADING:
+        return latency_s
+    before = inf
+    for tile in chunk.tiles:
+        lane = tile.lane
+        if lane is not None and lane.cursor <= tile.position < lane.cursor + before:
+            before = tile.position - lane.cursor
+    return latency_s * (1 + before / max(chunk.source.concurrency.running, 1))
 
 
 def is_to_come(chunk: Chunk) -> bool:

@@ -6,10 +6,9 @@ half-open boxes of the storage array, one (start, stop) pair per storage axis.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
-from itertools import repeat
-from math import prod
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -22,7 +21,10 @@ Part = tuple[Region, np.ndarray | None]
 
 def nbytes_of(region: Region, dtype: np.dtype) -> int:
     """Return the bytes of a region's pixels."""
-    return prod(stop - start for start, stop in region) * dtype.itemsize
+    n = dtype.itemsize
+    for start, stop in region:
+        n *= stop - start
+    return n
 
 
 def storage_apron(source: LevelSource, apron: tuple[int, ...]) -> tuple[int, ...]:
@@ -35,7 +37,12 @@ def storage_apron(source: LevelSource, apron: tuple[int, ...]) -> tuple[int, ...
 
 def grow(region: Region, apron: tuple[int, ...], shape: tuple[int, ...]) -> Region:
     """Return `region` with `apron` around it, clipped to an array of `shape`."""
-    return tuple([_extent(*axis).inside for axis in zip(region, apron, shape, strict=True)])
+    return tuple(
+        [
+            (max(start - a, 0), min(stop + a, n))
+            for (start, stop), a, n in zip(region, apron, shape, strict=True)
+        ]
+    )
 
 
 def assemble(
@@ -55,7 +62,7 @@ def assemble(
     shape, dtype, fill_value
         Of the array.
     parts
-        Chunks that touch the core or its apron, in any order.
+        Chunks that touch the core or its apron, in any order: some or all of the cells of a grid.
 
     Returns
     -------
@@ -63,74 +70,114 @@ def assemble(
         Shape of `region` plus twice `apron`. Where no part covers the apron it repeats the
         nearest pixel of the core; outside the array, the nearest pixel of the array.
     """
+    known = dict(parts)
+    cells = [tuple(dict.fromkeys(pairs)) for pairs in zip(*known, strict=True)]
+    axes = tuple(map(_axis, region, apron, shape, cells))
     if len(parts) == 1 and not any(apron):
         box, pixels = parts[0]
         if pixels is not None:
-            if box == region:
-                return pixels
-            return pixels[tuple(cut.piece for cut in map(_overlap, box, region, repeat(0)))]
-    extents = tuple(map(_extent, region, apron, shape))
-    origin, lengths, inside, are_inside = zip(*extents, strict=True)
-    block = np.empty(lengths, dtype)
+            return pixels if box == region else pixels[tuple(axis.pieces[0] for axis in axes)]
+    block = np.empty([axis.length for axis in axes], dtype)
     fill = 0 if fill_value is None else fill_value
+    places = product(*[axis.places for axis in axes])
+    pieces = product(*[axis.pieces for axis in axes])
+    cuts = list(zip(product(*cells), places, pieces, strict=True))
 
-    def paste(parts: Iterable[Part]) -> int:
-        """Write what parts have of the wanted pixels; return how many those are."""
-        pasted = 0
-        for box, pixels in parts:
-            places, pieces, sizes = zip(*map(_overlap, box, inside, origin), strict=True)
-            size = prod(sizes)
-            if size:
-                block[places] = fill if pixels is None else pixels[pieces]
-                pasted += size
-        return pasted
+    def paste() -> bool:
+        """Write what there is of the parts; return whether that is all of them."""
+        for box, place, piece in cuts:
+            pixels = known.get(box, _ABSENT)
+            if pixels is None:
+                block[place] = fill
+            elif pixels is not _ABSENT:
+                _copy(block[place], pixels[piece])
+        return len(cuts) == len(known)
 
-    if paste(parts) < prod([stop - start for start, stop in inside]):
+    origin = [axis.origin for axis in axes]
+    if not (paste() and all(axis.is_covered for axis in axes)):
         # What lacks around the core repeats it: so the core alone, then the parts over it.
         _repeat_edges(block, origin, region)
-        paste(part for part in parts if part[0] != region)
-    if not all(are_inside):
-        _repeat_edges(block, origin, inside)
+        paste()
+    if not all(axis.is_inside for axis in axes):
+        _repeat_edges(block, origin, [axis.inside for axis in axes])
     return block
 
 
-class _Extent(NamedTuple):
-    """One axis of a block: its first pixel, its length, and what of it lies in the array."""
+_ABSENT = np.empty(0)
+
+
+class _Axis(NamedTuple):
+    """One axis of a block and of the parts that it is made of.
+
+    Attributes
+    ----------
+    origin, length : int
+        Its first pixel, and how many there are.
+    inside : (int, int)
+        What of it lies in the array.
+    is_inside, is_covered : bool
+        Whether that is all; whether the parts hold all of that.
+    places, pieces : tuple of slice
+        Where each part goes in the block, and what of it.
+    """
 
     origin: int
     length: int
     inside: tuple[int, int]
     is_inside: bool
-
-
-class _Overlap(NamedTuple):
-    """One axis of a part: where it goes in a block, what of it, and how many pixels that is."""
-
-    place: slice
-    piece: slice
-    size: int
-
-
-# Tiles of one row or column have an axis in common: these are asked for the same again and again.
-
-
-@lru_cache(maxsize=128)
-def _extent(core: tuple[int, int], apron: int, size: int) -> _Extent:
-    start, stop = core[0] - apron, core[1] + apron
-    inside = max(start, 0), min(stop, size)
-    return _Extent(start, stop - start, inside, inside == (start, stop))
+    is_covered: bool
+    places: tuple[slice, ...]
+    pieces: tuple[slice, ...]
 
 
 @lru_cache(maxsize=256)
-def _overlap(box: tuple[int, int], wanted: tuple[int, int], origin: int) -> _Overlap:
-    start = max(box[0], wanted[0])
-    stop = max(min(box[1], wanted[1]), start)
-    return _Overlap(
-        slice(start - origin, stop - origin), slice(start - box[0], stop - box[0]), stop - start
+def _axis(
+    core: tuple[int, int], apron: int, size: int, cells: tuple[tuple[int, int], ...]
+) -> _Axis:
+    """Cut one axis; the tiles of a row or column of an image have one in common."""
+    origin, end = core[0] - apron, core[1] + apron
+    inside = max(origin, 0), min(end, size)
+    places = []
+    pieces = []
+    covered = 0
+    for first, last in cells:
+        start = max(first, inside[0])
+        stop = max(min(last, inside[1]), start)
+        places.append(slice(start - origin, stop - origin))
+        pieces.append(slice(start - first, stop - first))
+        covered += stop - start
+    return _Axis(
+        origin,
+        end - origin,
+        inside,
+        inside == (origin, end),
+        covered == inside[1] - inside[0],
+        tuple(places),
+        tuple(pieces),
     )
 
 
-def _repeat_edges(block: np.ndarray, origin: Sequence[int], known: Region) -> None:
+def _copy(target: np.ndarray, pixels: np.ndarray) -> None:
+    """Copy pixels, with the interpreter's lock held if they are few: as rows, if not as they are.
+
+    For more than 500 items numpy lets go of the lock. To get it back from a thread that computes
+    takes longer than to copy a tile.
+    """
+    width = target.shape[-1]
+    if (
+        width < target.size <= 500 * width
+        and target.strides[-1] == pixels.strides[-1] == target.itemsize
+        and target.dtype == pixels.dtype
+        and not target.dtype.hasobject
+    ):
+        row = np.dtype((np.void, width * target.itemsize))
+        target, pixels = target.view(row), pixels.view(row)
+    target[...] = pixels
+
+
+def _repeat_edges(
+    block: np.ndarray, origin: Sequence[int], known: Sequence[tuple[int, int]]
+) -> None:
     """Fill what lies around `known` with its nearest pixel, one axis after the other."""
     for axis, ((start, stop), o) in enumerate(zip(known, origin, strict=True)):
         before, after = start - o, stop - o

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from napari_octree.loading.disk_cache import CachedOnDisk
@@ -112,7 +112,7 @@ class DaskExecutor:
         try:
             outcome = await self._client.gather(future, asynchronous=True)
             # It computed on the cluster: that takes no processor from this process.
-            outcome = replace(outcome, busy_s=0.0)
+            outcome = outcome._replace(busy_s=0.0)
         except BaseException as raised:  # the future was cancelled, or its worker died
             outcome = ReadOutcome(None, raised)
         if future.status == "cancelled" or type(outcome.error).__name__ == "FutureCancelledError":

@@ -190,13 +190,14 @@ class Dispatcher:
     # ---- time ------------------------------------------------------------------------------
 
     def _set_timers(self, now: float) -> None:
-        due = self.scheduler.next_due
-        if due != self._next_due:
-            self._next_due = due
-            if due is None:
+        due, set_for = self.scheduler.next_due, self._next_due
+        if due is None:
+            if set_for is not None:
+                self._next_due = None
                 self._timer.cancel("delays")
-            else:
-                self._timer.call_at("delays", due, self._delays_over)
+        elif set_for is None or due < set_for:  # one that is too early looks again
+            self._next_due = due
+            self._timer.call_at("delays", due, self._delays_over)
         reading = bool(self.scheduler.reads.running)
         if reading != self._watching:
             self._watching = reading

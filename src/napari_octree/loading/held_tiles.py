@@ -17,16 +17,9 @@ if TYPE_CHECKING:
 
 
 class HeldTiles:
-    """Tiles, and for which chunk each waits.
+    """Tiles, and for which chunk each waits."""
 
-    Parameters
-    ----------
-    to_come : callable
-        The chunk that a tile should wait for; None if there is none any more.
-    """
-
-    def __init__(self, to_come: Callable[[Tile], ChunkId | None]) -> None:
-        self._to_come = to_come
+    def __init__(self) -> None:
         self._held: dict[Tile, ChunkId] = {}
         self._watched: dict[ChunkId, list[Tile]] = {}
 
@@ -42,27 +35,27 @@ class HeldTiles:
     @property
     def due(self) -> float | None:
         """When the first of them has waited enough."""
-        return next((tile.hold_until for tile in self._held), None)
+        for tile in self._held:
+            return tile.hold_until
+        return None
 
-    def hold(self, tile: Tile, until: float) -> bool:
-        """Hold a tile if something is to come for it; return whether it is held."""
-        chunk_id = self._to_come(tile)
-        if chunk_id is None:
-            return False
-        tile.hold_until = until
-        self._watch(tile, chunk_id)
-        return True
+    def hold(self, tile: Tile, chunk_id: ChunkId) -> None:
+        """Hold a tile until its `hold_until`, or until what becomes of a chunk is decided."""
+        self._held[tile] = chunk_id
+        tiles = self._watched.get(chunk_id)
+        if tiles is None:
+            self._watched[chunk_id] = [tile]
+        else:
+            tiles.append(tile)
 
-    def let_go(self, tile: Tile) -> None:
-        """Hold a tile no longer."""
-        chunk_id = self._held.pop(tile)
-        tiles = self._watched[chunk_id]
-        tiles.remove(tile)
-        if not tiles:
-            del self._watched[chunk_id]
-
-    def decided(self, chunk_id: ChunkId) -> list[Tile]:
+    def decided(self, chunk_id: ChunkId, next_of: Callable[[Tile], ChunkId | None]) -> list[Tile]:
         """Let go of the tiles with nothing more to wait for, as a chunk is there or never will be.
+
+        Parameters
+        ----------
+        chunk_id : ChunkId
+        next_of : callable
+            The chunk that a tile should wait for next; None if there is none any more.
 
         Returns
         -------
@@ -71,18 +64,18 @@ class HeldTiles:
         """
         done: list[Tile] = []
         for tile in self._watched.pop(chunk_id, ()):
-            other = self._to_come(tile)
+            other = next_of(tile)
             if other is None:
                 del self._held[tile]
                 done.append(tile)
             else:
-                self._watch(tile, other)
+                self.hold(tile, other)
         return done
 
-    def _watch(self, tile: Tile, chunk_id: ChunkId) -> None:
-        self._held[tile] = chunk_id
-        tiles = self._watched.get(chunk_id)
-        if tiles is None:
-            self._watched[chunk_id] = [tile]
-        else:
-            tiles.append(tile)
+    def let_go(self, tile: Tile) -> None:
+        """Hold a tile no longer."""
+        chunk_id = self._held.pop(tile)
+        tiles = self._watched[chunk_id]
+        tiles.remove(tile)
+        if not tiles:
+            del self._watched[chunk_id]

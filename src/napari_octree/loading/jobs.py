@@ -54,8 +54,7 @@ class ReadJob:
     handle: object = field(default=None)
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class ReadOutcome:
+class ReadOutcome(NamedTuple):
     """What became of a read.
 
     Attributes
@@ -143,8 +142,11 @@ def make_tile(request: TileRequest, parts: list[Part], own: int, complete: bool)
     apron = storage_apron(source, request.apron)
     block = assemble(core, apron, storage.shape, storage.dtype, storage.fill_value, parts)
     data = request.finish(source.drop_fixed(block))
-    is_missing = all(pixels is None for _, pixels in parts[:own])
-    state = TileState.MISSING if is_missing else TileState.LOADED
+    state = TileState.MISSING
+    for _, pixels in parts[:own]:
+        if pixels is not None:
+            state = TileState.LOADED
+            break
     return LoadedTile(request.key, data, state, complete)
 
 
@@ -160,7 +162,7 @@ def read_checked(storage: StorageArray, region: Region) -> np.ndarray | None:
     if pixels is None:
         return None
     pixels = np.asarray(pixels)
-    shape = tuple(stop - start for start, stop in region)
+    shape = tuple([stop - start for start, stop in region])
     if pixels.shape != shape:
         raise ShapeMismatchError(f"a chunk of shape {pixels.shape}, where {shape} was announced")
     if pixels.dtype != storage.dtype:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import threading
 import weakref
-from dataclasses import replace
 
 import numpy as np
 
@@ -50,7 +49,7 @@ class ProcessExecutor(ThreadExecutor):
 
     def _timed(self, storage: StorageArray, region: Region) -> ReadOutcome:
         # What this thread has done meanwhile says nothing about what the process has.
-        return replace(super()._timed(storage, region), busy_s=None)
+        return super()._timed(storage, region)._replace(busy_s=None)
 
     def write_off(self, handle: object) -> None:
         """Kill the process that hangs; its thread goes on, unless another has taken its place."""

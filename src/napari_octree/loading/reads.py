@@ -72,7 +72,10 @@ class Reads:
     def next_job(self, now: float) -> ReadJob | None:
         """Return the best read that can start now; the caller must run it."""
         clients = self._set.clients
-        rushing = any(client.pace is Pace.RUSHING for client in clients)
+        rushing = False
+        for client in clients:
+            if client.pace is Pace.RUSHING:
+                rushing = True
         tile = best_head(clients, rushing, now)
         if tile is not None and tile.stage is Stage.LISTED and not self._admission.admit(tile):
             tile = self._admission.best_unstarted(rushing)
@@ -80,7 +83,9 @@ class Reads:
             return None
         assert tile.lane is not None  # it is the head of one
         pool = tile.lane.pool
-        chunk = next(c for c in tile.chunks if c.state is ChunkState.QUEUED)
+        for chunk in tile.chunks:
+            if chunk.state is ChunkState.QUEUED:
+                break
         chunk.state = ChunkState.LOADING
         pool.running += 1
         chunk.source.concurrency.started(now)
@@ -215,7 +220,10 @@ class Reads:
         cache = self._set.cache
         chunk.attempts = 0
         tiles = chunk.tiles
-        needed = any(tile.stage is Stage.ADMITTED for tile in tiles)
+        needed = False
+        for tile in tiles:
+            if tile.stage is Stage.ADMITTED:
+                needed = True
         entry = cache.put(chunk.chunk_id, pixels, seconds, chunk.source.name, bool(tiles), needed)
         seen = False
         if entry is None:

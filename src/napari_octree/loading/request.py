@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 import numpy as np
 
@@ -66,8 +67,7 @@ class TileState(Enum):
     """Some chunk cannot be read, for now or for good: there is nothing to draw."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class LoadedTile:
+class LoadedTile(NamedTuple):
     """A finished request.
 
     Attributes

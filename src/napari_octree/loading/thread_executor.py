@@ -16,6 +16,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from queue import SimpleQueue
 
@@ -25,8 +26,12 @@ from napari_octree.sources.protocol import Region, StorageArray
 
 logger = logging.getLogger("napari_octree.loader")
 
-HAND_OVER_S = 0.005
-"""Reads that take longer than this do not wait for an assembly."""
+HAND_OVER_S = 0.02
+"""Reads that take longer do not wait for assemblies; what others lose so is little, and less than
+two threads cost that work in turns, as only one of them can have the interpreter."""
+
+BRIEF_S = 0.001
+"""Assemblies that take longer do not wait for each other."""
 
 APART = 8
 """Threads that hang, for each that may work: none of them can be ended."""
@@ -38,7 +43,7 @@ Task = tuple[object, Callable[[], None]]
 class _Worker:
     """One thread."""
 
-    __slots__ = ("apart", "at_its_end", "next_brief", "next_read", "read_s", "reading")
+    __slots__ = ("apart", "at_its_end", "brief_s", "next_brief", "next_read", "read_s", "reading")
 
     def __init__(self) -> None:
         self.reading: object = None
@@ -46,7 +51,9 @@ class _Worker:
         """What it does now takes no time any more."""
         self.read_s = 0.0
         """What its latest read took."""
-        self.next_brief: Task | None = None
+        self.brief_s = 0.0
+        """What its latest brief task took."""
+        self.next_brief: deque[Task] = deque()
         """What it does next."""
         self.next_read: Task | None = None
         """What it reads after that."""
@@ -57,21 +64,20 @@ class _Worker:
         """Do `task` next if it need not wait for long."""
         if self.apart or not self.at_its_end:
             return False
-        if brief and self.next_brief is None:
-            self.next_brief = task
+        if brief:
+            if self.next_brief and self.brief_s > BRIEF_S:
+                return False
+            self.next_brief.append(task)
             return True
-        waits = self.next_brief is not None and self.read_s > HAND_OVER_S
-        if not brief and self.next_read is None and not waits:
-            self.next_read = task
-            return True
-        return False
+        if self.next_read is not None or (self.next_brief and self.read_s > HAND_OVER_S):
+            return False
+        self.next_read = task
+        return True
 
     def next(self) -> Task | None:
         """Return a kept task."""
-        task = self.next_brief
-        if task is not None:
-            self.next_brief = None
-            return task
+        if self.next_brief:
+            return self.next_brief.popleft()
         task, self.next_read = self.next_read, None
         return task
 
@@ -183,10 +189,13 @@ class ThreadExecutor:
                 else:
                     worker.reading, work = task
                     worker.at_its_end = worker.reading is None
+                    started = time.perf_counter()
                     try:
                         work()
                     except BaseException:  # e.g. a client's `wake` that raises
                         logger.exception("a worker's task failed")
+                    if worker.reading is None:
+                        worker.brief_s = time.perf_counter() - started
                     worker.reading = None
                     del work
                 task = worker.next()
