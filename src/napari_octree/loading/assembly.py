@@ -70,13 +70,14 @@ def assemble(
         Shape of `region` plus twice `apron`. Where no part covers the apron it repeats the
         nearest pixel of the core; outside the array, the nearest pixel of the array.
     """
+    alone = len(parts) == 1 and not any(apron)
+    if alone and parts[0][0] == region and parts[0][1] is not None:
+        return parts[0][1]
     known = dict(parts)
     cells = [tuple(dict.fromkeys(pairs)) for pairs in zip(*known, strict=True)]
     axes = tuple(map(_axis, region, apron, shape, cells))
-    if len(parts) == 1 and not any(apron):
-        box, pixels = parts[0]
-        if pixels is not None:
-            return pixels if box == region else pixels[tuple(axis.pieces[0] for axis in axes)]
+    if alone and parts[0][1] is not None:
+        return parts[0][1][tuple(axis.pieces[0] for axis in axes)]
     block = np.empty([axis.length for axis in axes], dtype)
     fill = 0 if fill_value is None else fill_value
     places = product(*[axis.places for axis in axes])
