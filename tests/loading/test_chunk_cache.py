@@ -79,6 +79,17 @@ def test_pixels_that_leave_are_freed_at_once(leave, listed):
         gc.enable()
 
 
+def test_listed_chunks_leave_in_the_order_of_their_need():
+    needs = {chunk(0): 1, chunk(1): 2, chunk(2): 0}
+    cache = ChunkCache(3 * SIZE, need=needs.__getitem__)
+    for i, seconds in enumerate([0.1, 0.001, 1.0]):
+        cache.put(chunk(i), pixels(), seconds, listed=True)
+    left = []
+    cache.on_evict = left.append
+    cache.set_limit(0)
+    assert left == [chunk(2), chunk(0), chunk(1)]
+
+
 def test_used_chunks_stay_longer():
     cache = ChunkCache(3 * SIZE)
     for i in range(3):

@@ -103,6 +103,30 @@ def test_chunks_of_the_view_are_not_evicted_for_it(bench):
     assert all((source.key, region) in b.loader.cache for region in source.reads[:4])
 
 
+def test_it_leaves_before_the_chunks_of_the_view_however_dear_it_was(bench):
+    source = SimulatedSource((64, 8), (8, 8))
+    b = bench(ram_bytes=4_000)  # six chunks with their entries
+    client = b.open()
+
+    def load(wishes, seconds):
+        client.replace(wishes)
+        b.clock.advance(1)
+        while b.executor.finish(seconds=seconds) is not None:
+            take_all(client)
+        take_all(client)
+
+    view = [request(source, r, 0, apron=0) for r in range(3)]
+    read_ahead = [ahead(source, r, 0, apron=0) for r in range(3, 6)]
+    load(view, 0.001)
+    load([*view, *read_ahead], 1.0)
+    cache = b.loader.cache
+    assert all((source.key, wish.region) in cache for wish in [*view, *read_ahead])
+    view.append(request(source, 6, 0, apron=0))
+    load([*view, *read_ahead], 0.001)
+    assert all((source.key, wish.region) in cache for wish in view)
+    assert not all((source.key, wish.region) in cache for wish in read_ahead)
+
+
 def test_a_chunk_read_ahead_completes_aprons_once_it_is_wished_for(bench, source):
     b = bench()
     client = b.open()

@@ -6,7 +6,7 @@ Invariants:
   limit is loaded alone (`reserve(..., alone=True)`), and after `limit_bytes` was lowered, until
   what was on its way then has been taken.
 * A held chunk is never evicted; a listed chunk (one of some client's current list) only after
-  every chunk that is not. Among the others `eviction` decides.
+  every chunk that is not, and in the order of `need`. Among equals `eviction` decides.
 
 All methods but `peek` are called under the loader's lock. `peek` is one dictionary look-up and may
 be called in any thread.
@@ -34,13 +34,19 @@ class ChunkCache:
         For cached chunks, reads in flight and finished tiles together.
     on_evict : callable
         Called with the `ChunkId` of each listed chunk that is evicted.
+    need : callable
+        How much the lists need a listed chunk: the less, the sooner it may go.
     """
 
     def __init__(
-        self, limit_bytes: int, on_evict: Callable[[ChunkId], None] | None = None
+        self,
+        limit_bytes: int,
+        on_evict: Callable[[ChunkId], None] | None = None,
+        need: Callable[[ChunkId], int] = lambda chunk_id: 0,
     ) -> None:
         self.limit_bytes = limit_bytes
         self.on_evict = on_evict
+        self.need = need
         self.reserved_bytes = 0
         self.held_bytes = 0
         self.hits = 0
@@ -187,9 +193,10 @@ class ChunkCache:
         while order.nbytes > wanted and (victim := order.next_candidate()) is not None:
             self._evict(victim)
         if order.nbytes > wanted and evict_listed:
-            for entry in order.in_order(
+            listed = order.in_order(
                 entry for entry in self._entries.values() if entry.listed and not entry.holds
-            ):
+            )
+            for entry in sorted(listed, key=lambda entry: self.need(entry.chunk_id)):
                 self._evict(entry)
                 if order.nbytes <= wanted:
                     break

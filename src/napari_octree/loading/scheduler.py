@@ -48,7 +48,7 @@ class Scheduler:
     Parameters
     ----------
     cache : ChunkCache
-        Its `on_evict` is taken over.
+        Its `on_evict` and `need` are taken over.
     assemblers : int
         Tiles assembled at once.
     processors : int
@@ -69,6 +69,7 @@ class Scheduler:
         self.cancelled = 0
         self._reads_may_start = False
         cache.on_evict = self._evicted
+        cache.need = self._need
 
     # ---- lists -----------------------------------------------------------------------------
 
@@ -287,6 +288,16 @@ class Scheduler:
                     self.cancelled += 1
                 self.working_set.drop(chunk)
             self.assemblies.decided(chunk.chunk_id)
+
+    def _need(self, chunk_id: ChunkId) -> int:
+        """Say what a listed chunk is for: 0 to be read ahead, 1 to be seen, 2 to make a tile."""
+        need = 0
+        chunk = self.working_set.chunks.get(chunk_id)
+        for tile in () if chunk is None else chunk.tiles:
+            if tile.awaited:
+                unfinished = tile.stage is Stage.LISTED or tile.stage is Stage.ADMITTED
+                need = max(need, 2 if unfinished else 1)
+        return need
 
     def _evicted(self, chunk_id: ChunkId) -> None:
         chunk = self.working_set.chunks.get(chunk_id)
