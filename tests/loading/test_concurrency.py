@@ -1,4 +1,5 @@
 import heapq
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -6,14 +7,16 @@ from hypothesis import strategies as st
 
 from loading.loader_bench import request
 from napari_octree.loading.concurrency import FIRST_LIMIT, SourceConcurrency
-from napari_octree.loading.processors import Processors
+from napari_octree.loading.processors import Processors, processors_to_spare
 from napari_octree.loading.testing import SimulatedSource
 from napari_octree.octree.chunk_key import Tier
 
 MANY = Processors(1000)
 
 
-def simulate(most, seconds_of_read, reads=2000, processors=MANY, busy_s=0.0):
+def simulate(
+    most, seconds_of_read, reads=2000, processors=MANY, busy_s=0.0, concurrency=None, now=0.0
+):
     """Keep the source busy with reads that take longer the more run.
 
     Returns
@@ -21,8 +24,8 @@ def simulate(most, seconds_of_read, reads=2000, processors=MANY, busy_s=0.0):
     list of int
         How many ran after each read that ended and those that then began.
     """
-    concurrency = SourceConcurrency(most, processors)
-    now = 0.0
+    if concurrency is None:
+        concurrency = SourceConcurrency(most, processors)
     ends = []
     running = []
     for _ in range(reads):
@@ -83,6 +86,103 @@ def test_while_the_view_rushes_one_reader_for_ten_milliseconds_of_latency(latenc
 
 def test_a_store_that_is_busy_with_two_does_not():
     assert simulate(64, lambda n: 0.01 * max(n, 2))[-1] < 16
+
+
+def test_after_errors_a_store_that_only_waits_gets_all_its_workers_again():
+    concurrency = SourceConcurrency(16, MANY)
+    concurrency.limit = 16
+    for now in (1.0, 2.0):
+        concurrency.started(now)
+        concurrency.failed(now, now + 0.5)
+    assert concurrency.limit == 4
+    running = simulate(16, lambda n: 0.05, concurrency=concurrency, now=3.0)
+    assert set(running[:16]) == {4}, "a round passes before more is tried"
+    assert set(running[200:]) == {16}
+
+
+def test_what_more_readers_did_not_gain_is_taken_back_and_tried_ever_less_often():
+    running = simulate(64, lambda n: 0.01 * max(n / 8, 1), reads=8000)
+    assert set(running) > {8, 12}
+    tried = [i for i, (n, more) in enumerate(pairwise(running)) if n == 8 and more > 8]
+    waits = [b - a for a, b in pairwise(tried)]
+    assert waits == sorted(waits)
+    assert 500 < waits[5] < waits[6] == waits[-1] < 1100, "64 rounds of 16 reads at most"
+    assert sum(n > 8 for n in running[4000:]) < 0.03 * 4000
+
+
+def test_a_limit_that_is_not_used_up_does_not_grow():
+    concurrency = SourceConcurrency(64, MANY)
+    for now in range(100):
+        concurrency.started(now)
+        concurrency.succeeded(1000, 0.005, 0.0, now + 0.005)
+    assert concurrency.limit == FIRST_LIMIT
+
+
+def test_a_pause_does_not_pass_for_slowness():
+    concurrency = SourceConcurrency(64, MANY)
+    begin(concurrency)
+    for _ in range(FIRST_LIMIT):  # a round
+        concurrency.succeeded(1000, 0.05, 0.0, 0.05)
+    for _ in range(3):  # the beginning of one
+        concurrency.started(0.05)
+    for _ in range(3):
+        concurrency.succeeded(1000, 0.05, 0.0, 0.1)
+    assert simulate(64, lambda n: 0.05, 200, concurrency=concurrency, now=1000.0)[-1] == 64
+
+
+def test_one_more_user_of_a_source_may_allow_it_more():
+    concurrency = SourceConcurrency(2, MANY)
+    assert begin(concurrency) == 2
+    concurrency.allow(1)
+    concurrency.allow(20)
+    assert begin(concurrency) == FIRST_LIMIT
+    assert simulate(20, lambda n: 0.05, concurrency=concurrency, reads=0) == []
+    for now in range(FIRST_LIMIT):
+        concurrency.succeeded(1000, 0.05, 0.0, now)
+    assert simulate(20, lambda n: 0.05, concurrency=concurrency, now=9.0)[-1] == 20
+
+
+def test_what_reads_compute_is_told_from_recent_ones_not_from_the_last_alone():
+    concurrency = SourceConcurrency(64, MANY)
+    for busy_s in [0.0] * 20 + [0.1]:
+        concurrency.started(0.0)
+        concurrency.succeeded(1000, 0.1, busy_s, 1.0)
+    assert concurrency.busy_share == pytest.approx(0.25, abs=0.01)
+
+
+def known(processors, busy_s):
+    """Return a source whose reads are known to compute for `busy_s` of 0.1 s."""
+    concurrency = SourceConcurrency(64, processors)
+    concurrency.started(0.0)
+    concurrency.succeeded(1000, 0.1, busy_s, 0.1)
+    return concurrency
+
+
+def test_a_source_may_always_have_one_read_under_way():
+    processors = Processors(1)
+    assert [begin(known(processors, 0.1)) for _ in range(4)] == [1] * 4
+
+
+def test_what_another_source_no_longer_takes_is_free():
+    processors = Processors(4)
+    one, two = known(processors, 0.1), known(processors, 0.1)
+    assert (begin(one), begin(two)) == (4, 2)
+    for _ in range(4):
+        one.ended()
+    assert begin(two) == 4
+
+
+def test_what_takes_no_processor_holds_up_nobody():
+    processors = Processors(2)
+    waits, computes = known(processors, 0.0), known(processors, 0.1)
+    assert begin(waits) >= FIRST_LIMIT
+    assert begin(computes) == 2
+
+
+@pytest.mark.parametrize(("processors", "to_spare"), [(8, 7), (2, 1), (1, 1)])
+def test_one_processor_is_left_to_the_window(monkeypatch, processors, to_spare):
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: set(range(processors)))
+    assert processors_to_spare() == to_spare
 
 
 def test_doubling_that_gained_nothing_is_taken_back():

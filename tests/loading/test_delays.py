@@ -131,6 +131,17 @@ def test_at_a_steady_pace_nothing_is_delayed(bench, source):
     assert len(b.executor.reads) == 2
 
 
+def test_while_the_view_rushes_all_wait_three_quarters_longer(bench, source):
+    b = bench(**DELAYED)
+    client = b.open()
+    client.pace = Pace.RUSHING
+    client.replace([request(source, 1, 1)])
+    b.clock.advance(0.174)
+    assert not b.executor.reads
+    b.clock.advance(0.002)
+    assert len(b.executor.reads) == 1
+
+
 def test_one_client_that_is_steady_does_not_hurry_another(bench, source):
     b = bench(**DELAYED)
     resting, moving = b.open(), b.open()

@@ -170,8 +170,8 @@ def test_an_overview_stays_while_its_view_moves_over_more_than_memory_holds(benc
     """It is on every list, however cheap it was to read and however long ago."""
     b = bench(ram_bytes=20_000)
     client = b.open()
-    coarse = SimulatedSource((8, 8), (8, 8), key="coarse")
-    fine = SimulatedSource((8, 8 * 500), (8, 8), key="fine")
+    coarse = SimulatedSource((8, 8), (8, 8), key="image/1")
+    fine = SimulatedSource((8, 8 * 500), (8, 8), key="image/0")  # one source, one share
     overview = request(coarse, 0, 0, apron=0, tier=Tier.OVERVIEW)
     client.replace([overview])
     b.run(client, seconds)

@@ -1,8 +1,8 @@
 """How many reads of one source may run at once: additive increase, multiplicative decrease.
 
-Invariants: `1 <= limit <= most`; the limit grows only while it was used up and goodput (bytes per
-second that arrived well) grew with it; it halves at most once per round of reads. Reads that
-compute are bounded by the processors besides.
+Invariants: `1 <= limit <= most`; the limit grows only while it was used up, and growth that
+goodput (bytes per second that arrived well) did not follow is taken back; it halves at most once
+per round of reads. Reads that compute are bounded by the processors besides.
 
 At first it doubles with each round of reads, as TCP's slow start does, until goodput no longer
 follows. See Jacobson, "Congestion avoidance and control" (1988), for both phases and for why the
@@ -53,6 +53,8 @@ class SourceConcurrency:
         self._goodput = 0.0
         self._patience = 1
         self._rounds_to_wait = 0
+        self._probed_from: int | None = None
+        """The limit before it was raised to see whether that pays."""
         self._cut_at = float("-inf")
 
     def allow(self, most: int) -> None:
@@ -115,9 +117,9 @@ class SourceConcurrency:
             self.limit = max(1, self.limit // 2)
             self._doubling = False
             self._cut_at = now
-            self._goodput = 0.0
             self._patience = 1
             self._rounds_to_wait = 1
+            self._probed_from = None
         self._forget_round()
 
     def overdue(self, started: float, now: float) -> None:
@@ -150,20 +152,27 @@ class SourceConcurrency:
             if not paid:
                 self._doubling = False
                 self.limit = self._limit_before
-            self._goodput = goodput
             self._limit_before = self._limit_at_start
-        elif self._round_saturated and self.limit < self.most:
-            if self._rounds_to_wait > 0:
-                self._rounds_to_wait -= 1
-            elif paid:
-                self.limit = min(self.most, self.limit + max(1, self.limit // 2))
-                self._patience = 1
-            else:
-                self._patience = min(2 * self._patience, 64)  # probe again later, ever less often
+        elif self._round_saturated:
+            if self._probed_from is not None and not paid:
+                self.limit = self._probed_from
+                self._patience = min(2 * self._patience, 64)  # again later, ever less often
                 self._rounds_to_wait = self._patience
-                goodput = 0.0
+                self._probed_from = None
+            elif self._probed_from is None and self._rounds_to_wait > 0:
+                self._rounds_to_wait -= 1
+            else:
+                self._probe()
+        if self._round_saturated:
             self._goodput = goodput
         self._forget_round()
+
+    def _probe(self) -> None:
+        """Let more run at once: the next round tells whether that pays."""
+        if self._probed_from is not None:  # the last time it did
+            self._patience = 1
+        self._probed_from = self.limit if self.limit < self.most else None
+        self.limit = min(self.most, self.limit + max(1, self.limit // 2))
 
     def _forget_round(self) -> None:
         self._limit_at_start = self.limit
