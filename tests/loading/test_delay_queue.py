@@ -86,4 +86,5 @@ def test_close_ends_the_thread_whatever_is_scheduled():
     queue.close()
     thread.join(10)
     assert not thread.is_alive()
-    queue.call_at("b", queue.now(), lambda: None)  # ignored
+    queue.call_at("b", queue.now(), lambda: None)
+    assert not queue._scheduled

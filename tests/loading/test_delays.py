@@ -1,6 +1,7 @@
 import pytest
 
 from loading.loader_bench import request
+from napari_octree.loading.loader_pool import LoaderPool, LoaderPools
 from napari_octree.loading.pace import Pace
 from napari_octree.loading.testing import SimulatedSource
 from napari_octree.octree.chunk_key import Tier
@@ -63,6 +64,12 @@ def test_the_pool_of_the_relative_level_decides(bench, source):
     client = b.open()
     client.replace([request(source, 0, level, relative_level=level) for level in range(-1, 4)])
     assert {read.region[1][0] // 8 for read in b.executor.reads} == {2, 3} - {4}
+
+
+def test_pools_may_be_given_in_any_order():
+    pools = {key: LoaderPool(1, 0.0, 0.0) for key in (2, 0)}
+    ordered = LoaderPools(pools)
+    assert [ordered.of(level) for level in (-1, 0, 1, 2, 9)] == [pools[0]] * 3 + [pools[2]] * 2
 
 
 def test_pools_have_their_own_workers(bench):
