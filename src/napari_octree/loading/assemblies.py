@@ -228,18 +228,15 @@ class Assemblies:
         tile.hold_until = now
         if tile.tier <= Tier.COVERAGE or not tile.chunks or not any(tile.request.apron):
             return False
-        latency_s = tile.chunks[0].source.latency_s
-        if latency_s is None or latency_s >= FAST_S:
-            return False
-        chunk_id = self._next_around(tile)
-        if chunk_id is None or expected_s(self._set.chunks[chunk_id], latency_s) >= HOLD_S:
+        chunk_id = self._soon_around(tile)
+        if chunk_id is None:
             return False
         tile.hold_until = now + HOLD_S
         self._held.hold(tile, chunk_id)
         return True
 
     def _look_around(self, chunk_id: ChunkId) -> None:
-        for tile in self._held.decided(chunk_id, self._next_around):
+        for tile in self._held.decided(chunk_id, self._soon_around):
             self.complete(tile)
 
     def _release(self, tile: Tile) -> None:
@@ -289,9 +286,15 @@ class Assemblies:
         ):
             self.complete(tile)
 
-    def _next_around(self, tile: Tile) -> ChunkId | None:
-        """Return a chunk around a tile that is still to come: of those, mostly the last one."""
-        return self._to_come(reversed(self._around(tile)))
+    def _soon_around(self, tile: Tile) -> ChunkId | None:
+        """Return a chunk around a tile, mostly the last one, for which to wait is worth while."""
+        latency_s = tile.chunks[0].source.latency_s
+        if latency_s is None or latency_s >= FAST_S:
+            return None
+        chunk_id = self._to_come(reversed(self._around(tile)))
+        if chunk_id is None or expected_s(self._set.chunks[chunk_id], latency_s) >= HOLD_S:
+            return None
+        return chunk_id
 
     def _to_come(self, chunk_ids: Iterable[ChunkId]) -> ChunkId | None:
         """Return the first chunk that is still to come, or None."""
@@ -304,13 +307,18 @@ class Assemblies:
 
 
 def expected_s(chunk: Chunk, latency_s: float) -> float:
-    """Seconds until a chunk that is to come may be there, if its source goes on as it does."""
+    """Seconds until a chunk that is to come may be there, if its source goes on as it does.
+
+    Without end for what only lies ahead: the view, which is settled without it, does not wait.
+    """
     if chunk.state is ChunkState.LOADING:
         return latency_s
     before = inf
     for tile in chunk.tiles:
         lane = tile.lane
-        if lane is not None and lane.cursor <= tile.position < lane.cursor + before:
+        if lane is None or not tile.awaited:
+            continue
+        if lane.cursor <= tile.position < lane.cursor + before:
             before = tile.position - lane.cursor
     return latency_s * (1 + before / max(chunk.source.concurrency.running, 1))
 
