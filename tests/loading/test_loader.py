@@ -46,6 +46,21 @@ def test_each_chunk_is_read_once_for_all_tiles_and_clients(bench, source):
     assert len({tile.key for client in clients for tile in take_all(client)}) == 20
 
 
+def test_a_list_that_cannot_be_made_changes_nothing(bench, source):
+    b = bench()
+    client = b.open()
+    client.replace(all_requests(source))
+
+    def broken():
+        yield request(source, 0, 0)
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        client.replace(broken())
+    assert client.pending == 20
+    assert len({tile.key for tile in b.run(client)}) == 20
+
+
 def test_reads_start_best_first(bench, source):
     b = bench(loader_defaults={"num_workers": 1}, octree={"loaders": {0: {"delay_queue_ms": 0}}})
     client = b.open()

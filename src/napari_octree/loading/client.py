@@ -33,9 +33,10 @@ class LoaderClient:
         is not delivered again while it stays on the list, unless its apron became better.
         Of requests with equal keys the first counts.
         """
+        wished = list(requests)  # here, as what makes them may raise
         self._dispatcher.change(
             lambda scheduler, now: (
-                None if self._list.closed else scheduler.replace(self._list, requests, now)
+                None if self._list.closed else scheduler.replace(self._list, wished, now)
             )
         )
 
