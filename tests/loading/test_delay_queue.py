@@ -1,4 +1,5 @@
 import threading
+from queue import SimpleQueue
 
 from napari_octree.loading.delay_queue import DelayQueue
 
@@ -56,24 +57,56 @@ def test_with_nothing_scheduled_it_waits_without_a_time_out():
     queue.close()
 
 
-def waiting_for_an_hour():
-    """Return a queue whose thread waits for an hour as soon as its lock is free."""
+def test_a_replaced_time_is_not_kept():
     queue = DelayQueue()
-    waits = threading.Event()
+    called = []
+    done = threading.Event()
+    now = queue.now()
+    queue.call_at("b", now + 0.02, done.set)
+    queue.call_at("a", now + 0.01, lambda: called.append("first"))
+    queue.call_at("a", now + 3600, lambda: called.append("second"))
+    assert done.wait(10)
+    assert called == []
+    queue.close()
+
+
+def test_what_is_cancelled_is_waited_for_no_longer():
+    queue, waits = waiting_for_an_hour()
+    queue.cancel("a")
+    assert waits.get(timeout=10) is None
+    queue.close()
+
+
+def test_a_later_call_wakes_nobody():
+    queue, _ = waiting_for_an_hour()
+    notified = []
+    notify = queue._condition.notify
+    queue._condition.notify = lambda: (notified.append(None), notify())
+    queue.call_at("b", queue.now() + 7200, lambda: None)
+    assert not notified
+    queue.call_at("c", queue.now() + 60, lambda: None)
+    assert notified
+    queue.close()
+
+
+def waiting_for_an_hour():
+    """Return a queue whose thread waits for an hour, and the time-outs of its further waits."""
+    queue = DelayQueue()
+    waits = SimpleQueue()
     wait = queue._condition.wait
 
     def watched(timeout=None):
-        waits.set()
+        waits.put(timeout)
         return wait(timeout)
 
     queue._condition.wait = watched
     queue.call_at("a", queue.now() + 3600, lambda: None)
-    assert waits.wait(10)
-    return queue
+    assert 0 < waits.get(timeout=10) <= 3600
+    return queue, waits
 
 
 def test_a_sooner_call_is_not_waited_past():
-    queue = waiting_for_an_hour()
+    queue, _ = waiting_for_an_hour()
     done = threading.Event()
     queue.call_at("b", queue.now(), done.set)
     assert done.wait(10)
@@ -81,7 +114,7 @@ def test_a_sooner_call_is_not_waited_past():
 
 
 def test_close_ends_the_thread_whatever_is_scheduled():
-    queue = waiting_for_an_hour()
+    queue, _ = waiting_for_an_hour()
     thread = queue._thread
     queue.close()
     thread.join(10)

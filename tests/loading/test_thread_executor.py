@@ -56,6 +56,40 @@ def test_what_follows_a_read_is_done_by_its_thread(executor):
     assert len(set(threads)) == 1
 
 
+def test_one_thread_does_all_brief_tasks_that_follow_a_read(executor):
+    threads = []
+    done = threading.Event()
+
+    def note():
+        threads.append(threading.current_thread())
+        if len(threads) == 4:
+            done.set()
+
+    def follow():
+        for _ in range(4):
+            executor.run(note)
+
+    run_a_read(executor, follow)
+    assert done.wait(30)
+    assert len(set(threads)) == 1
+
+
+def test_tasks_that_take_long_do_not_wait_for_each_other(executor, monkeypatch):
+    monkeypatch.setattr(thread_executor, "BRIEF_S", -1.0)  # all do
+    second, done = threading.Event(), threading.Event()
+
+    def first():
+        if second.wait(30):
+            done.set()
+
+    def follow():
+        executor.run(first)
+        executor.run(second.set)
+
+    run_a_read(executor, follow)
+    assert done.wait(60)
+
+
 def test_the_next_read_of_a_slow_source_does_not_wait(executor, monkeypatch):
     monkeypatch.setattr(thread_executor, "HAND_OVER_S", -1.0)  # all are slow
     gate, done = threading.Event(), threading.Event()

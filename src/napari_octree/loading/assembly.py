@@ -106,6 +106,9 @@ def assemble(
 
 _ABSENT = np.empty(0)
 
+HELD_BYTES = 2**20
+"""Copied within a tenth of a millisecond: for so long the window can wait for the interpreter."""
+
 
 class _Axis(NamedTuple):
     """One axis of a block and of the parts that it is made of.
@@ -159,14 +162,15 @@ def _axis(
 
 
 def _copy(target: np.ndarray, pixels: np.ndarray) -> None:
-    """Copy pixels, with the interpreter's lock held if they are few: as rows, if not as they are.
+    """Copy pixels; those of a tile with the interpreter's lock held.
 
-    For more than 500 items numpy lets go of the lock. To get it back from a thread that computes
-    takes longer than to copy a tile.
+    For more than 500 items numpy lets go of the lock, and to get it back from a thread that
+    computes takes longer than to copy a tile. So rows are the items.
     """
     width = target.shape[-1]
     if (
         width < target.size <= 500 * width
+        and target.nbytes <= HELD_BYTES
         and target.strides[-1] == pixels.strides[-1] == target.itemsize
         and target.dtype == pixels.dtype
         and not target.dtype.hasobject
