@@ -127,7 +127,8 @@ def prints(region):
     print("reading", region)  # noqa: T201
 
 
-def test_what_readers_print_goes_to_standard_error(processes, capfd):
+def test_what_readers_print_goes_to_standard_error(processes, capfd, monkeypatch):
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)  # else nothing is ever kept back
     source = SimulatedSource((32, 40), (8, 8), error=prints)
     check(load(processes, source), source)
     processes.close()

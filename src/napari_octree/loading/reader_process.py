@@ -101,6 +101,7 @@ def main() -> None:
     questions = sys.stdin.buffer
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
+    sys.stdout = sys.stderr  # which keeps no finished line back: the process ends by being killed
     while True:
         try:
             question = pickle.load(questions)
