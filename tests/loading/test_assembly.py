@@ -62,3 +62,10 @@ def test_one_chunk_without_apron_is_a_view():
         ((2, 4), (0, 8)), (0, 0), (8, 8), pixels.dtype, 0, [(((0, 8), (0, 8)), pixels)]
     )
     assert np.shares_memory(block, pixels)
+
+
+def test_pixels_of_another_type_are_converted():
+    pixels = np.arange(64, dtype=np.int32).reshape(8, 8)
+    box = ((0, 8), (0, 8))
+    block = assemble(box, (1, 1), (8, 8), np.dtype(np.float32), 0, [(box, pixels)])
+    np.testing.assert_array_equal(block[1:-1, 1:-1], pixels)

@@ -6,6 +6,7 @@ import pytest
 from loading.loader_bench import expected, request, take_all
 from napari_octree.loading.assemblies import HOLD_S
 from napari_octree.loading.jobs import ReadOutcome
+from napari_octree.loading.pace import Pace
 from napari_octree.loading.testing import SimulatedSource
 from napari_octree.octree.chunk_key import Tier
 
@@ -81,6 +82,60 @@ def test_a_tile_does_not_wait_for_what_is_far_down_the_list(one_reader):
     client.replace([first, *others, last])
     b.executor.finish(seconds=FAST_S)
     assert client.take().key == first.key
+
+
+def test_a_tile_waits_for_what_several_readers_soon_come_to(bench):
+    b = bench(loader_defaults={"num_workers": 4}, octree={"loaders": {0: {"delay_queue_ms": 0}}})
+    source = SimulatedSource((32, 400), (8, 8))
+    client = b.open()
+    finish_first(b, source, client, FAST_S)
+    others = [request(source, 2, c) for c in range(50)]
+    assert len(others) / 3 * FAST_S < HOLD_S < len(others) * FAST_S
+    client.replace([request(source, 0, 0), *others, request(source, 0, 1)])
+    b.executor.finish(b.executor.reads[0], seconds=FAST_S)
+    assert client.take() is None
+
+
+def test_the_view_does_not_wait_for_what_lies_ahead_of_it(one_reader, source):
+    b = one_reader
+    client = b.open()
+    finish_first(b, source, client, FAST_S)
+    first, outside = request(source, 0, 0), request(source, 0, 1, tier=Tier.AHEAD)
+    client.replace([first, outside])
+    b.executor.finish(seconds=FAST_S)
+    assert client.take().key == first.key
+
+
+def test_a_tile_does_not_wait_for_what_is_not_due(bench, source):
+    b = bench(loader_defaults={"num_workers": 1}, octree={"loaders": {0: {"delay_queue_ms": 100}}})
+    client = b.open()
+    client.pace = Pace.STEADY
+    finish_first(b, source, client, FAST_S)
+    client.pace = Pace.RUSHING
+    first, later = request(source, 0, 0), request(source, 0, 1)
+    client.replace([first])
+    b.clock.advance(0.15)
+    client.replace([first, later])
+    b.clock.advance(0.05)
+    (read,) = b.executor.reads
+    assert read.region == first.region
+    b.executor.finish(seconds=FAST_S)
+    assert client.take().key == first.key
+
+
+def test_a_tile_that_waits_less_than_a_wish_is_not_late(bench, source):
+    b = bench(loader_defaults={"num_workers": 2}, octree={"loaders": {0: {"delay_queue_ms": 100}}})
+    fast, slow = b.open(), b.open()
+    fast.pace = Pace.STEADY
+    finish_first(b, source, fast, FAST_S)
+    other = SimulatedSource((32, 40), (8, 8), key="other")
+    slow.pace = Pace.UNCERTAIN
+    slow.replace([request(other, 0, 0)])  # after a delay of 100 ms
+    fast.replace([request(source, 0, 0), request(source, 0, 1)])
+    b.executor.finish(b.executor.reads[0], seconds=FAST_S)
+    assert fast.take() is None
+    b.clock.advance(HOLD_S * 1.1)
+    assert fast.take().key == (source.key, 0, 0)
 
 
 def test_nothing_waits_when_what_lies_around_is_not_to_come(one_reader, source):

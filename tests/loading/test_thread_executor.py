@@ -56,22 +56,14 @@ def test_what_follows_a_read_is_done_by_its_thread(executor):
     assert len(set(threads)) == 1
 
 
-def test_one_thread_does_all_brief_tasks_that_follow_a_read(executor):
-    threads = []
-    done = threading.Event()
-
-    def note():
-        threads.append(threading.current_thread())
-        if len(threads) == 4:
-            done.set()
-
-    def follow():
-        for _ in range(4):
-            executor.run(note)
-
-    run_a_read(executor, follow)
-    assert done.wait(30)
-    assert len(set(threads)) == 1
+def test_one_thread_does_all_brief_tasks_that_follow_a_read():
+    worker = thread_executor._Worker()
+    worker.at_its_end = True
+    brief = [(None, lambda: None) for _ in range(3)]
+    read = (object(), lambda: None)
+    assert worker.keep(read, brief=False)
+    assert all(worker.keep(task, brief=True) for task in brief)
+    assert [worker.next() for _ in range(5)] == [*brief, read, None]
 
 
 def test_tasks_that_take_long_do_not_wait_for_each_other(executor, monkeypatch):

@@ -225,13 +225,12 @@ class Assemblies:
         """Hold a tile back if that is worth while; return whether it is."""
         if tile.hold_until is not None:
             return False
-        tile.hold_until = now
+        tile.hold_until = now + HOLD_S
         if tile.tier <= Tier.COVERAGE or not tile.chunks or not any(tile.request.apron):
             return False
         chunk_id = self._soon_around(tile)
         if chunk_id is None:
             return False
-        tile.hold_until = now + HOLD_S
         self._held.hold(tile, chunk_id)
         return True
 
@@ -288,13 +287,14 @@ class Assemblies:
 
     def _soon_around(self, tile: Tile) -> ChunkId | None:
         """Return a chunk around a tile, mostly the last one, for which to wait is worth while."""
-        latency_s = tile.chunks[0].source.latency_s
-        if latency_s is None or latency_s >= FAST_S:
+        latency_s, until = tile.chunks[0].source.latency_s, tile.hold_until
+        if latency_s is None or latency_s >= FAST_S or until is None:
             return None
         chunk_id = self._to_come(reversed(self._around(tile)))
-        if chunk_id is None or expected_s(self._set.chunks[chunk_id], latency_s) >= HOLD_S:
+        if chunk_id is None:
             return None
-        return chunk_id
+        comes = expected(self._set.chunks[chunk_id], latency_s, now=until - HOLD_S)
+        return chunk_id if comes < until else None
 
     def _to_come(self, chunk_ids: Iterable[ChunkId]) -> ChunkId | None:
         """Return the first chunk that is still to come, or None."""
@@ -306,21 +306,22 @@ class Assemblies:
         return None
 
 
-def expected_s(chunk: Chunk, latency_s: float) -> float:
-    """Seconds until a chunk that is to come may be there, if its source goes on as it does.
+def expected(chunk: Chunk, latency_s: float, now: float) -> float:
+    """Return when a chunk that is to come may be there, if its source goes on as it does.
 
-    Without end for what only lies ahead: the view, which is settled without it, does not wait.
+    Never, if it only lies ahead: the view, which is settled without it, does not wait.
     """
     if chunk.state is ChunkState.LOADING:
-        return latency_s
-    before = inf
+        return now + latency_s
+    starts = inf
     for tile in chunk.tiles:
         lane = tile.lane
         if lane is None or not tile.awaited:
             continue
-        if lane.cursor <= tile.position < lane.cursor + before:
-            before = tile.position - lane.cursor
-    return latency_s * (1 + before / max(chunk.source.concurrency.running, 1))
+        due = tile.since + lane.pool.delay_of(tile.tier, latency_s, tile.client.pace)
+        before = max(tile.position - lane.cursor, 0) / max(chunk.source.concurrency.running, 1)
+        starts = min(starts, max(due, chunk.not_before, now + before * latency_s))
+    return starts + latency_s
 
 
 def is_to_come(chunk: Chunk) -> bool:
