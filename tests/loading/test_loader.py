@@ -10,6 +10,7 @@ import pytest
 from loading.loader_bench import expected, request, take_all
 from napari_octree.config import OctreeConfig
 from napari_octree.loading import ChunkLoader, TileRequest, TileState
+from napari_octree.loading.jobs import read_checked
 from napari_octree.loading.testing import SimulatedSource
 from napari_octree.octree.chunk_key import Tier
 from napari_octree.sources.level_source import as_level_source
@@ -363,3 +364,55 @@ def test_a_tile_that_was_made_for_a_list_it_has_left_is_dropped(bench, source):
     client.replace([wish])
     assert client.take() is not None
     assert len(source.reads) == 1
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [lambda pixels: pixels[:-1], lambda pixels: pixels.astype(np.float32)],
+    ids=["shape", "type"],
+)
+def test_a_chunk_that_is_not_what_was_announced_fails_at_once(bench, wrong):
+    class Wrong(SimulatedSource):
+        def read(self, region):
+            return wrong(super().read(region))
+
+    source = Wrong((8, 8), (8, 8))
+    b = bench()
+    client = b.open()
+    client.replace([request(source, 0, 0)])
+    b.clock.advance(1)
+    b.executor.finish_all()
+    (tile,) = take_all(client)
+    assert tile.state is TileState.FAILED
+    assert len(source.reads) == 1
+    assert [failure.cause for failure in b.loader.failures] == ["ShapeMismatchError"]
+
+
+def test_a_small_view_of_a_large_array_does_not_keep_it():
+    class View(SimulatedSource):
+        def read(self, region):
+            return np.zeros((100, 8, 8), self.dtype)[3]
+
+    pixels = read_checked(View((8, 8), (8, 8)), ((0, 8), (0, 8)))
+    assert pixels.shape == (8, 8)
+    assert pixels.base is None
+
+
+def test_a_missing_tile_is_missing_whatever_lies_around_it(bench):
+    source = SimulatedSource((8, 16), (8, 8), missing=lambda region: region[1][0] == 0)
+    b = bench()
+    client = b.open()
+    client.replace([request(source, 0, 1), request(source, 0, 0)])
+    states = {tile.key[2]: tile.state for tile in b.run(client) if tile.complete}
+    assert states == {0: TileState.MISSING, 1: TileState.LOADED}
+
+
+def test_a_closed_loader_keeps_no_pixels(bench, source):
+    b = bench()
+    client = b.open()
+    client.replace(all_requests(source))
+    b.run(client)
+    assert len(b.loader.cache) == 20
+    b.loader.close()
+    assert len(b.loader.cache) == 0
+    assert b.loader.cache.cached_bytes == 0
