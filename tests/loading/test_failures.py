@@ -104,25 +104,21 @@ def test_a_permanent_failure_is_not_retried(bench, error):
     assert len(source.reads) == 1
 
 
-def test_what_failed_for_a_while_is_read_again_when_it_comes_back(bench):
-    source = FlakySource(TRANSIENT_ATTEMPTS, TimeoutError())
+@pytest.mark.parametrize(
+    ("failures", "error", "forget"),
+    [(TRANSIENT_ATTEMPTS, TimeoutError(), False), (1, PermissionError(), True)],
+    ids=["it failed for a while", "it is forgotten"],
+)
+def test_what_failed_is_read_again_when_it_comes_back(bench, failures, error, forget):
+    source = FlakySource(failures, error)
     b = bench()
     client = b.open()
     for state in (TileState.FAILED, TileState.LOADED):
         client.replace([request(source, 0, 0)])
         assert [tile.state for tile in drain(b, client)] == [state]
         client.replace([])
-
-
-def test_forgetting_an_array_forgets_its_failures(bench):
-    source = FlakySource(1, PermissionError())
-    b = bench()
-    client = b.open()
-    for state in (TileState.FAILED, TileState.LOADED):
-        client.replace([request(source, 0, 0)])
-        assert [tile.state for tile in drain(b, client)] == [state]
-        client.replace([])
-        b.loader.forget(source.key)
+        if forget:
+            b.loader.forget(source.key)
 
 
 def test_a_cancelled_read_is_no_failure(bench, source):

@@ -17,11 +17,11 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable
-from math import inf
 from typing import TYPE_CHECKING
 
 from napari_octree.loading.admission import Admission, block_bytes
 from napari_octree.loading.apron_gaps import ApronGaps
+from napari_octree.loading.arrivals import expected, is_to_come
 from napari_octree.loading.chunk_id import ChunkId
 from napari_octree.loading.failure import LoadFailure
 from napari_octree.loading.held_tiles import HeldTiles
@@ -30,8 +30,6 @@ from napari_octree.loading.request import LoadedTile, TileState
 from napari_octree.loading.tile_chunks import neighbours
 from napari_octree.loading.working_set import (
     NO_GAPS,
-    Chunk,
-    ChunkState,
     ClientList,
     Stage,
     Tile,
@@ -304,33 +302,3 @@ class Assemblies:
             if chunk is not None and chunk.entry is None and is_to_come(chunk):
                 return chunk_id
         return None
-
-
-def expected(chunk: Chunk, latency_s: float, now: float) -> float:
-    """Return when a chunk that is to come may be there, if its source goes on as it does.
-
-    Never, if it only lies ahead: the view, which is settled without it, does not wait.
-    """
-    if chunk.state is ChunkState.LOADING:
-        return now + latency_s
-    starts = inf
-    for tile in chunk.tiles:
-        lane = tile.lane
-        if lane is None or not tile.awaited:
-            continue
-        due = tile.since + lane.pool.delay_of(tile.tier, latency_s, tile.client.pace)
-        before = max(tile.position - lane.cursor, 0) / max(chunk.source.concurrency.running, 1)
-        starts = min(starts, max(due, chunk.not_before, now + before * latency_s))
-    return starts + latency_s
-
-
-def is_to_come(chunk: Chunk) -> bool:
-    """Whether a chunk is being read, or will be for a tile that is to be seen."""
-    if chunk.state is ChunkState.QUEUED:
-        for tile in chunk.tiles:
-            if not tile.only_ahead and (
-                tile.stage is Stage.LISTED or tile.stage is Stage.ADMITTED
-            ):
-                return True
-        return False
-    return chunk.state is ChunkState.LOADING

@@ -83,9 +83,7 @@ class Reads:
             return None
         assert tile.lane is not None  # it is the head of one
         pool = tile.lane.pool
-        for chunk in tile.chunks:
-            if chunk.state is ChunkState.QUEUED:
-                break
+        chunk = next(c for c in tile.chunks if c.state is ChunkState.QUEUED)
         chunk.state = ChunkState.LOADING
         pool.running += 1
         chunk.source.concurrency.started(now)

@@ -51,7 +51,7 @@ def neighbours(request: TileRequest, own: Iterable[ChunkId]) -> tuple[ChunkId, .
     core = source.storage_region(request.region)
     around = grow(core, storage_apron(source, request.apron), storage.shape)
     key: Hashable = storage.key
-    known = [chunk_id.region for chunk_id in own]
+    known = {chunk_id.region for chunk_id in own}
     return tuple([ChunkId(key, box) for box in boxes(grid, around) if box not in known])
 
 
