@@ -21,9 +21,9 @@ from vispy.gloo import gl
 
 from napari_octree import OctreeConfig, OctreeImage
 from napari_octree.rendering._vispy import _sub_image, delete_texture
-from napari_octree.rendering.texture_atlas_2d import TextureAtlas2D
-from napari_octree.rendering.texture_encoding import texture_encoding
-from napari_octree.rendering.upload_budget import UploadBudget
+from napari_octree.rendering.gpu.texture_encoding import texture_encoding
+from napari_octree.rendering.gpu.upload_budget import UploadBudget
+from napari_octree.rendering.tiles.atlas.texture_atlas_2d import TextureAtlas2D
 
 CANVAS = (992, 992)
 """Height and width: with tiles of 64 texels at a zoom of 1, 256 tiles are seen in it."""

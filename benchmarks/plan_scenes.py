@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from napari_octree.octree import Octree, View, VolumeView, by_level, intersect, wish_list
-from napari_octree.octree.cover import Resident
+from napari_octree.octree.cover.cover import Resident
 
 SIDES = {f"2^{e}": 2**e for e in (13, 20, 30, 40)}
 STATES = ("settled", "opening", "panning", "zooming in", "zooming out")

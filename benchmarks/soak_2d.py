@@ -31,7 +31,7 @@ from vispy.gloo import gl
 
 from napari_octree import OctreeConfig, OctreeImage
 from napari_octree.loading.loader import default_loader
-from napari_octree.rendering.vram import VRAM
+from napari_octree.rendering.gpu.vram import VRAM
 
 SIDE = 2**27
 MEBIBYTE = 2**20

@@ -9,7 +9,8 @@ from __future__ import annotations
 import pytest
 from benchmarks.plan_scenes import CAMERAS, SIDES, STATES, camera, scene, volume
 
-from napari_octree.octree import cover, intersect, plan, select_bricks, wish_list
+from napari_octree.octree import intersect, plan, select_bricks, wish_list
+from napari_octree.octree.cover.cover import cover
 
 
 @pytest.mark.parametrize("side", SIDES)

@@ -14,16 +14,16 @@ import numpy as np
 import pytest
 
 from brick_scene import BrickScene, pyramid, smooth_volume
-from napari_octree.octree.bricks import BrickSelection, select_bricks
+from napari_octree.octree.bricks.selection import BrickSelection, select_bricks
 from napari_octree.octree.octree import Octree
 from napari_octree.octree.view import VolumeView
-from napari_octree.rendering.brick_encoding import BrickEncoding
-from napari_octree.rendering.node_entries import NodeEntries
-from napari_octree.rendering.node_geometry import NodeGeometry
-from napari_octree.rendering.node_table import node_table
-from napari_octree.rendering.node_texture import node_texels
-from napari_octree.rendering.texture_encoding import texture_encoding
-from napari_octree.rendering.volume_shaders import MODES
+from napari_octree.rendering.gpu.texture_encoding import texture_encoding
+from napari_octree.rendering.volume.brick_encoding import BrickEncoding
+from napari_octree.rendering.volume.nodes.node_entries import NodeEntries
+from napari_octree.rendering.volume.nodes.node_geometry import NodeGeometry
+from napari_octree.rendering.volume.nodes.node_table import node_table
+from napari_octree.rendering.volume.nodes.node_texture import node_texels
+from napari_octree.rendering.volume.volume_shaders import MODES
 
 SIZE = 256
 BRICK = 64

@@ -20,9 +20,9 @@ from qtpy.QtWidgets import QApplication
 
 from napari_octree import OctreeConfig, OctreeImage
 from napari_octree.plugin.samples import MANDELBULB_SURFACE
-from napari_octree.rendering.vram import VRAM
-from napari_octree.sources.generated_array import GeneratedArray
-from napari_octree.sources.mandelbulb import LEVELS, mandelbulb
+from napari_octree.rendering.gpu.vram import VRAM
+from napari_octree.sources.arrays.generated_array import GeneratedArray
+from napari_octree.sources.samples.mandelbulb import LEVELS, mandelbulb
 
 LIMIT = 64 * 2**20
 SIDE = 2**20

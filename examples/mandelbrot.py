@@ -9,7 +9,7 @@ import argparse
 import napari
 
 from napari_octree import OctreeImage
-from napari_octree.sources.mandelbrot import mandelbrot
+from napari_octree.sources.samples.mandelbrot import mandelbrot
 
 SEAHORSES = (-0.7436, 0.1318)
 """A place worth seeing: real and imaginary part."""

@@ -13,10 +13,10 @@ from napari_octree.octree.chunk_key import ChunkKey
 from napari_octree.octree.octree import Octree
 from napari_octree.octree.transform import LevelTransform
 from napari_octree.rendering._vispy import Volume
-from napari_octree.rendering.brick_encoding import APRON, BrickEncoding
-from napari_octree.rendering.brick_volume import BrickVolume
-from napari_octree.rendering.texture_atlas_3d import TextureAtlas3D, slot_grid
-from napari_octree.rendering.texture_encoding import texture_encoding
+from napari_octree.rendering.gpu.texture_encoding import texture_encoding
+from napari_octree.rendering.volume.brick_encoding import APRON, BrickEncoding
+from napari_octree.rendering.volume.brick_volume import BrickVolume
+from napari_octree.rendering.volume.texture_atlas_3d import TextureAtlas3D, slot_grid
 
 BRICK = 16
 

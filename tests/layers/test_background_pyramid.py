@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from napari_octree import OctreeConfig, OctreeImage
-from napari_octree.layers.background_pyramid import BackgroundPyramid
-from napari_octree.layers.progress import OctreeProgress
-from napari_octree.sources.downsampled import reduce_mean, reduce_nearest
+from napari_octree.layers.data.background_pyramid import BackgroundPyramid
+from napari_octree.layers.views.progress import OctreeProgress
+from napari_octree.sources.derived.downsampled import reduce_mean, reduce_nearest
 from recording_array import random_pixels
 
 SIDE = 2048

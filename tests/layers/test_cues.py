@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from napari_octree import OctreeImage
-from napari_octree.layers.progress import OctreeProgress
-from napari_octree.layers.status import with_progress
+from napari_octree.layers.views.progress import OctreeProgress
+from napari_octree.layers.views.status import with_progress
 
 
 def stack(recording_array: Any, depth: int = 6) -> list[Any]:

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_octree import OctreeImage
-from napari_octree.layers.image_pyramid import ImagePyramid
-from napari_octree.layers.octree_slice import OctreeSlice
-from napari_octree.layers.slice_key import SliceKey
+from napari_octree.layers.data.image_pyramid import ImagePyramid
+from napari_octree.layers.slices.octree_slice import OctreeSlice
+from napari_octree.layers.slices.slice_key import SliceKey
 from napari_octree.octree.transform import LevelTransform
 from napari_octree.sources import as_level_sources
 

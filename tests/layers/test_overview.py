@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from napari_octree import OctreeImage
-from napari_octree.layers.overview import OverviewLoader
+from napari_octree.layers.slices.overview import OverviewLoader
 from napari_octree.loading.request import LoadedTile, TileState
 
 

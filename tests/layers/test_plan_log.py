@@ -2,7 +2,7 @@
 
 import logging
 
-from napari_octree.layers.plan_log import _HANDLERS, log_plans
+from napari_octree.layers.views.plan_log import _HANDLERS, log_plans
 
 
 def test_each_plan_is_one_line_however_many_layers_ask(tmp_path):

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from napari_octree.layers.image_pyramid import ImagePyramid
-from napari_octree.layers.octree_slice import OctreeSlice
-from napari_octree.layers.ray_value import MAX_SAMPLES, STEP, ray_values
-from napari_octree.layers.slice_key import SliceKey
-from napari_octree.loading.chunk_cache import ChunkCache
+from napari_octree.layers.data.image_pyramid import ImagePyramid
+from napari_octree.layers.slices.octree_slice import OctreeSlice
+from napari_octree.layers.slices.slice_key import SliceKey
+from napari_octree.layers.values.ray_value import MAX_SAMPLES, STEP, ray_values
+from napari_octree.loading.cache.chunk_cache import ChunkCache
 from napari_octree.octree.chunk_key import ChunkKey
 from napari_octree.octree.transform import infer_level_transforms
 from napari_octree.sources import as_level_sources

@@ -31,7 +31,7 @@ class Computed:
 def test_three_layers_on_one_slider(
     viewer, screenshot, pump, pump_until, monkeypatch, together
 ) -> None:
-    monkeypatch.setattr("napari_octree.rendering.channel_group.PATIENCE_S", 60.0)
+    monkeypatch.setattr("napari_octree.rendering.tiles.channel_group.PATIENCE_S", 60.0)
     arrays = [Computed() for _ in range(3)]
     layers = [
         OctreeImage([array], contrast_limits=(0, 255), blending="additive", colormap=colour)

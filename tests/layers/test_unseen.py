@@ -5,7 +5,7 @@ import pytest
 from napari.utils import Colormap
 
 from napari_octree import OctreeImage
-from napari_octree.layers.unseen import unseen_up_to
+from napari_octree.layers.image.hidden_values import hidden_up_to
 
 CLEAR = Colormap([[0, 0, 0, 0], [1, 1, 1, 1]])
 NEVER = -math.inf
@@ -34,8 +34,8 @@ def test_what_leaves_no_trace(rendering, colormap, expected):
         rendering=rendering,
         colormap=colormap,
     )
-    assert unseen_up_to(layer) == expected
+    assert hidden_up_to(layer) == expected
 
 
 def test_of_colours_every_value_counts():
-    assert unseen_up_to(OctreeImage(np.zeros((4, 8, 8, 3), np.uint8), rgb=True)) == NEVER
+    assert hidden_up_to(OctreeImage(np.zeros((4, 8, 8, 3), np.uint8), rgb=True)) == NEVER

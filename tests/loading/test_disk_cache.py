@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from loading.loader_bench import request
-from napari_octree.loading.disk_cache import DiskCache
+from napari_octree.loading.cache.disk_cache import DiskCache
 from napari_octree.loading.testing import SimulatedSource, VirtualExecutor
 
 diskcache = pytest.importorskip("diskcache")
@@ -274,7 +274,7 @@ def test_it_lies_in_the_users_cache_folder(tmp_path, monkeypatch):
 SCRIPT = """
 import sys
 from pathlib import Path
-from napari_octree.loading.disk_cache import DiskCache
+from napari_octree.loading.cache.disk_cache import DiskCache
 from napari_octree.loading.testing import SimulatedSource
 disk = DiskCache(Path(sys.argv[1]), int(sys.argv[2]))
 source = SimulatedSource((6400, 64), (64, 64), key="https://example.org/a.zarr/0")

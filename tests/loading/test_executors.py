@@ -18,11 +18,11 @@ import pytest
 from loading.loader_bench import expected, request, take_all
 from napari_octree.config import OctreeConfig
 from napari_octree.loading import ChunkLoader, TileState
-from napari_octree.loading.dask_executor import DaskExecutor
-from napari_octree.loading.disk_cache import CachedOnDisk
+from napari_octree.loading.cache.disk_cache import CachedOnDisk
 from napari_octree.loading.dispatcher import Dispatcher
-from napari_octree.loading.process_executor import ProcessExecutor
-from napari_octree.loading.reader_process import ReaderProcess
+from napari_octree.loading.executors.dask import DaskExecutor
+from napari_octree.loading.executors.processes import ProcessExecutor
+from napari_octree.loading.executors.reader_process import ReaderProcess
 from napari_octree.loading.testing import SimulatedSource, VirtualClock
 
 

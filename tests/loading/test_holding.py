@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from loading.loader_bench import expected, request, take_all
-from napari_octree.loading.assemblies import HOLD_S
-from napari_octree.loading.jobs import ReadOutcome
 from napari_octree.loading.pace import Pace
+from napari_octree.loading.scheduling.assemblies import HOLD_S
+from napari_octree.loading.scheduling.jobs import ReadOutcome
 from napari_octree.loading.testing import SimulatedSource
 from napari_octree.octree.chunk_key import Tier
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from loading.loader_bench import request
-from napari_octree.loading.jobs import ReadOutcome
 from napari_octree.loading.latency_log import LatencyLog
+from napari_octree.loading.scheduling.jobs import ReadOutcome
 from napari_octree.loading.testing import SimulatedSource
 
 PIXELS = np.zeros((8, 8), np.uint16)
@@ -153,7 +153,7 @@ def test_a_full_disk_ends_the_log_and_nothing_else(bench, source, tmp_path, capl
             raise OSError("the disk is full")
 
     b = bench(loader_defaults={"log_path": tmp_path / "loader.jsonl"})
-    log = b.loader._crew._log
+    log = b.loader._workers._log
     log._file.close()
     log._file = io.TextIOWrapper(io.BufferedWriter(Full()), line_buffering=True)
     with caplog.at_level(logging.WARNING, "napari_octree.loader"):
@@ -173,7 +173,7 @@ def test_a_file_that_cannot_be_opened_is_told_and_done_without(bench, source, tm
 
 def test_the_file_is_closed_with_the_loader(bench, tmp_path):
     b = bench(loader_defaults={"log_path": tmp_path / "loader.jsonl"})
-    file = b.loader._crew._log._file
+    file = b.loader._workers._log._file
     assert not file.closed
     b.loader.close()
     assert file.closed

@@ -9,7 +9,7 @@ from loading.loader_bench import request, take_all
 from napari_octree.config import OctreeConfig
 from napari_octree.loading import ChunkLoader, TileRequest, default_loader
 from napari_octree.loading.dispatcher import Dispatcher
-from napari_octree.loading.jobs import ReadOutcome
+from napari_octree.loading.scheduling.jobs import ReadOutcome
 from napari_octree.loading.testing import SimulatedSource, VirtualClock, VirtualExecutor
 from napari_octree.octree.chunk_key import Tier
 from napari_octree.sources.protocol import LevelSource
@@ -38,8 +38,8 @@ def shared():
 
 
 def finish_all(loaders):
-    while reads := [read for loader in loaders for read in loader._crew.executor.reads]:
-        executors = [loader._crew.executor for loader in loaders]
+    while reads := [read for loader in loaders for read in loader._workers.executor.reads]:
+        executors = [loader._workers.executor for loader in loaders]
         next(e for e in executors if reads[0] in e.reads).finish(reads[0])
 
 
@@ -50,7 +50,7 @@ def test_layers_of_unequal_settings_share_the_process(shared):
     for client in clients:
         client.replace([request(source, r, c, apron=0) for r in range(4) for c in range(5)])
     # Each reads with as many as its own settings say; the source bears what the second allows.
-    assert [len(loader._crew.executor.reads) for loader in shared] == [1, 2]
+    assert [len(loader._workers.executor.reads) for loader in shared] == [1, 2]
     finish_all(shared)
     assert len(source.reads) == len(set(source.reads)) == 20
     assert all(len(take_all(client)) == 20 for client in clients)
@@ -65,7 +65,7 @@ def test_the_least_limit_of_those_at_work_holds_for_all(shared):
     large = two.open(lambda: None)
     assert two.cache.limit_bytes == 4 * MEBIBYTE
     large.replace(wishes)
-    while two._crew.executor.finish() is not None:
+    while two._workers.executor.finish() is not None:
         take_all(large)
     assert two.cache.cached_bytes > 2 * MEBIBYTE
     large.replace([])
@@ -187,7 +187,7 @@ def test_what_a_closed_loader_leaves_undone_is_done_by_the_other(shared):
     one, two = shared
     source = SimulatedSource((32, 40), (8, 8))
     gone, stays = one.open(lambda: None), two.open(lambda: None)
-    executor = one._crew.executor
+    executor = one._workers.executor
     executor.assemble_at_once = False
     gone.replace([request(source, 0, 0)])
     executor.finish()
@@ -195,7 +195,7 @@ def test_what_a_closed_loader_leaves_undone_is_done_by_the_other(shared):
     gone.replace([request(source, 0, 0), request(source, 0, 1, apron=0)])
     stays.replace([request(source, 0, 1, apron=0)])
     (given_out,) = executor.reads
-    assert not two._crew.executor.reads  # as the first one reads it
+    assert not two._workers.executor.reads  # as the first one reads it
     one.close()
     finish_all([two])
     assert [tile.key for tile in take_all(stays)] == [("simulated", 0, 1)]

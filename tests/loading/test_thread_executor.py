@@ -5,9 +5,9 @@ import threading
 import numpy as np
 import pytest
 
-from napari_octree.loading import thread_executor
+from napari_octree.loading.executors import threads as thread_executor
+from napari_octree.loading.executors.threads import ThreadExecutor
 from napari_octree.loading.testing import SimulatedSource
-from napari_octree.loading.thread_executor import ThreadExecutor
 
 REGION = ((0, 8), (0, 8))
 

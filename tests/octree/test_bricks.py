@@ -17,13 +17,13 @@ from napari_octree.octree import (
     Tier,
     Velocity,
     VolumeView,
-    brick_seed,
-    bricks,
     in_other_slices,
     select_bricks,
 )
-from napari_octree.octree.brick_seed import Seed
-from napari_octree.octree.brick_set import BrickSet
+from napari_octree.octree.bricks import brick_seed
+from napari_octree.octree.bricks import selection as bricks
+from napari_octree.octree.bricks.brick_seed import Seed
+from napari_octree.octree.bricks.brick_set import BrickSet
 from octree.cameras_3d import orthographic, perspective
 from octree.reference import best_first, brick_children, brick_in_view, brick_scores
 

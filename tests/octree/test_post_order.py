@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_octree.octree import ChunkKey, Octree
-from napari_octree.octree.post_order import children, post_order
+from napari_octree.octree.build_order import build_order, children
 
 OCTREES = st.builds(
     lambda shape, tile, most: Octree.from_shapes([shape], tile, max_overview=most),
@@ -51,7 +51,7 @@ def tiles(octree: Octree, level: int) -> list[ChunkKey]:
 
 @given(OCTREES)
 def test_each_tile_comes_once_and_after_all_that_it_is_made_of(octree: Octree) -> None:
-    order = list(post_order(octree, 1)) if octree.virtual_from else []
+    order = list(build_order(octree, 1)) if octree.virtual_from else []
     wanted = [key for level in range(1, len(octree.levels)) for key in tiles(octree, level)]
     assert sorted(order) == sorted(wanted)
     before: set[ChunkKey] = set()
@@ -68,7 +68,7 @@ def test_few_tiles_wait_for_their_parent(octree: Octree) -> None:
         return
     waiting: set[ChunkKey] = set()
     branches = 2 ** len(octree.extent)
-    for key in post_order(octree, 1):
+    for key in build_order(octree, 1):
         waiting -= set(children(octree, key))
         if key.level < octree.coarsest.index:
             waiting.add(key)

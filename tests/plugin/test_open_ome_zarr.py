@@ -4,7 +4,7 @@ import zarr
 
 from napari_octree import OctreeImage, open_ome_zarr
 from napari_octree.sources import SourceError, as_level_source
-from napari_octree.sources.ome_zarr_metadata import OmeZarrWarning
+from napari_octree.sources.ome_zarr.metadata import OmeZarrWarning
 
 AXES = [
     {"name": "c", "type": "channel"},

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from napari_octree import OctreeConfig, OctreeImage
-from napari_octree.rendering.atlas_lease import FIRST_SIDE, AtlasLease
-from napari_octree.rendering.tile_picture import TilePicture
-from napari_octree.rendering.vram import VRAM, VramLedger
+from napari_octree.rendering.gpu.vram import VRAM, VramLedger
+from napari_octree.rendering.tiles.atlas.atlas_lease import FIRST_SIDE, AtlasLease
+from napari_octree.rendering.tiles.tile_picture import TilePicture
 
 
 def levels(side: int = 2048) -> list[np.ndarray]:
@@ -41,7 +41,7 @@ def blank(picture: np.ndarray) -> float:
 @pytest.fixture
 def small_start(monkeypatch) -> None:
     """Atlases begin with 4 slots a side, and so have to grow in a window of usual size."""
-    from napari_octree.rendering import atlas_lease
+    from napari_octree.rendering.tiles.atlas import atlas_lease
 
     real = atlas_lease.slots_a_side
 

@@ -8,7 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from napari_octree.rendering.atlas_slots import AtlasSlots
+from napari_octree.rendering.gpu.atlas_slots import AtlasSlots
 
 CAPACITY = 4
 keys = st.integers(0, 9)

@@ -11,23 +11,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_octree.config import OctreeConfig
-from napari_octree.layers.image_pyramid import ImagePyramid
-from napari_octree.layers.octree_slice import OctreeSlice
-from napari_octree.layers.slice_key import SliceKey
+from napari_octree.layers.data.image_pyramid import ImagePyramid
+from napari_octree.layers.slices.octree_slice import OctreeSlice
+from napari_octree.layers.slices.slice_key import SliceKey
 from napari_octree.loading.request import LoadedTile, TileRequest, TileState
 from napari_octree.octree.chunk_key import ChunkKey, Tier
 from napari_octree.octree.motion import Motion, Velocity
 from napari_octree.octree.policy import EXPLORE
 from napari_octree.octree.transform import infer_level_transforms
 from napari_octree.octree.view import VolumeView
-from napari_octree.rendering import brick_uploads
-from napari_octree.rendering.atlas_slots import AtlasSlots, Slot
-from napari_octree.rendering.brick_encoding import BrickEncoding
-from napari_octree.rendering.brick_frame import BrickFrame
-from napari_octree.rendering.brick_wishes import max_nodes, room_for
-from napari_octree.rendering.texture_atlas_3d import TextureAtlas3D, slot_grid
-from napari_octree.rendering.texture_encoding import texture_encoding
-from napari_octree.rendering.upload_budget import UploadBudget
+from napari_octree.rendering.gpu.atlas_slots import AtlasSlots, Slot
+from napari_octree.rendering.gpu.texture_encoding import texture_encoding
+from napari_octree.rendering.gpu.upload_budget import UploadBudget
+from napari_octree.rendering.volume import brick_uploads
+from napari_octree.rendering.volume.brick_encoding import BrickEncoding
+from napari_octree.rendering.volume.brick_frame import BrickFrame
+from napari_octree.rendering.volume.brick_requests import max_nodes, room_for
+from napari_octree.rendering.volume.texture_atlas_3d import TextureAtlas3D, slot_grid
 from napari_octree.sources import as_level_sources
 
 BRICK = 16

@@ -10,7 +10,7 @@ import pytest
 
 from brick_scene import BRICK, BrickScene, pyramid
 from napari_octree.octree.chunk_key import ChunkKey
-from napari_octree.rendering.brick_volume import BrickVolume
+from napari_octree.rendering.volume.brick_volume import BrickVolume
 
 SIZE = 32
 MISSING = ChunkKey(0, (1, 1, 1))

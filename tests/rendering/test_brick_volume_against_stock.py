@@ -10,7 +10,7 @@ import pytest
 from vispy.color import Colormap
 
 from brick_scene import BrickScene, pyramid, smooth_volume
-from napari_octree.rendering.volume_shaders import MODES
+from napari_octree.rendering.volume.volume_shaders import MODES
 
 SIZE = 64
 
@@ -145,7 +145,7 @@ def test_clipping_hides_all(compare: Any, pair: Any) -> None:
 
 
 def test_the_comparison_sees_half_a_voxel(compare: Any, monkeypatch: Any) -> None:
-    from napari_octree.rendering import brick_volume
+    from napari_octree.rendering.volume import brick_volume
 
     original = brick_volume.volume_matrices
 

@@ -11,15 +11,15 @@ import pytest
 from vispy.color import Colormap
 
 from brick_scene import BRICK, BrickScene, halved, pyramid, smooth_volume
-from napari_octree.octree.bricks import select_bricks
+from napari_octree.octree.bricks.selection import select_bricks
 from napari_octree.octree.chunk_key import ChunkKey
 from napari_octree.octree.octree import Octree
 from napari_octree.octree.transform import LevelTransform
-from napari_octree.rendering.brick_encoding import APRON, BrickEncoding
-from napari_octree.rendering.brick_volume import BrickVolume
-from napari_octree.rendering.node_matrices import volume_matrices
-from napari_octree.rendering.texture_encoding import texture_encoding
-from napari_octree.rendering.view_3d import volume_view
+from napari_octree.rendering.gpu.node_matrices import volume_matrices
+from napari_octree.rendering.gpu.texture_encoding import texture_encoding
+from napari_octree.rendering.view.view_3d import volume_view
+from napari_octree.rendering.volume.brick_encoding import APRON, BrickEncoding
+from napari_octree.rendering.volume.brick_volume import BrickVolume
 from volume_reference import Reference, Samples, bordered, trilinear
 
 SIZE = 64

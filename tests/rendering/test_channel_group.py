@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_octree import OctreeConfig, OctreeImage
-from napari_octree.layers.slice_key import SliceKey
+from napari_octree.layers.slices.slice_key import SliceKey
 from napari_octree.octree.chunk_key import ChunkKey
-from napari_octree.rendering import channel_group
-from napari_octree.rendering.channel_group import PATIENCE_S, ChannelGroup, ChannelMember
+from napari_octree.rendering.tiles import channel_group
+from napari_octree.rendering.tiles.channel_group import PATIENCE_S, ChannelGroup, ChannelMember
 
 PLACE = SliceKey(0, (0, 1), (None, None))
 TILES = [ChunkKey(0, (0, n)) for n in range(3)]

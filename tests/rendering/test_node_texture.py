@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from napari_octree.octree.chunk_key import ChunkKey
 from napari_octree.octree.octree import Octree
 from napari_octree.octree.transform import LevelTransform
-from napari_octree.rendering import node_geometry
-from napari_octree.rendering.node_entries import (
+from napari_octree.rendering.volume.nodes import node_geometry
+from napari_octree.rendering.volume.nodes.node_entries import (
     ABSENT,
     BRANCH,
     FAILED,
@@ -22,9 +22,13 @@ from napari_octree.rendering.node_entries import (
     PASSAGE,
     NodeEntries,
 )
-from napari_octree.rendering.node_geometry import MAX_LEVELS, TABLE_BRICKS, NodeGeometry
-from napari_octree.rendering.node_table import FLAGS, OCTANT, WALK, node_table
-from napari_octree.rendering.node_texture import NodeTexture, node_texels
+from napari_octree.rendering.volume.nodes.node_geometry import (
+    MAX_LEVELS,
+    TABLE_BRICKS,
+    NodeGeometry,
+)
+from napari_octree.rendering.volume.nodes.node_table import FLAGS, OCTANT, WALK, node_table
+from napari_octree.rendering.volume.nodes.node_texture import NodeTexture, node_texels
 from volume_reference import cell_at
 
 BRICK = 8

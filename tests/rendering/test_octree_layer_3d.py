@@ -12,10 +12,10 @@ from napari.utils import Colormap
 
 from brick_scene import halved, smooth_volume
 from napari_octree import OctreeConfig, OctreeImage
-from napari_octree.rendering import texture_atlas_3d
-from napari_octree.rendering.motion_quality import TARGET_MS
-from napari_octree.rendering.volume_drawing import VolumeDrawing
-from napari_octree.rendering.vram import VRAM
+from napari_octree.rendering.gpu.vram import VRAM
+from napari_octree.rendering.volume import texture_atlas_3d
+from napari_octree.rendering.volume.motion_quality import TARGET_MS
+from napari_octree.rendering.volume.volume_drawing import VolumeDrawing
 
 SIZE = 64
 SMALL_BRICKS = OctreeConfig(octree={"brick_size": 16})

@@ -12,8 +12,8 @@ from vispy.scene.visuals import Plane
 from vispy.visuals.transforms import STTransform as Shift
 
 from brick_scene import BrickScene, pyramid, smooth_volume
-from napari_octree.rendering.brick_volume import BrickVolume
-from napari_octree.rendering.volume_shaders import MODES
+from napari_octree.rendering.volume.brick_volume import BrickVolume
+from napari_octree.rendering.volume.volume_shaders import MODES
 
 SIZE = 64
 CLEAR = Colormap([(0, 0, 0, 0), (1, 0.5, 0, 0.1)])

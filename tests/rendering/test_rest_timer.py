@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from napari_octree.rendering import rest_timer
-from napari_octree.rendering.rest_timer import LATE_S, MOST_WAITS, RestTimer
+from napari_octree.rendering.view import rest_timer
+from napari_octree.rendering.view.rest_timer import LATE_S, MOST_WAITS, RestTimer
 
 
 class HeldUp:

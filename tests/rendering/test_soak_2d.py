@@ -7,7 +7,7 @@ import gc
 from benchmarks.soak_2d import CONFIG, Walk, faults
 
 from napari_octree.loading.loader import default_loader
-from napari_octree.rendering.vram import VRAM
+from napari_octree.rendering.gpu.vram import VRAM
 
 
 def test_a_short_walk(make_viewer, pump) -> None:

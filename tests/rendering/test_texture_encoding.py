@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from napari_octree.rendering.texture_encoding import encoding_for_limits, texture_encoding
+from napari_octree.rendering.gpu.texture_encoding import encoding_for_limits, texture_encoding
 
 EXACT = ["bool", "uint8", "int8", "uint16", "int16", "float16", "float32"]
 

@@ -23,18 +23,18 @@ from benchmarks.browse.session import (
 from benchmarks.stage import CANVAS_SHAPE
 
 from napari_octree.config import OctreeConfig
-from napari_octree.layers.image_pyramid import ImagePyramid
-from napari_octree.layers.octree_slice import OctreeSlice
-from napari_octree.layers.slice_key import SliceKey
+from napari_octree.layers.data.image_pyramid import ImagePyramid
+from napari_octree.layers.slices.octree_slice import OctreeSlice
+from napari_octree.layers.slices.slice_key import SliceKey
 from napari_octree.loading import ChunkLoader, Pace
 from napari_octree.loading.dispatcher import Dispatcher
 from napari_octree.loading.testing import SimulatedSource, VirtualClock, VirtualExecutor
 from napari_octree.octree.transform import infer_level_transforms
-from napari_octree.rendering.atlas_slots import AtlasSlots
-from napari_octree.rendering.tile_borders import TileBorders
-from napari_octree.rendering.tile_frame import TileFrame
-from napari_octree.rendering.tracked_view import TrackedView
-from napari_octree.rendering.upload_budget import UploadBudget
+from napari_octree.rendering.gpu.atlas_slots import AtlasSlots
+from napari_octree.rendering.gpu.upload_budget import UploadBudget
+from napari_octree.rendering.tiles.atlas.tile_borders import TileBorders
+from napari_octree.rendering.tiles.tile_frame import TileFrame
+from napari_octree.rendering.view.tracked_view import TrackedView
 from napari_octree.sources import as_level_sources
 
 SIZE, CHUNK, SIDE, APRON = 16384, 256, 40, 1

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_octree.octree import Octree
-from napari_octree.octree.cover import cover
-from napari_octree.octree.intersection import intersect
+from napari_octree.octree.cover.cover import cover
+from napari_octree.octree.cover.intersection import intersect
 from napari_octree.octree.view import View
-from napari_octree.rendering.tile_borders import FAR, TileBorders
+from napari_octree.rendering.tiles.atlas.tile_borders import FAR, TileBorders
 
 TILE, APRON, SIDE = 8, 2, 5
 SLOT = TILE + 2 * APRON

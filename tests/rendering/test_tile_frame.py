@@ -12,19 +12,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_octree.config import OctreeConfig
-from napari_octree.layers.image_pyramid import ImagePyramid
-from napari_octree.layers.octree_slice import OctreeSlice
-from napari_octree.layers.slice_key import SliceKey
+from napari_octree.layers.data.image_pyramid import ImagePyramid
+from napari_octree.layers.slices.octree_slice import OctreeSlice
+from napari_octree.layers.slices.slice_key import SliceKey
 from napari_octree.loading.request import LoadedTile, TileRequest, TileState
 from napari_octree.octree.chunk_key import Tier
 from napari_octree.octree.motion import AT_REST
 from napari_octree.octree.policy import EXPLORE, PLAY, QUALITY
 from napari_octree.octree.transform import infer_level_transforms
 from napari_octree.octree.view import View
-from napari_octree.rendering.atlas_slots import AtlasSlots
-from napari_octree.rendering.tile_borders import TileBorders
-from napari_octree.rendering.tile_frame import TileFrame
-from napari_octree.rendering.upload_budget import UploadBudget
+from napari_octree.rendering.gpu.atlas_slots import AtlasSlots
+from napari_octree.rendering.gpu.upload_budget import UploadBudget
+from napari_octree.rendering.tiles.atlas.tile_borders import TileBorders
+from napari_octree.rendering.tiles.tile_frame import TileFrame
 from napari_octree.sources import as_level_sources
 
 TILE = 32

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_octree.layers.statistics import UploadCheck
-from napari_octree.rendering.upload_budget import UploadBudget
+from napari_octree.layers.views.statistics import UploadCheck
+from napari_octree.rendering.gpu.upload_budget import UploadBudget
 
 
 class Clock:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_octree.rendering.view_2d import view_from_matrix
+from napari_octree.rendering.view.view_2d import view_from_matrix
 
 angles = st.floats(0, 2 * np.pi)
 zooms = st.floats(1e-6, 1e4)

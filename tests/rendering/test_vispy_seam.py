@@ -9,11 +9,12 @@ import pytest
 from vispy.gloo import gl
 
 from napari_octree import OctreeConfig, OctreeImage
-from napari_octree.rendering import _vispy, node_matrices
-from napari_octree.rendering.brick_encoding import BrickEncoding
-from napari_octree.rendering.texture_atlas_2d import TextureAtlas2D
-from napari_octree.rendering.texture_atlas_3d import TextureAtlas3D
-from napari_octree.rendering.texture_encoding import texture_encoding
+from napari_octree.rendering import _vispy
+from napari_octree.rendering.gpu import node_matrices
+from napari_octree.rendering.gpu.texture_encoding import texture_encoding
+from napari_octree.rendering.tiles.atlas.texture_atlas_2d import TextureAtlas2D
+from napari_octree.rendering.volume.brick_encoding import BrickEncoding
+from napari_octree.rendering.volume.texture_atlas_3d import TextureAtlas3D
 
 
 def mapped(transform: Any) -> np.ndarray:

@@ -8,9 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from vispy.color import get_colormap
 
-from napari_octree.rendering.brick_encoding import APRON, CELL, EVERYTHING, BrickEncoding
-from napari_octree.rendering.clear_colours import NOTHING, clear_share, highest_clear
-from napari_octree.rendering.motion_quality import (
+from napari_octree.rendering.gpu.clear_colours import NOTHING, clear_share, highest_clear
+from napari_octree.rendering.gpu.node_matrices import VolumeMatrices
+from napari_octree.rendering.gpu.texture_encoding import texture_encoding
+from napari_octree.rendering.gpu.vram import VramLedger
+from napari_octree.rendering.view.view_3d import volume_view
+from napari_octree.rendering.volume.brick_encoding import APRON, CELL, EVERYTHING, BrickEncoding
+from napari_octree.rendering.volume.motion_quality import (
     FULL,
     LARGEST_PIXEL,
     LONGEST_STEP,
@@ -21,10 +25,6 @@ from napari_octree.rendering.motion_quality import (
     MotionQuality,
     Quality,
 )
-from napari_octree.rendering.node_matrices import VolumeMatrices
-from napari_octree.rendering.texture_encoding import texture_encoding
-from napari_octree.rendering.view_3d import volume_view
-from napari_octree.rendering.vram import VramLedger
 
 
 def encoding(

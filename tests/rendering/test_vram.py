@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from vispy.gloo.glir import GlirQueue
 
 from napari_octree import OctreeConfig, OctreeImage
-from napari_octree.rendering.atlas_lease import NEEDED, AtlasLease, AtlasNeeds
-from napari_octree.rendering.texture_encoding import texture_encoding
-from napari_octree.rendering.vram import VRAM, VramLedger
+from napari_octree.rendering.gpu.texture_encoding import texture_encoding
+from napari_octree.rendering.gpu.vram import VRAM, VramLedger
+from napari_octree.rendering.tiles.atlas.atlas_lease import NEEDED, AtlasLease, AtlasNeeds
 
 MIB = 2**20
 LIMIT = 64 * MIB

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_octree.sources import AxisView, as_level_source
-from napari_octree.sources.downsampled import read_region
+from napari_octree.sources.derived.downsampled import read_region
 
 PIXELS = np.arange(2 * 3 * 4 * 5).reshape(2, 3, 4, 5)
 INDICES = st.one_of(

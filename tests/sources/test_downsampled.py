@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from napari_octree.sources import AxisView, as_level_source
-from napari_octree.sources.downsampled import DownsampledArray, read_region, reduce_mean
+from napari_octree.sources.derived.downsampled import DownsampledArray, read_region, reduce_mean
 from napari_octree.sources.protocol import StorageArray
 
 DTYPES = ["bool", "uint8", "int16", "uint16", "int64", "uint64", "float32", "float64"]

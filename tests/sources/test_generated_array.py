@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis.extra import numpy as hnp
 
 from napari_octree.sources import as_level_source
-from napari_octree.sources.generated_array import GeneratedArray
+from napari_octree.sources.arrays.generated_array import GeneratedArray
 
 PIXELS = np.arange(4 * 5 * 6).reshape(4, 5, 6)
 

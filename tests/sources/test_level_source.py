@@ -17,7 +17,7 @@ from dask.cache import Cache
 from dask.callbacks import Callback
 
 from napari_octree.sources import AxisView, SourceError, as_level_source, as_level_sources
-from napari_octree.sources.downsampled import read_region
+from napari_octree.sources.derived.downsampled import read_region
 from napari_octree.sources.protocol import LevelSource, StorageArray
 from recording_array import random_pixels
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_octree.sources import as_level_sources
-from napari_octree.sources.mandelbrot import (
+from napari_octree.sources.samples.mandelbrot import (
     escape_values,
     in_main_bodies,
     mandelbrot,

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from napari_octree.sources.mandelbulb import (
+from napari_octree.sources.samples.mandelbulb import (
     COARSE_LEVEL,
     DARKEST,
     ESCAPE,

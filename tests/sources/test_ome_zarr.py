@@ -17,8 +17,8 @@ from yaozarrs import v05
 from yaozarrs.write.v05 import Bf2RawBuilder, write_image
 
 from napari_octree.sources import SourceError, as_level_source
-from napari_octree.sources.ome_zarr import name_of, read_ome_zarr
-from napari_octree.sources.ome_zarr_metadata import OmeZarrWarning
+from napari_octree.sources.ome_zarr.metadata import OmeZarrWarning
+from napari_octree.sources.ome_zarr.opening import name_of, read_ome_zarr
 from recording_array import random_pixels
 
 PIXELS = random_pixels((2, 3, 64, 96), "uint16")

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_octree.sources import SourceError
-from napari_octree.sources.ome_zarr_metadata import (
+from napari_octree.sources.ome_zarr.metadata import (
     Channel,
     OmeZarrWarning,
     parse_images,

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from napari_octree.sources import as_level_source
-from napari_octree.sources.downsampled import DownsampledArray
-from napari_octree.sources.thinned import ThinnedArray, thinned_level
+from napari_octree.sources.derived.downsampled import DownsampledArray
+from napari_octree.sources.derived.thinned import ThinnedArray, thinned_level
 
 MOST_PAGES = 16
 ROW = mmap.PAGESIZE // 4

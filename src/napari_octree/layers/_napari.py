@@ -28,10 +28,10 @@ from napari.utils._dtype import get_dtype_limits, normalize_dtype
 from napari.utils.naming import ROOT_DIR, magic_name
 from napari.utils.transforms import Affine
 
-from napari_octree.layers.slice_key import SliceKey
+from napari_octree.layers.slices.slice_key import SliceKey
 
 if TYPE_CHECKING:
-    from napari_octree.layers.unread_image import UnreadImage
+    from napari_octree.layers.image.lazy_image import LazyImage
 
 __all__ = [
     "OctreeHistogram",
@@ -87,9 +87,9 @@ class OverviewSlicingState(_LayerSlicingState):
     volume code raise.
     """
 
-    layer: UnreadImage
+    layer: LazyImage
 
-    def __init__(self, layer: UnreadImage, data: Any, cache: bool) -> None:
+    def __init__(self, layer: LazyImage, data: Any, cache: bool) -> None:
         super().__init__(layer, data, cache=False)
         self._overview: np.ndarray | None = None
         self._overview_key: SliceKey | None = None

@@ -24,28 +24,28 @@ from napari_octree.layers._napari import (
     register_visual,
     variable_name,
 )
-from napari_octree.layers.background_pyramid import BackgroundPyramid
-from napari_octree.layers.display_options import OctreeDisplayOptions
-from napari_octree.layers.failure_reports import report_failures
-from napari_octree.layers.growth import Growth
-from napari_octree.layers.hover import value_under
-from napari_octree.layers.image_pyramid import ImagePyramid
+from napari_octree.layers.data.background_pyramid import BackgroundPyramid
+from napari_octree.layers.data.image_pyramid import ImagePyramid
+from napari_octree.layers.data.store_watch import StoreWatch
+from napari_octree.layers.image.lazy_image import LazyImage, limits_of_type
 from napari_octree.layers.main_loop import MAIN_LOOP
-from napari_octree.layers.octree_slice import OctreeSlice
-from napari_octree.layers.octree_slices import OctreeSlices
-from napari_octree.layers.octree_view import OctreeView, OctreeViews
-from napari_octree.layers.overview import OverviewLoader
-from napari_octree.layers.plan_log import log_plans
-from napari_octree.layers.progress import OctreeProgress
-from napari_octree.layers.progress_events import ProgressEvents
-from napari_octree.layers.ray_value import ray_values
-from napari_octree.layers.slice_key import SliceKey
-from napari_octree.layers.statistics import OctreeStatistics
-from napari_octree.layers.status import with_progress
-from napari_octree.layers.unread_image import UnreadImage, limits_of_type
+from napari_octree.layers.slices.octree_slice import OctreeSlice
+from napari_octree.layers.slices.octree_slices import OctreeSlices
+from napari_octree.layers.slices.overview import OverviewLoader
+from napari_octree.layers.slices.slice_key import SliceKey
+from napari_octree.layers.values.hover import value_under
+from napari_octree.layers.values.ray_value import ray_values
+from napari_octree.layers.views.display_options import OctreeDisplayOptions
+from napari_octree.layers.views.failure_reports import report_failures
+from napari_octree.layers.views.octree_view import OctreeView, OctreeViews
+from napari_octree.layers.views.plan_log import log_plans
+from napari_octree.layers.views.progress import OctreeProgress
+from napari_octree.layers.views.progress_events import ProgressEvents
+from napari_octree.layers.views.statistics import OctreeStatistics
+from napari_octree.layers.views.status import with_progress
 from napari_octree.loading.loader import ChunkLoader, default_loader
 from napari_octree.octree.chunk_key import ChunkKey
-from napari_octree.octree.intersection import OctreeIntersection, intersect
+from napari_octree.octree.cover.intersection import OctreeIntersection, intersect
 from napari_octree.octree.transform import LevelTransform, infer_level_transforms
 from napari_octree.octree.view import View
 from napari_octree.sources import as_level_sources
@@ -54,7 +54,7 @@ from napari_octree.sources.protocol import LevelSource
 from napari_octree.sources.reopen import can_be_reopened
 
 
-class OctreeImage(UnreadImage):
+class OctreeImage(LazyImage):
     """An image layer for data far larger than memory.
 
     Parameters
@@ -107,7 +107,7 @@ class OctreeImage(UnreadImage):
         report_failures(self._loader)
         log_plans(self._config.octree.log_path)
         self._views = OctreeViews()
-        self._growth = Growth()
+        self._growth = StoreWatch()
         self._sources = sources
         self._level_transforms = level_transforms
         self._slices: OctreeSlices | None = None

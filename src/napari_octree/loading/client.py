@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from napari_octree.loading.pace import Pace
 from napari_octree.loading.request import LoadedTile, TileRequest
-from napari_octree.loading.tile_chunks import GridMemo
+from napari_octree.loading.scheduling.tile_chunks import GridMemo
 
 if TYPE_CHECKING:
     from napari_octree.loading.dispatcher import Dispatcher
     from napari_octree.loading.loader import ChunkLoader
-    from napari_octree.loading.working_set import ClientList
+    from napari_octree.loading.scheduling.model import ClientList
 
 
 class LoaderClient:

@@ -19,15 +19,15 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
-from napari_octree.loading.chunk_cache import ChunkCache
-from napari_octree.loading.crew import ASSEMBLERS, Crew
+from napari_octree.loading.cache.chunk_cache import ChunkCache
 from napari_octree.loading.delay_queue import DelayQueue, Timer
-from napari_octree.loading.jobs import AssembleJob, Made, ReadJob, ReadOutcome
-from napari_octree.loading.processors import processors_to_spare
+from napari_octree.loading.executors.workers import ASSEMBLERS, Workers
 from napari_octree.loading.request import LoadedTile
-from napari_octree.loading.scheduler import Scheduler
+from napari_octree.loading.scheduling.jobs import AssembleJob, Made, ReadJob, ReadOutcome
+from napari_octree.loading.scheduling.model import ClientList
+from napari_octree.loading.scheduling.processors import processors_to_spare
+from napari_octree.loading.scheduling.scheduler import Scheduler
 from napari_octree.loading.statistics import LoaderStatistics, snapshot
-from napari_octree.loading.working_set import ClientList
 
 logger = logging.getLogger("napari_octree.loader")
 
@@ -38,7 +38,7 @@ T = TypeVar("T")
 
 
 class Dispatcher:
-    """Starts what can start, for all crews.
+    """Starts what can start, for all all_workers.
 
     Parameters
     ----------
@@ -65,38 +65,38 @@ class Dispatcher:
         self.lock = threading.Lock()
         self._timer: Timer = DelayQueue() if timer is None else timer
         self._read_limit_s = read_limit_s
-        self._crews: dict[Crew, None] = {}
+        self._all_workers: dict[Workers, None] = {}
         self._next_due: float | None = None
         self._watching = False
 
-    # ---- crews and clients -----------------------------------------------------------------
+    # ---- workers and clients ----
 
-    def join(self, crew: Crew) -> None:
-        """Let a crew work."""
+    def join(self, workers: Workers) -> None:
+        """Let a workers work."""
         with self.lock:
-            self._crews[crew] = None
+            self._all_workers[workers] = None
             if not self.scheduler.clients:
-                self.scheduler.set_limit(crew.ram_bytes)
+                self.scheduler.set_limit(workers.ram_bytes)
 
-    def leave(self, crew: Crew, wait_s: float) -> None:
-        """Close a crew and its clients; with the last crew the dispatcher ends for good.
+    def leave(self, workers: Workers, wait_s: float) -> None:
+        """Close a workers and its clients; with the last workers the dispatcher ends for good.
 
         Reads under way are waited for, at most `wait_s` seconds; they cannot be interrupted.
         """
         with self.lock:
-            if crew not in self._crews:
+            if workers not in self._all_workers:
                 return
-            del self._crews[crew]
-            for wishes in [w for w in self.scheduler.clients if w.crew is crew]:
+            del self._all_workers[workers]
+            for wishes in [w for w in self.scheduler.clients if w.workers is workers]:
                 self.scheduler.close(wishes)
-            is_last = not self._crews
+            is_last = not self._all_workers
         if is_last:
             self._timer.close()
-        crew.close(wait_s)
+        workers.close(wait_s)
 
         def give_up(scheduler: Scheduler, now: float) -> None:
             # What its workers have not done may be waited for by clients of others.
-            scheduler.give_up(crew, now)
+            scheduler.give_up(workers, now)
             self._limit_memory()
 
         self.change(give_up)
@@ -106,21 +106,21 @@ class Dispatcher:
 
     @property
     def is_closed(self) -> bool:
-        """Whether there is no crew."""
-        return not self._crews
+        """Whether there is no workers."""
+        return not self._all_workers
 
-    def open(self, wake: Callable[[], None], crew: Crew) -> ClientList:
+    def open(self, wake: Callable[[], None], workers: Workers) -> ClientList:
         """Start a list of wishes.
 
         Raises
         ------
         RuntimeError
-            The crew has left.
+            The workers has left.
         """
-        wishes = ClientList(wake, crew)
+        wishes = ClientList(wake, workers)
 
         def enter(scheduler: Scheduler, now: float) -> None:
-            if crew not in self._crews:
+            if workers not in self._all_workers:
                 raise RuntimeError("the loader is closed")
             scheduler.clients.append(wishes)
             self._limit_memory()
@@ -138,7 +138,7 @@ class Dispatcher:
         self.change(leave)
 
     def _limit_memory(self) -> None:
-        limits = [wishes.crew.ram_bytes for wishes in self.scheduler.clients]
+        limits = [wishes.workers.ram_bytes for wishes in self.scheduler.clients]
         if limits:
             self.scheduler.set_limit(min(limits))
 
@@ -157,17 +157,17 @@ class Dispatcher:
             failures, working_set.failures = working_set.failures, []
             if scheduler.reads.abandoned:
                 abandoned, scheduler.reads.abandoned = scheduler.reads.abandoned, []
-            if self._crews:
+            if self._all_workers:
                 self._set_timers(now)
         for job in jobs:
             if isinstance(job, ReadJob):
-                job.crew.read(job, _ReadDone(self, job))
+                job.workers.read(job, _ReadDone(self, job))
             else:
-                job.tile.client.crew.assemble(job, _AssemblyDone(self, job))
+                job.tile.client.workers.assemble(job, _AssemblyDone(self, job))
         for read in abandoned:
-            read.crew.cancel(read)
-        for crew, failure in failures:
-            crew.tell(failure)
+            read.workers.cancel(read)
+        for workers, failure in failures:
+            workers.tell(failure)
         for wishes in woken:
             wishes.wake()
         return result
@@ -215,9 +215,9 @@ class Dispatcher:
             lambda scheduler, now: scheduler.late_reads(self._read_limit_s, now)
         )
         for job in overdue:
-            job.crew.executor.set_apart(job.handle)
+            job.workers.executor.set_apart(job.handle)
         for job in given_up:
-            job.crew.executor.write_off(job.handle)
+            job.workers.executor.write_off(job.handle)
         with self.lock:
             self._watch_reads()
 
@@ -244,7 +244,7 @@ class _ReadDone:
         job, tile, made = self._job, self._job.tile, None
         if tile is not None and tile.listed and outcome.error is None:
             part = job.chunk.chunk_id.region, outcome.pixels
-            made = job.crew.make_of_chunk(tile.request, part)
+            made = job.workers.make_of_chunk(tile.request, part)
         self._dispatcher.change(
             lambda scheduler, now: scheduler.read_finished(job, outcome, made, now)
         )

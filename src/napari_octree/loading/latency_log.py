@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import TextIO
 
-from napari_octree.loading.jobs import ReadOutcome
+from napari_octree.loading.scheduling.jobs import ReadOutcome
 
 logger = logging.getLogger("napari_octree.loader")
 

@@ -15,15 +15,15 @@ from collections.abc import Callable
 from psygnal import Signal
 
 from napari_octree.config import OctreeConfig
-from napari_octree.loading.chunk_cache import ChunkCache
+from napari_octree.loading.cache.chunk_cache import ChunkCache
+from napari_octree.loading.cache.shared_blocks import SharedBlocks
 from napari_octree.loading.client import LoaderClient
-from napari_octree.loading.crew import Crew
 from napari_octree.loading.dispatcher import Dispatcher
-from napari_octree.loading.executors import Executor
+from napari_octree.loading.executors.executor import Executor
+from napari_octree.loading.executors.workers import Workers
 from napari_octree.loading.failure import LoadFailure
-from napari_octree.loading.shared_blocks import SharedBlocks
+from napari_octree.loading.scheduling.model import ClientList
 from napari_octree.loading.statistics import LoaderStatistics
-from napari_octree.loading.working_set import ClientList
 
 logger = logging.getLogger("napari_octree.loader")
 
@@ -55,11 +55,11 @@ class ChunkLoader:
     ) -> None:
         self.config = config = OctreeConfig() if config is None else config
         self._dispatcher = dispatcher = Dispatcher() if dispatcher is None else dispatcher
-        self._crew = Crew(config, executor, self._tell)
+        self._workers = Workers(config, executor, self._tell)
         self._failures: dict[tuple[str, str], LoadFailure] = {}
         self._failures_lock = threading.Lock()
         self.blocks = SharedBlocks(dispatcher)
-        dispatcher.join(self._crew)
+        dispatcher.join(self._workers)
 
     def open(self, wake: Callable[[], None]) -> LoaderClient:
         """Register a client.
@@ -75,7 +75,7 @@ class ChunkLoader:
         RuntimeError
             The loader is closed.
         """
-        return LoaderClient(self, self._dispatcher, self._dispatcher.open(wake, self._crew))
+        return LoaderClient(self, self._dispatcher, self._dispatcher.open(wake, self._workers))
 
     def forget(self, storage_key: object, source_name: str | None = None) -> None:
         """Free what is cached of an array that nobody will ask for again, or not so.
@@ -89,7 +89,7 @@ class ChunkLoader:
         """
         self._dispatcher.change(lambda scheduler, _: scheduler.forget(storage_key))
         if source_name is not None:
-            self._crew.forget(source_name)
+            self._workers.forget(source_name)
 
     @property
     def cache(self) -> ChunkCache:
@@ -118,7 +118,7 @@ class ChunkLoader:
 
         Reads under way are waited for, at most `wait_s` seconds; they cannot be interrupted.
         """
-        self._dispatcher.leave(self._crew, wait_s)
+        self._dispatcher.leave(self._workers, wait_s)
 
     def _tell(self, failure: LoadFailure) -> None:
         name = (failure.source_name, failure.cause)

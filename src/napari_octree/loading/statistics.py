@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from napari_octree.loading.scheduler import Scheduler
+    from napari_octree.loading.scheduling.scheduler import Scheduler
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from itertools import count
 
 import numpy as np
 
-from napari_octree.loading.executors import Done
-from napari_octree.loading.jobs import ReadOutcome, read_checked
+from napari_octree.loading.executors.executor import Done
+from napari_octree.loading.scheduling.jobs import ReadOutcome, read_checked
 from napari_octree.sources.chunk_grid import RegularGrid
 from napari_octree.sources.protocol import Region, StorageArray
 

@@ -4,10 +4,10 @@ Pure functions over frozen values; numpy only. In order of a frame: `View` →
 `intersect` → `wish_list` and `cover`, together `plan`. In 3-D: `VolumeView` → `select_bricks`.
 """
 
-from napari_octree.octree.bricks import BrickSelection, in_other_slices, select_bricks
+from napari_octree.octree.bricks.selection import BrickSelection, in_other_slices, select_bricks
 from napari_octree.octree.chunk_key import ChunkKey, Tier, Wish
-from napari_octree.octree.cover import Cover, Resident, by_level, cover
-from napari_octree.octree.intersection import OctreeIntersection, choose_level, intersect
+from napari_octree.octree.cover.cover import Cover, Resident, by_level, cover
+from napari_octree.octree.cover.intersection import OctreeIntersection, choose_level, intersect
 from napari_octree.octree.level import OctreeLevel
 from napari_octree.octree.motion import AT_REST, Motion, Velocity, observe
 from napari_octree.octree.octree import Octree
@@ -15,7 +15,7 @@ from napari_octree.octree.plan import Plan, plan
 from napari_octree.octree.policy import EXPLORE, PLAY, POLICIES, QUALITY, Policy
 from napari_octree.octree.transform import LevelTransform, infer_level_transforms
 from napari_octree.octree.view import View, VolumeView
-from napari_octree.octree.wishes import wish_list
+from napari_octree.octree.wish_list import wish_list
 
 __all__ = [
     "AT_REST",

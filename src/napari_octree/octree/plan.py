@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from napari_octree.octree.chunk_key import Wish
-from napari_octree.octree.cover import Cover, Resident, cover
-from napari_octree.octree.intersection import OctreeIntersection, intersect
+from napari_octree.octree.cover.cover import Cover, Resident, cover
+from napari_octree.octree.cover.intersection import OctreeIntersection, intersect
 from napari_octree.octree.octree import Octree
 from napari_octree.octree.policy import EXPLORE, Policy
 from napari_octree.octree.view import View
-from napari_octree.octree.wishes import wish_list
+from napari_octree.octree.wish_list import wish_list
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from napari_octree.octree.cells import boxes_of, cells_of
-from napari_octree.octree.intersection import OctreeIntersection
+from napari_octree.octree.cover.cells import boxes_of, cells_of
+from napari_octree.octree.cover.intersection import OctreeIntersection
+from napari_octree.octree.cover.polygons import cells_of_rows
 from napari_octree.octree.level import FloatArray, IntArray, OctreeLevel
 from napari_octree.octree.motion import Motion
 from napari_octree.octree.octree import Octree
 from napari_octree.octree.policy import Policy
-from napari_octree.octree.polygon import cells_of_rows
 from napari_octree.octree.view import View
 
 SPREAD_PIXELS = 128.0

@@ -19,8 +19,8 @@ from napari_octree.config import OctreeConfig
 from napari_octree.layers.octree_image import OctreeImage
 from napari_octree.octree.transform import LevelTransform, infer_level_transforms
 from napari_octree.sources import AxisView, as_level_sources
-from napari_octree.sources.ome_zarr import OmeZarrImage, read_ome_zarr
-from napari_octree.sources.ome_zarr_metadata import Channel, OmeZarrWarning
+from napari_octree.sources.ome_zarr.metadata import Channel, OmeZarrWarning
+from napari_octree.sources.ome_zarr.opening import OmeZarrImage, read_ome_zarr
 
 TWO_COLORS = ("magenta", "green")
 MANY_COLORS = ("cyan", "yellow", "magenta", "red", "green", "blue")

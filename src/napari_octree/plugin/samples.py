@@ -15,8 +15,8 @@ from napari_octree.config import OctreeConfig
 from napari_octree.layers.octree_image import OctreeImage
 from napari_octree.plugin.preferences import preferred_config
 from napari_octree.sources.errors import SourceError
-from napari_octree.sources.mandelbrot import mandelbrot
-from napari_octree.sources.mandelbulb import mandelbulb
+from napari_octree.sources.samples.mandelbrot import mandelbrot
+from napari_octree.sources.samples.mandelbulb import mandelbulb
 
 SCHEME = "octree://"
 

@@ -17,7 +17,7 @@ from qtpy.QtCore import QTimer
 from vispy.scene.visuals import create_visual_node
 from vispy.visuals.markers import MarkersVisual
 
-from napari_octree.rendering.node_matrices import viewbox_of
+from napari_octree.rendering.gpu.node_matrices import viewbox_of
 
 SIGN_MS = 300
 """What loads faster than this needs no sign."""

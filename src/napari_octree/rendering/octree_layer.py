@@ -20,25 +20,25 @@ from qtpy.QtCore import QTimer
 
 from napari_octree.layers.main_loop import MAIN_LOOP
 from napari_octree.layers.octree_image import OctreeImage
-from napari_octree.layers.progress import OctreeProgress
-from napari_octree.layers.statistics import ViewStatistics
+from napari_octree.layers.views.progress import OctreeProgress
+from napari_octree.layers.views.statistics import ViewStatistics
 from napari_octree.octree.chunk_key import ChunkKey
 from napari_octree.rendering import _vispy
-from napari_octree.rendering.brick_frame import ShownBricks
-from napari_octree.rendering.brick_volume import BrickVolume
-from napari_octree.rendering.drawn_layer import DrawnLayer
+from napari_octree.rendering.draw_context import DrawContext
+from napari_octree.rendering.gpu.texture_encoding import texture_encoding
 from napari_octree.rendering.loading_sign import LoadingNotice
 from napari_octree.rendering.octree_nodes import OctreeNodes
-from napari_octree.rendering.play_hold import PlayHold
+from napari_octree.rendering.playback_gate import PlaybackGate
 from napari_octree.rendering.qt_loop import attach_qt_loop
-from napari_octree.rendering.rest_timer import RestTimer
 from napari_octree.rendering.status_refresh import StatusRefresh
-from napari_octree.rendering.texture_atlas_2d import TextureAtlas2D
-from napari_octree.rendering.texture_atlas_3d import TextureAtlas3D
-from napari_octree.rendering.texture_encoding import texture_encoding
-from napari_octree.rendering.tile_drawing import TileDrawing
-from napari_octree.rendering.tiled_image import TiledImageVisual
-from napari_octree.rendering.volume_drawing import VolumeDrawing
+from napari_octree.rendering.tiles.atlas.texture_atlas_2d import TextureAtlas2D
+from napari_octree.rendering.tiles.tile_drawing import TileDrawing
+from napari_octree.rendering.tiles.tiled_image import TiledImageVisual
+from napari_octree.rendering.view.rest_timer import RestTimer
+from napari_octree.rendering.volume.brick_frame import ShownBricks
+from napari_octree.rendering.volume.brick_volume import BrickVolume
+from napari_octree.rendering.volume.texture_atlas_3d import TextureAtlas3D
+from napari_octree.rendering.volume.volume_drawing import VolumeDrawing
 
 
 class VispyOctreeImage(_vispy.VispyImageLayer):
@@ -70,15 +70,15 @@ class VispyOctreeImage(_vispy.VispyImageLayer):
 
         texels = texture_encoding(layer.dtype, layer.data.shape[-1] if layer.rgb else 1)
 
-        def drawn(max_side: int) -> DrawnLayer:
-            return DrawnLayer(layer, texels, layer.loader.open(wake), self._on_prepare, max_side)
+        def drawn(max_side: int) -> DrawContext:
+            return DrawContext(layer, texels, layer.loader.open(wake), self._on_prepare, max_side)
 
         def make_volume() -> VolumeDrawing:
             return VolumeDrawing(drawn(self.MAX_TEXTURE_SIZE_3D or 2048))
 
         self._tiles = TileDrawing(drawn(_vispy.get_max_texture_sizes()[0] or 4096))
         self._notice = LoadingNotice(draw)
-        self._play = PlayHold(self._play_waits)
+        self._play = PlaybackGate(self._play_waits)
         self._status = StatusRefresh(layer)
         self._rest = RestTimer(self._on_rest)
         self._patience = QTimer()

@@ -13,8 +13,8 @@ import numpy as np
 
 from napari_octree.layers.octree_image import OctreeImage
 from napari_octree.rendering import _vispy
-from napari_octree.rendering.tile_drawing import TileDrawing
-from napari_octree.rendering.volume_drawing import VolumeDrawing
+from napari_octree.rendering.tiles.tile_drawing import TileDrawing
+from napari_octree.rendering.volume.volume_drawing import VolumeDrawing
 
 
 class OctreeNodes(_vispy.ScalarFieldLayerNode):

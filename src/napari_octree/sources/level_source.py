@@ -14,14 +14,14 @@ from typing import Any, TypeVar
 import numpy as np
 import zarr
 
-from napari_octree.sources.axis_view import AxisView
+from napari_octree.sources.arrays.axis_view import AxisView
+from napari_octree.sources.arrays.sliced_array import wrap_numpy, wrap_sliceable, wrap_xarray
+from napari_octree.sources.arrays.tensorstore_array import wrap_tensorstore
+from napari_octree.sources.arrays.zarr_array import wrap_zarr
 from napari_octree.sources.check_levels import check_levels
 from napari_octree.sources.errors import SourceError
 from napari_octree.sources.identity import fresh_token
 from napari_octree.sources.protocol import LevelSource, StorageArray
-from napari_octree.sources.sliced_array import wrap_numpy, wrap_sliceable, wrap_xarray
-from napari_octree.sources.tensorstore_array import wrap_tensorstore
-from napari_octree.sources.zarr_array import wrap_zarr
 
 _Storage = TypeVar("_Storage", bound=StorageArray)
 
@@ -91,7 +91,7 @@ def _as_storage(array: Any) -> StorageArray:
         )
     if _is_a(array, "dask.array", "Array"):
         # Imported here: dask.array takes as long to import as all the rest of this package.
-        from napari_octree.sources.dask_array import wrap_dask, wrapped_zarr
+        from napari_octree.sources.arrays.dask_array import wrap_dask, wrapped_zarr
 
         inner = wrapped_zarr(array)
         return wrap_dask(array) if inner is None else wrap_zarr(inner)

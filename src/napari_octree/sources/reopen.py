@@ -12,7 +12,7 @@ from typing import Any
 
 import zarr
 
-from napari_octree.sources.axis_view import AxisView
+from napari_octree.sources.arrays.axis_view import AxisView
 
 
 def reopened(levels: Iterable[Any]) -> list[Any]:

@@ -1,0 +1,1 @@
+"""What a layer shows: levels, those computed, and stores that grow."""

@@ -1,0 +1,57 @@
+"""The levels of an n-D image, as all its slices share them.
+
+Invariant: metadata only; nothing here reads or changes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from napari_octree.octree.transform import LevelTransform
+from napari_octree.sources.derived.downsampled import Reduction
+from napari_octree.sources.protocol import BlockStore, LevelSource
+
+
+@dataclass(frozen=True)
+class ImagePyramid:
+    """The levels of an n-D image.
+
+    Attributes
+    ----------
+    sources : tuple of LevelSource
+        Finest first; the last axis is colour if `rgb`.
+    transforms : tuple of LevelTransform
+        Per level, over the n axes without colour.
+    rgb : bool
+    tile_size : int
+        Texels a side.
+    max_overview : int
+        Where a slice's coarsest level is larger than this many pixels a side, coarser ones are
+        computed from it in workers. In 3-D two bricks a side take its place.
+    brick_size : int
+        Voxels a side of a brick.
+    blocks : BlockStore, optional
+        Where levels that are computed share chunks with those that are shown.
+    reduction : {"mean", "nearest"}
+        How levels that nobody stored are made.
+    """
+
+    sources: tuple[LevelSource, ...]
+    transforms: tuple[LevelTransform, ...]
+    rgb: bool
+    tile_size: int
+    max_overview: int = 1024
+    brick_size: int = 64
+    blocks: BlockStore | None = None
+    reduction: Reduction = "mean"
+
+    @cached_property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Shape of each level over the n axes without colour."""
+        return tuple(s.shape[:-1] if self.rgb else s.shape for s in self.sources)
+
+    @property
+    def colour_axis(self) -> tuple[int, ...]:
+        """The length of the colour axis as a tuple of one, or ()."""
+        return self.sources[0].shape[-1:] if self.rgb else ()

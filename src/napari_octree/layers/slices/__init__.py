@@ -1,0 +1,1 @@
+"""What of the data is displayed: slices and their overviews."""

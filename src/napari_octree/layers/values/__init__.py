@@ -1,0 +1,1 @@
+"""Values under the cursor and along rays, from memory."""

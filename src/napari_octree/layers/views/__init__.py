@@ -1,0 +1,1 @@
+"""What the viewers of a layer see of it: progress, statistics, status."""

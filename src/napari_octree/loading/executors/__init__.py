@@ -1,0 +1,1 @@
+"""Who reads: threads, processes, a dask cluster, or the thread that asks."""

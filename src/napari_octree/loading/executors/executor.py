@@ -1,0 +1,103 @@
+"""Who does the work: what executors have in common, and the one that blocks.
+
+Invariants: `read` and `run` return at once (but for `InlineExecutor`); `done` is called exactly
+once per read, in any thread, and never raises; whatever a read raises, BaseException included,
+arrives as a value; no thread of ours keeps the interpreter from ending.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+
+from napari_octree.loading.scheduling.jobs import ReadOutcome, read_checked
+from napari_octree.sources.fetch_clock import FetchClock
+from napari_octree.sources.protocol import Region, StorageArray
+
+Done = Callable[[ReadOutcome], None]
+
+
+class Executor(Protocol):
+    """Where reads and assemblies run."""
+
+    def read(self, storage: StorageArray, region: Region, done: Done) -> object:
+        """Start a read; what is returned can be given to `cancel`."""
+        ...
+
+    def run(self, work: Callable[[], None], brief: bool = True) -> None:
+        """Run a piece of work of this process; others may wait behind it if it is brief."""
+        ...
+
+    def cancel(self, handle: object) -> None:
+        """Nobody wants the read any more: end it if that is possible."""
+        ...
+
+    def set_apart(self, handle: object) -> None:
+        """The read may hang: let no other wait for its worker. Its end is told all the same."""
+        ...
+
+    def write_off(self, handle: object) -> None:
+        """The read hangs, and nobody waits for its end any more: end it if that is possible."""
+        ...
+
+    def close(self, wait_s: float) -> None:
+        """Start nothing more; wait at most `wait_s` for what runs."""
+        ...
+
+
+def timed_read(storage: StorageArray, region: Region) -> ReadOutcome:
+    """Read a chunk; whatever it raises is returned."""
+    pixels: np.ndarray | None = None
+    error: BaseException | None = None
+    with FetchClock() as clock:
+        started, busy = time.perf_counter(), time.thread_time()
+        try:
+            pixels = read_checked(storage, region)
+        except BaseException as raised:  # a reader is foreign code; the worker must survive it
+            error = raised
+        seconds, busy_s = time.perf_counter() - started, time.thread_time() - busy
+    return ReadOutcome(pixels, error, seconds, clock.rest_of(seconds), busy_s)
+
+
+class InlineExecutor:
+    """Does everything in the calling thread, which blocks: for tests and scripts."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[Callable[[], None]] = deque()
+        self._lock = threading.RLock()
+        self._busy = False
+
+    def read(self, storage: StorageArray, region: Region, done: Done) -> object:
+        """Read at once, or after what is being done."""
+        self.run(lambda: done(timed_read(storage, region)))
+        return None
+
+    def run(self, work: Callable[[], None], brief: bool = True) -> None:
+        """Work at once, or after what is being done (a queue, so that calls do not nest)."""
+        self._waiting.append(work)
+        with self._lock:
+            if self._busy:
+                return
+            self._busy = True
+            try:
+                while self._waiting:
+                    self._waiting.popleft()()
+            finally:
+                self._busy = False
+
+    def cancel(self, handle: object) -> None:
+        """Nothing is ever under way."""
+
+    def set_apart(self, handle: object) -> None:
+        """Nothing is ever under way."""
+
+    def write_off(self, handle: object) -> None:
+        """Nothing is ever under way."""
+
+    def close(self, wait_s: float) -> None:
+        """Nothing is ever under way."""

@@ -1,0 +1,147 @@
+"""Who works for the clients of one configuration: pools, executor, disk cache and log.
+
+Invariants: reads and assemblies are started in any thread, and run in worker threads (but with
+`force_synchronous`, in the thread that asks); every started piece of work reports its end
+exactly once.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+
+from napari_octree.config import OctreeConfig
+from napari_octree.loading.assembly import Part
+from napari_octree.loading.cache.disk_cache import DiskCache
+from napari_octree.loading.executors.dask import DaskExecutor
+from napari_octree.loading.executors.executor import Done, Executor, InlineExecutor
+from napari_octree.loading.executors.processes import ProcessExecutor
+from napari_octree.loading.executors.threads import ThreadExecutor
+from napari_octree.loading.failure import LoadFailure
+from napari_octree.loading.latency_log import LatencyLog
+from napari_octree.loading.request import LoadedTile, TileRequest
+from napari_octree.loading.scheduling.jobs import (
+    AssembleJob,
+    Made,
+    ReadJob,
+    ReadOutcome,
+    make_tile,
+)
+from napari_octree.loading.scheduling.pools import LoaderPool, LoaderPools
+
+ASSEMBLERS = min(4, os.cpu_count() or 1)
+"""Tiles assembled at once."""
+
+
+class Workers:
+    """Workers, and how they work.
+
+    Parameters
+    ----------
+    config : OctreeConfig
+    executor : Executor or None
+        None: as `config.loader_defaults` says.
+    tell : callable
+        Called, in any thread and without the lock, with each read that failed for good.
+    """
+
+    def __init__(
+        self, config: OctreeConfig, executor: Executor | None, tell: Callable[[LoadFailure], None]
+    ) -> None:
+        self.pools = pools_of(config)
+        self.ram_bytes = config.memory.ram_bytes
+        self.executor = executor_of(config, self.pools) if executor is None else executor
+        self.tell = tell
+        memory = config.memory
+        self._disk = DiskCache(memory.disk_path, memory.disk_bytes) if memory.disk_bytes else None
+        log_path = config.loader_defaults.log_path
+        self._log = LatencyLog(log_path) if log_path is not None else None
+
+    def read(self, job: ReadJob, done: Done) -> None:
+        """Start a read; `done` is told its end."""
+        chunk = job.chunk
+        storage = chunk.storage if self._disk is None else self._disk.wrap(chunk.storage)
+        log = self._log
+        if log is not None:
+            done = _logged(log, job, done)
+        job.handle = self.executor.read(storage, chunk.chunk_id.region, done)
+
+    def assemble(self, job: AssembleJob, done: Callable[[Made], None]) -> None:
+        """Start an assembly; `done` is told its end."""
+        request = job.tile.request
+        brief = not request.source.storage.in_memory
+        self.executor.run(lambda: done(self._make(request, job.run)), brief)
+
+    def make_of_chunk(self, request: TileRequest, part: Part) -> Made:
+        """Make a tile of the one chunk that it needs, in the calling thread."""
+        return self._make(request, lambda: make_tile(request, [part], 1, True))
+
+    def cancel(self, job: ReadJob) -> None:
+        """Nobody wants a read any more: end it if that is possible."""
+        if job.handle is not None:
+            self.executor.cancel(job.handle)
+
+    def forget(self, source_name: str) -> None:
+        """Drop what is on disk of an array whose data have changed."""
+        if self._disk is not None:
+            self._disk.forget(source_name)
+
+    def close(self, wait_s: float) -> None:
+        """End the threads; wait at most `wait_s` for reads under way."""
+        self.executor.close(wait_s)
+        if self._disk is not None:
+            self._disk.close()
+        if self._log is not None:
+            self._log.close()
+
+    def _make(self, request: TileRequest, make: Callable[[], LoadedTile]) -> Made:
+        result: LoadedTile | None = None
+        error: BaseException | None = None
+        started = time.perf_counter()
+        try:
+            result = make()
+        except BaseException as raised:  # `finish` and arrays in memory are foreign code
+            error = raised
+        if self._log is not None:
+            seconds = time.perf_counter() - started
+            nbytes = 0 if result is None or result.data is None else result.data.nbytes
+            outcome = type(error).__name__ if result is None else result.state.value
+            self._log.assembled(request.key, seconds, nbytes, outcome)
+        return Made(result, error)
+
+
+def _logged(log: LatencyLog, job: ReadJob, done: Done) -> Done:
+    def note(outcome: ReadOutcome) -> None:
+        chunk = job.chunk
+        log.read(chunk.storage.source_name, chunk.chunk_id.region, job.queued_s, outcome)
+        done(outcome)
+
+    return note
+
+
+def pools_of(config: OctreeConfig) -> LoaderPools:
+    """Return the pools that a configuration asks for."""
+    pools = {}
+    for key in config.octree.loaders:
+        own = config.loader(key)
+        assert own.num_workers is not None  # `config.loader` fills every field in
+        assert own.delay_queue_ms is not None
+        assert own.auto_sync_ms is not None
+        delay_ms = 0.0 if config.loader_defaults.force_synchronous else own.delay_queue_ms
+        pools[key] = LoaderPool(own.num_workers, delay_ms / 1000, own.auto_sync_ms / 1000)
+    return LoaderPools(pools)
+
+
+def executor_of(config: OctreeConfig, pools: LoaderPools) -> Executor:
+    """Return the executor that a configuration asks for."""
+    defaults = config.loader_defaults
+    if defaults.force_synchronous:
+        return InlineExecutor()
+    # Enough threads that an assembly never waits behind reads that hang.
+    threads = pools.num_workers + ASSEMBLERS
+    if defaults.executor == "processes":
+        return ProcessExecutor(threads)
+    if defaults.executor == "dask":
+        return DaskExecutor(ASSEMBLERS)
+    return ThreadExecutor(threads)

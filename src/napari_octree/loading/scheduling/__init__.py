@@ -1,0 +1,1 @@
+"""Decides what is read and made next: no threads, no clock."""

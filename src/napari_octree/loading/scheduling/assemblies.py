@@ -1,0 +1,304 @@
+"""From chunks at hand to finished tiles, and again when an apron can be better.
+
+Invariants:
+
+* A tile whose chunks are all there is assembled at once, unless its source is fast and chunks
+  around it are expected within `HOLD_S`: then it is held back until they are there, for so long
+  at most. So most tiles are assembled, handed out and uploaded once; where a store is slow, and
+  where nothing is shown yet, nothing waits.
+* A tile that was handed out with an incomplete apron is assembled again once: when a chunk
+  around it has come and no other is to come.
+* At most `most` assemblies run at once.
+
+Under the loader's lock only.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from napari_octree.loading.chunk_id import ChunkId
+from napari_octree.loading.failure import LoadFailure
+from napari_octree.loading.request import LoadedTile, TileState
+from napari_octree.loading.scheduling.arrivals import expected, is_to_come
+from napari_octree.loading.scheduling.jobs import AssembleJob, Made
+from napari_octree.loading.scheduling.missing_neighbours import MissingNeighbours
+from napari_octree.loading.scheduling.model import (
+    NO_GAPS,
+    ClientList,
+    Stage,
+    Tile,
+    WorkingSet,
+)
+from napari_octree.loading.scheduling.reservations import Reservations, block_bytes
+from napari_octree.loading.scheduling.tile_chunks import neighbours
+from napari_octree.loading.scheduling.waiting_tiles import WaitingTiles
+from napari_octree.octree.chunk_key import Tier
+
+if TYPE_CHECKING:
+    from napari_octree.loading.executors.workers import Workers
+
+HOLD_S = 0.06
+"""Less than four frames: hardly seen, and time for a fast source to read what lies around."""
+FAST_S = 0.03
+"""Sources whose reads take longer are not waited for."""
+
+
+class Assemblies:
+    """Tiles that are ready, held back, being assembled, or could be better.
+
+    Parameters
+    ----------
+    working_set : WorkingSet
+    reservations : Reservations
+    most : int
+        Tiles assembled at once.
+    """
+
+    def __init__(self, working_set: WorkingSet, reservations: Reservations, most: int) -> None:
+        self._set = working_set
+        self._reservations = reservations
+        self._most = most
+        self.running: dict[AssembleJob, None] = {}
+        self.gaps = MissingNeighbours()
+        self._held = WaitingTiles()
+
+    # ---- what becomes of tiles and chunks --------------------------------------------------
+
+    def complete(self, tile: Tile) -> None:
+        """All chunks of a tile are there."""
+        heapq.heappush(tile.client.ready, tile)
+
+    def leave(self, tile: Tile) -> None:
+        """Forget a tile that left its list."""
+        if tile in self._held:
+            self._held.let_go(tile)
+        if tile.gaps:
+            self.gaps.close(tile)
+
+    def came(self, chunk_id: ChunkId) -> None:
+        """Fill the gaps that a chunk leaves in aprons: it is there, for somebody to see."""
+        if self._held:
+            self._look_around(chunk_id)
+        if self.gaps:
+            for tile in self.gaps.fill(chunk_id):
+                tile.improvable = True
+                self._think_again(tile)
+
+    def decided(self, chunk_id: ChunkId) -> None:
+        """Think again about tiles whose apron lacks a chunk: perhaps it will not come."""
+        if self._held:
+            self._look_around(chunk_id)
+        if self.gaps:
+            for tile in self.gaps.tiles(chunk_id):
+                self._think_again(tile)
+
+    def fail(self, tile: Tile, error: BaseException | None) -> None:
+        """Stage a tile as failed; `error` is its own, or None if a chunk's."""
+        client = tile.client
+        if error is not None:
+            source = self._set.source_of(client, tile.request.source.storage)
+            source.failures += 1
+            failure = LoadFailure(source.name, type(error).__name__, str(error))
+            self._set.failures.append((client.workers, failure))
+        client.pending -= tile.awaited
+        client.failed.add(tile.request.key)
+        tile.stage = Stage.STAGED
+        tile.result = LoadedTile(tile.request.key, None, TileState.FAILED, True)
+        self._stage(tile)
+        for chunk in tile.chunks:  # which will perhaps not be read any more
+            self.decided(chunk.chunk_id)
+
+    # ---- time ------------------------------------------------------------------------------
+
+    @property
+    def due(self) -> float | None:
+        """When the first tile that is held back has waited enough."""
+        return self._held.due
+
+    def time_passed(self, now: float) -> None:
+        """Hold no longer what has waited enough."""
+        while (due := self.due) is not None and due <= now:
+            self._release(next(iter(self._held)))
+
+    def release_all(self) -> bool:
+        """Hold nothing back, as memory is short; return whether something was."""
+        held = list(self._held)
+        for tile in held:
+            self._release(tile)
+        return bool(held)
+
+    # ---- work ------------------------------------------------------------------------------
+
+    def next_job(self, now: float) -> AssembleJob | None:
+        """Return the best assembly that can start now; the caller must run it."""
+        while len(self.running) < self._most and (tile := self._next_ready()) is not None:
+            if self._waits(tile, now):
+                continue
+            job = self._job_of(tile)
+            if job is not None:
+                self.running[job] = None
+                return job
+        return None
+
+    def finished(self, job: AssembleJob, made: Made) -> None:
+        """Note the end of an assembly: stage the tile."""
+        if job not in self.running:  # it was given up
+            return
+        del self.running[job]
+        cache = self._set.cache
+        cache.let_go(job.held)
+        self._end(job.tile, made, job.reserved)
+
+    def made(self, tile: Tile, made: Made) -> None:
+        """Stage an admitted tile that was made as its only chunk was read."""
+        self._end(tile, made, self._reservations.complete(tile))
+
+    def _end(self, tile: Tile, made: Made, reserved: int) -> None:
+        result, error = made
+        cache = self._set.cache
+        first = tile.stage is Stage.ASSEMBLING
+        if not tile.listed or result is None:
+            cache.free(reserved)
+            if tile.listed and first and error is not None:
+                self.fail(tile, error)
+            return
+        staged_before = tile.result is not None
+        cache.free(tile.reserved)
+        tile.reserved = 0 if result.data is None else result.data.nbytes
+        cache.resize(reserved, tile.reserved)
+        tile.result = result
+        if first:
+            tile.client.pending -= tile.awaited
+        tile.stage = Stage.STAGED
+        if not staged_before:
+            self._stage(tile)
+        if tile.improvable:
+            self._think_again(tile)
+
+    def give_up(self, workers: Workers) -> None:
+        """Expect nothing more of a workers that has left; nobody waits for its tiles any more."""
+        for job in [job for job in self.running if job.tile.client.workers is workers]:
+            self.finished(job, Made(None, None))
+
+    # ---- how it is done --------------------------------------------------------------------
+
+    def _stage(self, tile: Tile) -> None:
+        client = tile.client
+        best = client.staged[0] if client.staged else None
+        if best is None or (tile.awaited and not best.awaited):
+            # Else it was woken before, and has not taken everything yet.
+            self._set.woken[client] = None
+        heapq.heappush(client.staged, tile)
+
+    def _next_ready(self) -> Tile | None:
+        """Return the best tile whose chunks are there, and for which there is memory."""
+        best: ClientList | None = None
+        for client in self._set.clients:
+            ready = client.ready
+            while ready and not self._can_assemble(ready[0]):
+                heapq.heappop(ready)
+            if ready and (best is None or ready[0] < best.ready[0]):
+                best = client
+        if best is None:
+            return None
+        tile = best.ready[0]
+        if tile.stage is Stage.LISTED and not self._reservations.admit(tile):
+            other = self._reservations.best_complete()
+            if other is not None:
+                self._release(other)
+            return other
+        return heapq.heappop(best.ready)
+
+    def _can_assemble(self, tile: Tile) -> bool:
+        if not tile.listed or tile.waiting:
+            return False
+        if tile.stage is Stage.LISTED or tile.stage is Stage.ADMITTED:
+            return tile not in self._held
+        return tile.improvable and (tile.stage is Stage.STAGED or tile.stage is Stage.TAKEN)
+
+    def _waits(self, tile: Tile, now: float) -> bool:
+        """Hold a tile back if that is worth while; return whether it is."""
+        if tile.hold_until is not None:
+            return False
+        tile.hold_until = now + HOLD_S
+        if tile.tier <= Tier.COVERAGE or not tile.chunks or not any(tile.request.apron):
+            return False
+        chunk_id = self._soon_around(tile)
+        if chunk_id is None:
+            return False
+        self._held.hold(tile, chunk_id)
+        return True
+
+    def _look_around(self, chunk_id: ChunkId) -> None:
+        for tile in self._held.decided(chunk_id, self._soon_around):
+            self.complete(tile)
+
+    def _release(self, tile: Tile) -> None:
+        if tile in self._held:
+            self._held.let_go(tile)
+            self.complete(tile)
+
+    def _job_of(self, tile: Tile) -> AssembleJob | None:
+        """Collect what is at hand for the tile; None if there is no memory to improve it."""
+        cache = self._set.cache
+        tile.improvable = False
+        held = [chunk.entry for chunk in tile.chunks if chunk.entry is not None]
+        if tile.stage is Stage.ADMITTED:
+            reserved = self._reservations.complete(tile)
+        else:
+            cache.hold(held)
+            reserved = block_bytes(tile.request)
+            if not cache.reserve(reserved, evict_listed=False):
+                cache.let_go(held)
+                return None
+        gaps = NO_GAPS
+        if held and any(tile.request.apron):
+            wanted = self._around(tile)
+            around = [cache.peek(chunk_id) for chunk_id in wanted]
+            if None in around:
+                gaps = {i for i, entry in zip(wanted, around, strict=True) if entry is None}
+            there = [entry for entry in around if entry is not None]
+            cache.hold(there)
+            held += there
+        if gaps or tile.gaps:
+            self.gaps.open(tile, gaps)
+        return AssembleJob(tile, not gaps, held, reserved)
+
+    @staticmethod
+    def _around(tile: Tile) -> tuple[ChunkId, ...]:
+        if tile.around is None:
+            tile.around = neighbours(tile.request, [chunk.chunk_id for chunk in tile.chunks])
+        return tile.around
+
+    def _think_again(self, tile: Tile) -> None:
+        """Assemble a tile whose apron lacked something, if nothing is to come any more."""
+        if (
+            tile.improvable
+            and (tile.stage is Stage.STAGED or tile.stage is Stage.TAKEN)
+            and not tile.waiting
+            and self._to_come(tile.gaps) is None
+        ):
+            self.complete(tile)
+
+    def _soon_around(self, tile: Tile) -> ChunkId | None:
+        """Return a chunk around a tile, mostly the last one, for which to wait is worth while."""
+        latency_s, until = tile.chunks[0].source.latency_s, tile.hold_until
+        if latency_s is None or latency_s >= FAST_S or until is None:
+            return None
+        chunk_id = self._to_come(reversed(self._around(tile)))
+        if chunk_id is None:
+            return None
+        comes = expected(self._set.chunks[chunk_id], latency_s, now=until - HOLD_S)
+        return chunk_id if comes < until else None
+
+    def _to_come(self, chunk_ids: Iterable[ChunkId]) -> ChunkId | None:
+        """Return the first chunk that is still to come, or None."""
+        find = self._set.chunks.get
+        for chunk_id in chunk_ids:
+            chunk = find(chunk_id)
+            if chunk is not None and chunk.entry is None and is_to_come(chunk):
+                return chunk_id
+        return None

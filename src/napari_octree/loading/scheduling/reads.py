@@ -1,0 +1,296 @@
+"""Reads of storage chunks: which is next, and what becomes of those that end.
+
+Invariants:
+
+* Reads start best first (tier, then rank) among the tiles that are due and for which pool and
+  source have room. What is not on a list is never started.
+* A tile is admitted (memory for its chunks and its block reserved) before its first read starts;
+  if the best tile does not fit, nothing worse is admitted in its place.
+* A storage chunk has at most one read under way.
+* What is only read ahead starts when nothing else is unfinished.
+
+Under the loader's lock only.
+"""
+
+from __future__ import annotations
+
+import random
+from concurrent.futures import CancelledError
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_octree.loading.chunk_id import ChunkId
+from napari_octree.loading.failure import LoadFailure
+from napari_octree.loading.pace import Pace
+from napari_octree.loading.retry import delay_s, judge
+from napari_octree.loading.scheduling.assemblies import Assemblies
+from napari_octree.loading.scheduling.jobs import Made, ReadJob, ReadOutcome
+from napari_octree.loading.scheduling.model import Chunk, ChunkState, Stage, Tile, WorkingSet
+from napari_octree.loading.scheduling.reservations import Reservations
+from napari_octree.loading.scheduling.start_queue import best_head
+
+if TYPE_CHECKING:
+    from napari_octree.loading.executors.workers import Workers
+
+REMEMBERED_FAILURES = 10_000
+
+OVERDUE_S = 5.0
+"""A read that takes longer may hang, and holds up no other from then on."""
+
+
+class Reads:
+    """Reads under way, and what is known of those that failed.
+
+    Parameters
+    ----------
+    working_set : WorkingSet
+    reservations : Reservations
+    assemblies : Assemblies
+        Gets what has arrived.
+    jitter : random.Random
+        For the delays of retries.
+    """
+
+    def __init__(
+        self,
+        working_set: WorkingSet,
+        reservations: Reservations,
+        assemblies: Assemblies,
+        jitter: random.Random,
+    ) -> None:
+        self._set = working_set
+        self._reservations = reservations
+        self._assemblies = assemblies
+        self._jitter = jitter
+        self._dead: dict[ChunkId, None] = {}
+        self.running: dict[ReadJob, None] = {}
+        """Oldest first."""
+        self.abandoned: list[ReadJob] = []
+        """Those that nobody wants any more, for executors that can cancel."""
+
+    def next_job(self, now: float) -> ReadJob | None:
+        """Return the best read that can start now; the caller must run it."""
+        clients = self._set.clients
+        rushing = False
+        for client in clients:
+            if client.pace is Pace.RUSHING:
+                rushing = True
+        tile = best_head(clients, rushing, now)
+        if tile is not None and tile.stage is Stage.LISTED and not self._reservations.admit(tile):
+            tile = self._reservations.best_unstarted(rushing)
+        if tile is None:
+            return None
+        assert tile.queue is not None  # it is the head of one
+        pool = tile.queue.pool
+        chunk = next(c for c in tile.chunks if c.state is ChunkState.QUEUED)
+        chunk.state = ChunkState.LOADING
+        pool.running += 1
+        chunk.source.concurrency.started(now)
+        only = len(tile.chunks) == 1 and not tile.only_ahead and not any(tile.request.apron)
+        job = ReadJob(
+            chunk, tile if only else None, pool, tile.client.workers, now, now - tile.since
+        )
+        chunk.job = job
+        self.running[job] = None
+        return job
+
+    def finished(
+        self, job: ReadJob, outcome: ReadOutcome, now: float, made: Made | None = None
+    ) -> bool:
+        """Note the end of a read: keep its pixels, or try again later.
+
+        Parameters
+        ----------
+        job : ReadJob
+        outcome : ReadOutcome
+        now : float
+        made : Made, optional
+            What was made of the chunk for `job.tile`.
+
+        Returns
+        -------
+        bool
+            It was the first of its source that arrived: its latency is known now.
+        """
+        if job.written_off:
+            return False
+        del self.running[job]
+        if job.overdue:
+            job.pool.overdue -= 1
+        else:
+            job.pool.running -= 1
+        chunk = job.chunk
+        chunk.job = None
+        self._reservations.free(chunk)
+        source = chunk.source
+        if job.overdue:
+            source.concurrency.came_back()
+        if outcome.error is not None:
+            self._failed(job, outcome.error, now)
+            return False
+        first = source.latency_s is None
+        pixels, seconds = outcome.pixels, outcome.seconds
+        nbytes = 0 if pixels is None else pixels.nbytes
+        source.concurrency.succeeded(nbytes, seconds, outcome.busy_s, now)
+        source.measured(outcome, nbytes)
+        self._arrived(chunk, pixels, seconds, job.tile, made)
+        return first
+
+    def found(self, chunk_id: ChunkId, pixels: np.ndarray | None, seconds: float) -> None:
+        """Keep a chunk that was read or computed on the way to another one."""
+        chunk = self._set.chunks.get(chunk_id)
+        if chunk is None:
+            self._set.cache.put(chunk_id, pixels, seconds, chunk_id.storage)
+        elif chunk.state is ChunkState.QUEUED:
+            self._reservations.free(chunk)
+            self._arrived(chunk, pixels, seconds)
+
+    def next_late(self, limit_s: float) -> float | None:
+        """When `set_apart` and `write_off` should look next."""
+        late = [next(iter(self.running)).started + limit_s] if self.running else []
+        late += [job.started + OVERDUE_S for job in self.running if not job.overdue][:1]
+        return min(late, default=None)
+
+    def set_apart(self, now: float) -> list[ReadJob]:
+        """Let what is overdue hold up others no longer; it is left running."""
+        overdue = [
+            job for job in self.running if not job.overdue and job.started + OVERDUE_S <= now
+        ]
+        for job in overdue:
+            job.overdue = True
+            job.pool.running -= 1
+            job.pool.overdue += 1
+            job.chunk.source.concurrency.overdue(job.started, now)
+        return overdue
+
+    def write_off(self, limit_s: float, now: float) -> list[ReadJob]:
+        """Give up reads that have taken longer than `limit_s`, as if they had timed out."""
+        late = [job for job in self.running if job.started + limit_s <= now]
+        for job in late:
+            error = TimeoutError(f"a read took longer than {limit_s:g} s")
+            self.finished(job, ReadOutcome(None, error, now - job.started), now)
+            job.written_off = True
+        return late
+
+    def give_up(self, workers: Workers, now: float) -> None:
+        """Expect nothing more of workers that have left; others read what is still wanted."""
+        for job in [job for job in self.running if job.workers is workers]:
+            self.finished(job, ReadOutcome(None, CancelledError()), now)
+            job.written_off = True
+
+    def abandon(self, chunk: Chunk) -> None:
+        """Nobody wants a chunk any more whose read is under way."""
+        if chunk.job is not None:
+            self.abandoned.append(chunk.job)
+
+    def is_dead(self, chunk_id: ChunkId) -> bool:
+        """Whether a chunk is known to fail for good."""
+        return chunk_id in self._dead
+
+    def revive(self, chunk: Chunk) -> None:
+        """Let a failed chunk be read again."""
+        self._dead.pop(chunk.chunk_id, None)
+        chunk.state = ChunkState.QUEUED
+        chunk.attempts = 0
+        chunk.not_before = 0.0
+
+    def forget(self, storage: object) -> None:
+        """Forget which chunks of an array failed for good."""
+        for chunk_id in [i for i in self._dead if i.storage == storage]:
+            del self._dead[chunk_id]
+
+    def end_if_done(self, tile: Tile) -> None:
+        """Count a tile that is only read ahead as done once no chunk of it is to come."""
+        if tile.stage is not Stage.LISTED and tile.stage is not Stage.ADMITTED:
+            return
+        if all(chunk.available or chunk.state is ChunkState.FAILED for chunk in tile.chunks):
+            if tile.stage is Stage.ADMITTED:
+                self._reservations.withdraw(tile)
+            tile.stage = Stage.TAKEN
+
+    def _arrived(
+        self,
+        chunk: Chunk,
+        pixels: np.ndarray | None,
+        seconds: float,
+        reader: Tile | None = None,
+        made: Made | None = None,
+    ) -> None:
+        cache = self._set.cache
+        chunk.attempts = 0
+        tiles = chunk.tiles
+        needed = False
+        for tile in tiles:
+            if tile.stage is Stage.ADMITTED:
+                needed = True
+        entry = cache.put(chunk.chunk_id, pixels, seconds, chunk.source.name, bool(tiles), needed)
+        seen = False
+        if entry is None:
+            chunk.lost()
+            self._set.look_again(chunk)
+        else:
+            chunk.found_in(entry)
+            for tile in tiles:
+                tile.waiting -= 1
+                if tile is reader and made is not None and tile.stage is Stage.ADMITTED:
+                    self._assemblies.made(tile, made)
+                    seen = True
+                    continue
+                if tile.stage is Stage.ADMITTED:
+                    cache.hold((entry,))
+                if tile.only_ahead:
+                    self.end_if_done(tile)
+                    continue
+                seen = True
+                if tile.waiting == 0 and (
+                    tile.stage is Stage.LISTED or tile.stage is Stage.ADMITTED
+                ):
+                    self._assemblies.complete(tile)
+        if not tiles:
+            self._set.drop(chunk)
+        if entry is not None and seen:
+            self._assemblies.came(chunk.chunk_id)
+        else:  # what is only read ahead is not shown in aprons: nobody would see it
+            self._assemblies.decided(chunk.chunk_id)
+
+    def _failed(self, job: ReadJob, error: BaseException, now: float) -> None:
+        chunk = job.chunk
+        source = chunk.source
+        chunk.state = ChunkState.QUEUED
+        for tile in [t for t in chunk.tiles if t.stage is Stage.ADMITTED]:
+            self._reservations.withdraw(tile)
+        if isinstance(error, CancelledError):
+            source.concurrency.ended()
+            self._set.look_again(chunk)
+        else:
+            verdict = judge(error)
+            if verdict.transient:
+                source.concurrency.failed(job.started, now)
+            else:
+                source.concurrency.ended()
+            chunk.attempts += 1
+            if chunk.attempts < verdict.attempts:
+                source.retries += 1
+                chunk.not_before = now + delay_s(chunk.attempts, verdict, self._jitter)
+                self._set.look_again(chunk)
+            else:
+                chunk.state = ChunkState.FAILED
+                source.failures += 1
+                failure = LoadFailure(source.name, verdict.cause, str(error))
+                self._set.failures.append((job.workers, failure))
+                if not verdict.transient:
+                    self._remember(chunk.chunk_id)
+                for tile in list(chunk.tiles):
+                    if tile.only_ahead:
+                        self.end_if_done(tile)
+                    elif tile.stage is Stage.LISTED:
+                        self._assemblies.fail(tile, None)
+        if not chunk.tiles:
+            self._set.drop(chunk)
+        self._assemblies.decided(chunk.chunk_id)
+
+    def _remember(self, chunk_id: ChunkId) -> None:
+        self._dead[chunk_id] = None
+        if len(self._dead) > REMEMBERED_FAILURES:
+            del self._dead[next(iter(self._dead))]

@@ -1,0 +1,1 @@
+"""3-D: which bricks a view is given, within a budget."""

@@ -1,0 +1,1 @@
+"""Which tile shows which visible place, exactly once."""

@@ -1,0 +1,1 @@
+"""Slots, GPU memory, the budget of uploads, encodings, matrices."""

@@ -1,0 +1,1 @@
+"""2-D: one atlas texture, one draw call."""

@@ -1,0 +1,229 @@
+"""The atlases of one layer in one viewer: how large, when replaced, and when given back.
+
+Invariants: GUI thread with a current GL context. There is one atlas, or two while a new one is
+filled and the former still drawn; their bytes are in the process's ledger as long as they exist.
+Where both do not fit, the former goes first. An atlas that holds more than its view needs gives
+way to one that holds less: see `vram`. The first atlas holds little more than the first
+view: getting its memory takes time (a driver may clear it), and that picture is waited for. Once
+it is there, `grow` lets the atlas have the size that the canvas may need, unless the whole image
+fits already. From then on it grows as soon as the canvas needs it and shrinks when it needs much
+less; its apron only grows, so that going back to a narrower filter uploads nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+from napari_octree.config import OctreeConfig
+from napari_octree.rendering import _vispy
+from napari_octree.rendering.gpu.texture_encoding import TextureEncoding
+from napari_octree.rendering.gpu.vram import VRAM, VramLedger
+from napari_octree.rendering.tiles.atlas.texture_atlas_2d import TextureAtlas2D, slots_a_side
+from napari_octree.rendering.tiles.tile_picture import TilePicture
+from napari_octree.rendering.tiles.tiled_image import TiledImageVisual
+
+logger = logging.getLogger("napari_octree.rendering")
+
+NEEDED = 2
+"""Slots per tile in view without which the view gets coarser (see `TileFrame`)."""
+
+SPARE = 3
+"""Slots per tile in view: coverage, and what was seen before."""
+
+FIRST_SIDE = 8
+"""Slots a side of the smallest first atlas."""
+
+SHRINK = 1.5
+"""An atlas shrinks where so many times the need would fit in a smaller one."""
+
+SHRUNK, GROWN = 0.8, 1.2
+"""Less than this, a side's change is not worth filling another atlas."""
+
+
+class AtlasNeeds(NamedTuple):
+    """What a frame draws with.
+
+    Attributes
+    ----------
+    encoding : TextureEncoding
+    filter_reach : float
+        How many texels around a pixel the interpolation looks at.
+    size : (width, height)
+        Of the canvas in logical pixels.
+    pixel_scale : float
+        Framebuffer pixels per logical pixel.
+    in_view : int
+        Tiles that the view calls for, whatever the atlas holds.
+    """
+
+    encoding: TextureEncoding
+    filter_reach: float
+    size: tuple[float, float]
+    pixel_scale: float
+    in_view: int
+
+
+class AtlasLease:
+    """Keeps an atlas that the canvas' tiles fit in.
+
+    Parameters
+    ----------
+    picture : TilePicture
+        Drawn from it.
+    config : OctreeConfig
+    max_side : int
+        GL's limit of texels per axis.
+    wake : callable
+        Has `keep` called again, soon.
+    ledger : VramLedger
+        Replaced in tests.
+    """
+
+    def __init__(
+        self,
+        picture: TilePicture,
+        config: OctreeConfig,
+        max_side: int,
+        wake: Callable[[], None],
+        ledger: VramLedger = VRAM,
+    ) -> None:
+        self._node: TiledImageVisual | None = None
+        self._picture = picture
+        self._config = config
+        self._max_side = max_side
+        self._wake = wake
+        self._ledger = ledger
+        self._filled: TextureAtlas2D | None = None
+        self._opening = True
+        self._asked: tuple[object, ...] = ()
+
+    @property
+    def opening(self) -> bool:
+        """The atlas is made for the first view: `grow` has not been called, nor was it needed."""
+        return self._opening
+
+    def grow(self, tiles: int) -> bool:
+        """Let the next `keep` return an atlas of the size that the canvas may need.
+
+        Parameters
+        ----------
+        tiles : int
+            Of the whole image, all levels and slices: where they fit, nothing has to grow.
+
+        Returns
+        -------
+        bool
+            Whether `keep` will return another atlas, memory permitting.
+        """
+        if not self._opening or self._filled is None or tiles <= self._filled.slots.capacity:
+            return False
+        self._opening = False
+        self._asked = ()
+        return True
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes on the GPU."""
+        if self._filled is None or self._node is None:
+            return 0
+        shown = self._node.atlas
+        return shown.nbytes + (self._filled.nbytes if self._filled is not shown else 0)
+
+    def keep(self, node: TiledImageVisual, needs: AtlasNeeds) -> TextureAtlas2D:
+        """Return the atlas to fill, from which `node` draws: the same wherever it still serves."""
+        if (node, needs, self._ledger.changes) == self._asked and self._filled is not None:
+            return self._filled
+        atlas = self._fitting(node, needs)
+        self._asked = (node, needs, self._ledger.changes)
+        return atlas
+
+    def _fitting(self, node: TiledImageVisual, needs: AtlasNeeds) -> TextureAtlas2D:
+        encoding, in_view = needs.encoding, needs.in_view
+        tile = self._config.octree.tile_size
+        apron = max(self._config.render.interpolation_apron, math.ceil(needs.filter_reach))
+        apron = min(apron, tile // 2)
+        filled = self._filled
+        if filled is not None:
+            apron = max(apron, filled.apron)
+        # Texels are at least half a pixel: so many tiles across, in the worst case.
+        across = [2 * s * needs.pixel_scale / tile + 2 for s in needs.size]
+        needed = SPARE * across[0] * across[1]
+        least = math.ceil(math.sqrt(NEEDED * in_view))
+        nbytes = (least * (tile + 2 * apron)) ** 2 * encoding.texel_bytes
+        self._ledger.need(self, nbytes, self._wake)
+        side = self._side(encoding, apron, needed)
+        if self._opening:
+            side = min(side, self._first_side(in_view) or side)
+        if filled is not None and (filled.encoding, filled.apron) == (encoding, apron):
+            if side < filled.slots_a_side:
+                side = self._side(encoding, apron, needed * SHRINK)
+            limit = self._config.memory.vram_bytes
+            gives = side < filled.slots_a_side and self._ledger.is_short(limit)
+            lacks = filled.slots_a_side < min(least, side)
+            alike = SHRUNK < side / filled.slots_a_side < GROWN
+            if alike and not (gives or lacks):
+                return filled
+        return self._replace(node, TextureAtlas2D(encoding, tile, apron, side))
+
+    def _first_side(self, in_view: int) -> int | None:
+        """Slots a side while the first view is shown; None: it has gone beyond what that takes."""
+        if self._filled is None:
+            return max(math.ceil(math.sqrt(SPARE * in_view)), FIRST_SIDE)
+        self._opening = 2 * in_view <= self._filled.slots.capacity  # as `TileFrame` plans
+        return self._filled.slots_a_side if self._opening else None
+
+    def _side(self, encoding: TextureEncoding, apron: int, needed: float) -> int:
+        limit = self._config.memory.vram_bytes
+        kept = self._filled.nbytes if self._filled is not None else 0
+        allowed = self._ledger.share(self, limit, kept)
+        return slots_a_side(
+            self._config.octree.tile_size,
+            apron,
+            encoding.texel_bytes,
+            int(needed),
+            allowed,
+            self._max_side,
+        )
+
+    def _replace(self, node: TiledImageVisual, atlas: TextureAtlas2D) -> TextureAtlas2D:
+        self._node = node
+        former, shown = self._filled, node.atlas
+        if former is not None and former is not shown:
+            former.delete()  # it has never been drawn
+        room = self._ledger.room(self, self._config.memory.vram_bytes)
+        self._filled = atlas
+        _vispy.share_queue(node.canvas.context, atlas)
+        if former is None or shown.nbytes + atlas.nbytes > room:
+            self._picture.let_go()
+            node.atlas = atlas
+            shown.delete()
+        self._ledger.take(self, self.nbytes)
+        logger.debug("an atlas of %d tiles, %d bytes", atlas.slots.capacity, self.nbytes)
+        return atlas
+
+    def show(self) -> None:
+        """Draw from the atlas that the picture has quads for."""
+        shown, node = self._picture.shown_atlas, self._node
+        if shown is None or node is None or shown is node.atlas:
+            return
+        former, node.atlas = node.atlas, shown
+        former.delete()
+        self._ledger.take(self, self.nbytes)
+
+    def release(self) -> None:
+        """Give the GPU's memory back, outside of a draw; `keep` begins anew."""
+        node = self._node
+        if self._filled is None or node is None:
+            return
+        canvas, shown = node.canvas, node.atlas
+        if self._filled is not shown:
+            _vispy.delete_texture(canvas, self._filled)
+        self._picture.let_go()
+        node.atlas = TextureAtlas2D(shown.encoding, tile_size=1, apron=0, slots_a_side=2)
+        _vispy.delete_texture(canvas, shown)
+        self._filled = None
+        self._opening = True
+        self._ledger.release(self)

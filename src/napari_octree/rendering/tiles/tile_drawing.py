@@ -1,0 +1,287 @@
+"""TileDrawing: the 2-D half of how one viewer draws one `OctreeImage`.
+
+Invariants: as `octree_layer` says of a frame: its work is done in the draw itself, nothing raises
+there that the caller does not catch, and another frame is asked for only while something is
+left to do. Holds no atlas before the first 2-D frame, nor after `leave`.
+"""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+import numpy as np
+
+from napari_octree.layers.slices.octree_slice import OctreeSlice
+from napari_octree.loading.pace import Pace
+from napari_octree.octree.cover.intersection import intersect
+from napari_octree.octree.policy import POLICIES
+from napari_octree.rendering import _vispy
+from napari_octree.rendering.draw_context import DrawContext
+from napari_octree.rendering.gpu.node_matrices import (
+    TileMatrices,
+    WatchedTileMatrices,
+    viewbox_of,
+)
+from napari_octree.rendering.gpu.texture_encoding import (
+    encoding_for_limits,
+    texture_encoding,
+)
+from napari_octree.rendering.gpu.upload_budget import UploadBudget
+from napari_octree.rendering.gpu.upload_check import check_upload
+from napari_octree.rendering.tiles.atlas.atlas_lease import AtlasLease, AtlasNeeds
+from napari_octree.rendering.tiles.atlas.texture_atlas_2d import TextureAtlas2D
+from napari_octree.rendering.tiles.channel_group import ChannelMember, group_of
+from napari_octree.rendering.tiles.quads import no_quads
+from napari_octree.rendering.tiles.tile_frame import TileFrame
+from napari_octree.rendering.tiles.tiled_image import TiledImage
+from napari_octree.rendering.view.tracked_view import TrackedView
+
+FORMER_OPACITY = 0.4
+"""Of a slice that is kept until the new one can be shown: it must not pass for the new one."""
+
+FILTER_TEXELS = {"nearest": 0.0, "linear": 0.5}
+"""How far an interpolation looks around a pixel; 4 for vispy's kernels."""
+
+
+class TileDrawing:
+    """The node, the atlas and the frames of a layer's 2-D view.
+
+    Parameters
+    ----------
+    drawn : DrawContext
+    """
+
+    def __init__(self, drawn: DrawContext) -> None:
+        self.layer = layer = drawn.layer
+        self.client = client = drawn.client
+        self.budget = UploadBudget(self._send, check=check_upload)
+        self.frame = TileFrame(client, layer.config, self.budget)
+        self.tracked = TrackedView()
+        self.lease = AtlasLease(self.frame.picture, layer.config, drawn.max_side, self._draw_again)
+        self._plain = self._encoding = drawn.texels
+        self._allocated: TextureAtlas2D | None = None
+        self._frozen_level: int | None = None
+        self._counted: tuple[Any, ...] = (None, None, None)
+        self._in_view = 0
+        self._placed: TileMatrices | None = None
+        self._held: OctreeSlice | None = None
+        self._joined: tuple[weakref.ref[Any] | None, str | None] = (None, None)
+        self.frames = 0
+        self._render = layer.config.render
+        fades = self._render.fade_ms > 0
+        self.node = TiledImage(drawn.texels, (1, 1), drawn.on_prepare, fades)
+        self._place = WatchedTileMatrices(self.node)
+
+    # ------------------------------------------------------------------- frame
+
+    def prepare(self, now: float) -> bool:
+        """Do a frame's work, inside the draw, at `now` (seconds).
+
+        Returns
+        -------
+        bool
+            Whether the view has changed: until `rest` is called it counts as moving.
+        """
+        node, frame, display = self.node, self.frame, self.layer.display
+        matrices = self._place.now()
+        octree_slice = self._slice()
+        moved = self.tracked.see(matrices, octree_slice, display.track_view, now)
+        self.client.pace = self.tracked.pace
+        self.frames += 1
+        reach, former = self._filter_reach, node.atlas
+        if octree_slice is not None and octree_slice is not self._held:
+            self._held = octree_slice
+            self._hold_values(octree_slice.display_dtype)
+        coarsened = frame.coarsened
+        in_view = frame.tiles
+        if self.lease.opening or coarsened:
+            in_view = self._ideal_tiles(octree_slice)
+        size, scale = matrices.size, matrices.pixel_scale
+        atlas = self.lease.keep(node, AtlasNeeds(self._encoding, reach, size, scale, in_view))
+        render = self._render
+        frame.picture.former.keep = display.keep_slice
+        frame.follow(POLICIES[display.policy])
+        self._join(node.canvas, display.channel_group)
+        changed = frame.prepare(
+            atlas,
+            octree_slice,
+            self.tracked.view,
+            render.upload_ms_moving if self.moving else render.upload_ms,
+            self._level_lock(),
+            reach,
+            self.tracked.scroll_axis,
+            self.moving,
+            now,
+        )
+        if frame.coarsened and not coarsened:
+            self._draw_again()  # with an atlas that has room for it, if there can be one
+        if atlas is not self._allocated:
+            # GL makes room when it is told to, not when it is asked: now, while tiles are read.
+            self._allocated = atlas
+            self._send()
+        self.lease.show()
+        opacity = self.layer.opacity * (FORMER_OPACITY if frame.picture.former.shown else 1.0)
+        if node.opacity != opacity:
+            node.opacity = opacity
+        if node.atlas is not former:
+            self._place_limits()
+        if changed:
+            node.set_quads(frame.picture.quads or no_quads())
+        if changed or matrices is not self._placed:
+            self._placed = matrices
+            node.set_matrix(matrices.to_render)
+        if self.tracked.view is not None:
+            grid = matrices.pixel_size if display.show_grid else (0.0, 0.0)
+            node.set_overlays(display.tint_levels, grid)
+        return moved
+
+    def _draw_again(self) -> None:
+        _vispy.when_idle(self.node.canvas, self.node.update)
+
+    def _join(self, canvas: Any, name: str | None) -> None:
+        """Show new tiles together with the layers of the same name in this canvas."""
+        joined, joined_name = self._joined
+        if (None if joined is None else joined()) is not canvas or name != joined_name:
+            self._joined = (weakref.ref(canvas), name)
+            self.frame.channel = (
+                None if name is None else ChannelMember(group_of(canvas, name), self.frame)
+            )
+
+    @property
+    def wait_ms(self) -> float | None:
+        """When to draw again although nothing happens: see `ChannelMember`."""
+        return None if self.frame.channel is None else self.frame.channel.wait_ms
+
+    def rest(self) -> bool:
+        """The view stands still. Returns whether to draw again, for what was left out so far."""
+        self.client.pace = Pace.STEADY
+        self.frame.rest(self.tracked.rest())
+        return not self.frame.settled
+
+    def grow(self) -> bool:
+        """Let the atlas be as large as browsing needs, now that nobody waits for a picture.
+
+        Returns
+        -------
+        bool
+            Whether to draw again.
+        """
+        octree_slice = self._slice()
+        if octree_slice is None or self.moving or not (self.lease.opening and self.whole):
+            return False
+        return self.lease.grow(octree_slice.tiles)
+
+    def leave(self) -> None:
+        """Another dimension is shown: want nothing, hold nothing."""
+        self.frame.prepare(self.node.atlas, None, None, 0.0)
+        self.tracked.rest()
+        self.client.pace = Pace.STEADY
+        self.lease.release()
+
+    def close(self) -> None:
+        """Stop loading and let go of the GPU's memory."""
+        self.client.close()
+        self.lease.release()
+
+    def _slice(self) -> OctreeSlice | None:
+        return self.layer.octree_slice if self._displayed else None
+
+    @property
+    def _displayed(self) -> bool:
+        return bool(self.layer._slice_input.ndisplay == 2)
+
+    def _ideal_tiles(self, octree_slice: OctreeSlice | None) -> int:
+        """How many tiles the view calls for, whatever the atlas holds."""
+        view = self.tracked.view
+        if octree_slice is None or view is None:
+            return 0
+        asked = (octree_slice.octree, view, self._level_lock())
+        if any(now is not before for now, before in zip(asked, self._counted, strict=True)):
+            self._counted = asked
+            octree, _, lock = asked
+            bias = self._render.level_bias
+            self._in_view = len(intersect(octree, view, locked_level=lock, level_bias=bias))
+        return self._in_view
+
+    @property
+    def _filter_reach(self) -> float:
+        """How many texels around a pixel the interpolation looks at."""
+        if self.layer.interpolation2d == "custom":
+            return max(self.layer.custom_interpolation_kernel_2d.shape) / 2
+        return FILTER_TEXELS.get(self.layer.interpolation2d, 4.0)
+
+    def _level_lock(self) -> int | None:
+        """The level to show whatever the zoom, if any."""
+        layer = self.layer
+        if not layer.display.freeze_level or layer.locked_data_level is not None:
+            self._frozen_level = None
+            return layer.locked_data_level
+        if self._frozen_level is None and self.frame.plans:
+            self._frozen_level = self.frame.level
+        return self._frozen_level
+
+    def set_limits(self) -> None:
+        """Hand the contrast limits to the shader; where float32 needs it, have other texels."""
+        limits = self.layer.contrast_limits
+        self._encoding = encoding_for_limits(self._plain, limits, self._encoding)
+        self._place_limits()
+
+    def _hold_values(self, dtype: np.dtype) -> None:
+        """Have texels for values of `dtype`: a thick slice may need others than a thin one."""
+        plain = texture_encoding(dtype, self._plain.channels)
+        if plain != self._plain:
+            self._plain = plain
+            self._encoding = encoding_for_limits(plain, self.layer.contrast_limits)
+
+    def _place_limits(self) -> None:
+        largest = float(np.finfo(np.float32).max) / 8
+        limits = self.node.atlas.encoding.texel_limits(self.layer.contrast_limits)
+        low, high = np.clip(limits, -largest, largest)
+        self.node.clim = float(low), float(high)
+
+    def _send(self) -> None:
+        _vispy.flush(self.node.canvas.context)
+
+    # ------------------------------------------------------------------- state
+
+    @property
+    def is_current(self) -> bool:
+        """Whether what was drawn last is what the camera shows now."""
+        if not self._displayed:
+            return True
+        if not self.frames or viewbox_of(self.node) is None:
+            return False
+        return self.tracked.is_current(
+            self._place.now(), self._slice(), self.layer.display.track_view
+        )
+
+    @property
+    def settled(self) -> bool:
+        """Every ideal tile of what the camera shows now is drawn."""
+        return not self._displayed or (self.frame.settled and self.is_current)
+
+    @property
+    def stuck(self) -> bool:
+        """Not settled, and nothing more will come by itself."""
+        return self.frame.stuck and self.is_current
+
+    @property
+    def whole(self) -> bool:
+        """Nothing that is shown stands in for something else."""
+        return self.frame.complete
+
+    @property
+    def moving(self) -> bool:
+        """The view is being moved right now."""
+        return self.tracked.moving
+
+    @property
+    def rest_ms(self) -> int:
+        """How long the view has to stand still before it is at rest."""
+        return self.tracked.rest_ms
+
+    @property
+    def state(self) -> tuple[Any, ...]:
+        """Changes whenever the layer should be told."""
+        return (self.frame.progress, self.frame.settled, self.tracked.view)

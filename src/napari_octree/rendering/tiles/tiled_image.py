@@ -1,0 +1,298 @@
+"""TiledImageVisual: the quads of a cover, drawn from one atlas in one call.
+
+Invariants: drawing reads vertex buffers, one texture and uniforms; none of them is rebuilt
+unless what it depends on has changed. Vertices are float32 relative to `origin`, an integer
+point near the view; the matrix that places them is composed in float64 each frame. vispy's
+image visual gives contrast limits, gamma, colour maps and filters; its single quad and its
+texture are replaced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+from vispy.gloo import VertexBuffer
+from vispy.scene.visuals import create_visual_node
+from vispy.visuals.image import ImageVisual
+from vispy.visuals.shaders import Function
+
+from napari_octree.rendering._vispy import clamped_filters, image_templates
+from napari_octree.rendering.gpu.texture_encoding import TextureEncoding
+from napari_octree.rendering.tiles.atlas.texture_atlas_2d import TextureAtlas2D
+from napari_octree.rendering.tiles.quads import Quads, Under, no_quads
+
+
+def _shader(name: str) -> str:
+    return (files("napari_octree.rendering") / "shaders" / name).read_text(encoding="utf-8")
+
+
+# vispy takes the first function definition as a snippet's entry point: the filters come after.
+_FILTERED = """
+vec4 tile_edges;
+vec4 image_edges;
+vec4 {name}(sampler2D texture, vec2 shape, vec2 uv);
+vec4 texture_lookup_filtered(vec2 texcoord) {{
+    return {name}($texture, $shape, texcoord);
+}}
+"""
+
+# Where no overlay is asked for, and nothing fades, programs are compiled without: it costs less
+# per pixel and per vertex.
+_OVERLAY, _MARK = _shader("overlay.glsl"), _shader("mark.vert")
+_FADE, _FADE_VERTEX = _shader("fade.glsl"), _shader("fade.vert")
+_AS_IT_IS = "vec4 as_it_is(vec4 color) { return color; }"
+_NOTHING = "void nothing() {}"
+
+_CORNERS = np.array([[1, 0], [1, 2], [3, 2], [1, 0], [3, 2], [3, 0]])
+"""Columns of (y0, x0, y1, x1) for the x and y of the six vertices of two triangles."""
+
+_TWO_CORNERS = np.concatenate([_CORNERS, _CORNERS + 4], axis=1)
+"""The same of two such boxes side by side."""
+
+_SWAP = [1, 0, 3, 2]
+"""(y, x) becomes (x, y) here: vispy and GL want x first."""
+
+_BUFFERS = ("a_corner", "a_tile", "a_image")
+_OVERLAY_BUFFERS = ("a_tint", "a_border")
+_FADE_BUFFERS = ("a_under", "a_under_tile", "a_under_image")
+
+
+class TiledImageVisual(ImageVisual):
+    """Tiles of an image, each pixel of it in exactly one quad.
+
+    Parameters
+    ----------
+    encoding : TextureEncoding
+    size : (width, height)
+        Of level 0 in pixels; node coordinates are level-0 pixel areas.
+    on_prepare : callable
+        Called first in every draw: may upload, change the atlas and call `set_quads`.
+    fades : bool
+        Whether quads may have something under them.
+    **keywords
+        Of vispy's ImageVisual.
+    """
+
+    _shaders = {"vertex": _shader("tiled_image.vert"), "fragment": _shader("tiled_image.frag")}  # noqa: RUF012
+    _func_templates = image_templates(
+        texture_lookup=_shader("lookup.glsl"),
+        texture_lookup_custom=_shader("custom_lookup.glsl"),
+    )
+
+    def __init__(
+        self,
+        encoding: TextureEncoding,
+        size: tuple[int, int],
+        on_prepare: Callable[[TiledImageVisual], None],
+        fades: bool = False,
+        **keywords: Any,
+    ) -> None:
+        self._encoding = encoding
+        self._full_size = size
+        self._on_prepare = on_prepare
+        self._quads = no_quads()
+        names = (*_BUFFERS, *_OVERLAY_BUFFERS, *(_FADE_BUFFERS if fades else ()))
+        self._buffers = {name: VertexBuffer() for name in names}
+        self.texture_format = "auto"  # napari asks its nodes for it
+        super().__init__(None, method="subdivide", texture_format="auto", **keywords)
+        self.unfreeze()
+        self._bind_atlas(self._texture)
+        self._placed = b""
+        self._marked = False
+        self._fade = Function(_FADE) if fades else None
+        self.shared_program.vert["fade"] = Function(_FADE_VERTEX if fades else _NOTHING)
+        self.shared_program.frag["fade"] = self._fade or Function(_AS_IT_IS)
+        self._overlay(False)
+        self.shared_program["u_tint"] = 0.0
+        self.shared_program["u_grid_width"] = (0.0, 0.0)
+        self.shared_program["u_octree_matrix"] = np.eye(4, dtype=np.float32)
+        self.freeze()
+
+    # --------------------------------------------------------------- the seam
+
+    def _init_texture(self, data: Any, texture_format: Any, **keywords: Any) -> TextureAtlas2D:
+        # A small one: the real atlas comes with the first frame, when limits are known.
+        return TextureAtlas2D(self._encoding, tile_size=1, apron=0, slots_a_side=2)
+
+    def _init_interpolation(self, interpolation_names: Any) -> Any:
+        # As ImageVisual, which makes a shader function of every filter at once (some 20 ms).
+        filters = {name.lower(): f"{name}2D" for name in interpolation_names}
+        names = (*sorted({*filters, "custom"}), "bilinear", "bicubic")
+        return names, _Lookups(self._func_templates, filters)
+
+    def _bind_atlas(self, atlas: TextureAtlas2D) -> None:
+        self._texture = atlas
+        shape: tuple[int, ...] = (atlas.side, atlas.side)
+        if atlas.encoding.channels > 1:
+            shape = (*shape, atlas.encoding.channels)
+        # vispy asks the data for shape and rank only.
+        self._data = np.broadcast_to(np.zeros((), atlas.encoding.texel_dtype), shape)
+        self._need_texture_upload = False
+        self._need_interpolation_update = True
+        self._need_vertex_update = True
+
+    @property
+    def atlas(self) -> TextureAtlas2D:
+        """The texture that is drawn from."""
+        return self._texture
+
+    @atlas.setter
+    def atlas(self, atlas: TextureAtlas2D) -> None:
+        atlas.set_clim(self._texture.clim)
+        atlas.interpolation = self._texture.interpolation
+        self._bind_atlas(atlas)
+        self._need_colortransform_update = True
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) of level 0 in pixels."""
+        return self._full_size
+
+    @size.setter
+    def size(self, size: tuple[int, int]) -> None:
+        self._full_size = size
+
+    def set_data(self, *args: Any, **keywords: Any) -> None:
+        """Do nothing: napari hands over its slice, which is only our overview."""
+
+    def _compute_bounds(self, axis: int, view: Any) -> tuple[float, float]:
+        return (0, 0) if axis > 1 else (0, self._full_size[axis])
+
+    # ------------------------------------------------------------------ quads
+
+    def set_quads(self, quads: Quads) -> None:
+        """Replace what is drawn."""
+        self._quads = quads
+        self._marked = quads.marks is not None and quads.marks.any_failed
+        self._need_vertex_update = True
+
+    def clear_quads(self) -> None:
+        """Draw nothing."""
+        self.set_quads(no_quads())
+
+    @property
+    def n_quads(self) -> int:
+        """How many quads are drawn."""
+        return len(self._quads.rectangles)
+
+    def set_matrix(self, matrix: np.ndarray) -> None:
+        """Place the quads.
+
+        Parameters
+        ----------
+        matrix : (4, 4) float64
+            Node to clip coordinates, row-vector convention.
+        """
+        y, x = self._quads.origin
+        shift = np.eye(4)
+        shift[3, :2] = x, y
+        # vispy uploads a matrix so that `u_m * v` is the row-vector product.
+        placed = (shift @ matrix).astype(np.float32)
+        if placed.tobytes() != self._placed:
+            self._placed = placed.tobytes()
+            self.shared_program["u_octree_matrix"] = placed
+
+    def set_overlays(self, tint: bool, grid_width: tuple[float, float]) -> None:
+        """What is shown of the octree itself; `grid_width` (x, y) in level-0 pixels, 0 is off."""
+        wanted = tint or self._marked or grid_width[0] > 0
+        if wanted != self._overlaid:
+            self._overlay(wanted)
+        if wanted:
+            self.shared_program["u_tint"] = 0.5 if tint else 0.0
+            self.shared_program["u_grid_width"] = grid_width
+
+    def _overlay(self, wanted: bool) -> None:
+        self._overlaid = wanted
+        self.shared_program.frag["overlay"] = Function(_OVERLAY if wanted else _AS_IT_IS)
+        self.shared_program.vert["mark"] = Function(_MARK if wanted else _NOTHING)
+        self._need_vertex_update = True
+        self._need_method_update = True  # vispy forgets buffers that a program has no use for
+
+    def _build_vertex_data(self) -> None:
+        quads, side = self._quads, self._texture.side
+        y, x = quads.origin
+        places = [quads.rectangles - (y, x, y, x), quads.texcoords / side]
+        boxes = np.concatenate(places, axis=1, dtype=np.float32)
+        self._fill("a_corner", boxes[:, _TWO_CORNERS])
+        self._fill("a_tile", quads.edges[:, None, 0])
+        self._fill("a_image", quads.edges[:, None, 1])
+        if self._overlaid and quads.marks is not None:
+            corners = places[0][:, _CORNERS]
+            edges = quads.marks.borders[:, None, _SWAP] - (x, y, x, y)
+            self._fill("a_tint", quads.marks.tints[:, None])
+            self._fill("a_border", corners - edges[..., :2], edges[..., 2:] - corners)
+        if self._fade is not None:
+            under = quads.under or Under(quads.texcoords, quads.edges)
+            corners, weights = (under.texcoords / side)[:, _CORNERS], under.weights[:, None, None]
+            self._fill("a_under", corners, weights)
+            self._fill("a_under_tile", under.edges[:, None, 0])
+            self._fill("a_under_image", under.edges[:, None, 1])
+        self._need_vertex_update = False
+
+    def _fill(self, name: str, *columns: np.ndarray) -> None:
+        """Send (N, 6 or 1, columns) values for the six vertices of each quad."""
+        data = columns[0]
+        if len(columns) > 1 or data.shape[1] == 1 or data.dtype != np.float32:
+            widths = [values.shape[-1] for values in columns]
+            data = np.empty((len(data), 6, sum(widths)), np.float32)
+            first = 0
+            for values, width in zip(columns, widths, strict=True):
+                data[..., first : first + width] = values
+                first += width
+        self._buffers[name].set_data(data.reshape(-1, data.shape[-1]))
+
+    def _update_method(self, view: Any) -> None:
+        view._method_used = "subdivide"
+        for name, buffer in self._buffers.items():
+            view.view_program[name] = buffer
+        view._need_method_update = False
+
+    def _prepare_transforms(self, view: Any) -> None:
+        """Leave the transforms to `set_matrix`."""
+
+    def _prepare_draw(self, view: Any) -> bool | None:
+        self._on_prepare(self)
+        if not self.n_quads:
+            return False
+        if self._need_interpolation_update:
+            self._build_interpolation()
+            self._fade_with("get_data")
+        if self._need_colortransform_update:
+            self.shared_program.frag["color_transform"] = self._build_color_transform()
+            self._need_colortransform_update = False
+            view.view_program["texture2D_LUT"] = self.cmap.texture_lut()
+            self._fade_with("color_transform")
+        if self._need_vertex_update:
+            self._build_vertex_data()
+        if view._need_method_update:
+            self._update_method(view)
+        return None
+
+    def _fade_with(self, name: str) -> None:
+        """Let what was there before be looked up, and coloured, as the tile is."""
+        if self._fade is not None:
+            self._fade[name] = self.shared_program.frag[name]
+
+
+class _Lookups(dict[str, Function]):
+    """The lookup function of each interpolation, made when it is first asked for."""
+
+    def __init__(self, templates: dict[str, str], filters: dict[str, str]) -> None:
+        super().__init__()
+        self._templates, self._filters = templates, filters
+
+    def __missing__(self, name: str) -> Function:
+        if name in ("nearest", "linear"):
+            source = self._templates["texture_lookup"]
+        elif name == "custom":
+            source = self._templates["texture_lookup_custom"]
+        else:
+            source = _FILTERED.format(name=self._filters[name]) + clamped_filters()
+        self[name] = Function(source)
+        return self[name]
+
+
+TiledImage = create_visual_node(TiledImageVisual)

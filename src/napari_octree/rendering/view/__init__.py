@@ -1,0 +1,1 @@
+"""From the camera to a view, how it moves, and when it rests."""

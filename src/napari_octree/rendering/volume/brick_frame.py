@@ -1,0 +1,308 @@
+"""What one viewer shows of one layer in 3-D: from a view to the bricks of the octree on the GPU.
+
+Invariants: GUI thread only. A frame selects bricks only if the view has changed or a brick that is
+refined turns out to be empty, and uploads in the order of the selection until its milliseconds are
+spent; a brick too large for them goes slab by slab over several frames. What is selected is never
+evicted. Only selected bricks are shown, so a settled picture does not depend on what was seen
+before; but until the coarsest bricks of another slice are there, those of the former one stay,
+and `stale` says so. Nothing here knows napari: the atlas, the loader's client and the layer's
+slice are handed in.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+
+from napari_octree.config import OctreeConfig
+from napari_octree.layers.slices.octree_slice import OctreeSlice
+from napari_octree.layers.views.progress import OctreeProgress
+from napari_octree.octree.bricks.selection import BrickSelection, select_bricks
+from napari_octree.octree.chunk_key import ChunkKey
+from napari_octree.octree.motion import Motion
+from napari_octree.octree.policy import Policy
+from napari_octree.octree.view import VolumeView
+from napari_octree.rendering.gpu.atlas_slots import AtlasSlots
+from napari_octree.rendering.gpu.upload_budget import UploadBudget
+from napari_octree.rendering.volume.brick_requests import BrickRequests, max_nodes, room_for
+from napari_octree.rendering.volume.brick_uploads import BrickId, BrickUploads
+from napari_octree.rendering.volume.texture_atlas_3d import TextureAtlas3D
+
+if TYPE_CHECKING:
+    from napari_octree.loading.client import LoaderClient
+
+
+@dataclass(frozen=True, eq=False)
+class ShownBricks:
+    """The bricks of the octree on the GPU, as `NodeTexture.write` takes them."""
+
+    octree_slice: OctreeSlice
+    keys: list[ChunkKey]
+    slots: np.ndarray
+    ranges: np.ndarray
+    failed: list[ChunkKey]
+    failed_slots: np.ndarray
+
+
+class BrickFrame:
+    """Selections and uploads for one view after the other.
+
+    Parameters
+    ----------
+    client : LoaderClient
+    config : OctreeConfig
+    budget : UploadBudget
+    """
+
+    def __init__(self, client: LoaderClient, config: OctreeConfig, budget: UploadBudget) -> None:
+        self._client = client
+        self._config = config
+        self._atlas: TextureAtlas3D | None = None
+        self._slice: OctreeSlice | None = None
+        self._planned: tuple[VolumeView, int | None] | None = None
+        self._selection: BrickSelection | None = None
+        self._wishes = BrickRequests(client, config)
+        self._told = False  # the loader, of what is expected
+        self._uploads = BrickUploads(client, budget)
+        self._empty: set[ChunkKey] = set()  # as the selection was told
+        self._unseen = -math.inf
+        self._uploaded = False
+        self.plans = 0
+        self.shown: ShownBricks | None = None
+
+    # ------------------------------------------------------------------- frame
+
+    def expect(self, scroll_axis: int | None, motion: Motion, policy: Policy) -> None:
+        """Load ahead what a slider that moves so is likely to show next, by this policy.
+
+        From the next frame on, or from `wish`.
+        """
+        wishes, expected = self._wishes, (scroll_axis, motion, policy)
+        if expected != (wishes.scroll_axis, wishes.motion, wishes.policy):
+            wishes.scroll_axis, wishes.motion, wishes.policy = expected
+            self._told = False
+
+    def wish(self) -> None:
+        """Tell the loader what is expected, if it does not know."""
+        if self._told or self._planned is None:
+            return
+        assert self._slice is not None
+        assert self._selection is not None
+        assert self._atlas is not None
+        self._wishes.ask(self._slice, self._selection, self._atlas)
+        self._told = True
+
+    def prepare(
+        self,
+        atlas: TextureAtlas3D,
+        octree_slice: OctreeSlice | None,
+        view: VolumeView | None,
+        upload_ms: float,
+        locked_level: int | None = None,
+        unseen: float = -math.inf,
+    ) -> bool:
+        """Do a frame's work.
+
+        Parameters
+        ----------
+        atlas : TextureAtlas3D
+            Another one than before means that nothing is resident any more.
+        octree_slice : OctreeSlice or None
+            None: outside the data, or not in 3-D: nothing to draw.
+        view : VolumeView or None
+        upload_ms : float
+            The frame's budget.
+        locked_level : int, optional
+        unseen : float
+            Texture values up to this leave no trace. A brick of one such value, apron included,
+            is taken for empty.
+
+        Returns
+        -------
+        bool
+            Whether `shown` has changed.
+        """
+        if atlas is not self._atlas:
+            self._atlas = atlas
+            self._start_over()
+        if octree_slice is not self._slice:
+            if self._slice is not None and octree_slice is not None:  # with better sources now?
+                bricks = cast("AtlasSlots[BrickId]", atlas.slots)
+                bricks.outdate(octree_slice.outdated(self._slice, bricks))
+            self._slice = octree_slice
+            self._uploads.forgive(self._atlas)
+            self._wishes.renew()
+            self._planned = None
+        if octree_slice is None or view is None:
+            return self._show_nothing()
+        former, self._unseen = self._unseen, unseen
+        planned = self._plan(octree_slice, view, locked_level)
+        self.wish()
+        uploaded = self._uploads.take(atlas, self._wishes.protected, upload_ms) or self._uploaded
+        self._uploaded = False
+        if (uploaded or unseen != former) and self._is_outdated(octree_slice):
+            self._planned = None
+            planned = self._plan(octree_slice, view, locked_level)
+        return self._show(octree_slice) if planned or uploaded else False
+
+    def upload(self, upload_ms: float) -> None:
+        """Upload finished bricks between two frames: the next one shows them.
+
+        Until then nothing may be drawn, since what is shown may have lost its slot.
+        """
+        if self._selection is not None and self._atlas is not None:
+            self._uploaded |= self._uploads.take(self._atlas, self._wishes.protected, upload_ms)
+
+    def forget(self) -> None:
+        """Ask for everything again in the next frame (failed reads are to be tried again)."""
+        self._client.replace([])
+        self._uploads.forgive(self._atlas)
+        self._planned = None
+
+    def _start_over(self) -> None:
+        """Nothing is resident any more."""
+        self.shown = None
+        self._uploads.drop()
+        self.forget()
+
+    def _show_nothing(self) -> bool:
+        shown = self.shown is not None
+        self._wishes.want_nothing()
+        self._selection, self._planned, self.shown = None, None, None
+        self._uploads.more = False
+        return shown
+
+    def _plan(self, octree_slice: OctreeSlice, view: VolumeView, locked_level: int | None) -> bool:
+        assert self._atlas is not None
+        if self._planned == (view, locked_level):
+            return False
+        self._planned = (view, locked_level)
+        self._empty = self._without_trace(octree_slice)
+        selection = select_bricks(
+            octree_slice.octree,
+            view,
+            max_nodes(self._atlas.most),
+            level_bias=self._config.render.level_bias,
+            locked_level=locked_level,
+            empty=self._empty,
+        )
+        self.plans += 1
+        self._selection = selection
+        if not self._atlas.reserve(room_for(len(selection))):
+            self._start_over()
+            self._planned = (view, locked_level)
+        self._wishes.ask(octree_slice, selection, self._atlas)
+        self._told = True
+        return True
+
+    def _without_trace(self, octree_slice: OctreeSlice) -> set[ChunkKey]:
+        """Resident bricks in which nothing would be seen."""
+        return {
+            key
+            for (slice_key, key), value in self._uploads.uniform.items()
+            if value <= self._unseen and slice_key == octree_slice.key
+        }
+
+    def _is_outdated(self, octree_slice: OctreeSlice) -> bool:
+        """Whether the selection would go less far below a brick, or further."""
+        assert self._selection is not None
+        told, now = self._empty, self._without_trace(octree_slice)
+        less = not (now - told).isdisjoint(self._selection.ancestors)
+        return less or not (told - now).isdisjoint(self._selection.leaves)
+
+    # ------------------------------------------------------------------- shown
+
+    def _show(self, octree_slice: OctreeSlice) -> bool:
+        """Compose the octree of what is selected and resident."""
+        assert self._atlas is not None
+        assert self._selection is not None
+        atlas, former = self._atlas, self.shown
+        absent = {*self._uploads.hollow, self._uploads.unfinished}
+        selected = (*self._selection.ancestors, *self._selection.leaves)
+        keys = [
+            key
+            for key in selected
+            if (octree_slice.key, key) in atlas.slots and (octree_slice.key, key) not in absent
+        ]
+        top = octree_slice.octree.coarsest.index
+        arrived = {key for key in selected if key.level == top} <= set(keys)
+        if former is not None and former.octree_slice.key != octree_slice.key and not arrived:
+            if former.octree_slice.octree != octree_slice.octree:
+                former = self.shown = None
+            else:
+                octree_slice = former.octree_slice
+                keys = [key for key in former.keys if (octree_slice.key, key) in atlas.slots]
+        failed = [
+            key
+            for slice_key, key in self._uploads.failed - {(octree_slice.key, key) for key in keys}
+            if slice_key == octree_slice.key
+        ]
+        slots, failed_slots = (
+            self._numbers(octree_slice, keys),
+            self._numbers(octree_slice, failed),
+        )
+        ranges = atlas.value_ranges(slots)
+        self.shown = ShownBricks(octree_slice, keys, slots, ranges, failed, failed_slots)
+        return True
+
+    def _numbers(self, octree_slice: OctreeSlice, keys: list[ChunkKey]) -> np.ndarray:
+        """The slots of bricks that are drawn now; 0 for those without."""
+        assert self._atlas is not None
+        atlas = self._atlas
+        slots = [atlas.slots.get((octree_slice.key, key)) for key in keys]
+        drawn = [slot.number for slot in slots if slot is not None]
+        atlas.slots.touch(np.array(drawn, np.int64))
+        numbers = (0 if slot is None else atlas.number(slot) for slot in slots)
+        return np.fromiter(numbers, np.int64, len(slots))
+
+    # ------------------------------------------------------------------- state
+
+    @property
+    def stale(self) -> bool:
+        """What is shown belongs to another slice than the one asked for."""
+        if self.shown is None or self._slice is None:
+            return False
+        return self.shown.octree_slice.key != self._slice.key
+
+    @property
+    def more(self) -> bool:
+        """Bricks are ready, or half uploaded, that did not fit in the last frame's budget."""
+        return self._uploads.more
+
+    @property
+    def level(self) -> int:
+        """The finest level of the last selection (0 before any)."""
+        if self._selection is None:
+            return 0
+        return min((key.level for key in self._selection.leaves), default=0)
+
+    @property
+    def progress(self) -> OctreeProgress:
+        """Of the leaves of the last selection."""
+        if self._selection is None or self._slice is None or self._atlas is None:
+            return OctreeProgress()
+        bricks = [(self._slice.key, key) for key in self._selection.leaves]
+        shown = set() if self.stale or self.shown is None else set(self.shown.keys)
+        resident = sum(key in shown for _, key in bricks)
+        failed = sum(brick in self._uploads.failed for brick in bricks)
+        return OctreeProgress(len(bricks), resident, len(bricks) - resident - failed, failed)
+
+    @property
+    def settled(self) -> bool:
+        """Every selected brick is shown, and no better version is to come."""
+        if self._selection is None:
+            return self._slice is None
+        if self.stale or self._uploads.more or self.shown is None or self._client.pending:
+            return False
+        return len(self.shown.keys) == len(self._selection)
+
+    @property
+    def stuck(self) -> bool:
+        """Not settled, and nothing is on its way: reads have failed."""
+        if not self._uploads.failed or self.settled:
+            return False
+        client = self._client
+        return not (client.pending or client.ready or self._uploads.more or self._uploaded)

@@ -1,0 +1,130 @@
+"""BrickRequests: what one 3-D view wants of the loader, and what its atlas must keep for it.
+
+Invariants: GUI thread only. The loader is told of the whole selection at once, best first, less
+what is resident for good, then of what a moving slider is likely to show next; a request stays the
+same object as long as it is on the list. `protected` is all that is to be drawn, of whatever
+slice, and never more than the atlas holds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from napari_octree.config import OctreeConfig
+from napari_octree.layers.slices.octree_slice import OctreeSlice
+from napari_octree.loading.request import TileRequest
+from napari_octree.octree.bricks.selection import BrickSelection, in_other_slices
+from napari_octree.octree.chunk_key import ChunkKey, Tier
+from napari_octree.octree.motion import AT_REST, Motion
+from napari_octree.octree.policy import EXPLORE, Policy
+from napari_octree.rendering.volume.brick_encoding import APRON
+from napari_octree.rendering.volume.brick_uploads import BrickId
+from napari_octree.rendering.volume.texture_atlas_3d import TextureAtlas3D
+
+if TYPE_CHECKING:
+    from napari_octree.loading.client import LoaderClient
+
+RequestName = tuple[ChunkKey, Tier, int, int]
+
+
+def max_nodes(capacity: int) -> int:
+    """How many of an atlas' slots a selection may fill.
+
+    An eighth keeps what was seen before, and the coarsest bricks of the former and of the next
+    slices.
+    """
+    return max(capacity - capacity // 8, 1)
+
+
+def room_for(bricks: int) -> int:
+    """Slots with which a selection may have so many bricks."""
+    return bricks + bricks // 7 + 1
+
+
+class BrickRequests:
+    """The working set of one view after the other.
+
+    Parameters
+    ----------
+    client : LoaderClient
+    config : OctreeConfig
+
+    Attributes
+    ----------
+    scroll_axis : int or None
+        The data axis whose slider was moved last.
+    motion : Motion
+        Of that slider.
+    policy : Policy
+        Which of the slices there are loaded ahead.
+    """
+
+    def __init__(self, client: LoaderClient, config: OctreeConfig) -> None:
+        self._client = client
+        self._slices = config.render.prefetch.slices
+        self._requests: dict[RequestName, TileRequest] = {}
+        self._asked = False
+        self.protected: set[BrickId] = set()
+        self.scroll_axis: int | None = None
+        self.motion: Motion = AT_REST
+        self.policy: Policy = EXPLORE
+
+    def ask(
+        self, octree_slice: OctreeSlice, selection: BrickSelection, atlas: TextureAtlas3D
+    ) -> None:
+        """Replace what the loader has been told.
+
+        Parameters
+        ----------
+        octree_slice : OctreeSlice
+        selection : BrickSelection
+        atlas : TextureAtlas3D
+            What is in it for good is not asked for.
+        """
+        slots, encode = atlas.slots, atlas.encoding.encode
+        policy = self._policy(octree_slice, selection, slots.capacity)
+        slices: dict[int, OctreeSlice | None] = {0: octree_slice}
+        requests: dict[RequestName, TileRequest] = {}
+        protected: set[BrickId] = set()
+        for wish in (*selection.wishes, *in_other_slices(selection, self.motion, policy)):
+            offset, tier = wish.slice_offset, wish.tier
+            if offset not in slices:
+                axis = self.scroll_axis
+                slices[offset] = None if axis is None else octree_slice.moved(axis, offset)
+            of_slice = slices[offset]
+            if of_slice is None:  # beyond the data
+                continue
+            brick = (of_slice.key, wish.key)
+            if tier is not Tier.PREFETCH:
+                protected.add(brick)
+            slot = slots.get(brick)
+            if slot is not None and slot.complete:
+                continue
+            name = (wish.key, tier, wish.relative_level, offset)
+            requests[name] = self._requests.get(name) or of_slice.tile_request(wish, APRON, encode)
+        self.protected, self._requests, self._asked = protected, requests, True
+        self._client.replace(list(requests.values()))
+
+    def _policy(
+        self, octree_slice: OctreeSlice, selection: BrickSelection, capacity: int
+    ) -> Policy:
+        policy = self.policy
+        if policy == EXPLORE:
+            policy = replace(policy, slices=self._slices)
+        # Half of what the selection leaves free: the former slice may still stand in.
+        roots = sum(wish.tier is Tier.OVERVIEW for wish in selection.wishes)
+        room = (capacity - max_nodes(capacity)) // 2 // max(roots, 1)
+        most = min(policy.most_ahead, room) if octree_slice.overview_is_cheap else 0
+        return replace(policy, most_ahead=most)
+
+    def renew(self) -> None:
+        """Make new requests from now on: those so far are for another atlas or slice."""
+        self._requests.clear()
+
+    def want_nothing(self) -> None:
+        """Take everything off the loader's list."""
+        if self._asked:
+            self._client.replace([])
+        self._asked = False
+        self.protected = set()

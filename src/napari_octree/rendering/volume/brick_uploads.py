@@ -1,0 +1,175 @@
+"""Bricks on their way to the GPU: taken from the loader, cut into slabs, sent within a budget.
+
+Invariants: GUI thread only. Best first; a brick too large for a frame's milliseconds goes slab by
+slab over several of them, and its slot may not be shown until it is whole. What is protected
+is never evicted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from napari_octree.layers.slices.slice_key import SliceKey
+from napari_octree.loading.request import LoadedTile, TileState
+from napari_octree.octree.chunk_key import ChunkKey
+from napari_octree.rendering.gpu.atlas_slots import Slot
+from napari_octree.rendering.gpu.upload_budget import UploadBudget
+from napari_octree.rendering.volume.texture_atlas_3d import TextureAtlas3D
+
+if TYPE_CHECKING:
+    from napari_octree.loading.client import LoaderClient
+
+SMALLEST_SLAB = 2**16
+"""Bytes; below, an upload's cost does not follow its size."""
+
+BrickId = tuple[SliceKey, ChunkKey]
+
+
+@dataclass(eq=False)
+class _Upload:
+    """The brick that is being sent."""
+
+    brick: BrickId
+    tile: LoadedTile
+    slot: Slot
+    slabs: Iterator[tuple[slice, int]]
+    waiting: tuple[slice, int] | None
+
+
+class BrickUploads:
+    """What has been taken from a client, and what became of it.
+
+    Parameters
+    ----------
+    client : LoaderClient
+    budget : UploadBudget
+
+    Attributes
+    ----------
+    failed : set of BrickId
+    hollow : set of BrickId
+        Failed ones that have a slot with nothing in it: what is below them is reached through it.
+    uniform : dict of BrickId to float
+        Resident bricks of one value, and that value.
+    more : bool
+        Bricks are ready, or half uploaded, that did not fit in the last budget.
+    """
+
+    def __init__(self, client: LoaderClient, budget: UploadBudget) -> None:
+        self._client = client
+        self._budget = budget
+        self._upload: _Upload | None = None
+        self._evicted = False
+        self.failed: set[BrickId] = set()
+        self.hollow: set[BrickId] = set()
+        self.uniform: dict[BrickId, float] = {}
+        self.more = False
+
+    @property
+    def unfinished(self) -> BrickId | None:
+        """The brick that is in its slot in part."""
+        return None if self._upload is None else self._upload.brick
+
+    def drop(self) -> None:
+        """Another atlas: what was sent so far is lost."""
+        self._upload = None
+        self.uniform.clear()
+        self.hollow.clear()
+
+    def forgive(self, atlas: TextureAtlas3D | None) -> None:
+        """What has failed is asked for again, and may succeed."""
+        if atlas is not None:
+            for brick in self.hollow:
+                atlas.slots.evict(brick)
+        self.hollow.clear()
+        self.failed.clear()
+
+    def take(
+        self, atlas: TextureAtlas3D, protected: Collection[BrickId], upload_ms: float
+    ) -> bool:
+        """Upload finished bricks, best first, until the budget is spent.
+
+        Returns
+        -------
+        bool
+            Whether what can be shown, or has failed, is not the same as before.
+        """
+        changed = self.more = self._evicted = False
+        self._budget.begin(upload_ms)
+        while True:
+            if self._upload is None and not self._begin(atlas, protected):
+                break
+            if self._upload is None:  # failed, or without a slot
+                changed = True
+                continue
+            if not self._continue(atlas, self._upload):
+                self.more = True
+                break
+            changed = True
+        self._budget.end()
+        return changed or self._evicted
+
+    def _begin(self, atlas: TextureAtlas3D, protected: Collection[BrickId]) -> bool:
+        """Take the next brick; False if none is ready, or nothing may start in this frame."""
+        if not self._budget.allows(0):
+            self.more = self._client.ready
+            return False
+        tile = self._client.take()
+        if tile is None:
+            return False
+        brick = cast(BrickId, tile.key)
+        data = None if tile.state is TileState.FAILED else tile.data
+        if data is None:
+            self.failed.add(brick)
+            above_others = brick[1].level > 0 and brick not in atlas.slots
+            if above_others and self._stage(atlas, brick, False, protected) is not None:
+                self.hollow.add(brick)
+            return True
+        # Its slot may hold an older version of it: shown until the new one is whole.
+        slot = self._stage(atlas, brick, tile.complete, protected)
+        self.failed.discard(brick)
+        if slot is not None:
+            slabs = atlas.slabs(data, self._slab_bytes())
+            self._upload = _Upload(brick, tile, slot, slabs, next(slabs))
+        return True
+
+    def _stage(
+        self,
+        atlas: TextureAtlas3D,
+        brick: BrickId,
+        complete: bool,
+        protected: Collection[BrickId],
+    ) -> Slot | None:
+        slot, evicted = atlas.stage(brick, complete, {*protected, brick})
+        # Its slot is overwritten from now on, even if this frame does not come to the end.
+        self._evicted |= evicted is not None
+        for gone in (evicted, brick):
+            self.uniform.pop(cast(BrickId, gone), 0.0)
+            self.hollow.discard(cast(BrickId, gone))
+        return slot
+
+    def _slab_bytes(self) -> int:
+        """A slab may take a frame's budget, not more."""
+        return max(int(self._budget.bytes_per_ms * self._budget.limit_ms), SMALLEST_SLAB)
+
+    def _continue(self, atlas: TextureAtlas3D, upload: _Upload) -> bool:
+        """Send slabs of the current brick; False if the budget is spent before its end."""
+        data = upload.tile.data
+        assert data is not None
+        while upload.waiting is not None:
+            planes, nbytes = upload.waiting
+            if not self._budget.allows(nbytes):
+                return False
+
+            def put() -> None:
+                atlas.write(upload.slot, data, planes)  # noqa: B023
+
+            self._budget.spend(put, nbytes)
+            upload.waiting = next(upload.slabs, None)
+        low, high = data["cells"][0, ..., 0].min(), data["cells"][0, ..., 1].max()
+        if low == high and upload.tile.complete:
+            self.uniform[upload.brick] = float(low)
+        self._upload = None
+        return True

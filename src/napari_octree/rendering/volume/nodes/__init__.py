@@ -1,0 +1,1 @@
+"""The octree of the bricks shown, as texels."""

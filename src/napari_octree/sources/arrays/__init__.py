@@ -1,0 +1,1 @@
+"""Storage arrays, one file a kind of array that the user may hand in."""

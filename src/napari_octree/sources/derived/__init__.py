@@ -1,0 +1,1 @@
+"""Levels that nobody stored, computed in workers from those that are given."""

@@ -1,0 +1,221 @@
+"""Coarser levels that nobody stored, computed from the level below when they are read.
+
+Invariants: reading one block reads the pixels below it and no others, and none that `blocks`
+holds; every pixel is made of exactly the pixels it covers, also where the factor does not
+divide the array; NaN is left out of means, and a pixel is NaN only if all that it covers are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from functools import cached_property
+from time import perf_counter
+from typing import Literal
+
+import numpy as np
+
+from napari_octree.sources.chunk_grid import RegularGrid
+from napari_octree.sources.derived.reduced_array import ReducedArray
+from napari_octree.sources.protocol import (
+    BlockStore,
+    ChunkGrid,
+    LevelSource,
+    Region,
+    StorageArray,
+)
+
+Reduction = Literal["mean", "nearest"]
+
+
+@dataclass(frozen=True, eq=False)
+class DownsampledArray(ReducedArray):
+    """A `StorageArray` with a pixel for each box of `factors` pixels of `source`.
+
+    Attributes
+    ----------
+    source : LevelSource
+        The level below.
+    factors : tuple of int
+        Pixels of `source` per pixel, axis by axis; at least 1.
+    reduction : {"mean", "nearest"}
+        "mean" averages the box in float64 and rounds to the type; "nearest" takes the pixel
+        at the box's centre (the lower one of two), for labels and for what is in memory:
+        no other pixel is touched there.
+    blocks : BlockStore, optional
+        Where chunks below are looked for, and kept.
+    chunk : tuple of int, optional
+        Shape of the blocks, whatever the hint: so that the level above, which is computed
+        from this one, asks for the same blocks as the tiles do.
+    """
+
+    reduction: Reduction = "mean"
+    blocks: BlockStore | None = field(default=None, repr=False)
+    chunk: tuple[int, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.factors) != len(self.source.shape) or min(self.factors) < 1:
+            raise ValueError(f"factors {self.factors} do not fit an array of {self.source.shape}")
+
+    @cached_property
+    def key(self) -> Hashable:
+        """That of the source, and how it is reduced."""
+        below = (self.source.storage.key, self.source.fixed)
+        return ("downsampled", below, self.factors, self.reduction)
+
+    @property
+    def source_name(self) -> str:
+        """Name of the source, and the factors."""
+        return f"{self.source.storage.source_name} / {'×'.join(map(str, self.factors))}"
+
+    def grid(self, hint: tuple[int, ...]) -> ChunkGrid:
+        """Return boxes of at least `hint`, and at least a storage chunk of the source.
+
+        So that neighbours along an axis that is not reduced do not read the same chunk again.
+        """
+        hint = hint if self.chunk is None else self.chunk
+        grid = self.source.storage.grid(self.source.storage_shape(hint))
+        first = next(grid.indices(tuple((0, 1) for _ in self.source.storage.shape)))
+        chunk = [
+            stop - start
+            for (start, stop), fixed in zip(grid.region(first), self.source.fixed, strict=True)
+            if fixed is None
+        ]
+        return RegularGrid(
+            self.shape,
+            tuple(max(h, n // f) for h, n, f in zip(hint, chunk, self.factors, strict=True)),
+        )
+
+    def read(self, region: Region) -> np.ndarray | None:
+        """Read the pixels below a box and reduce them; None where none are stored."""
+        below = tuple(
+            (start * f, min(stop * f, n))
+            for (start, stop), f, n in zip(region, self.factors, self.source.shape, strict=True)
+        )
+        block = read_region(self.source, below, self.blocks, self.chunk)
+        return None if block is None else reduced(block, self.factors, self.reduction)
+
+
+def can_be_strided(storage: StorageArray) -> bool:
+    """Whether single pixels cost no more than themselves: memory, or a file mapped into it."""
+    return storage.in_memory or isinstance(getattr(storage, "array", None), np.ndarray)
+
+
+def read_region(
+    source: LevelSource,
+    region: Region,
+    blocks: BlockStore | None = None,
+    hint: tuple[int, ...] | None = None,
+) -> np.ndarray | None:
+    """Read any region of a level, chunk by chunk (worker threads only).
+
+    Parameters
+    ----------
+    source, region
+    blocks : BlockStore, optional
+        Chunks at hand, which are not read again.
+    hint : tuple of int, optional
+        Chunk shape where the source has none of its own; default: the region's.
+
+    Returns
+    -------
+    numpy.ndarray or None
+        None if the store holds none of its chunks.
+    """
+    storage = source.storage
+    wanted = source.storage_region(region)
+    sizes = tuple(stop - start for start, stop in wanted)
+    if can_be_strided(storage):
+        block = storage.read(wanted)
+        return None if block is None else source.drop_fixed(block)
+    result: np.ndarray | None = None
+    grid = storage.grid(sizes if hint is None else source.storage_shape(hint))
+    for index in grid.indices(wanted):
+        chunk_region = grid.region(index)
+        chunk = _read_chunk(storage, chunk_region, blocks)
+        if chunk is None:
+            continue
+        if result is None:
+            result = np.full(sizes, storage.fill_value, storage.dtype)
+        target, part = [], []
+        for (start, stop), (first, last) in zip(wanted, chunk_region, strict=True):
+            low, high = max(start, first), min(stop, last)
+            target.append(slice(low - start, high - start))
+            part.append(slice(low - first, high - first))
+        result[tuple(target)] = chunk[tuple(part)]
+    return None if result is None else source.drop_fixed(result)
+
+
+def _read_chunk(
+    storage: StorageArray, region: Region, blocks: BlockStore | None
+) -> np.ndarray | None:
+    if blocks is None:
+        return storage.read(region)
+    found = blocks.find(storage.key, region)
+    if found is not None:
+        return found[0]
+    started = perf_counter()
+    pixels = storage.read(region)
+    blocks.keep(storage.key, region, pixels, perf_counter() - started)
+    return pixels
+
+
+def reduced(block: np.ndarray, factors: tuple[int, ...], reduction: Reduction) -> np.ndarray:
+    """Make one pixel of each box of `factors` pixels; boxes at the end may be smaller."""
+    if reduction == "nearest":
+        return reduce_nearest(block, factors)
+    return reduce_mean(block, factors)
+
+
+def reduce_mean(block: np.ndarray, factors: tuple[int, ...]) -> np.ndarray:
+    """Average boxes of pixels without NaN; boxes at the end may be smaller.
+
+    Integers are rounded to the nearest (half to even); 64-bit ones only as exactly as
+    float64 holds them.
+    """
+    is_nan = np.isnan(block) if block.dtype.kind == "f" else None
+    if is_nan is None or not is_nan.any():
+        total = _sum_boxes(block, factors)
+        counts: np.ndarray | float = 1.0
+        for axis, (n, f) in enumerate(zip(block.shape, factors, strict=True)):
+            sizes = np.minimum(f, n - np.arange(0, n, f)).astype(float)
+            shape = [1] * block.ndim
+            shape[axis] = len(sizes)
+            counts = counts * sizes.reshape(shape)
+        mean = total / counts
+    else:
+        counts = _sum_boxes(~is_nan, factors)
+        total = _sum_boxes(np.where(is_nan, 0, block), factors)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            mean = total / counts
+    if block.dtype.kind == "f":
+        return mean.astype(block.dtype)
+    if block.dtype.kind == "b":
+        return mean > 0.5
+    limits = np.iinfo(block.dtype)
+    if block.dtype.itemsize == 8:  # float64 cannot hold the largest value: stay below it
+        return (
+            np.rint(mean).clip(limits.min, np.nextafter(float(limits.max), 0)).astype(block.dtype)
+        )
+    return np.rint(mean).astype(block.dtype)
+
+
+def reduce_nearest(block: np.ndarray, factors: tuple[int, ...]) -> np.ndarray:
+    """Take one pixel of each box: the one at its centre, the lower of two."""
+    for axis, f in enumerate(factors):
+        size = block.shape[axis]
+        centre = (f - 1) // 2
+        if (size - 1) % f >= centre:  # the last box has its centre too: a view, nothing is read
+            block = block[(slice(None),) * axis + (slice(centre, None, f),)]
+        else:
+            block = block.take(np.minimum(np.arange(0, size, f) + centre, size - 1), axis)
+    return np.ascontiguousarray(block)
+
+
+def _sum_boxes(block: np.ndarray, factors: tuple[int, ...]) -> np.ndarray:
+    total = block
+    for axis, f in enumerate(factors):
+        if f > 1:
+            starts = np.arange(0, block.shape[axis], f)
+            total = np.add.reduceat(total, starts, axis, dtype=np.float64)
+    return total.astype(np.float64, copy=False)

@@ -1,0 +1,1 @@
+"""OME-Zarr: metadata by version, and opening what they describe."""
