@@ -74,7 +74,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument(
-        "path", nargs="?", metavar="PATH_OR_URL", help="an OME-Zarr image or a zarr array"
+        "path",
+        nargs="?",
+        metavar="PATH_OR_URL",
+        help="an OME-Zarr image, a zarr array, a TIFF file or a slide",
     )
     what.add_argument("--demo", choices=DEMOS, help="an image that is computed while you look")
     parser.add_argument(
@@ -141,9 +144,9 @@ def _layers(path: str | None, demo: str | None, config: OctreeConfig) -> list[Oc
         from napari_octree.plugin.samples import SAMPLES
 
         return [SAMPLES[demo](config)]
-    from napari_octree.plugin.open_ome_zarr import open_layers
+    from napari_octree.plugin.open_image import open_image_layers
 
-    return open_layers(str(path), config)
+    return open_image_layers(str(path), config)
 
 
 def _show(

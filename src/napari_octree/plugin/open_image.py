@@ -1,0 +1,91 @@
+"""Whatever a person calls an image, as layers: the kind is told by what is there, not by its name.
+
+Invariants: metadata is read in the calling thread, pixels are not; one clear error for what is no
+image that we can open.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from napari_octree.config import OctreeConfig
+from napari_octree.layers.octree_image import OctreeImage
+from napari_octree.sources.errors import SourceError
+from napari_octree.sources.ome_zarr.opening import is_url
+
+TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"IIII", b"II\xbc\1")
+"""How TIFF, BigTIFF and their variants begin."""
+
+ZIP_MAGIC = b"PK"
+
+Opener = Callable[..., list[OctreeImage]]
+
+
+def open_image(path_or_url: str | os.PathLike[str], **storage_options: Any) -> list[OctreeImage]:
+    """Open an image of any kind that this plugin knows as layers.
+
+    Parameters
+    ----------
+    path_or_url : str or path-like
+        A zarr folder, zip file or URL (see `open_ome_zarr`); a TIFF file or a slide.
+    **storage_options
+        Passed to fsspec for URLs.
+
+    Returns
+    -------
+    list of OctreeImage
+
+    Raises
+    ------
+    SourceError
+        A `ValueError` that names the path and the problem.
+    """
+    return open_image_layers(path_or_url, None, **storage_options)
+
+
+def open_image_layers(
+    path_or_url: str | os.PathLike[str], config: OctreeConfig | None, **storage_options: Any
+) -> list[OctreeImage]:
+    """`open_image` with a configuration."""
+    text = os.fspath(path_or_url)
+    if is_tiff_or_slide(text):
+        from napari_octree.plugin.open_tiff import open_tiff
+
+        return open_tiff(Path(text).expanduser(), config)
+    from napari_octree.plugin.open_ome_zarr import open_layers
+
+    return open_layers(text, config, **storage_options)
+
+
+def is_tiff_or_slide(path: str) -> bool:
+    """Whether a path is a file that is to be opened as TIFF or slide.
+
+    Raises
+    ------
+    SourceError
+        It is a file of no kind that can be opened, or cannot be read.
+    """
+    if is_url(path):
+        return False
+    file = Path(path).expanduser()
+    if not file.is_file():
+        return False
+    try:
+        with file.open("rb") as opened:
+            start = opened.read(4)
+    except OSError as error:
+        raise SourceError(f"{path}: cannot be read: {error.strerror or error}") from error
+    if start in TIFF_MAGIC:
+        return True
+    if start.startswith(ZIP_MAGIC) or file.name in ("zarr.json", ".zarray", ".zgroup", ".zattrs"):
+        return False
+    from napari_octree.plugin.slide_names import OPENSLIDE_ENDINGS
+
+    if file.name.lower().endswith(OPENSLIDE_ENDINGS):
+        return True
+    raise SourceError(
+        f"{path}: not an image that can be opened here: neither zarr, TIFF nor a slide"
+    )

@@ -1,0 +1,136 @@
+"""TIFF images and slides as layers: one OctreeImage per channel.
+
+Invariants: metadata is read in the calling thread, pixels are not; either all layers of a path are
+made or an error is raised. Layers of one image share what is read.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+from napari.utils.colormaps import Colormap
+
+from napari_octree.config import OctreeConfig
+from napari_octree.layers.octree_image import OctreeImage
+from napari_octree.octree.transform import LevelTransform, infer_level_transforms
+from napari_octree.plugin.open_ome_zarr import MANY_COLORS, TWO_COLORS
+from napari_octree.plugin.slide_names import OPENSLIDE_ENDINGS
+from napari_octree.sources import AxisView, as_level_sources
+from napari_octree.sources.errors import SourceError
+from napari_octree.sources.tiff.image import TiffChannel, TiffImage
+
+
+def open_tiff(
+    path: str | os.PathLike[str], config: OctreeConfig | None = None
+) -> list[OctreeImage]:
+    """Open a TIFF file or a slide as layers.
+
+    Parameters
+    ----------
+    path : str or path-like
+        TIFF, BigTIFF, OME-TIFF, ImageJ hyperstacks, and slides that tifffile or openslide reads.
+    config : OctreeConfig, optional
+
+    Returns
+    -------
+    list of OctreeImage
+        One per channel of each image.
+
+    Raises
+    ------
+    SourceError
+        A `ValueError` that names the path and the problem.
+    """
+    return [layer for image in read_images(path) for layer in _layers(image, config)]
+
+
+def read_images(path: str | os.PathLike[str]) -> Sequence[TiffImage]:
+    """Read what a file holds, with tifffile, else with openslide.
+
+    Raises
+    ------
+    SourceError
+    """
+    try:
+        from napari_octree.sources.tiff.openslide_array import read_openslide
+        from napari_octree.sources.tiff.reading import read_tiff
+    except ImportError as error:
+        raise SourceError(
+            f"{path}: TIFF files need tifffile and imagecodecs; try\n"
+            "  pip install 'napari-octree[slides]'"
+        ) from error
+    by_openslide = os.fspath(path).lower().endswith(OPENSLIDE_ENDINGS)
+    if not by_openslide:
+        return read_tiff(path)
+    try:
+        return read_openslide(path)
+    except SourceError as unreadable:
+        try:
+            return read_tiff(path)
+        except SourceError:
+            raise unreadable from None
+
+
+def _layers(image: TiffImage, config: OctreeConfig | None) -> Iterator[OctreeImage]:
+    as_level_sources(image.levels)  # problems are told with the file's name
+    axis = image.channel_axis
+    kept = [a for a in range(len(image.levels[0].shape)) if a != axis]
+    named = [a for a in kept if a < len(image.axes)]
+    keywords: dict[str, Any] = {
+        "scale": [image.scale[a] for a in named],
+        "units": [image.units[a] for a in named],
+        "axis_labels": [image.axes[a] for a in named],
+        "rgb": image.rgb,
+        "metadata": dict(image.metadata),
+        "level_transforms": _level_transforms(image, named),
+    }
+    count = 1 if axis is None else image.levels[0].shape[axis]
+    group = uuid4().hex if count > 1 else None
+    for index in range(count):
+        channel = image.channels[index] if index < len(image.channels) else TiffChannel()
+        levels: list[Any] = list(image.levels)
+        if axis is not None:
+            levels = [AxisView(level, axis, index) for level in levels]
+        if not image.rgb:
+            keywords["colormap"] = _colormap(image, channel, index, count)
+            keywords["contrast_limits"] = _limits(image, channel)
+        layer = OctreeImage(
+            levels,
+            config,
+            name=_name(image, channel, index, count),
+            blending="additive" if count > 1 else "translucent_no_depth",
+            **keywords,
+        )
+        if layer.config.render.channels_together:
+            layer.display.channel_group = group
+        yield layer
+
+
+def _level_transforms(image: TiffImage, kept: Sequence[int]) -> tuple[LevelTransform, ...]:
+    return infer_level_transforms([[level.shape[a] for a in kept] for level in image.levels])
+
+
+def _name(image: TiffImage, channel: TiffChannel, index: int, count: int) -> str:
+    if channel.name is not None and count > 1:
+        return f"{image.name}: {channel.name}"
+    return f"{image.name}: channel {index}" if count > 1 else image.name
+
+
+def _colormap(image: TiffImage, channel: TiffChannel, index: int, count: int) -> Colormap | str:
+    if image.palette is not None:
+        return Colormap(np.clip(image.palette, 0, 1), name=f"{image.name} palette")
+    if channel.color is not None and any(channel.color) and channel.color != (1.0, 1.0, 1.0):
+        return Colormap([(0.0, 0.0, 0.0), channel.color], name=channel.name or f"channel {index}")
+    if count == 1:
+        return "gray_r" if image.inverted else "gray"
+    return TWO_COLORS[index] if count == 2 else MANY_COLORS[index % len(MANY_COLORS)]
+
+
+def _limits(image: TiffImage, channel: TiffChannel) -> tuple[float, float] | None:
+    if image.palette is not None:
+        return 0.0, float(len(image.palette) - 1)
+    return channel.window

@@ -1,0 +1,194 @@
+"""Pixel sizes, channels and names in a TIFF file's tags, as each kind of file writes them.
+
+Invariants: pure; nothing here raises for what a file says: what cannot be understood is left out.
+Lengths are in micrometres.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import tifffile
+
+from napari_octree.sources.tiff.image import TiffChannel
+
+MICROMETRES = {
+    "m": 1e6, "dm": 1e5, "cm": 1e4, "mm": 1e3, "um": 1.0, "µm": 1.0, "μm": 1.0, "micron": 1.0,
+    "microns": 1.0, "micrometer": 1.0, "micrometre": 1.0, "nm": 1e-3, "pm": 1e-6, "å": 1e-4,
+    "angstrom": 1e-4, "inch": 25400.0, "in": 25400.0, "pt": 25400 / 72,
+}  # fmt: skip
+"""Length of a unit, by the names that files give it."""
+
+PRINTERS_RESOLUTIONS = (72, 96, 100, 150, 200, 300, 600, 1200)
+"""Dots per inch that programs write where they know nothing."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the tags say of one image.
+
+    Attributes
+    ----------
+    sizes : dict
+        Micrometres per pixel by axis letter (x, y, z); seconds for t.
+    channels : tuple of TiffChannel
+    magnification : float or None
+    """
+
+    sizes: dict[str, float] = field(default_factory=dict)
+    channels: tuple[TiffChannel, ...] = ()
+    magnification: float | None = None
+
+
+def facts_of(tiff: tifffile.TiffFile, series: int) -> Facts:
+    """Return what a file says of one of its series (parsing thread only)."""
+    page = tiff.series[series].keyframe
+    readers: list[Callable[[], Facts]] = []
+    if tiff.is_ome:
+        readers.append(lambda: _ome(tiff, series))
+    if tiff.is_svs:
+        readers.append(lambda: _svs(page))
+    if tiff.is_qpi:
+        readers.append(lambda: _qptiff(tiff.series[series]))
+    if tiff.is_imagej:
+        readers.append(lambda: _imagej(tiff, page))
+    found = Facts()
+    for read in readers:
+        try:
+            found = read()
+            break
+        except Exception:  # damaged or unusual metadata: the pixels are shown all the same
+            continue
+    if not {"x", "y"} <= found.sizes.keys():
+        sizes = {**_resolution(page), **found.sizes}
+        found = Facts(sizes, found.channels, found.magnification)
+    return found
+
+
+def _resolution(page: Any) -> dict[str, float]:
+    """Size of a pixel by the tags XResolution and YResolution."""
+    try:
+        if int(page.resolutionunit) not in (2, 3):
+            return {}
+        columns, rows = page.get_resolution("MICROMETER")
+        inches = page.get_resolution("INCH")
+    except Exception:
+        return {}
+    if not all(math.isfinite(value) and value > 0 for value in (columns, rows)):
+        return {}
+    if any(abs(inches[0] - common) < 1e-3 for common in PRINTERS_RESOLUTIONS):
+        return {}
+    return {"x": 1 / columns, "y": 1 / rows}
+
+
+def _svs(page: Any) -> Facts:
+    said = tifffile.tifffile.svs_description_metadata(page.description)
+    size = _length(said.get("MPP"))
+    sizes = {} if size is None else {"x": size, "y": size}
+    return Facts(sizes, (), _length(said.get("AppMag")))
+
+
+def _imagej(tiff: tifffile.TiffFile, page: Any) -> Facts:
+    said = tiff.imagej_metadata or {}
+    unit = MICROMETRES.get(str(said.get("unit", "")).replace("\\u00B5", "µ").lower())
+    sizes: dict[str, float] = {}
+    if unit is not None:
+        columns, rows = page.resolution
+        for letter, pixels in (("x", columns), ("y", rows)):
+            if math.isfinite(pixels) and pixels > 0:
+                sizes[letter] = unit / pixels
+        depth = _length(said.get("spacing"))
+        if depth is not None:
+            sizes["z"] = depth * unit
+    interval = _length(said.get("finterval"))
+    if interval is not None:
+        sizes["t"] = interval
+    ranges = said.get("Ranges") or ()
+    windows = list(zip(ranges[::2], ranges[1::2], strict=False))
+    luts = said.get("LUTs") or ()
+    count = max(len(windows), len(luts) if said.get("mode") in ("color", "composite") else 0)
+    channels = []
+    for index in range(count):
+        color = None
+        if index < len(luts) and count > 1:
+            red, green, blue = (float(v) / 255 for v in luts[index][:3, -1])
+            color = (red, green, blue)
+        window = windows[index] if index < len(windows) else None
+        if window is not None and not window[0] < window[1]:
+            window = None
+        channels.append(TiffChannel(None, color, window))
+    return Facts(sizes, tuple(channels))
+
+
+def _ome(tiff: tifffile.TiffFile, series: int) -> Facts:
+    root = tifffile.xml2dict(tiff.ome_metadata or "")["OME"]
+    images = _several(root["Image"])
+    pixels = images[min(series, len(images) - 1)]["Pixels"]
+    sizes: dict[str, float] = {}
+    for letter in "xyz":
+        size = _length(pixels.get(f"PhysicalSize{letter.upper()}"))
+        unit = MICROMETRES.get(str(pixels.get(f"PhysicalSize{letter.upper()}Unit", "µm")).lower())
+        if size is not None and unit is not None:
+            sizes[letter] = size * unit
+    interval = _length(pixels.get("TimeIncrement"))
+    if interval is not None:
+        second = {"ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0}
+        sizes["t"] = interval * second.get(str(pixels.get("TimeIncrementUnit", "s")), 1.0)
+    channels = tuple(
+        TiffChannel(_text(channel.get("Name")), _ome_color(channel.get("Color")))
+        for channel in _several(pixels.get("Channel", ()))
+    )
+    return Facts(sizes, channels)
+
+
+def _ome_color(value: Any) -> tuple[float, float, float] | None:
+    """Red, green, blue of OME's signed 32-bit RGBA."""
+    try:
+        bits = int(value) & 0xFFFFFFFF
+    except (TypeError, ValueError):
+        return None
+    red, green, blue = ((bits >> shift & 255) / 255 for shift in (24, 16, 8))
+    return red, green, blue
+
+
+def _qptiff(series: Any) -> Facts:
+    channels = []
+    magnification = None
+    for page in series.pages:
+        text = page.aspage().description if hasattr(page, "aspage") else page.description
+        said = next(iter(tifffile.xml2dict(_without_declaration(text)).values()))
+        color = None
+        parts = str(said.get("Color", "")).split(",")
+        if len(parts) == 3:
+            red, green, blue = (min(max(float(part) / 255, 0.0), 1.0) for part in parts)
+            color = (red, green, blue)
+        channels.append(TiffChannel(_text(said.get("Biomarker") or said.get("Name")), color))
+        magnification = magnification or _length(said.get("Objective"))
+    return Facts({}, tuple(channels), magnification)
+
+
+def _without_declaration(text: str) -> str:
+    """XML without the line that names an encoding: the text is decoded already."""
+    text = text.lstrip("\ufeff \n")
+    return text.partition("?>")[2] if text.startswith("<?xml") else text
+
+
+def _several(value: Any) -> list[dict[str, Any]]:
+    """One dictionary or several, as a list."""
+    return [value] if isinstance(value, dict) else list(value)
+
+
+def _text(value: Any) -> str | None:
+    return str(value) if value not in (None, "") else None
+
+
+def _length(value: Any) -> float | None:
+    """A positive finite number, or None."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if math.isfinite(number) and number > 0 else None
