@@ -3,13 +3,13 @@
 #
 #   make demo    open the Mandelbrot demo in napari (no display: write demo.png)
 #   make test    run the whole test suite             make bench   run the benchmarks
-#   make lint    ruff and mypy                        make docs    build site/
+#   make lint    ruff, import rules and mypy          make docs    build site/
 #
-# Variables: PYTHON (python3.11), QT (pyqt5 or pyqt6), VENV (.venv), ARGS (more arguments of
+# Variables: PYTHON (python3.11), QT (pyqt6, pyside6 or pyqt5), VENV (.venv), ARGS (more arguments of
 # the program that is run).
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
-QT ?= pyqt5
+QT ?= pyqt6
 VENV ?= .venv
 ARGS ?=
 
@@ -55,6 +55,7 @@ bench: $(VENV)/.installed-test-$(QT) $(SYSTEM)
 lint: $(VENV)/.installed-test-$(QT)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/mypy
 
 docs: $(VENV)/.installed-docs

@@ -1,7 +1,9 @@
-"""Which room may import what, and a reader of source code that finds where a room does not comply.
+"""What import-linter cannot say about imports, found in the source of a module.
 
-The rules are those of docs/architecture.md. The reader looks at the source only (nothing is
-imported), also inside functions and under `TYPE_CHECKING`: knowing a type is knowing the room.
+The rules between packages, and which libraries a package may import at all, are the contracts in
+pyproject.toml. Here: libraries that know only themselves and numpy, parts of libraries
+(`napari.qt`), private names, also when they are reached by attributes of what was imported, and
+imports by a string. Nothing is imported to find out.
 """
 
 from __future__ import annotations
@@ -13,28 +15,14 @@ from pathlib import Path
 
 PACKAGE = "napari_octree"
 
-KNOWN_ROOMS = {
-    "octree": {"octree"},
-    "sources": {"sources"},
-    "loading": {"loading", "sources", "octree"},
-    "layers": {"layers", "loading", "sources", "octree"},
-    "rendering": {"rendering", "layers", "loading", "octree"},
-    "qt": {"qt", "rendering", "layers", "loading", "octree"},
-    "plugin": {"plugin", "qt", "rendering", "layers", "loading", "sources", "octree"},
-    "config": set(),
-}
-"""Rooms that a room may import; `config` may be imported by every room."""
-
-QT = ("qtpy", "superqt", "PyQt5", "PyQt6", "PySide2", "PySide6", "napari.qt", "napari._qt")
-GL = ("vispy", "OpenGL", "napari._vispy")
-FORBIDDEN_LIBRARIES = {
-    "octree": ("napari", *QT, *GL),
-    "sources": ("napari", *QT, *GL),
-    "loading": ("napari", *QT, *GL),
-    "config": ("napari", *QT, *GL),
-    "layers": (*QT, *GL),
-}
 ONLY_LIBRARIES = {"octree": {"numpy", PACKAGE} | sys.stdlib_module_names}
+"""All that the modules of a package may import."""
+
+FORBIDDEN_PARTS = {"layers": ("napari.qt", "napari._qt", "napari._vispy")}
+"""Parts of libraries that a package may not import, though the library."""
+
+BY_NAME_ONLY = (PACKAGE, "napari", "vispy", "OpenGL", "qtpy", "superqt")
+"""What must not be imported by a string, where import-linter does not see it."""
 
 PRIVATE_OWNERS = ("napari", "vispy")
 PRIVATE_NAMES_ALLOWED = {f"{PACKAGE}.layers._napari", f"{PACKAGE}.rendering._vispy"}
@@ -61,6 +49,9 @@ def violations(module: str, source: str, is_package: bool = False) -> list[str]:
     found = []
     for line, name in sorted(set(_names_used(tree, package))):
         found += [f"{module}:{line}: {problem}" for problem in _problems(module, name)]
+    for line, name in sorted(set(_imported_by_a_string(tree))):
+        if name.partition(".")[0] in BY_NAME_ONLY:
+            found.append(f"{module}:{line}: {name} is imported by a string: use import")
     return found
 
 
@@ -72,30 +63,25 @@ def modules(root: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _problems(module: str, name: str) -> Iterator[str]:
-    room = _room(module)
+    here = _top(module)
     library = name.partition(".")[0]
     if library == PACKAGE:
-        other = _room(name)
-        if other is not None and room in KNOWN_ROOMS:
-            if other not in KNOWN_ROOMS[room] | {"config", room}:
-                yield f"{room} may not know {other} ({name})"
-            elif other != room and _is_private(name):
-                yield f"{name} is private to {other}"
+        if _top(name) != here and _is_private(name):
+            yield f"{name} is private to {_top(name)}"
         return
-    for forbidden in FORBIDDEN_LIBRARIES.get(room or "", ()):
-        if _is_inside(name, forbidden):
-            yield f"{room} may not import {forbidden} ({name})"
+    for part in FORBIDDEN_PARTS.get(here, ()):
+        if _is_inside(name, part):
+            yield f"{here} may not import {part} ({name})"
             break
-    if room in ONLY_LIBRARIES and library not in ONLY_LIBRARIES[room]:
-        yield f"{room} may not import {library}"
+    if here in ONLY_LIBRARIES and library not in ONLY_LIBRARIES[here]:
+        yield f"{here} may not import {library}"
     if library in PRIVATE_OWNERS and _is_private(name) and module not in PRIVATE_NAMES_ALLOWED:
         yield f"private name {name} outside {' and '.join(sorted(PRIVATE_NAMES_ALLOWED))}"
 
 
-def _room(module: str) -> str | None:
-    """The room of a module of the package; None for the package itself."""
-    parts = module.split(".")
-    return parts[1] if len(parts) > 1 and parts[1] in KNOWN_ROOMS else None
+def _top(module: str) -> str:
+    """The part of the package that a module belongs to: "octree", or "" for the package itself."""
+    return module.split(".")[1] if "." in module else ""
 
 
 def _is_inside(name: str, package: str) -> bool:
@@ -121,15 +107,19 @@ def _names_used(tree: ast.Module, package: str) -> Iterator[tuple[int, str]]:
                 full = f"{origin}.{alias.name}"
                 yield node.lineno, full
                 bound[alias.asname or alias.name] = full
-        elif isinstance(node, ast.Call) and _called(node) in ("import_module", "__import__"):
-            for argument in node.args[:1]:
-                if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
-                    yield node.lineno, argument.value
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute):
             chain = _attribute_chain(node)
             if chain and chain[0] in bound:
                 yield node.lineno, ".".join([bound[chain[0]], *chain[1:]])
+
+
+def _imported_by_a_string(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and _called(node) in ("import_module", "__import__"):
+            for argument in node.args[:1]:
+                if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
+                    yield node.lineno, argument.value
 
 
 def _absolute(node: ast.ImportFrom, package: str) -> str:

@@ -54,7 +54,7 @@ def test_without_qt_there_is_a_message(monkeypatch, message):
     monkeypatch.setenv("DISPLAY", ":0")
     monkeypatch.setitem(sys.modules, "qtpy.QtWidgets", None)
     assert command_line.main(["--demo", "mandelbrot"]) == command_line.NO_DISPLAY
-    assert "napari-octree[pyqt5]" in message()
+    assert "napari-octree[pyqt6]" in message()
 
 
 def test_bad_input_is_told_without_a_traceback(tmp_path, monkeypatch, message):

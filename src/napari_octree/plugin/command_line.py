@@ -134,7 +134,7 @@ def _display_problem() -> str | None:
     try:
         import qtpy.QtWidgets  # noqa: F401
     except ImportError:
-        return "Qt is not installed; try\n  pip install 'napari-octree[pyqt5]'"
+        return "Qt is not installed; try\n  pip install 'napari-octree[pyqt6]'"
     return None
 
 
