@@ -20,7 +20,7 @@ def bench():
         executor = VirtualExecutor() if executor is None else executor
         dispatcher = Dispatcher(clock, seed=0, processors=processors)
         loader = ChunkLoader(config, dispatcher=dispatcher, executor=executor)
-        loader._workers.ram_bytes = ram_bytes  # tests want less than a user may configure
+        loader._settings.ram_bytes = ram_bytes  # tests want less than a user may configure
         benches.append(Bench(loader, clock, executor))
         return benches[-1]
 

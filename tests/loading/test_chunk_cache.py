@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from napari_octree.loading import ChunkId
 from napari_octree.loading.cache.chunk_cache import ENTRY_BYTES, ChunkCache
 from napari_octree.loading.cache.eviction import ChunkScorer
-from napari_octree.loading.chunk_id import ChunkId
 
 
 def chunk(i, storage="a"):

@@ -6,8 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loading.loader_bench import request
-from napari_octree.loading.scheduling.concurrency import FIRST_LIMIT, SourceConcurrency
-from napari_octree.loading.scheduling.processors import Processors, processors_to_spare
+from napari_octree.loading.scheduling.source_record import (
+    FIRST_LIMIT,
+    Processors,
+    SourceConcurrency,
+    processors_to_spare,
+)
 from napari_octree.loading.testing import SimulatedSource
 from napari_octree.octree.chunk_key import Tier
 

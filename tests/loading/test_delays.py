@@ -1,7 +1,7 @@
 import pytest
 
 from loading.loader_bench import request
-from napari_octree.loading.pace import Pace
+from napari_octree.loading import Pace
 from napari_octree.loading.scheduling.pools import LoaderPool, LoaderPools
 from napari_octree.loading.testing import SimulatedSource
 from napari_octree.octree.chunk_key import Tier

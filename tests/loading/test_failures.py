@@ -9,9 +9,9 @@ import pytest
 from loading.loader_bench import http_error, request, take_all
 from napari_octree.loading import TileState
 from napari_octree.loading.retry import TRANSIENT_ATTEMPTS
-from napari_octree.loading.scheduling.jobs import ReadOutcome
 from napari_octree.loading.scheduling.reads import OVERDUE_S
 from napari_octree.loading.testing import SimulatedSource
+from napari_octree.loading.work import ReadOutcome
 
 
 class FlakySource(SimulatedSource):
@@ -298,7 +298,7 @@ def test_a_store_that_hangs_holds_up_no_other_of_its_pool(bench):
     assert client.pending == 0
     counts = b.loader.statistics
     assert (counts.reading, counts.in_flight_bytes) == (0, 0)
-    assert all(pool.running == pool.overdue == 0 for pool in b.loader._workers.pools)
+    assert all(pool.running == pool.overdue == 0 for pool in b.loader._settings.pools)
 
 
 def test_a_read_that_hangs_holds_up_no_other_of_its_source(bench):

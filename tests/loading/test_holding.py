@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from loading.loader_bench import expected, request, take_all
-from napari_octree.loading.pace import Pace
+from napari_octree.loading import Pace
 from napari_octree.loading.scheduling.assemblies import HOLD_S
-from napari_octree.loading.scheduling.jobs import ReadOutcome
 from napari_octree.loading.testing import SimulatedSource
+from napari_octree.loading.work import ReadOutcome
 from napari_octree.octree.chunk_key import Tier
 
 FAST_S, SLOW_S = 0.002, 0.05

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from loading.loader_bench import request
-from napari_octree.loading.latency_log import LatencyLog
-from napari_octree.loading.scheduling.jobs import ReadOutcome
+from napari_octree.loading.executors.latency_log import LatencyLog
 from napari_octree.loading.testing import SimulatedSource
+from napari_octree.loading.work import ReadOutcome
 
 PIXELS = np.zeros((8, 8), np.uint16)
 REGION = ((0, 8), (8, 16))

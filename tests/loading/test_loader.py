@@ -10,8 +10,8 @@ import pytest
 from loading.loader_bench import expected, request, take_all
 from napari_octree.config import OctreeConfig
 from napari_octree.loading import ChunkLoader, TileRequest, TileState
-from napari_octree.loading.scheduling.jobs import read_checked
 from napari_octree.loading.testing import SimulatedSource
+from napari_octree.loading.work import read_checked
 from napari_octree.octree.chunk_key import Tier
 from napari_octree.sources.level_source import as_level_source
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from loading.loader_bench import expected, request, take_all
-from napari_octree.loading.pace import Pace
+from napari_octree.loading import Pace
 from napari_octree.loading.testing import SimulatedSource
 from napari_octree.octree.chunk_key import Tier
 

@@ -15,12 +15,11 @@ from napari_octree.loading.retry import (
     LONGEST_DELAY_S,
     TRANSIENT_ATTEMPTS,
     UNKNOWN_ATTEMPTS,
-    ShapeMismatchError,
     Verdict,
     delay_s,
     judge,
 )
-from napari_octree.sources.errors import SourceError
+from napari_octree.sources.errors import ShapeMismatchError, SourceError
 
 
 def named(name, text=""):

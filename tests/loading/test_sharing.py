@@ -9,8 +9,8 @@ from loading.loader_bench import request, take_all
 from napari_octree.config import OctreeConfig
 from napari_octree.loading import ChunkLoader, TileRequest, default_loader
 from napari_octree.loading.dispatcher import Dispatcher
-from napari_octree.loading.scheduling.jobs import ReadOutcome
 from napari_octree.loading.testing import SimulatedSource, VirtualClock, VirtualExecutor
+from napari_octree.loading.work import ReadOutcome
 from napari_octree.octree.chunk_key import Tier
 from napari_octree.sources.protocol import LevelSource
 

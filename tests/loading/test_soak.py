@@ -4,8 +4,7 @@ import gc
 import random
 
 from loading.loader_bench import request
-from napari_octree.loading import assembly
-from napari_octree.loading.pace import Pace
+from napari_octree.loading import Pace, assembly
 from napari_octree.loading.scheduling import tile_chunks
 from napari_octree.loading.testing import SimulatedSource
 from napari_octree.octree.chunk_key import Tier

@@ -20,11 +20,11 @@ from loading.loader_bench import expected, request
 from napari_octree.config import OctreeConfig
 from napari_octree.loading import ChunkLoader, Pace, TileState
 from napari_octree.loading.dispatcher import Dispatcher
-from napari_octree.loading.scheduling.jobs import ReadOutcome
 from napari_octree.loading.scheduling.model import Stage
 from napari_octree.loading.scheduling.pools import RUSHING_FACTOR
 from napari_octree.loading.scheduling.reads import OVERDUE_S
 from napari_octree.loading.testing import SimulatedSource, VirtualClock, VirtualExecutor
+from napari_octree.loading.work import ReadOutcome
 from napari_octree.octree.chunk_key import Tier
 
 CHUNK = 8
@@ -116,7 +116,7 @@ class LoaderMachine(RuleBasedStateMachine):
             executor = WatchedExecutor(self.opened, open_regions)
             executor.cache = self.dispatcher.cache
             loader = ChunkLoader(config, dispatcher=self.dispatcher, executor=executor)
-            loader._workers.ram_bytes = limit
+            loader._settings.ram_bytes = limit
             self.loaders.append(loader)
         self.sources = {
             key: SimulatedSource(PIXELS, (CHUNK, CHUNK), key=key) for key in ("one", "two")
@@ -317,7 +317,7 @@ class LoaderMachine(RuleBasedStateMachine):
     @invariant()
     def memory_is_bounded(self):
         cache = self.dispatcher.cache
-        limits = [user.loader._workers.ram_bytes for user in self.opened if not user.closed]
+        limits = [user.loader._settings.ram_bytes for user in self.opened if not user.closed]
         if limits:
             assert cache.limit_bytes == min(limits)
         used = cache.cached_bytes + cache.reserved_bytes
@@ -365,8 +365,8 @@ class LoaderMachine(RuleBasedStateMachine):
         assert self.dispatcher.statistics.reading == len(self.reads)
         for loader in self.loaders:
             running = len(loader._workers.executor.reads)
-            assert running == sum(pool.running + pool.overdue for pool in loader._workers.pools)
-            for pool in loader._workers.pools:
+            assert running == sum(pool.running + pool.overdue for pool in loader._settings.pools)
+            for pool in loader._settings.pools:
                 assert pool.running <= pool.num_workers
                 assert pool.running + pool.overdue <= 2 * pool.num_workers
 

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from loading.loader_bench import request
-from napari_octree.loading.scheduling.jobs import ReadOutcome
 from napari_octree.loading.testing import SimulatedSource
+from napari_octree.loading.work import ReadOutcome
 from napari_octree.octree.chunk_key import Tier
 
 

@@ -5,13 +5,12 @@ Knows neither napari nor Qt nor GL. See docs/architecture.md, "The loader, as it
 
 from napari_octree.loading.cache.chunk_cache import ChunkCache
 from napari_octree.loading.cache.values import value_at
-from napari_octree.loading.chunk_id import ChunkId
-from napari_octree.loading.client import LoaderClient
 from napari_octree.loading.failure import LoadFailure
-from napari_octree.loading.loader import ChunkLoader, default_loader
-from napari_octree.loading.pace import Pace
+from napari_octree.loading.loader import ChunkLoader, LoaderClient, default_loader
 from napari_octree.loading.request import LoadedTile, TileRequest, TileState
+from napari_octree.loading.scheduling.pools import Pace
 from napari_octree.loading.statistics import LoaderStatistics, SourceStatistics
+from napari_octree.sources.protocol import ChunkId
 
 __all__ = [
     "ChunkCache",

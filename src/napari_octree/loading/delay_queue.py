@@ -51,6 +51,11 @@ class DelayQueue:
         self._closed = False
         self.wake_ups = 0
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether it takes nothing any more."""
+        return self._closed
+
     def now(self) -> float:
         """Seconds of `time.monotonic`."""
         return time.monotonic()

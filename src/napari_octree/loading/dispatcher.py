@@ -5,7 +5,7 @@ Invariants:
 * One lock guards all state, it is held for microseconds, and nothing foreign (readers, `finish`,
   `wake`, listeners) is ever called under it.
 * Every change goes through `change`: state changes under the lock, then what can start is
-  started.
+  started; what cannot be started counts as failed, and holds up nothing else.
 * The bytes in use, whoever uses them, stay below the least `ram_bytes` of those who have a
   client open.
 * With nothing to do no thread wakes up.
@@ -17,17 +17,20 @@ import logging
 import random
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 from napari_octree.loading.cache.chunk_cache import ChunkCache
 from napari_octree.loading.delay_queue import DelayQueue, Timer
 from napari_octree.loading.executors.workers import ASSEMBLERS, Workers
 from napari_octree.loading.request import LoadedTile
-from napari_octree.loading.scheduling.jobs import AssembleJob, Made, ReadJob, ReadOutcome
+from napari_octree.loading.scheduling.jobs import AssembleJob, ReadJob
 from napari_octree.loading.scheduling.model import ClientList
-from napari_octree.loading.scheduling.processors import processors_to_spare
+from napari_octree.loading.scheduling.pools import ClientSettings
 from napari_octree.loading.scheduling.scheduler import Scheduler
-from napari_octree.loading.statistics import LoaderStatistics, snapshot
+from napari_octree.loading.scheduling.source_record import processors_to_spare
+from napari_octree.loading.statistics import LoaderStatistics
+from napari_octree.loading.work import Made, ReadOutcome
 
 logger = logging.getLogger("napari_octree.loader")
 
@@ -38,7 +41,7 @@ T = TypeVar("T")
 
 
 class Dispatcher:
-    """Starts what can start, for all all_workers.
+    """Starts what can start, for all configurations.
 
     Parameters
     ----------
@@ -65,80 +68,79 @@ class Dispatcher:
         self.lock = threading.Lock()
         self._timer: Timer = DelayQueue() if timer is None else timer
         self._read_limit_s = read_limit_s
-        self._all_workers: dict[Workers, None] = {}
+        self._workers: dict[ClientSettings, Workers] = {}
         self._next_due: float | None = None
         self._watching = False
 
-    # ---- workers and clients ----
+    # ---- workers and clients ---------------------------------------------------------------
 
-    def join(self, workers: Workers) -> None:
-        """Let a workers work."""
+    def join(self, settings: ClientSettings, workers: Workers) -> None:
+        """Let `workers` work for the clients with these settings."""
         with self.lock:
-            self._all_workers[workers] = None
+            if isinstance(self._timer, DelayQueue) and self._timer.is_closed:
+                self._timer = DelayQueue()  # others have been here, and have left
+            self._workers[settings] = workers
             if not self.scheduler.clients:
-                self.scheduler.set_limit(workers.ram_bytes)
+                self.scheduler.set_limit(settings.ram_bytes)
 
-    def leave(self, workers: Workers, wait_s: float) -> None:
-        """Close a workers and its clients; with the last workers the dispatcher ends for good.
+    def leave(self, settings: ClientSettings, wait_s: float) -> None:
+        """Close the clients with these settings and end their workers.
 
-        Reads under way are waited for, at most `wait_s` seconds; they cannot be interrupted.
+        With the last workers the cache is emptied and the timers end, until others join. Reads
+        under way are waited for, at most `wait_s` seconds; they cannot be interrupted.
         """
         with self.lock:
-            if workers not in self._all_workers:
+            workers = self._workers.pop(settings, None)
+            if workers is None:
                 return
-            del self._all_workers[workers]
-            for wishes in [w for w in self.scheduler.clients if w.workers is workers]:
-                self.scheduler.close(wishes)
-            is_last = not self._all_workers
-        if is_last:
-            self._timer.close()
+            for requests in [c for c in self.scheduler.clients if c.settings is settings]:
+                self.scheduler.close(requests)
+            is_last = not self._workers
+            if is_last:
+                self._next_due, self._watching = None, False
+                self._timer.close()
         workers.close(wait_s)
 
         def give_up(scheduler: Scheduler, now: float) -> None:
             # What its workers have not done may be waited for by clients of others.
-            scheduler.give_up(workers, now)
+            scheduler.give_up(settings, now)
             self._limit_memory()
 
         self.change(give_up)
-        if is_last:
-            with self.lock:
+        with self.lock:
+            if not self._workers:
                 self.cache.clear()
 
-    @property
-    def is_closed(self) -> bool:
-        """Whether there is no workers."""
-        return not self._all_workers
-
-    def open(self, wake: Callable[[], None], workers: Workers) -> ClientList:
-        """Start a list of wishes.
+    def open(self, wake: Callable[[], None], settings: ClientSettings) -> ClientList:
+        """Start a list of requests.
 
         Raises
         ------
         RuntimeError
-            The workers has left.
+            The workers for these settings have left.
         """
-        wishes = ClientList(wake, workers)
+        requests = ClientList(wake, settings)
 
         def enter(scheduler: Scheduler, now: float) -> None:
-            if workers not in self._all_workers:
+            if settings not in self._workers:
                 raise RuntimeError("the loader is closed")
-            scheduler.clients.append(wishes)
+            scheduler.clients.append(requests)
             self._limit_memory()
 
         self.change(enter)
-        return wishes
+        return requests
 
-    def close(self, wishes: ClientList) -> None:
-        """End a list of wishes; a second call does nothing."""
+    def close(self, requests: ClientList) -> None:
+        """End a list of requests; a second call does nothing."""
 
         def leave(scheduler: Scheduler, now: float) -> None:
-            scheduler.close(wishes)
+            scheduler.close(requests)
             self._limit_memory()
 
         self.change(leave)
 
     def _limit_memory(self) -> None:
-        limits = [wishes.workers.ram_bytes for wishes in self.scheduler.clients]
+        limits = [requests.settings.ram_bytes for requests in self.scheduler.clients]
         if limits:
             self.scheduler.set_limit(min(limits))
 
@@ -146,6 +148,22 @@ class Dispatcher:
 
     def change(self, change: Callable[[Scheduler, float], T]) -> T:
         """Change the state, then start what can start now."""
+        lost: list[tuple[ReadJob | AssembleJob, Exception]] = []
+        result = self._change(change, lost)
+        while lost:  # a loop, as what fails to start may let others start, which fail as well
+            job, error = lost.pop()
+            if isinstance(job, ReadJob):
+                outcome = ReadOutcome(None, error)
+                self._change(partial(_read_is_lost, job, outcome), lost)
+            else:
+                self._change(partial(_assembly_is_lost, job, Made(None, error)), lost)
+        return result
+
+    def _change(
+        self,
+        change: Callable[[Scheduler, float], T],
+        lost: list[tuple[ReadJob | AssembleJob, Exception]],
+    ) -> T:
         now = self._timer.now()
         scheduler = self.scheduler
         working_set = scheduler.working_set
@@ -157,25 +175,37 @@ class Dispatcher:
             failures, working_set.failures = working_set.failures, []
             if scheduler.reads.abandoned:
                 abandoned, scheduler.reads.abandoned = scheduler.reads.abandoned, []
-            if self._all_workers:
+            if self._workers:
                 self._set_timers(now)
         for job in jobs:
-            if isinstance(job, ReadJob):
-                job.workers.read(job, _ReadDone(self, job))
-            else:
-                job.tile.client.workers.assemble(job, _AssemblyDone(self, job))
+            try:
+                self._start(job)
+            except Exception as error:  # e.g. no thread can be started: those behind it can go on
+                lost.append((job, error))
+        # Whose workers have left meanwhile, nobody waits for (see `leave`).
         for read in abandoned:
-            read.workers.cancel(read)
-        for workers, failure in failures:
-            workers.tell(failure)
-        for wishes in woken:
-            wishes.wake()
+            if (workers := self._workers.get(read.settings)) is not None:
+                workers.cancel(read)
+        for settings, failure in failures:
+            if (workers := self._workers.get(settings)) is not None:
+                workers.tell(failure)
+        for requests in woken:
+            requests.wake()
         return result
 
-    def take(self, wishes: ClientList) -> LoadedTile | None:
+    def _start(self, job: ReadJob | AssembleJob) -> None:
+        workers = self._workers.get(job.settings)
+        if workers is None:  # they have left meanwhile: `leave` gives their jobs up
+            return
+        if isinstance(job, ReadJob):
+            workers.read(job, _ReadDone(self, job, workers))
+        else:
+            workers.assemble(job, _AssemblyDone(self, job))
+
+    def take(self, requests: ClientList) -> LoadedTile | None:
         """Hand out the best finished tile."""
         with self.lock:
-            tile = self.scheduler.take(wishes)
+            tile = self.scheduler.take(requests)
             if not self.scheduler.is_short_of_memory:
                 return tile
         self.change(lambda scheduler, now: None)  # with the memory that has become free
@@ -185,12 +215,12 @@ class Dispatcher:
     def statistics(self) -> LoaderStatistics:
         """A snapshot of all counts."""
         with self.lock:
-            return snapshot(self.scheduler)
+            return self.scheduler.statistics
 
     # ---- time ------------------------------------------------------------------------------
 
     def _set_timers(self, now: float) -> None:
-        due, set_for = self.scheduler.next_due, self._next_due
+        due, set_for = self.scheduler.next_due(now), self._next_due
         if due is None:
             if set_for is not None:
                 self._next_due = None
@@ -208,18 +238,21 @@ class Dispatcher:
 
     def _delays_over(self) -> None:
         self._next_due = None
-        self.change(lambda scheduler, now: scheduler.time_passed(now))
+        self.change(lambda scheduler, now: None)  # `next_jobs` finds what is due
 
     def _late_reads(self) -> None:
-        overdue, given_up = self.change(
+        overdue, timed_out = self.change(
             lambda scheduler, now: scheduler.late_reads(self._read_limit_s, now)
         )
         for job in overdue:
-            job.workers.executor.set_apart(job.handle)
-        for job in given_up:
-            job.workers.executor.write_off(job.handle)
+            if (workers := self._workers.get(job.settings)) is not None:
+                workers.executor.set_apart(job.handle)
+        for job in timed_out:
+            if (workers := self._workers.get(job.settings)) is not None:
+                workers.executor.write_off(job.handle)
         with self.lock:
-            self._watch_reads()
+            if self._workers:
+                self._watch_reads()
 
     def _watch_reads(self) -> None:
         due = self.scheduler.reads.next_late(self._read_limit_s)
@@ -228,23 +261,32 @@ class Dispatcher:
             self._timer.call_at("late reads", due, self._late_reads)
 
 
+def _read_is_lost(job: ReadJob, outcome: ReadOutcome, scheduler: Scheduler, now: float) -> None:
+    scheduler.read_finished(job, outcome, None, now)
+
+
+def _assembly_is_lost(job: AssembleJob, made: Made, scheduler: Scheduler, now: float) -> None:
+    scheduler.assembled(job, made)
+
+
 class _ReadDone:
     """What becomes of one read.
 
     A tile that needs no other chunk is made before the state changes: one change does for both.
     """
 
-    __slots__ = ("_dispatcher", "_job")
+    __slots__ = ("_dispatcher", "_job", "_workers")
 
-    def __init__(self, dispatcher: Dispatcher, job: ReadJob) -> None:
+    def __init__(self, dispatcher: Dispatcher, job: ReadJob, workers: Workers) -> None:
         self._dispatcher = dispatcher
         self._job = job
+        self._workers = workers
 
     def __call__(self, outcome: ReadOutcome) -> None:
         job, tile, made = self._job, self._job.tile, None
         if tile is not None and tile.listed and outcome.error is None:
             part = job.chunk.chunk_id.region, outcome.pixels
-            made = job.workers.make_of_chunk(tile.request, part)
+            made = self._workers.make_of_chunk(tile.request, part)
         self._dispatcher.change(
             lambda scheduler, now: scheduler.read_finished(job, outcome, made, now)
         )

@@ -42,10 +42,6 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-class ShapeMismatchError(ValueError):
-    """A source returned an array of another shape or type than it announced."""
-
-
 @dataclass(frozen=True)
 class Verdict:
     """What an error means for the read that raised it.
@@ -90,7 +86,7 @@ def judge(error: BaseException, today: Callable[[], datetime] = _now) -> Verdict
             return Verdict(f"HTTP {status}", TRANSIENT_ATTEMPTS, _retry_after(link, today))
     cause = type(error).__name__
     for link in chain:
-        if isinstance(link, (ShapeMismatchError, SourceError, PermissionError)):
+        if isinstance(link, (SourceError, PermissionError)):
             return Verdict(cause, 1)
         if _DENIED_WORDS.search(str(link)):
             return Verdict(cause, 1)

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from napari_octree.loading.scheduling.scheduler import Scheduler
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -87,43 +84,3 @@ class LoaderStatistics:
     def as_dict(self) -> dict[str, Any]:
         """Plain dicts, numbers and strings."""
         return asdict(self)
-
-
-def snapshot(scheduler: Scheduler) -> LoaderStatistics:
-    """Count (under the loader's lock)."""
-    cache = scheduler.cache
-    working_set = scheduler.working_set
-    staged = [tile for tile in working_set.tiles() if tile.result is not None]
-    staged_bytes = sum(tile.reserved for tile in staged)
-    return LoaderStatistics(
-        limit_bytes=cache.limit_bytes,
-        cached_bytes=cache.cached_bytes,
-        in_flight_bytes=cache.reserved_bytes - staged_bytes,
-        staged_bytes=staged_bytes,
-        hits=cache.hits,
-        misses=cache.misses,
-        evictions=cache.evictions,
-        pending=sum(client.pending for client in scheduler.clients),
-        staged=len(staged),
-        failed=sum(len(client.failed) for client in scheduler.clients),
-        reading=len(scheduler.reads.running),
-        assembling=len(scheduler.assemblies.running),
-        cancelled=scheduler.cancelled,
-        clients=len(scheduler.clients),
-        sources={
-            name: SourceStatistics(
-                reads=source.reads,
-                retries=source.retries,
-                failures=source.failures,
-                nbytes=source.nbytes,
-                latency_ms=None if source.latency_s is None else 1000 * source.latency_s,
-                decode_ms=source.decode_ms,
-                mb_per_s=source.nbytes / source.read_seconds / 1e6
-                if source.read_seconds
-                else None,
-                concurrency=source.concurrency.limit,
-                running=source.concurrency.running,
-            )
-            for name, source in working_set.sources.items()
-        },
-    )

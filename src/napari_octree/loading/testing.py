@@ -13,7 +13,7 @@ from itertools import count
 import numpy as np
 
 from napari_octree.loading.executors.executor import Done
-from napari_octree.loading.scheduling.jobs import ReadOutcome, read_checked
+from napari_octree.loading.work import ReadOutcome, read_checked
 from napari_octree.sources.chunk_grid import RegularGrid
 from napari_octree.sources.protocol import Region, StorageArray
 

@@ -10,7 +10,7 @@ from napari_octree.layers.octree_image import OctreeImage
 from napari_octree.rendering.gpu.texture_encoding import TextureEncoding
 
 if TYPE_CHECKING:
-    from napari_octree.loading.client import LoaderClient
+    from napari_octree.loading.loader import LoaderClient
 
 
 @dataclass(frozen=True, eq=False)

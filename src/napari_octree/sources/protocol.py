@@ -10,12 +10,30 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
 Region = tuple[tuple[int, int], ...]
 """Half-open box of an array, one (start, stop) pair of pixels per axis."""
+
+
+class ChunkId(NamedTuple):
+    """The name of a storage chunk.
+
+    It says which pixels, not which place in a layer. So names cannot collide between layers, and
+    two layers of one array share chunks.
+
+    Attributes
+    ----------
+    storage : Hashable
+        `StorageArray.key`: identity and version of the array.
+    region : tuple of (int, int)
+        The chunk's box in the storage array.
+    """
+
+    storage: Hashable
+    region: Region
 
 
 @runtime_checkable

@@ -12,8 +12,8 @@ from collections.abc import Collection, Iterator
 import numpy as np
 
 from napari_octree.layers.slices.octree_slice import OctreeSlice
+from napari_octree.loading import ChunkId
 from napari_octree.loading.cache.chunk_cache import ChunkCache
-from napari_octree.loading.chunk_id import ChunkId
 from napari_octree.octree.chunk_key import ChunkKey
 from napari_octree.octree.level import FloatArray, IntArray
 from napari_octree.octree.octree import Octree

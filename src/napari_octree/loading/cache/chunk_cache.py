@@ -19,7 +19,7 @@ from collections.abc import Callable, Hashable, Iterable
 import numpy as np
 
 from napari_octree.loading.cache.eviction import CachedChunk, EvictionOrder
-from napari_octree.loading.chunk_id import ChunkId
+from napari_octree.sources.protocol import ChunkId
 
 ENTRY_BYTES = 512
 """What an entry costs besides its pixels; so that absent chunks are bounded as well."""

@@ -21,7 +21,7 @@ from itertools import count
 import numpy as np
 from cachey import Scorer
 
-from napari_octree.loading.chunk_id import ChunkId
+from napari_octree.sources.protocol import ChunkId
 
 _SCORE_LIMIT = 1e100
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from napari_octree.loading.cache.chunk_cache import ChunkCache
-from napari_octree.loading.chunk_id import ChunkId
-from napari_octree.sources.protocol import LevelSource
+from napari_octree.sources.protocol import ChunkId, LevelSource
 
 
 def value_at(

@@ -16,7 +16,7 @@ from typing import Any
 from napari_octree.loading.cache.disk_cache import CachedOnDisk
 from napari_octree.loading.executors.executor import Done, timed_read
 from napari_octree.loading.executors.threads import ThreadExecutor
-from napari_octree.loading.scheduling.jobs import ReadOutcome
+from napari_octree.loading.work import ReadOutcome
 from napari_octree.sources.protocol import Region, StorageArray
 
 

@@ -1,4 +1,4 @@
-"""Who does the work: what executors have in common, and the one that blocks.
+"""Where reads and assemblies run: what executors have in common.
 
 Invariants: `read` and `run` return at once (but for `InlineExecutor`); `done` is called exactly
 once per read, in any thread, and never raises; whatever a read raises, BaseException included,
@@ -7,15 +7,13 @@ arrives as a value; no thread of ours keeps the interpreter from ending.
 
 from __future__ import annotations
 
-import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
 
-from napari_octree.loading.scheduling.jobs import ReadOutcome, read_checked
+from napari_octree.loading.work import ReadOutcome, read_checked
 from napari_octree.sources.fetch_clock import FetchClock
 from napari_octree.sources.protocol import Region, StorageArray
 
@@ -62,42 +60,3 @@ def timed_read(storage: StorageArray, region: Region) -> ReadOutcome:
             error = raised
         seconds, busy_s = time.perf_counter() - started, time.thread_time() - busy
     return ReadOutcome(pixels, error, seconds, clock.rest_of(seconds), busy_s)
-
-
-class InlineExecutor:
-    """Does everything in the calling thread, which blocks: for tests and scripts."""
-
-    def __init__(self) -> None:
-        self._waiting: deque[Callable[[], None]] = deque()
-        self._lock = threading.RLock()
-        self._busy = False
-
-    def read(self, storage: StorageArray, region: Region, done: Done) -> object:
-        """Read at once, or after what is being done."""
-        self.run(lambda: done(timed_read(storage, region)))
-        return None
-
-    def run(self, work: Callable[[], None], brief: bool = True) -> None:
-        """Work at once, or after what is being done (a queue, so that calls do not nest)."""
-        self._waiting.append(work)
-        with self._lock:
-            if self._busy:
-                return
-            self._busy = True
-            try:
-                while self._waiting:
-                    self._waiting.popleft()()
-            finally:
-                self._busy = False
-
-    def cancel(self, handle: object) -> None:
-        """Nothing is ever under way."""
-
-    def set_apart(self, handle: object) -> None:
-        """Nothing is ever under way."""
-
-    def write_off(self, handle: object) -> None:
-        """Nothing is ever under way."""
-
-    def close(self, wait_s: float) -> None:
-        """Nothing is ever under way."""

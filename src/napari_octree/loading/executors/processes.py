@@ -22,7 +22,7 @@ from napari_octree.loading.executors.reader_process import (
     ReaderProcess,
 )
 from napari_octree.loading.executors.threads import ThreadExecutor
-from napari_octree.loading.scheduling.jobs import ReadOutcome
+from napari_octree.loading.work import ReadOutcome
 from napari_octree.sources.protocol import Region, StorageArray
 
 logger = logging.getLogger("napari_octree.loader")

@@ -21,7 +21,7 @@ from collections.abc import Callable
 from queue import SimpleQueue
 
 from napari_octree.loading.executors.executor import Done, timed_read
-from napari_octree.loading.scheduling.jobs import ReadOutcome
+from napari_octree.loading.work import ReadOutcome
 from napari_octree.sources.protocol import Region, StorageArray
 
 logger = logging.getLogger("napari_octree.loader")

@@ -1,4 +1,4 @@
-"""Who works for the clients of one configuration: pools, executor, disk cache and log.
+"""Who works for the clients of one configuration: executor, disk cache and log.
 
 Invariants: reads and assemblies are started in any thread, and run in worker threads (but with
 `force_synchronous`, in the thread that asks); every started piece of work reports its end
@@ -14,21 +14,12 @@ from collections.abc import Callable
 from napari_octree.config import OctreeConfig
 from napari_octree.loading.assembly import Part
 from napari_octree.loading.cache.disk_cache import DiskCache
-from napari_octree.loading.executors.dask import DaskExecutor
-from napari_octree.loading.executors.executor import Done, Executor, InlineExecutor
-from napari_octree.loading.executors.processes import ProcessExecutor
-from napari_octree.loading.executors.threads import ThreadExecutor
+from napari_octree.loading.executors.executor import Done, Executor
+from napari_octree.loading.executors.latency_log import LatencyLog
 from napari_octree.loading.failure import LoadFailure
-from napari_octree.loading.latency_log import LatencyLog
 from napari_octree.loading.request import LoadedTile, TileRequest
-from napari_octree.loading.scheduling.jobs import (
-    AssembleJob,
-    Made,
-    ReadJob,
-    ReadOutcome,
-    make_tile,
-)
-from napari_octree.loading.scheduling.pools import LoaderPool, LoaderPools
+from napari_octree.loading.scheduling.jobs import AssembleJob, ReadJob
+from napari_octree.loading.work import Made, ReadOutcome, make_tile
 
 ASSEMBLERS = min(4, os.cpu_count() or 1)
 """Tiles assembled at once."""
@@ -40,18 +31,15 @@ class Workers:
     Parameters
     ----------
     config : OctreeConfig
-    executor : Executor or None
-        None: as `config.loader_defaults` says.
+    executor : Executor
     tell : callable
-        Called, in any thread and without the lock, with each read that failed for good.
+        Called, in any thread and without the lock, with each failure that is final.
     """
 
     def __init__(
-        self, config: OctreeConfig, executor: Executor | None, tell: Callable[[LoadFailure], None]
+        self, config: OctreeConfig, executor: Executor, tell: Callable[[LoadFailure], None]
     ) -> None:
-        self.pools = pools_of(config)
-        self.ram_bytes = config.memory.ram_bytes
-        self.executor = executor_of(config, self.pools) if executor is None else executor
+        self.executor = executor
         self.tell = tell
         memory = config.memory
         self._disk = DiskCache(memory.disk_path, memory.disk_bytes) if memory.disk_bytes else None
@@ -69,13 +57,16 @@ class Workers:
 
     def assemble(self, job: AssembleJob, done: Callable[[Made], None]) -> None:
         """Start an assembly; `done` is told its end."""
-        request = job.tile.request
-        brief = not request.source.storage.in_memory
-        self.executor.run(lambda: done(self._make(request, job.run)), brief)
+        brief = not job.tile.request.source.storage.in_memory
+        self.executor.run(lambda: done(self._make_of_held(job)), brief)
 
     def make_of_chunk(self, request: TileRequest, part: Part) -> Made:
         """Make a tile of the one chunk that it needs, in the calling thread."""
-        return self._make(request, lambda: make_tile(request, [part], 1, True))
+        return self._make(request, [part], 1, True)
+
+    def _make_of_held(self, job: AssembleJob) -> Made:
+        parts = [(entry.chunk_id.region, entry.pixels) for entry in job.held]
+        return self._make(job.tile.request, parts, len(job.tile.chunks), job.complete)
 
     def cancel(self, job: ReadJob) -> None:
         """Nobody wants a read any more: end it if that is possible."""
@@ -95,12 +86,12 @@ class Workers:
         if self._log is not None:
             self._log.close()
 
-    def _make(self, request: TileRequest, make: Callable[[], LoadedTile]) -> Made:
+    def _make(self, request: TileRequest, parts: list[Part], own: int, complete: bool) -> Made:
         result: LoadedTile | None = None
         error: BaseException | None = None
         started = time.perf_counter()
         try:
-            result = make()
+            result = make_tile(request, parts, own, complete)
         except BaseException as raised:  # `finish` and arrays in memory are foreign code
             error = raised
         if self._log is not None:
@@ -118,30 +109,3 @@ def _logged(log: LatencyLog, job: ReadJob, done: Done) -> Done:
         done(outcome)
 
     return note
-
-
-def pools_of(config: OctreeConfig) -> LoaderPools:
-    """Return the pools that a configuration asks for."""
-    pools = {}
-    for key in config.octree.loaders:
-        own = config.loader(key)
-        assert own.num_workers is not None  # `config.loader` fills every field in
-        assert own.delay_queue_ms is not None
-        assert own.auto_sync_ms is not None
-        delay_ms = 0.0 if config.loader_defaults.force_synchronous else own.delay_queue_ms
-        pools[key] = LoaderPool(own.num_workers, delay_ms / 1000, own.auto_sync_ms / 1000)
-    return LoaderPools(pools)
-
-
-def executor_of(config: OctreeConfig, pools: LoaderPools) -> Executor:
-    """Return the executor that a configuration asks for."""
-    defaults = config.loader_defaults
-    if defaults.force_synchronous:
-        return InlineExecutor()
-    # Enough threads that an assembly never waits behind reads that hang.
-    threads = pools.num_workers + ASSEMBLERS
-    if defaults.executor == "processes":
-        return ProcessExecutor(threads)
-    if defaults.executor == "dask":
-        return DaskExecutor(ASSEMBLERS)
-    return ThreadExecutor(threads)

@@ -17,28 +17,18 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
-from napari_octree.loading.chunk_id import ChunkId
 from napari_octree.loading.failure import LoadFailure
-from napari_octree.loading.request import LoadedTile, TileState
-from napari_octree.loading.scheduling.arrivals import expected, is_to_come
-from napari_octree.loading.scheduling.jobs import AssembleJob, Made
-from napari_octree.loading.scheduling.missing_neighbours import MissingNeighbours
-from napari_octree.loading.scheduling.model import (
-    NO_GAPS,
-    ClientList,
-    Stage,
-    Tile,
-    WorkingSet,
-)
+from napari_octree.loading.scheduling.jobs import AssembleJob
+from napari_octree.loading.scheduling.model import NO_GAPS, ClientList, Stage, Tile
+from napari_octree.loading.scheduling.pools import ClientSettings
 from napari_octree.loading.scheduling.reservations import Reservations, block_bytes
 from napari_octree.loading.scheduling.tile_chunks import neighbours
-from napari_octree.loading.scheduling.waiting_tiles import WaitingTiles
+from napari_octree.loading.scheduling.waiting import MissingNeighbours, WaitingTiles, expected
+from napari_octree.loading.scheduling.working_set import WorkingSet
+from napari_octree.loading.work import Made
 from napari_octree.octree.chunk_key import Tier
-
-if TYPE_CHECKING:
-    from napari_octree.loading.executors.workers import Workers
+from napari_octree.sources.protocol import ChunkId
 
 HOLD_S = 0.06
 """Less than four frames: hardly seen, and time for a fast source to read what lies around."""
@@ -102,11 +92,8 @@ class Assemblies:
             source = self._set.source_of(client, tile.request.source.storage)
             source.failures += 1
             failure = LoadFailure(source.name, type(error).__name__, str(error))
-            self._set.failures.append((client.workers, failure))
-        client.pending -= tile.awaited
-        client.failed.add(tile.request.key)
-        tile.stage = Stage.STAGED
-        tile.result = LoadedTile(tile.request.key, None, TileState.FAILED, True)
+            self._set.failures.append((client.settings, failure))
+        tile.fail()
         self._stage(tile)
         for chunk in tile.chunks:  # which will perhaps not be read any more
             self.decided(chunk.chunk_id)
@@ -118,7 +105,7 @@ class Assemblies:
         """When the first tile that is held back has waited enough."""
         return self._held.due
 
-    def time_passed(self, now: float) -> None:
+    def release_due(self, now: float) -> None:
         """Hold no longer what has waited enough."""
         while (due := self.due) is not None and due <= now:
             self._release(next(iter(self._held)))
@@ -159,28 +146,23 @@ class Assemblies:
     def _end(self, tile: Tile, made: Made, reserved: int) -> None:
         result, error = made
         cache = self._set.cache
-        first = tile.stage is Stage.ASSEMBLING
         if not tile.listed or result is None:
             cache.free(reserved)
-            if tile.listed and first and error is not None:
+            if tile.listed and tile.stage is Stage.ASSEMBLING and error is not None:
                 self.fail(tile, error)
             return
         staged_before = tile.result is not None
         cache.free(tile.reserved)
-        tile.reserved = 0 if result.data is None else result.data.nbytes
+        tile.finish(result, 0 if result.data is None else result.data.nbytes)
         cache.resize(reserved, tile.reserved)
-        tile.result = result
-        if first:
-            tile.client.pending -= tile.awaited
-        tile.stage = Stage.STAGED
         if not staged_before:
             self._stage(tile)
         if tile.improvable:
             self._think_again(tile)
 
-    def give_up(self, workers: Workers) -> None:
-        """Expect nothing more of a workers that has left; nobody waits for its tiles any more."""
-        for job in [job for job in self.running if job.tile.client.workers is workers]:
+    def give_up(self, settings: ClientSettings) -> None:
+        """Expect nothing more of workers that have left; nobody waits for their tiles any more."""
+        for job in [job for job in self.running if job.tile.client.settings is settings]:
             self.finished(job, Made(None, None))
 
     # ---- how it is done --------------------------------------------------------------------
@@ -215,9 +197,9 @@ class Assemblies:
     def _can_assemble(self, tile: Tile) -> bool:
         if not tile.listed or tile.waiting:
             return False
-        if tile.stage is Stage.LISTED or tile.stage is Stage.ADMITTED:
+        if tile.unassembled:
             return tile not in self._held
-        return tile.improvable and (tile.stage is Stage.STAGED or tile.stage is Stage.TAKEN)
+        return tile.improvable and tile.finished
 
     def _waits(self, tile: Tile, now: float) -> bool:
         """Hold a tile back if that is worth while; return whether it is."""
@@ -277,7 +259,7 @@ class Assemblies:
         """Assemble a tile whose apron lacked something, if nothing is to come any more."""
         if (
             tile.improvable
-            and (tile.stage is Stage.STAGED or tile.stage is Stage.TAKEN)
+            and tile.finished
             and not tile.waiting
             and self._to_come(tile.gaps) is None
         ):
@@ -299,6 +281,6 @@ class Assemblies:
         find = self._set.chunks.get
         for chunk_id in chunk_ids:
             chunk = find(chunk_id)
-            if chunk is not None and chunk.entry is None and is_to_come(chunk):
+            if chunk is not None and chunk.entry is None and chunk.is_to_come:
                 return chunk_id
         return None

@@ -1,37 +1,31 @@
-"""What clients have on their lists: tiles, and the storage chunks they need.
+"""Storage chunks and tiles, and the states they go through: one diagram each in architecture.md.
 
 Invariants:
 
-* A `Chunk` record exists exactly while a listed tile needs it or its read is under way; there is
-  one per `ChunkId`, whoever needs it.
+* A state changes by the methods of its chunk or tile, nowhere else; each asserts where it may come
+  from, and keeps what depends on it right (`Tile.waiting`, `ClientList.pending`, `failed`, and
+  where the start queues look next).
+* A `Chunk` exists exactly while a listed tile needs it or its read is under way; there is one per
+  `ChunkId`, whoever needs it.
 * A tile's `waiting` is the number of its chunks that are neither cached nor known to be missing.
 * Bytes are reserved for a tile from the moment it is admitted until it is taken or leaves the
   list, so an admitted tile can always be finished.
 
-Everything here is touched under the loader's lock only.
+Under the loader's lock only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from enum import Enum, auto
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-from napari_octree.loading.cache.chunk_cache import ChunkCache
 from napari_octree.loading.cache.eviction import CachedChunk
-from napari_octree.loading.chunk_id import ChunkId
-from napari_octree.loading.failure import LoadFailure
-from napari_octree.loading.pace import Pace
-from napari_octree.loading.request import LoadedTile, TileRequest
-from napari_octree.loading.scheduling.processors import Processors
-from napari_octree.loading.scheduling.source_record import SourceRecord, SourceRecords
+from napari_octree.loading.request import LoadedTile, TileRequest, TileState
+from napari_octree.loading.scheduling.pools import ClientSettings, LoaderPool, Pace
+from napari_octree.loading.scheduling.source_record import SourceRecord
 from napari_octree.octree.chunk_key import Tier
-from napari_octree.sources.protocol import StorageArray
-
-if TYPE_CHECKING:
-    from napari_octree.loading.executors.workers import Workers
-    from napari_octree.loading.scheduling.jobs import ReadJob
-    from napari_octree.loading.scheduling.start_queue import StartQueue
+from napari_octree.sources.protocol import ChunkId, StorageArray
 
 
 class ChunkState(Enum):
@@ -53,7 +47,26 @@ class Stage(Enum):
     """Memory is reserved and its chunks are held or being read."""
     ASSEMBLING = auto()
     STAGED = auto()
+    """It waits to be taken: finished, or failed."""
     TAKEN = auto()
+    """Nothing is left to do for it, unless an apron can be better."""
+
+
+class Queue(Protocol):
+    """What a tile knows of the start queue in which it stands."""
+
+    @property
+    def pool(self) -> LoaderPool: ...  # noqa: D102
+    @property
+    def cursor(self) -> int: ...  # noqa: D102
+
+    def has_room(self, rushing: bool) -> bool:
+        """Whether one more read may start."""
+        ...
+
+    def rewind(self, position: int) -> None:
+        """Look again at the tiles from `position` on."""
+        ...
 
 
 class Chunk:
@@ -63,7 +76,6 @@ class Chunk:
         "attempts",
         "chunk_id",
         "entry",
-        "job",
         "not_before",
         "reserved",
         "source",
@@ -84,22 +96,67 @@ class Chunk:
         """Bytes set aside for it."""
         self.attempts = 0
         self.not_before = 0.0
-        self.job: ReadJob | None = None
 
     @property
     def available(self) -> bool:
         """Whether its pixels are at hand."""
         return self.entry is not None
 
+    @property
+    def is_to_come(self) -> bool:
+        """Whether it is being read, or will be for a tile that is to be seen."""
+        if self.state is ChunkState.QUEUED:
+            return any(not tile.only_ahead and tile.unassembled for tile in self.tiles)
+        return self.state is ChunkState.LOADING
+
+    def start_reading(self) -> None:
+        """Its read is under way."""
+        assert self.state is ChunkState.QUEUED
+        self.state = ChunkState.LOADING
+
     def found_in(self, entry: CachedChunk) -> None:
         """It is cached."""
+        assert self.state is ChunkState.QUEUED or self.state is ChunkState.LOADING
         self.entry = entry
         self.state = ChunkState.MISSING if entry.pixels is None else ChunkState.CACHED
+        self.attempts = 0
+        for tile in self.tiles:
+            tile.waiting -= 1
 
-    def lost(self) -> None:
-        """It has to be read (again)."""
+    def evicted(self) -> None:
+        """It left the cache: it has to be read again."""
+        assert self.entry is not None
         self.entry = None
         self.state = ChunkState.QUEUED
+        for tile in self.tiles:
+            tile.waiting += 1
+        self._look_again()
+
+    def requeue(self, not_before: float = 0.0) -> None:
+        """Its read ended without pixels that are kept: it has to be read again."""
+        assert self.state is ChunkState.LOADING or self.state is ChunkState.QUEUED
+        self.state = ChunkState.QUEUED
+        self.not_before = not_before
+        self._look_again()
+
+    def fail(self) -> None:
+        """It is not read any more."""
+        assert self.state is ChunkState.LOADING or self.state is ChunkState.QUEUED
+        self.state = ChunkState.FAILED
+
+    def revive(self) -> None:
+        """Let it be read again after it failed."""
+        assert self.state is ChunkState.FAILED
+        self.state = ChunkState.QUEUED
+        self.attempts = 0
+        self.not_before = 0.0
+        self._look_again()
+
+    def _look_again(self) -> None:
+        """Let the start queues of its tiles come back to them."""
+        for tile in self.tiles:
+            if tile.queue is not None:
+                tile.queue.rewind(tile.position)
 
 
 class Tile:
@@ -137,7 +194,7 @@ class Tile:
         self.around: tuple[ChunkId, ...] | None = None
         """Chunks that touch its apron; None until they are needed."""
         self.rank = 0
-        self.queue: StartQueue | None = None
+        self.queue: Queue | None = None
         self.position = 0
         self.chunks: list[Chunk] = []
         self.waiting = 0
@@ -156,6 +213,21 @@ class Tile:
             return self.rank < other.rank
         return self.tier < other.tier
 
+    @property
+    def unassembled(self) -> bool:
+        """Whether it needs chunks, or waits for its first assembly."""
+        return self.stage is Stage.LISTED or self.stage is Stage.ADMITTED
+
+    @property
+    def finished(self) -> bool:
+        """Whether it was assembled, or failed."""
+        return self.stage is Stage.STAGED or self.stage is Stage.TAKEN
+
+    @property
+    def failed(self) -> bool:
+        """Whether it cannot be made, for now or finally."""
+        return self.client.failed.get(self.request.key) is self
+
     def is_same(self, request: TileRequest) -> bool:
         """Whether `request` asks for the pixels that this tile is about."""
         own = self.request
@@ -173,6 +245,87 @@ class Tile:
         self.tier = request.tier
         self.awaited = request.tier.awaited
 
+    def needs(self, chunk: Chunk) -> None:
+        """It is made of `chunk`, among others."""
+        chunk.tiles.add(self)
+        self.chunks.append(chunk)
+        if chunk.entry is None:
+            self.waiting += 1
+
+    # ---- its way ---------------------------------------------------------------------------
+
+    def admit(self, block_bytes: int) -> None:
+        """Memory for it is reserved: `block_bytes` for its block."""
+        assert self.stage is Stage.LISTED
+        self.stage = Stage.ADMITTED
+        self.reserved = block_bytes
+
+    def withdraw(self) -> int:
+        """Undo `admit`; return the bytes that were reserved for its block."""
+        assert self.stage is Stage.ADMITTED
+        self.stage = Stage.LISTED
+        return self._reserved_no_more()
+
+    def start_assembling(self) -> int:
+        """Be made for the first time; return the bytes that were reserved for its block."""
+        assert self.stage is Stage.ADMITTED
+        assert not self.waiting
+        self.stage = Stage.ASSEMBLING
+        return self._reserved_no_more()
+
+    def finish(self, result: LoadedTile, nbytes: int) -> None:
+        """Wait to be taken: with a first result of `nbytes`, or with a better one."""
+        assert self.stage is Stage.ASSEMBLING or self.finished
+        if self.stage is Stage.ASSEMBLING:
+            self.client.pending -= self.awaited
+        self.stage = Stage.STAGED
+        self.result = result
+        self.reserved = nbytes
+
+    def fail(self) -> None:
+        """Wait to be taken without pixels."""
+        assert self.stage is Stage.LISTED or self.stage is Stage.ASSEMBLING
+        self.client.pending -= self.awaited
+        self.client.failed[self.request.key] = self
+        self.stage = Stage.STAGED
+        self.result = LoadedTile(self.request.key, None, TileState.FAILED, True)
+
+    def take(self) -> tuple[LoadedTile, int]:
+        """Return its result, and the bytes that were reserved for it."""
+        assert self.stage is Stage.STAGED
+        assert self.result is not None
+        result, self.result = self.result, None
+        self.stage = Stage.TAKEN
+        return result, self._reserved_no_more()
+
+    def end_ahead(self) -> None:
+        """Its chunks have been read ahead; nothing is made of them."""
+        assert self.only_ahead
+        assert self.stage is Stage.LISTED
+        self.stage = Stage.TAKEN
+
+    def retry(self, now: float) -> None:
+        """Begin again after it failed."""
+        assert self.failed
+        del self.client.failed[self.request.key]
+        self.stage = Stage.LISTED
+        self.result = None
+        self.since = now
+
+    def leave(self) -> int:
+        """Leave the list; return the bytes that were reserved for it."""
+        assert self.stage is not Stage.ADMITTED, "withdraw it first"
+        self.listed = False
+        self.queue = None  # which refers to it: a cycle would be the garbage collector's work
+        if self.failed:
+            del self.client.failed[self.request.key]
+        self.result = None
+        return self._reserved_no_more()
+
+    def _reserved_no_more(self) -> int:
+        reserved, self.reserved = self.reserved, 0
+        return reserved
+
 
 NO_GAPS: set[ChunkId] = set()
 """What most tiles lack: never changed."""
@@ -185,62 +338,20 @@ class ClientList:
     ----------
     wake : callable
         Called, in any thread and without the lock, when something can be taken.
-    workers : Workers
-        Who works for this client.
+    settings : ClientSettings
     """
 
-    def __init__(self, wake: Callable[[], None], workers: Workers) -> None:
+    def __init__(self, wake: Callable[[], None], settings: ClientSettings) -> None:
         self.wake = wake
-        self.workers = workers
+        self.settings = settings
         self.pace = Pace.UNCERTAIN
         self.closed = False
         self.tiles: dict[object, Tile] = {}
-        self.queues: list[StartQueue] = []
         self.ready: list[Tile] = []
         """Heap of tiles whose chunks are all at hand."""
         self.staged: list[Tile] = []
         """Heap of finished tiles; some may have left the list."""
         self.pending = 0
         """Unfinished tiles that the present view awaits."""
-        self.failed: set[object] = set()
-
-
-class WorkingSet:
-    """All lists and all chunks they need: what the parts of the scheduler share.
-
-    Parameters
-    ----------
-    cache : ChunkCache
-    processors : Processors
-    """
-
-    def __init__(self, cache: ChunkCache, processors: Processors) -> None:
-        self.cache = cache
-        self.clients: list[ClientList] = []
-        self.sources = SourceRecords(processors)
-        self.chunks: dict[ChunkId, Chunk] = {}
-        self.woken: dict[ClientList, None] = {}
-        """Clients that can take something since they were last woken."""
-        self.failures: list[tuple[Workers, LoadFailure]] = []
-        """What failed for good and has not been told yet."""
-
-    def source_of(self, client: ClientList, storage: StorageArray) -> SourceRecord:
-        """Return what is known of an array's source."""
-        return self.sources.of(storage.source_name, client.workers.pools.num_workers)
-
-    def tiles(self) -> Iterator[Tile]:
-        """All tiles on all lists."""
-        return (tile for client in self.clients for tile in client.tiles.values())
-
-    def drop(self, chunk: Chunk) -> None:
-        """Forget a chunk that no tile needs."""
-        del self.chunks[chunk.chunk_id]
-        if chunk.entry is not None:
-            self.cache.set_listed(chunk.chunk_id, False)
-
-    @staticmethod
-    def look_again(chunk: Chunk) -> None:
-        """Let the queues of the chunk's tiles come back to them."""
-        for tile in chunk.tiles:
-            if tile.queue is not None:
-                tile.queue.rewind(tile.position)
+        self.failed: dict[object, Tile] = {}
+        """Those that failed, by key."""

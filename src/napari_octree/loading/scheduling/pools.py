@@ -1,22 +1,40 @@
-"""A pool: how wishes of one range of relative levels are loaded.
+"""What the scheduler has to know of a client's configuration: its pools and its limit of RAM.
 
-Invariants: the greatest key that is not above a wish's relative level serves it (the smallest
-key serves what lies below); OVERVIEW and COVERAGE wishes are never delayed, nor is anything
-while the list is steady; a running read counts
-in the pool of the wish that started it, until it is overdue; at most twice `num_workers` are under
-way, those that hang included.
+Invariants: the greatest key that is not above a request's relative level serves it (the smallest
+key serves what lies below); OVERVIEW and COVERAGE requests are never delayed, nor is anything
+while the list is steady; a running read counts in the pool of the request that started it, until
+it is overdue; at most twice `num_workers` are under way, those that hang included.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import IntEnum
 
-from napari_octree.loading.pace import Pace
+from napari_octree.config import OctreeConfig
 from napari_octree.octree.chunk_key import Tier
 
 RUSHING_FACTOR = 1.75
 """A level of a steady zoom stays ideal for about two delays: this much more, and it is passed."""
+
+
+class Pace(IntEnum):
+    """How long a client will go on asking for what it asks for now.
+
+    Only the client knows it (from the speed of its view); the loader never guesses. It says what
+    a wait before each read can save, or cost.
+    """
+
+    STEADY = 0
+    """The view rests, or moves so slowly that what comes into it stays for longer than any
+    delay: waiting would save no read."""
+    UNCERTAIN = 1
+    """It may go on or not: a first move, a step of a slider. What a slow source would have to
+    read waits for the delay; or until the view rests."""
+    RUSHING = 2
+    """Most of what comes into view leaves it at once: all wait, for longer than one delay."""
 
 
 class LoaderPool:
@@ -27,7 +45,7 @@ class LoaderPool:
     num_workers : int
         Reads at once.
     delay_s : float
-        How long a wish stays on the list before it is read.
+        How long a request stays on the list before it is read.
     auto_sync_s : float
         Sources that read faster are delayed only while the view rushes.
     """
@@ -48,7 +66,7 @@ class LoaderPool:
         return self.running + max(self.overdue - self.num_workers, 0) < self.num_workers
 
     def delay_of(self, tier: Tier, latency_s: float | None, pace: Pace) -> float:
-        """Seconds that a wish has to stay on the list before it is read.
+        """Seconds that a request has to stay on the list before it is read.
 
         While the view rushes even a fast source waits, and all wait longer: otherwise everything
         that is only passed would be read.
@@ -76,3 +94,31 @@ class LoaderPools:
     def of(self, relative_level: int) -> LoaderPool:
         """Return the pool that serves `relative_level`."""
         return self._pools[max(bisect_right(self._keys, relative_level) - 1, 0)]
+
+
+@dataclass(eq=False, slots=True)
+class ClientSettings:
+    """What clients of one configuration have in common.
+
+    Attributes
+    ----------
+    pools : LoaderPools
+    ram_bytes : int
+        The limit of RAM that they were given.
+    """
+
+    pools: LoaderPools
+    ram_bytes: int
+
+    @classmethod
+    def of(cls, config: OctreeConfig) -> ClientSettings:
+        """Return what a configuration says."""
+        pools = {}
+        for key in config.octree.loaders:
+            own = config.loader(key)
+            assert own.num_workers is not None  # `config.loader` fills every field in
+            assert own.delay_queue_ms is not None
+            assert own.auto_sync_ms is not None
+            delay_ms = 0.0 if config.loader_defaults.force_synchronous else own.delay_queue_ms
+            pools[key] = LoaderPool(own.num_workers, delay_ms / 1000, own.auto_sync_ms / 1000)
+        return cls(LoaderPools(pools), config.memory.ram_bytes)

@@ -16,27 +16,49 @@ from __future__ import annotations
 
 import random
 from concurrent.futures import CancelledError
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 
-from napari_octree.loading.chunk_id import ChunkId
 from napari_octree.loading.failure import LoadFailure
-from napari_octree.loading.pace import Pace
 from napari_octree.loading.retry import delay_s, judge
-from napari_octree.loading.scheduling.assemblies import Assemblies
-from napari_octree.loading.scheduling.jobs import Made, ReadJob, ReadOutcome
-from napari_octree.loading.scheduling.model import Chunk, ChunkState, Stage, Tile, WorkingSet
+from napari_octree.loading.scheduling.jobs import ReadJob
+from napari_octree.loading.scheduling.model import Chunk, ChunkState, Stage, Tile
+from napari_octree.loading.scheduling.pools import ClientSettings, Pace
 from napari_octree.loading.scheduling.reservations import Reservations
-from napari_octree.loading.scheduling.start_queue import best_head
-
-if TYPE_CHECKING:
-    from napari_octree.loading.executors.workers import Workers
+from napari_octree.loading.scheduling.start_queue import StartQueues
+from napari_octree.loading.scheduling.working_set import WorkingSet
+from napari_octree.loading.work import Made, ReadOutcome
+from napari_octree.sources.protocol import ChunkId
 
 REMEMBERED_FAILURES = 10_000
 
 OVERDUE_S = 5.0
 """A read that takes longer may hang, and holds up no other from then on."""
+
+
+class TileMaker(Protocol):
+    """What becomes of chunks that have arrived, or never will (`Assemblies`)."""
+
+    def complete(self, tile: Tile) -> None:
+        """All chunks of a tile are there."""
+        ...
+
+    def made(self, tile: Tile, made: Made) -> None:
+        """An admitted tile was made as its only chunk was read."""
+        ...
+
+    def fail(self, tile: Tile, error: BaseException | None) -> None:
+        """A tile cannot be made."""
+        ...
+
+    def came(self, chunk_id: ChunkId) -> None:
+        """A chunk is there, for somebody to see."""
+        ...
+
+    def decided(self, chunk_id: ChunkId) -> None:
+        """Whether a chunk is still to come may have changed."""
+        ...
 
 
 class Reads:
@@ -45,9 +67,10 @@ class Reads:
     Parameters
     ----------
     working_set : WorkingSet
+    queues : StartQueues
     reservations : Reservations
-    assemblies : Assemblies
-        Gets what has arrived.
+    tiles : TileMaker
+        Is told what has arrived.
     jitter : random.Random
         For the delays of retries.
     """
@@ -55,13 +78,15 @@ class Reads:
     def __init__(
         self,
         working_set: WorkingSet,
+        queues: StartQueues,
         reservations: Reservations,
-        assemblies: Assemblies,
+        tiles: TileMaker,
         jitter: random.Random,
     ) -> None:
         self._set = working_set
+        self._queues = queues
         self._reservations = reservations
-        self._assemblies = assemblies
+        self._tiles = tiles
         self._jitter = jitter
         self._dead: dict[ChunkId, None] = {}
         self.running: dict[ReadJob, None] = {}
@@ -71,12 +96,11 @@ class Reads:
 
     def next_job(self, now: float) -> ReadJob | None:
         """Return the best read that can start now; the caller must run it."""
-        clients = self._set.clients
         rushing = False
-        for client in clients:
+        for client in self._set.clients:
             if client.pace is Pace.RUSHING:
                 rushing = True
-        tile = best_head(clients, rushing, now)
+        tile = self._queues.best_head(rushing, now)
         if tile is not None and tile.stage is Stage.LISTED and not self._reservations.admit(tile):
             tile = self._reservations.best_unstarted(rushing)
         if tile is None:
@@ -84,20 +108,19 @@ class Reads:
         assert tile.queue is not None  # it is the head of one
         pool = tile.queue.pool
         chunk = next(c for c in tile.chunks if c.state is ChunkState.QUEUED)
-        chunk.state = ChunkState.LOADING
+        chunk.start_reading()
         pool.running += 1
         chunk.source.concurrency.started(now)
         only = len(tile.chunks) == 1 and not tile.only_ahead and not any(tile.request.apron)
         job = ReadJob(
-            chunk, tile if only else None, pool, tile.client.workers, now, now - tile.since
+            chunk, tile if only else None, pool, tile.client.settings, now, now - tile.since
         )
-        chunk.job = job
         self.running[job] = None
         return job
 
     def finished(
         self, job: ReadJob, outcome: ReadOutcome, now: float, made: Made | None = None
-    ) -> bool:
+    ) -> None:
         """Note the end of a read: keep its pixels, or try again later.
 
         Parameters
@@ -107,35 +130,27 @@ class Reads:
         now : float
         made : Made, optional
             What was made of the chunk for `job.tile`.
-
-        Returns
-        -------
-        bool
-            It was the first of its source that arrived: its latency is known now.
         """
-        if job.written_off:
-            return False
+        if job.ended:
+            return
         del self.running[job]
         if job.overdue:
             job.pool.overdue -= 1
         else:
             job.pool.running -= 1
         chunk = job.chunk
-        chunk.job = None
         self._reservations.free(chunk)
         source = chunk.source
         if job.overdue:
             source.concurrency.came_back()
         if outcome.error is not None:
             self._failed(job, outcome.error, now)
-            return False
-        first = source.latency_s is None
+            return
         pixels, seconds = outcome.pixels, outcome.seconds
         nbytes = 0 if pixels is None else pixels.nbytes
         source.concurrency.succeeded(nbytes, seconds, outcome.busy_s, now)
-        source.measured(outcome, nbytes)
+        source.measured(nbytes, seconds, outcome.decode_s)
         self._arrived(chunk, pixels, seconds, job.tile, made)
-        return first
 
     def found(self, chunk_id: ChunkId, pixels: np.ndarray | None, seconds: float) -> None:
         """Keep a chunk that was read or computed on the way to another one."""
@@ -170,19 +185,18 @@ class Reads:
         for job in late:
             error = TimeoutError(f"a read took longer than {limit_s:g} s")
             self.finished(job, ReadOutcome(None, error, now - job.started), now)
-            job.written_off = True
+            job.ended = True
         return late
 
-    def give_up(self, workers: Workers, now: float) -> None:
+    def give_up(self, settings: ClientSettings, now: float) -> None:
         """Expect nothing more of workers that have left; others read what is still wanted."""
-        for job in [job for job in self.running if job.workers is workers]:
+        for job in [job for job in self.running if job.settings is settings]:
             self.finished(job, ReadOutcome(None, CancelledError()), now)
-            job.written_off = True
+            job.ended = True
 
     def abandon(self, chunk: Chunk) -> None:
         """Nobody wants a chunk any more whose read is under way."""
-        if chunk.job is not None:
-            self.abandoned.append(chunk.job)
+        self.abandoned += [job for job in self.running if job.chunk is chunk]
 
     def is_dead(self, chunk_id: ChunkId) -> bool:
         """Whether a chunk is known to fail for good."""
@@ -191,9 +205,7 @@ class Reads:
     def revive(self, chunk: Chunk) -> None:
         """Let a failed chunk be read again."""
         self._dead.pop(chunk.chunk_id, None)
-        chunk.state = ChunkState.QUEUED
-        chunk.attempts = 0
-        chunk.not_before = 0.0
+        chunk.revive()
 
     def forget(self, storage: object) -> None:
         """Forget which chunks of an array failed for good."""
@@ -202,12 +214,12 @@ class Reads:
 
     def end_if_done(self, tile: Tile) -> None:
         """Count a tile that is only read ahead as done once no chunk of it is to come."""
-        if tile.stage is not Stage.LISTED and tile.stage is not Stage.ADMITTED:
-            return
-        if all(chunk.available or chunk.state is ChunkState.FAILED for chunk in tile.chunks):
+        if tile.unassembled and all(
+            chunk.available or chunk.state is ChunkState.FAILED for chunk in tile.chunks
+        ):
             if tile.stage is Stage.ADMITTED:
                 self._reservations.withdraw(tile)
-            tile.stage = Stage.TAKEN
+            tile.end_ahead()
 
     def _arrived(
         self,
@@ -218,7 +230,6 @@ class Reads:
         made: Made | None = None,
     ) -> None:
         cache = self._set.cache
-        chunk.attempts = 0
         tiles = chunk.tiles
         needed = False
         for tile in tiles:
@@ -227,14 +238,13 @@ class Reads:
         entry = cache.put(chunk.chunk_id, pixels, seconds, chunk.source.name, bool(tiles), needed)
         seen = False
         if entry is None:
-            chunk.lost()
-            self._set.look_again(chunk)
+            chunk.attempts = 0
+            chunk.requeue()
         else:
             chunk.found_in(entry)
             for tile in tiles:
-                tile.waiting -= 1
                 if tile is reader and made is not None and tile.stage is Stage.ADMITTED:
-                    self._assemblies.made(tile, made)
+                    self._tiles.made(tile, made)
                     seen = True
                     continue
                 if tile.stage is Stage.ADMITTED:
@@ -243,26 +253,23 @@ class Reads:
                     self.end_if_done(tile)
                     continue
                 seen = True
-                if tile.waiting == 0 and (
-                    tile.stage is Stage.LISTED or tile.stage is Stage.ADMITTED
-                ):
-                    self._assemblies.complete(tile)
+                if tile.waiting == 0 and tile.unassembled:
+                    self._tiles.complete(tile)
         if not tiles:
             self._set.drop(chunk)
         if entry is not None and seen:
-            self._assemblies.came(chunk.chunk_id)
+            self._tiles.came(chunk.chunk_id)
         else:  # what is only read ahead is not shown in aprons: nobody would see it
-            self._assemblies.decided(chunk.chunk_id)
+            self._tiles.decided(chunk.chunk_id)
 
     def _failed(self, job: ReadJob, error: BaseException, now: float) -> None:
         chunk = job.chunk
         source = chunk.source
-        chunk.state = ChunkState.QUEUED
+        chunk.requeue()
         for tile in [t for t in chunk.tiles if t.stage is Stage.ADMITTED]:
             self._reservations.withdraw(tile)
         if isinstance(error, CancelledError):
             source.concurrency.ended()
-            self._set.look_again(chunk)
         else:
             verdict = judge(error)
             if verdict.transient:
@@ -272,23 +279,22 @@ class Reads:
             chunk.attempts += 1
             if chunk.attempts < verdict.attempts:
                 source.retries += 1
-                chunk.not_before = now + delay_s(chunk.attempts, verdict, self._jitter)
-                self._set.look_again(chunk)
+                chunk.requeue(now + delay_s(chunk.attempts, verdict, self._jitter))
             else:
-                chunk.state = ChunkState.FAILED
+                chunk.fail()
                 source.failures += 1
                 failure = LoadFailure(source.name, verdict.cause, str(error))
-                self._set.failures.append((job.workers, failure))
+                self._set.failures.append((job.settings, failure))
                 if not verdict.transient:
                     self._remember(chunk.chunk_id)
                 for tile in list(chunk.tiles):
                     if tile.only_ahead:
                         self.end_if_done(tile)
                     elif tile.stage is Stage.LISTED:
-                        self._assemblies.fail(tile, None)
+                        self._tiles.fail(tile, None)
         if not chunk.tiles:
             self._set.drop(chunk)
-        self._assemblies.decided(chunk.chunk_id)
+        self._tiles.decided(chunk.chunk_id)
 
     def _remember(self, chunk_id: ChunkId) -> None:
         self._dead[chunk_id] = None

@@ -70,8 +70,7 @@ class Reservations:
             return False
         for chunk, nbytes in fresh:
             chunk.reserved = nbytes
-        tile.reserved = block
-        tile.stage = Stage.ADMITTED
+        tile.admit(block)
         self._tiles[tile] = None
         return True
 
@@ -79,9 +78,7 @@ class Reservations:
         """Undo `admit`; reads under way keep their memory until they end."""
         cache = self._cache
         del self._tiles[tile]
-        tile.stage = Stage.LISTED
-        cache.free(tile.reserved)
-        tile.reserved = 0
+        cache.free(tile.withdraw())
         for chunk in tile.chunks:
             if chunk.entry is not None:
                 cache.let_go((chunk.entry,))
@@ -95,9 +92,7 @@ class Reservations:
     def complete(self, tile: Tile) -> int:
         """Return what was reserved for the tile's block; all its chunks are held."""
         del self._tiles[tile]
-        tile.stage = Stage.ASSEMBLING
-        reserved, tile.reserved = tile.reserved, 0
-        return reserved
+        return tile.start_assembling()
 
     def free(self, chunk: Chunk) -> None:
         """Give back what was reserved for a chunk."""

@@ -5,8 +5,9 @@ Invariants:
 * Nothing here blocks, reads, sleeps or looks at a clock: every method is given `now`, is called
   under the loader's lock and returns at once. So it can be tested step by step.
 * Lists are replaced whole; what is not on a list is not started.
+* What may start is found anew after every change (`next_jobs`); nobody has to say that it may.
 * The state is in few places, each with its own rules: lists and chunks (`working_set`), the order
-  of starts (`queues`), memory (`chunk_cache`, `reservations`), reads (`reads`), finished tiles
+  of starts (`queues`), memory (`cache`, `reservations`), reads (`reads`), finished tiles
   (`assemblies`).
 """
 
@@ -15,31 +16,24 @@ from __future__ import annotations
 import heapq
 import random
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_octree.loading.cache.chunk_cache import ChunkCache
-from napari_octree.loading.chunk_id import ChunkId
 from napari_octree.loading.request import LoadedTile, TileRequest
 from napari_octree.loading.scheduling.assemblies import Assemblies
-from napari_octree.loading.scheduling.jobs import AssembleJob, Made, ReadJob, ReadOutcome
-from napari_octree.loading.scheduling.model import (
-    Chunk,
-    ChunkState,
-    ClientList,
-    Stage,
-    Tile,
-    WorkingSet,
-)
-from napari_octree.loading.scheduling.processors import Processors
+from napari_octree.loading.scheduling.jobs import AssembleJob, ReadJob
+from napari_octree.loading.scheduling.model import Chunk, ChunkState, ClientList, Stage, Tile
+from napari_octree.loading.scheduling.pools import ClientSettings
 from napari_octree.loading.scheduling.reads import Reads
 from napari_octree.loading.scheduling.reservations import Reservations
-from napari_octree.loading.scheduling.start_queue import arrange, next_due
+from napari_octree.loading.scheduling.source_record import Processors
+from napari_octree.loading.scheduling.start_queue import StartQueues
 from napari_octree.loading.scheduling.tile_chunks import GridMemo
-
-if TYPE_CHECKING:
-    from napari_octree.loading.executors.workers import Workers
+from napari_octree.loading.scheduling.working_set import WorkingSet
+from napari_octree.loading.statistics import LoaderStatistics, SourceStatistics
+from napari_octree.loading.work import Made, ReadOutcome
+from napari_octree.sources.protocol import ChunkId
 
 
 class Scheduler:
@@ -65,9 +59,11 @@ class Scheduler:
         self.clients = self.working_set.clients
         self.reservations = Reservations(cache)
         self.assemblies = Assemblies(self.working_set, self.reservations, assemblers)
-        self.reads = Reads(self.working_set, self.reservations, self.assemblies, jitter)
+        self.queues = StartQueues(self.clients)
+        self.reads = Reads(
+            self.working_set, self.queues, self.reservations, self.assemblies, jitter
+        )
         self.cancelled = 0
-        self._reads_may_start = False
         cache.on_evict = self._evicted
         cache.need = self._need
 
@@ -101,8 +97,7 @@ class Scheduler:
             self._enter(tile, memo)
         for tile in left:
             self._leave(tile)
-        arrange(client)
-        self._reads_may_start = True
+        self.queues.arrange(client)
 
     def close(self, client: ClientList) -> None:
         """Empty the client's list and forget the client."""
@@ -110,88 +105,59 @@ class Scheduler:
         client.closed = True
         if client in self.clients:
             self.clients.remove(client)
+        self.queues.drop(client)
         self.working_set.woken.pop(client, None)
 
     def take(self, client: ClientList) -> LoadedTile | None:
         """Hand out the client's best finished tile."""
         while client.staged:
             tile = heapq.heappop(client.staged)
-            result = tile.result
-            if result is not None and tile.listed:
-                tile.result = None
-                self.cache.free(tile.reserved)
-                tile.reserved = 0
-                if tile.stage is Stage.STAGED:
-                    tile.stage = Stage.TAKEN
+            if tile.result is not None and tile.listed:
+                result, nbytes = tile.take()
+                self.cache.free(nbytes)
                 return result
         return None
 
     def retry(self, client: ClientList, now: float) -> None:
-        """Wish again for everything that failed on the client's list."""
-        again = {client.tiles[key] for key in client.failed if key in client.tiles}
+        """Ask again for everything that failed on the client's list."""
+        again = set(client.failed.values())
         for chunk in {chunk for tile in again for chunk in tile.chunks}:
             if chunk.state is ChunkState.FAILED:
                 self.reads.revive(chunk)
-                again |= {tile for tile in chunk.tiles if tile.request.key in tile.client.failed}
+                again |= {tile for tile in chunk.tiles if tile.failed}
         for tile in again:
-            tile.client.failed.discard(tile.request.key)
-            tile.stage = Stage.LISTED
-            tile.result = None
-            tile.since = now
+            tile.retry(now)
         for other in {tile.client for tile in again}:
-            arrange(other)
-        self._reads_may_start = True
+            self.queues.arrange(other)
 
     def forget(self, storage: object) -> None:
         """Drop cached chunks and remembered failures of one array."""
         self.cache.forget(storage)
         self.reads.forget(storage)
-        self._reads_may_start = True
 
     def set_limit(self, limit_bytes: int) -> None:
         """Change the bytes that loading may use."""
         if limit_bytes != self.cache.limit_bytes:
             self.cache.set_limit(limit_bytes)
-            self._reads_may_start = True
-
-    def delays_changed(self, client: ClientList | None = None) -> None:
-        """Look again at wishes that were passed over because of their delay."""
-        for each in self.clients if client is None else [client]:
-            for queue in each.queues:
-                queue.rewind()
-        self._reads_may_start = True
 
     # ---- work ------------------------------------------------------------------------------
 
-    @property
-    def next_due(self) -> float | None:
-        """When something may start that now has to wait."""
-        due = next_due(self.clients)
-        held = self.assemblies.due
+    def next_due(self, now: float) -> float | None:
+        """When, after `now`, something may start that has to wait for its time."""
+        due, held = self.queues.next_due(now), self.assemblies.due
         return held if due is None or (held is not None and held < due) else due
-
-    def time_passed(self, now: float) -> None:
-        """Look again at what is due by now."""
-        self.assemblies.time_passed(now)
-        for client in self.clients:
-            for queue in client.queues:
-                if queue.due is not None and queue.due <= now:
-                    queue.rewind()
-        self._reads_may_start = True
 
     def next_jobs(self, now: float) -> list[ReadJob | AssembleJob]:
         """Return everything that can start now; the caller must run it."""
         jobs: list[ReadJob | AssembleJob] = []
-        reservations = self.reservations
+        self.assemblies.release_due(now)
         while True:
-            was_refused, reservations.refused = reservations.refused, False
+            self.reservations.refused = False
             while (assembly := self.assemblies.next_job(now)) is not None:
                 jobs.append(assembly)
-            if self._reads_may_start or was_refused or reservations.refused:
-                while (read := self.reads.next_job(now)) is not None:
-                    jobs.append(read)
-                self._reads_may_start = False
-            if not (reservations.refused and self.assemblies.release_all()):
+            while (read := self.reads.next_job(now)) is not None:
+                jobs.append(read)
+            if not (self.reservations.refused and self.assemblies.release_all()):
                 return jobs
 
     @property
@@ -199,24 +165,56 @@ class Scheduler:
         """Whether something waits for memory, so that freeing some may start it."""
         return self.reservations.refused
 
+    @property
+    def statistics(self) -> LoaderStatistics:
+        """A snapshot of all counts."""
+        cache = self.cache
+        staged = [tile for tile in self.working_set.tiles() if tile.result is not None]
+        staged_bytes = sum(tile.reserved for tile in staged)
+        return LoaderStatistics(
+            limit_bytes=cache.limit_bytes,
+            cached_bytes=cache.cached_bytes,
+            in_flight_bytes=cache.reserved_bytes - staged_bytes,
+            staged_bytes=staged_bytes,
+            hits=cache.hits,
+            misses=cache.misses,
+            evictions=cache.evictions,
+            pending=sum(client.pending for client in self.clients),
+            staged=len(staged),
+            failed=sum(len(client.failed) for client in self.clients),
+            reading=len(self.reads.running),
+            assembling=len(self.assemblies.running),
+            cancelled=self.cancelled,
+            clients=len(self.clients),
+            sources={
+                name: SourceStatistics(
+                    reads=source.reads,
+                    retries=source.retries,
+                    failures=source.failures,
+                    nbytes=source.nbytes,
+                    latency_ms=None if source.latency_s is None else 1000 * source.latency_s,
+                    decode_ms=source.decode_ms,
+                    mb_per_s=source.mb_per_s,
+                    concurrency=source.concurrency.limit,
+                    running=source.concurrency.running,
+                )
+                for name, source in self.working_set.sources.items()
+            },
+        )
+
     def read_finished(
         self, job: ReadJob, outcome: ReadOutcome, made: Made | None, now: float
     ) -> None:
         """Note the end of a read, and what was made of the chunk for `job.tile`."""
-        if self.reads.finished(job, outcome, now, made):
-            self.delays_changed()  # a fast source has none
-        self._reads_may_start = True
+        self.reads.finished(job, outcome, now, made)
 
     def found(self, chunk_id: ChunkId, pixels: np.ndarray | None, seconds: float) -> None:
         """Keep a chunk that was read or computed on the way to another one."""
         self.reads.found(chunk_id, pixels, seconds)
-        self._reads_may_start = True
 
     def assembled(self, job: AssembleJob, made: Made) -> None:
         """Note the end of an assembly."""
         self.assemblies.finished(job, made)
-        if not job.tile.client.pending:
-            self._reads_may_start = True  # reading ahead has its turn
 
     def late_reads(self, limit_s: float, now: float) -> tuple[list[ReadJob], list[ReadJob]]:
         """Set reads apart that are overdue, give up those that took longer than `limit_s`.
@@ -225,14 +223,12 @@ class Scheduler:
         -------
         overdue, given_up : list of ReadJob
         """
-        self._reads_may_start = True
         return self.reads.set_apart(now), self.reads.write_off(limit_s, now)
 
-    def give_up(self, workers: Workers, now: float) -> None:
-        """Expect nothing more of a workers that has left."""
-        self.reads.give_up(workers, now)
-        self.assemblies.give_up(workers)
-        self._reads_may_start = True
+    def give_up(self, settings: ClientSettings, now: float) -> None:
+        """Expect nothing more of workers that have left."""
+        self.reads.give_up(settings, now)
+        self.assemblies.give_up(settings)
 
     # ---- tiles come and go -----------------------------------------------------------------
 
@@ -251,11 +247,9 @@ class Scheduler:
                     entry.listed = True
                     chunk.found_in(entry)
                 elif self.reads.is_dead(chunk_id):
-                    chunk.state = ChunkState.FAILED
-            chunk.tiles.add(tile)
-            tile.chunks.append(chunk)
+                    chunk.fail()
+            tile.needs(chunk)
             if chunk.entry is None:
-                tile.waiting += 1
                 if chunk.state is ChunkState.FAILED:
                     broken = True
             elif not tile.only_ahead:
@@ -267,16 +261,9 @@ class Scheduler:
             self.assemblies.fail(tile, None)
 
     def _leave(self, tile: Tile) -> None:
-        client = tile.client
-        tile.listed = False
-        tile.queue = None  # which refers to it: a cycle would be the garbage collector's work
         if tile.stage is Stage.ADMITTED:
             self.reservations.withdraw(tile)
-        if tile.request.key not in client.tiles:  # else a fresh tile of that key may have failed
-            client.failed.discard(tile.request.key)
-        tile.result = None
-        self.cache.free(tile.reserved)
-        tile.reserved = 0
+        self.cache.free(tile.leave())
         self.assemblies.leave(tile)
         for chunk in tile.chunks:
             chunk.tiles.discard(tile)
@@ -295,15 +282,10 @@ class Scheduler:
         chunk = self.working_set.chunks.get(chunk_id)
         for tile in () if chunk is None else chunk.tiles:
             if tile.awaited:
-                unfinished = tile.stage is Stage.LISTED or tile.stage is Stage.ADMITTED
-                need = max(need, 2 if unfinished else 1)
+                need = max(need, 2 if tile.unassembled else 1)
         return need
 
     def _evicted(self, chunk_id: ChunkId) -> None:
         chunk = self.working_set.chunks.get(chunk_id)
         if chunk is not None and chunk.entry is not None:
-            chunk.lost()
-            for tile in chunk.tiles:
-                tile.waiting += 1
-            self.working_set.look_again(chunk)
-            self._reads_may_start = True
+            chunk.evicted()

@@ -1,13 +1,14 @@
-"""StartQueues: a client's tiles in the order in which they start.
+"""In which order reads start: queues of tiles, best first.
 
-Invariants: a queue holds tiles of one client, pool, source and tier, best first; every unfinished
-tile is in one; no tile before the cursor can start now, and if one can start later, `due` says
-when at the latest to look again. Under the loader's lock only.
+Invariants: a queue holds tiles of one client, pool, source and tier, best first; every unassembled
+tile with chunks is in one; no tile before a queue's cursor can start before its `due`, as long as
+the delay is not shorter than when they were passed over. Under the loader's lock only.
 """
 
 from __future__ import annotations
 
 import heapq
+from math import inf
 
 from napari_octree.loading.scheduling.model import ChunkState, ClientList, Stage, Tile
 from napari_octree.loading.scheduling.pools import LoaderPool
@@ -18,7 +19,17 @@ from napari_octree.octree.chunk_key import Tier
 class StartQueue:
     """Tiles of one client, pool, source and tier, best first; the cursor is at the next one."""
 
-    __slots__ = ("client", "cursor", "due", "idle_only", "pool", "source", "tier", "tiles")
+    __slots__ = (
+        "client",
+        "cursor",
+        "delay_s",
+        "due",
+        "idle_only",
+        "pool",
+        "source",
+        "tier",
+        "tiles",
+    )
 
     def __init__(
         self, client: ClientList, pool: LoaderPool, source: SourceRecord, tier: Tier
@@ -30,8 +41,10 @@ class StartQueue:
         self.idle_only = tier >= Tier.PREFETCH
         self.tiles: list[Tile] = []
         self.cursor = 0
+        self.delay_s = inf
+        """With which the tiles before the cursor were passed over."""
         self.due: float | None = None
-        """When the first tile that the cursor passed over may start."""
+        """When the first of them may start."""
 
     def has_room(self, rushing: bool) -> bool:
         """Whether one more read may start."""
@@ -55,13 +68,14 @@ class StartQueue:
     def head(self, now: float) -> Tile | None:
         """Return the best tile with a chunk to read, and move the cursor there."""
         tiles = self.tiles
-        cursor = self.cursor
-        if cursor == len(tiles):
-            return None
         delay_s = self.pool.delay_of(self.tier, self.source.latency_s, self.client.pace)
+        if delay_s < self.delay_s or (self.due is not None and self.due <= now):
+            self.rewind()
+        self.delay_s = delay_s
+        cursor = self.cursor
         while cursor < len(tiles):
             tile = tiles[cursor]
-            if tile.waiting and (tile.stage is Stage.LISTED or tile.stage is Stage.ADMITTED):
+            if tile.waiting and tile.unassembled:
                 due = tile.since + delay_s
                 queued = False
                 for chunk in tile.chunks:
@@ -87,73 +101,92 @@ class StartQueue:
             self.due = None
 
 
-def arrange(client: ClientList) -> None:
-    """Put the client's unfinished tiles into queues, ready and staged ones into heaps."""
-    queues: dict[tuple[int, int, Tier], StartQueue] = {}
-    by_level: dict[tuple[int, SourceRecord, Tier], StartQueue] = {}
-    pools = client.workers.pools
-    ready: list[Tile] = []
-    staged: list[Tile] = []
-    pending = 0
-    for tile in client.tiles.values():
-        stage = tile.stage
-        if stage is Stage.LISTED or stage is Stage.ADMITTED:
-            if tile.awaited:
-                pending += 1
-            if tile.chunks:
-                source = tile.chunks[0].source
-                name = (tile.request.relative_level, source, tile.tier)
-                queue = by_level.get(name)
-                if queue is None:
-                    pool = pools.of(tile.request.relative_level)
-                    source.concurrency.allow(pools.num_workers)
-                    queue = StartQueue(client, pool, source, tile.tier)
-                    queue = queues.setdefault((id(pool), id(source), tile.tier), queue)
-                    by_level[name] = queue
-                tile.queue = queue
-                tile.position = len(queue.tiles)
-                queue.tiles.append(tile)
-            if not tile.waiting:
-                ready.append(tile)
-            continue
-        tile.queue = None
-        if tile.result is not None:
-            staged.append(tile)
-        if stage is Stage.ASSEMBLING:
-            pending += tile.awaited
-        elif tile.improvable:
-            ready.append(tile)
-    # Lists are mostly in order already, and then this is one comparison a tile.
-    heapq.heapify(ready)
-    heapq.heapify(staged)
-    client.queues, client.ready, client.staged = list(queues.values()), ready, staged
-    client.pending = pending
+class StartQueues:
+    """The queues of all clients.
 
-
-def best_head(clients: list[ClientList], rushing: bool, now: float) -> Tile | None:
-    """Return the best tile to read for, of all queues whose pool and source have room.
-
-    What is only read ahead has its turn when nothing else is unfinished, on any list.
+    Parameters
+    ----------
+    clients : list of ClientList
+        As it grows and shrinks.
     """
-    best: Tile | None = None
-    for client in clients:
-        for queue in client.queues:
-            if queue.idle_only and (
-                any(other.pending for other in clients) or not queue.may_read_ahead(rushing)
-            ):
+
+    def __init__(self, clients: list[ClientList]) -> None:
+        self._clients = clients
+        self._queues: dict[ClientList, list[StartQueue]] = {}
+
+    def drop(self, client: ClientList) -> None:
+        """Forget a client."""
+        self._queues.pop(client, None)
+
+    def arrange(self, client: ClientList) -> None:
+        """Put the client's unassembled tiles into queues, ready and staged ones into heaps."""
+        queues: dict[tuple[int, int, Tier], StartQueue] = {}
+        by_level: dict[tuple[int, SourceRecord, Tier], StartQueue] = {}
+        pools = client.settings.pools
+        ready: list[Tile] = []
+        staged: list[Tile] = []
+        pending = 0
+        for tile in client.tiles.values():
+            if tile.unassembled:
+                if tile.awaited:
+                    pending += 1
+                if tile.chunks:
+                    source = tile.chunks[0].source
+                    name = (tile.request.relative_level, source, tile.tier)
+                    queue = by_level.get(name)
+                    if queue is None:
+                        pool = pools.of(tile.request.relative_level)
+                        source.concurrency.allow(pools.num_workers)
+                        queue = StartQueue(client, pool, source, tile.tier)
+                        queue = queues.setdefault((id(pool), id(source), tile.tier), queue)
+                        by_level[name] = queue
+                    tile.queue = queue
+                    tile.position = len(queue.tiles)
+                    queue.tiles.append(tile)
+                if not tile.waiting:
+                    ready.append(tile)
                 continue
-            if queue.has_room(rushing):
-                tile = queue.head(now)
-                if tile is not None and (best is None or tile < best):
-                    best = tile
-    return best
+            tile.queue = None
+            if tile.result is not None:
+                staged.append(tile)
+            if tile.stage is Stage.ASSEMBLING:
+                pending += tile.awaited
+            elif tile.improvable:
+                ready.append(tile)
+        # Lists are mostly in order already, and then this is one comparison a tile.
+        heapq.heapify(ready)
+        heapq.heapify(staged)
+        client.ready, client.staged, client.pending = ready, staged, pending
+        self._queues[client] = list(queues.values())
 
+    def best_head(self, rushing: bool, now: float) -> Tile | None:
+        """Return the best tile to read for, of all queues whose pool and source have room.
 
-def next_due(clients: list[ClientList]) -> float | None:
-    """Return when some passed-over tile may start."""
-    due: float | None = None
-    for client in clients:
-        for queue in client.queues:
-            if queue.due is not None and (due is None or queue.due < due):
+        What is only read ahead has its turn when nothing else is unfinished, on any list.
+        """
+        best: Tile | None = None
+        for client in self._clients:
+            for queue in self._queues.get(client, ()):
+                if queue.idle_only and (
+                    any(other.pending for other in self._clients)
+                    or not queue.may_read_ahead(rushing)
+                ):
+                    continue
+                if queue.has_room(rushing):
+                    tile = queue.head(now)
+                    if tile is not None and (best is None or tile < best):
+                        best = tile
+        return best
+
+    def next_due(self, now: float) -> float | None:
+        """Return when, after `now`, some passed-over tile may start.
+
+        (What is due by now waits for room, not for time.)
+        """
+        first: float | None = None
+        for queues in self._queues.values():
+            for queue in queues:
                 due = queue.due
-    return due
+                if due is not None and due > now and (first is None or due < first):
+                    first = due
+        return first

@@ -10,10 +10,9 @@ from functools import lru_cache
 from itertools import product
 
 from napari_octree.loading.assembly import grow, storage_apron
-from napari_octree.loading.chunk_id import ChunkId
 from napari_octree.loading.request import TileRequest
 from napari_octree.sources.chunk_grid import RegularGrid
-from napari_octree.sources.protocol import ChunkGrid, Region
+from napari_octree.sources.protocol import ChunkGrid, ChunkId, Region
 
 
 class GridMemo:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from napari_octree.layers.slices.octree_slice import OctreeSlice
-from napari_octree.loading.pace import Pace
+from napari_octree.loading import Pace
 from napari_octree.octree.cover.intersection import intersect
 from napari_octree.octree.policy import POLICIES
 from napari_octree.rendering import _vispy

@@ -27,7 +27,7 @@ from napari_octree.rendering.tiles.tile_requests import TileRequests
 from napari_octree.rendering.tiles.tile_uploads import TileUploads
 
 if TYPE_CHECKING:
-    from napari_octree.loading.client import LoaderClient
+    from napari_octree.loading.loader import LoaderClient
 
 HASTY_OUT, HASTY_IN = 1.0, 8.0
 """Octaves per second of zooming beyond which nothing but the overview is wished for.

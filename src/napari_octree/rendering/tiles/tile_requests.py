@@ -29,7 +29,7 @@ from napari_octree.rendering.tiles.atlas.texture_atlas_2d import TextureAtlas2D
 if TYPE_CHECKING:
     import numpy as np
 
-    from napari_octree.loading.client import LoaderClient
+    from napari_octree.loading.loader import LoaderClient
 
 RequestName = tuple[ChunkKey, Tier, int, int]
 

@@ -15,7 +15,7 @@ from napari_octree.rendering.tiles.atlas.atlas_tiles import AtlasTiles
 from napari_octree.rendering.tiles.tile_requests import TileRequests
 
 if TYPE_CHECKING:
-    from napari_octree.loading.client import LoaderClient
+    from napari_octree.loading.loader import LoaderClient
 
 
 class TileUploads:

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from napari_octree.layers.slices.octree_slice import OctreeSlice
 from napari_octree.layers.slices.slice_key import SliceKey
-from napari_octree.loading.pace import Pace
+from napari_octree.loading import Pace
 from napari_octree.octree.motion import AT_REST, Motion
 from napari_octree.octree.view import View
 from napari_octree.rendering.gpu.node_matrices import TileMatrices

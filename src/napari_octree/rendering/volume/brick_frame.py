@@ -32,7 +32,7 @@ from napari_octree.rendering.volume.brick_uploads import BrickId, BrickUploads
 from napari_octree.rendering.volume.texture_atlas_3d import TextureAtlas3D
 
 if TYPE_CHECKING:
-    from napari_octree.loading.client import LoaderClient
+    from napari_octree.loading.loader import LoaderClient
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,7 +19,7 @@ from napari_octree.rendering.gpu.upload_budget import UploadBudget
 from napari_octree.rendering.volume.texture_atlas_3d import TextureAtlas3D
 
 if TYPE_CHECKING:
-    from napari_octree.loading.client import LoaderClient
+    from napari_octree.loading.loader import LoaderClient
 
 SMALLEST_SLAB = 2**16
 """Bytes; below, an upload's cost does not follow its size."""

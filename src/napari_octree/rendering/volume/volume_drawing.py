@@ -20,7 +20,7 @@ import numpy as np
 from napari_octree.layers.image.hidden_values import hidden_up_to
 from napari_octree.layers.slices.octree_slice import OctreeSlice
 from napari_octree.layers.slices.slice_key import SliceKey
-from napari_octree.loading.pace import Pace
+from napari_octree.loading import Pace
 from napari_octree.octree.octree import Octree
 from napari_octree.octree.policy import POLICIES
 from napari_octree.octree.view import VolumeView

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import TextIO
 
-from napari_octree.loading.scheduling.jobs import ReadOutcome
+from napari_octree.loading.work import ReadOutcome
 
 logger = logging.getLogger("napari_octree.loader")
 
