@@ -21,8 +21,6 @@ TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"IIII", b"II\xbc\1")
 
 ZIP_MAGIC = b"PK"
 
-Opener = Callable[..., list[OctreeImage]]
-
 
 def open_image(path_or_url: str | os.PathLike[str], **storage_options: Any) -> list[OctreeImage]:
     """Open an image of any kind that this plugin knows as layers.
@@ -50,14 +48,21 @@ def open_image_layers(
     path_or_url: str | os.PathLike[str], config: OctreeConfig | None, **storage_options: Any
 ) -> list[OctreeImage]:
     """`open_image` with a configuration."""
+    return prepare_image(path_or_url, config, **storage_options)()
+
+
+def prepare_image(
+    path_or_url: str | os.PathLike[str], config: OctreeConfig | None, **storage_options: Any
+) -> Callable[[], list[OctreeImage]]:
+    """Read the metadata (any thread); what is returned makes the layers (main thread)."""
     text = os.fspath(path_or_url)
     if is_tiff_or_slide(text):
-        from napari_octree.plugin.open_tiff import open_tiff
+        from napari_octree.plugin.open_tiff import prepare_tiff
 
-        return open_tiff(Path(text).expanduser(), config)
-    from napari_octree.plugin.open_ome_zarr import open_layers
+        return prepare_tiff(Path(text).expanduser(), config)
+    from napari_octree.plugin.open_ome_zarr import prepare_layers
 
-    return open_layers(text, config, **storage_options)
+    return prepare_layers(text, config, **storage_options)
 
 
 def is_tiff_or_slide(path: str) -> bool:

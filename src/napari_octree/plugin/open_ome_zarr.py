@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -68,8 +68,15 @@ def open_layers(
     path_or_url: str | os.PathLike[str], config: OctreeConfig | None, **storage_options: Any
 ) -> list[OctreeImage]:
     """`open_ome_zarr` with a configuration."""
+    return prepare_layers(path_or_url, config, **storage_options)()
+
+
+def prepare_layers(
+    path_or_url: str | os.PathLike[str], config: OctreeConfig | None, **storage_options: Any
+) -> Callable[[], list[OctreeImage]]:
+    """Read the metadata (any thread); what is returned makes the layers (main thread)."""
     images = read_ome_zarr(path_or_url, **storage_options)
-    return [layer for image in images for layer in _image_layers(image, config)]
+    return lambda: [layer for image in images for layer in _image_layers(image, config)]
 
 
 def _image_layers(image: OmeZarrImage, config: OctreeConfig | None) -> Iterator[OctreeImage]:

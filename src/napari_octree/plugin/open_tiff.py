@@ -7,7 +7,7 @@ made or an error is raised. Layers of one image share what is read.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -45,7 +45,15 @@ def open_tiff(
     SourceError
         A `ValueError` that names the path and the problem.
     """
-    return [layer for image in read_images(path) for layer in _layers(image, config)]
+    return prepare_tiff(path, config)()
+
+
+def prepare_tiff(
+    path: str | os.PathLike[str], config: OctreeConfig | None = None
+) -> Callable[[], list[OctreeImage]]:
+    """Read the metadata (any thread); what is returned makes the layers (main thread)."""
+    images = read_images(path)
+    return lambda: [layer for image in images for layer in _layers(image, config)]
 
 
 def read_images(path: str | os.PathLike[str]) -> Sequence[TiffImage]:
