@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from napari_octree.config import OctreeConfig
-    from napari_octree.layers.octree_image import OctreeImage
+    from napari_octree.layers.image.octree_image import OctreeImage
     from napari_octree.plugin.open_image import open_image
     from napari_octree.plugin.open_ome_zarr import open_ome_zarr
 
@@ -17,7 +17,7 @@ __all__ = ["OctreeConfig", "OctreeImage", "open_image", "open_ome_zarr"]
 # napari, and importing a package imports its parents.
 _HOMES = {
     "OctreeConfig": "napari_octree.config",
-    "OctreeImage": "napari_octree.layers.octree_image",
+    "OctreeImage": "napari_octree.layers.image.octree_image",
     "open_image": "napari_octree.plugin.open_image",
     "open_ome_zarr": "napari_octree.plugin.open_ome_zarr",
 }

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from napari_octree import OctreeConfig, OctreeImage
-from napari_octree.layers.data.background_pyramid import BackgroundPyramid
+from napari_octree.layers.slices.background_pyramid import BackgroundPyramid
 from napari_octree.layers.views.progress import OctreeProgress
 from napari_octree.sources.derived.downsampled import reduce_mean, reduce_nearest
 from recording_array import random_pixels

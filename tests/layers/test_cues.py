@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -137,3 +140,75 @@ def test_new_data_are_not_overtaken_by_old_that_were_asked_for_again(viewer, gro
     assert layer.wait_until_settled(30)
     pump()
     assert layer.data[0].shape == (2, 30, 40)
+
+
+class Looks:
+    """Counts the looks at stores by thread, and can hold back those of threads known so far."""
+
+    def __init__(self, look: Any) -> None:
+        self._look = look
+        self.by: Counter[threading.Thread] = Counter()
+        self._held: set[threading.Thread] = set()
+        self._go = threading.Event()
+
+    def __call__(self, arrays: Any) -> Any:
+        thread = threading.current_thread()
+        if thread in self._held:
+            self._go.wait(30)
+        found = self._look(arrays)
+        self.by[thread] += 1
+        return found
+
+    def hold(self) -> threading.Thread:
+        (thread,) = self.by
+        self._held.add(thread)
+        return thread
+
+    def release(self) -> None:
+        self._go.set()
+
+
+@pytest.fixture
+def looks(monkeypatch) -> Iterator[Looks]:
+    from napari_octree.layers.data import store_watch
+
+    looks = Looks(store_watch.reopened)
+    monkeypatch.setattr(store_watch, "reopened", looks)
+    yield looks
+    looks.release()
+
+
+def test_what_reload_has_found_is_not_shown_again_by_the_watch(
+    viewer, growing, looks, pump_until
+) -> None:
+    import zarr
+
+    shown = zarr.open_array(growing.store, mode="r")
+    layer = viewer.add_layer(OctreeImage([shown], contrast_limits=(0, 255)))
+    layer.watch(0.02)
+    pump_until(lambda: looks.by)
+    watch = looks.hold()
+    before = looks.by[watch] + 1  # one may be under way
+    grow(growing)
+    layer.reload()
+    assert layer.wait_until_settled(30)
+    assert layer.data[0].shape == (5, 300, 400)
+    version = layer.octree_slice.key.version
+    looks.release()
+    pump_until(lambda: looks.by[watch] >= before + 3)
+    assert layer.wait_until_settled(30)
+    assert layer.octree_slice.key.version == version
+    layer.watch(None)
+
+
+def test_a_watch_goes_on_with_data_that_are_assigned(viewer, growing, looks, pump_until) -> None:
+    import zarr
+
+    layer = viewer.add_layer(OctreeImage([np.zeros((4, 30, 40), np.uint8)]))
+    layer.watch(0.02)
+    pump_until(lambda: looks.by)
+    layer.data = [zarr.open_array(growing.store, mode="r")]
+    grow(growing)
+    pump_until(lambda: viewer.dims.nsteps[0] == 5)
+    assert layer.wait_until_settled(30)
+    layer.watch(None)

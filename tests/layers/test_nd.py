@@ -112,6 +112,35 @@ def test_the_slice_follows_whatever_places_it(viewer, change) -> None:
         setattr(ours, name, value)
     slicing = ours._slicing_state
     asked = (ours.octree_slice.key.version, (40, 64, 64), str(ours.projection_mode))
-    assert slicing.slice_key(*asked) == slicing._find_slice_key(*asked)
+
+    def found() -> Any:
+        return slicing._find_slice_key(slicing._slice_input, slicing._units, *asked)
+
+    assert slicing.slice_key(*asked) == found()
     viewer.dims.set_point(0, 9)
-    assert slicing.slice_key(*asked) == slicing._find_slice_key(*asked)
+    assert slicing.slice_key(*asked) == found()
+
+
+def test_a_slider_moved_while_a_thread_asks_does_not_mix_two_slices(viewer, monkeypatch) -> None:
+    layer = OctreeImage([np.zeros((40, 64, 64), np.uint8)])
+    viewer.add_layer(layer)
+    slicing = layer._slicing_state
+    asked = (layer.octree_slice.key.version, (40, 64, 64), "none")
+    inputs = []
+    for point in (7, 31):
+        viewer.dims.set_point(0, point)
+        inputs.append(slicing._slice_input)
+    assert slicing.slice_key(*asked).position(0) == 31
+
+    class Moving:
+        """What another thread sees: the slider moves as soon as it has looked."""
+
+        def __get__(self, owner: Any, owner_type: Any = None) -> Any:
+            return inputs.pop(0) if len(inputs) > 1 else inputs[0]
+
+        def __set__(self, owner: Any, value: Any) -> None:
+            raise AssertionError("nobody moves it here")
+
+    monkeypatch.setattr(type(slicing), "_slice_input", Moving(), raising=False)
+    assert slicing.slice_key(*asked).position(0) == 7
+    assert slicing.slice_key(*asked).position(0) == 31

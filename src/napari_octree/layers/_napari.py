@@ -10,19 +10,21 @@ import importlib
 import math
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NewType
+from typing import Any, NewType, Protocol
 
 import napari.layers
 import napari.types
 import numpy as np
 from napari.components.histogram import HistogramModel
-from napari.layers import Image
+from napari.layers import Layer
 from napari.layers._multiscale_data import MultiScaleData
 from napari.layers._scalar_field._slice import (  # what Image._slice must be
     _ScalarFieldSliceResponse,
     _ScalarFieldView,
 )
+from napari.layers._scalar_field.scalar_field import ScalarFieldBase  # of Image and Labels
 from napari.layers.base import _LayerSlicingState  # base of every layer's slicing
+from napari.layers.base.base import apply_units_to_transform
 from napari.layers.utils.layer_utils import calc_data_range
 from napari.utils._dtype import get_dtype_limits, normalize_dtype
 from napari.utils.naming import ROOT_DIR, magic_name
@@ -30,13 +32,11 @@ from napari.utils.transforms import Affine
 
 from napari_octree.layers.slices.slice_key import SliceKey
 
-if TYPE_CHECKING:
-    from napari_octree.layers.image.lazy_image import LazyImage
-
 __all__ = [
     "OctreeHistogram",
     "OctreeLevels",
     "OverviewSlicingState",
+    "ScalarFieldBase",
     "calc_data_range",
     "get_dtype_limits",
     "normalize_dtype",
@@ -79,6 +79,22 @@ class OctreeLevels(MultiScaleData):
         )
 
 
+class SlicedLayer(Protocol):
+    """What the slicing below asks of a layer."""
+
+    _data_to_world: Any
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Type of the pixels."""
+        ...
+
+    @property
+    def _colour_axis(self) -> tuple[int, ...]: ...
+
+    def _on_slice_moved(self) -> None: ...
+
+
 class OverviewSlicingState(_LayerSlicingState):
     """Slicing without reading: the slice *is* the overview, once a worker has brought it.
 
@@ -87,9 +103,9 @@ class OverviewSlicingState(_LayerSlicingState):
     volume code raise.
     """
 
-    layer: LazyImage
+    layer: SlicedLayer
 
-    def __init__(self, layer: LazyImage, data: Any, cache: bool) -> None:
+    def __init__(self, layer: SlicedLayer, data: Any, cache: bool) -> None:
         super().__init__(layer, data, cache=False)
         self._overview: np.ndarray | None = None
         self._overview_key: SliceKey | None = None
@@ -166,22 +182,31 @@ class OverviewSlicingState(_LayerSlicingState):
         # Asked for several times a frame: napari's `data_slice` takes a millisecond, and its
         # `_data_to_world` a tenth of one when the processor's caches are cold. They are replaced,
         # not altered, so that mostly nothing but identities has to be compared.
-        causes = (self._slice_input, self._units, self._placed, version, shape, projection)
+        # Sliders may be moved (in the main thread) while another thread asks: all that the key is
+        # made of is taken once, and napari's `data_slice`, which looks again, is not asked.
+        slice_input, units = self._slice_input, self._units
+        causes = (slice_input, units, self._placed, version, shape, projection)
         known, key = self._known_key
         if causes != known:
-            key = self._find_slice_key(version, shape, projection)
+            key = self._find_slice_key(slice_input, units, version, shape, projection)
             self._known_key = (causes, key)
         return key
 
     def _find_slice_key(
-        self, version: int, shape: tuple[int, ...], projection: str
+        self,
+        slice_input: Any,
+        units: Any,
+        version: int,
+        shape: tuple[int, ...],
+        projection: str,
     ) -> SliceKey | None:
-        slice_input = self._slice_input
         ndisplay = min(slice_input.ndisplay, self.ndim)
         displayed = tuple(int(a) for a in slice_input.order[-ndisplay:])
         if ndisplay == self.ndim:
             return SliceKey(version, displayed, (None,) * ndisplay, projection)
-        extent = self.data_slice
+        # As napari's `data_slice`.
+        to_data = apply_units_to_transform(self.layer._data_to_world.inverse, units)
+        extent = slice_input.data_slice(to_data)
         ranges: list[tuple[int, int] | None] = []
         for axis in range(self.ndim):
             if axis in displayed:
@@ -221,7 +246,7 @@ def variable_name(value: Any) -> str | None:
     return magic_name(value, path_prefix=(ours, ROOT_DIR))  # handed on to str.startswith
 
 
-def register_layer_type(cls: type[Image]) -> None:
+def register_layer_type(cls: type[Layer]) -> None:
     """Let LayerData tuples (samples, Duplicate) name `cls` by its lower-case name."""
     name = cls.__name__
     napari.layers.NAMES.add(name.lower())

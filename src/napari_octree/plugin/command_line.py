@@ -19,7 +19,7 @@ from napari_octree.config import ConfigError, OctreeConfig
 from napari_octree.sources.errors import SourceError
 
 if TYPE_CHECKING:
-    from napari_octree.layers.octree_image import OctreeImage
+    from napari_octree.layers.image.octree_image import OctreeImage
 
 BAD_INPUT = 1
 BAD_USAGE = 2  # argparse's own

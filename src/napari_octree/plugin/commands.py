@@ -13,7 +13,7 @@ from napari.layers import Image, Labels, Layer
 from napari.settings import get_settings
 from napari.utils.notifications import show_info
 
-from napari_octree.layers.octree_image import OctreeImage
+from napari_octree.layers.image.octree_image import OctreeImage
 from napari_octree.plugin.open_ome_zarr import open_layers
 from napari_octree.plugin.preferences import PLUGIN, preferred_config
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_octree.config import OctreeConfig
-from napari_octree.layers.octree_image import OctreeImage
+from napari_octree.layers.image.octree_image import OctreeImage
 from napari_octree.sources.errors import SourceError
 from napari_octree.sources.ome_zarr.opening import is_url
 

@@ -16,7 +16,7 @@ import pint
 from napari.utils.colormaps import Colormap, ensure_colormap
 
 from napari_octree.config import OctreeConfig
-from napari_octree.layers.octree_image import OctreeImage
+from napari_octree.layers.image.octree_image import OctreeImage
 from napari_octree.octree.transform import LevelTransform, infer_level_transforms
 from napari_octree.sources import AxisView, as_level_sources
 from napari_octree.sources.ome_zarr.metadata import Channel, OmeZarrWarning

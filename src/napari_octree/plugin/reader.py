@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from napari_octree.layers.octree_image import OctreeImage
+from napari_octree.layers.image.octree_image import OctreeImage
 from napari_octree.plugin.open_ome_zarr import open_layers
 from napari_octree.plugin.preferences import preferred_config
 from napari_octree.sources.ome_zarr.opening import is_url

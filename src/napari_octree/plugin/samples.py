@@ -12,7 +12,7 @@ import numpy as np
 from napari.utils.colormaps import Colormap
 
 from napari_octree.config import OctreeConfig
-from napari_octree.layers.octree_image import OctreeImage
+from napari_octree.layers.image.octree_image import OctreeImage
 from napari_octree.plugin.preferences import preferred_config
 from napari_octree.sources.errors import SourceError
 from napari_octree.sources.samples.mandelbrot import mandelbrot

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_octree.layers.octree_image import OctreeImage
+from napari_octree.layers.image.octree_image import OctreeImage
 from napari_octree.plugin.open_image import open_image_layers
 from napari_octree.plugin.preferences import preferred_config
 from napari_octree.plugin.slide_names import OPENSLIDE_ENDINGS, SLIDE_ENDINGS

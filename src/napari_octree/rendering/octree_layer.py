@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from qtpy.QtCore import QTimer
 
+from napari_octree.layers.image.octree_image import OctreeImage
 from napari_octree.layers.main_loop import MAIN_LOOP
-from napari_octree.layers.octree_image import OctreeImage
 from napari_octree.layers.views.progress import OctreeProgress
 from napari_octree.layers.views.statistics import ViewStatistics
 from napari_octree.octree.chunk_key import ChunkKey

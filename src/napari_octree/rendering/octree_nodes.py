@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_octree.layers.octree_image import OctreeImage
+from napari_octree.layers.image.octree_image import OctreeImage
 from napari_octree.rendering import _vispy
 from napari_octree.rendering.tiles.tile_drawing import TileDrawing
 from napari_octree.rendering.volume.volume_drawing import VolumeDrawing

@@ -1,6 +1,6 @@
 """Importing this module tells napari how an `OctreeImage` is drawn. It needs Qt and vispy."""
 
-from napari_octree.layers.octree_image import OctreeImage
+from napari_octree.layers.image.octree_image import OctreeImage
 from napari_octree.rendering._vispy import register_visual_class
 from napari_octree.rendering.octree_layer import VispyOctreeImage
 from napari_octree.rendering.qt_loop import attach_qt_loop

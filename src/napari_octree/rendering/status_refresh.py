@@ -14,7 +14,7 @@ from qtpy.QtCore import QTimer
 from napari_octree.rendering._vispy import viewer_of
 
 if TYPE_CHECKING:
-    from napari_octree.layers.octree_image import OctreeImage
+    from napari_octree.layers.image.octree_image import OctreeImage
 
 INTERVAL_MS = 200
 

@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from napari_octree.layers.octree_image import OctreeImage
+from napari_octree.layers.image.octree_image import OctreeImage
 
 
 def hidden_up_to(layer: OctreeImage) -> float:

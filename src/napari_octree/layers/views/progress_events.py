@@ -6,15 +6,40 @@ they please; each only when its value has changed. Main thread only.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 from napari.utils.events import Event
 
 from napari_octree.layers.main_loop import MAIN_LOOP
 from napari_octree.layers.views.progress import OctreeProgress
 
-if TYPE_CHECKING:
-    from napari_octree.layers.octree_image import OctreeImage
+
+class WatchedLayer(Protocol):
+    """What is asked of a layer, before each event and after all."""
+
+    events: Any
+
+    @property
+    def settled(self) -> bool:
+        """Every ideal chunk is drawn."""
+        ...
+
+    @property
+    def progress(self) -> OctreeProgress:
+        """Chunks of the current view."""
+        ...
+
+    @property
+    def data_level(self) -> int:
+        """The ideal level."""
+        ...
+
+    @property
+    def _awaited(self) -> bool: ...
+
+    def _show_awaited(self, awaited: bool) -> None: ...
+
+    def _use_idle_time(self, settled: bool) -> None: ...
 
 
 class ProgressEvents:
@@ -22,13 +47,14 @@ class ProgressEvents:
 
     Parameters
     ----------
-    layer : OctreeImage
+    layer : WatchedLayer
         Its emitter gains `settled` and `progress`.
     """
 
-    def __init__(self, layer: OctreeImage) -> None:
+    def __init__(self, layer: WatchedLayer) -> None:
         self._layer = layer
         self._settled = False
+        self._awaited = False
         self._level = -1
         self.progress = OctreeProgress()
         """As told last."""
@@ -48,9 +74,10 @@ class ProgressEvents:
         if settled != self._settled:
             self._settled = settled
             layer.events.settled(value=settled)
-        slicing, awaited = layer._overview_slicing, layer._awaited
-        if awaited != slicing.awaited:
-            slicing.awaited = awaited
+        awaited = layer._awaited
+        if awaited != self._awaited:
+            self._awaited = awaited
+            layer._show_awaited(awaited)
             layer.events.loaded()
         layer._use_idle_time(settled)
         if settled and layer.data_level != self._level:

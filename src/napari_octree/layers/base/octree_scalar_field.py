@@ -1,8 +1,7 @@
-"""The napari layer: an `Image` whose picture comes tile by tile from an octree.
+"""What octree layers of pixels share, be they images or labels: levels, slices, overview, values.
 
 Invariants: the model reads no pixels in the main thread, ever: its slice is the overview that
-a worker brought, and everything else is drawn by the viewers' own visuals, which attach
-themselves here. The state of a view (camera, atlas) belongs to that visual; the layer owns its
+a worker brought, and everything else is drawn by the viewers' own visuals. The layer owns its
 data, its overview and its settings.
 """
 
@@ -12,114 +11,71 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from napari.components import ViewerModel
-from napari.layers import Image
 from napari.utils.notifications import show_warning
 
 from napari_octree.config import OctreeConfig
-from napari_octree.layers._napari import (
-    OctreeLevels,
-    register_add_method,
-    register_layer_type,
-    register_visual,
-    variable_name,
-)
-from napari_octree.layers.data.background_pyramid import BackgroundPyramid
+from napari_octree.layers._napari import OctreeLevels, register_visual, variable_name
+from napari_octree.layers.base.lazy_scalar_field import LazyScalarField
+from napari_octree.layers.base.octree_layer import OctreeLayer
 from napari_octree.layers.data.image_pyramid import ImagePyramid
+from napari_octree.layers.data.layer_levels import LayerLevels
 from napari_octree.layers.data.store_watch import StoreWatch
-from napari_octree.layers.image.lazy_image import LazyImage, limits_of_type
-from napari_octree.layers.main_loop import MAIN_LOOP
+from napari_octree.layers.slices.background_pyramid import BackgroundPyramid
 from napari_octree.layers.slices.octree_slice import OctreeSlice
 from napari_octree.layers.slices.octree_slices import OctreeSlices
 from napari_octree.layers.slices.overview import OverviewLoader
 from napari_octree.layers.slices.slice_key import SliceKey
 from napari_octree.layers.values.hover import value_under
 from napari_octree.layers.values.ray_value import ray_values
-from napari_octree.layers.views.display_options import OctreeDisplayOptions
-from napari_octree.layers.views.failure_reports import report_failures
-from napari_octree.layers.views.octree_view import OctreeView, OctreeViews
-from napari_octree.layers.views.plan_log import log_plans
-from napari_octree.layers.views.progress import OctreeProgress
-from napari_octree.layers.views.progress_events import ProgressEvents
-from napari_octree.layers.views.statistics import OctreeStatistics
 from napari_octree.layers.views.status import with_progress
-from napari_octree.loading.loader import ChunkLoader, default_loader
 from napari_octree.octree.chunk_key import ChunkKey
 from napari_octree.octree.cover.intersection import OctreeIntersection, intersect
 from napari_octree.octree.transform import LevelTransform, infer_level_transforms
 from napari_octree.octree.view import View
-from napari_octree.sources import as_level_sources
+from napari_octree.sources.derived.downsampled import Reduction
 from napari_octree.sources.errors import SourceError
-from napari_octree.sources.protocol import LevelSource
 from napari_octree.sources.reopen import can_be_reopened
 
 
-class OctreeImage(LazyImage):
-    """An image layer for data far larger than memory.
+class OctreeScalarField(OctreeLayer, LazyScalarField):
+    """A layer of pixels on an octree.
+
+    To be named before napari's own class among the bases of a layer, as in
+    `class OctreeImage(OctreeScalarField, Image)`.
 
     Parameters
     ----------
-    data : array or sequence of arrays
-        The levels of an image, finest first, or one array. Each needs `shape`, `dtype` and
-        numpy slicing: numpy, zarr, dask, xarray, tensorstore or own classes. Axis order
-        (…, z, y, x), with a last axis of 3 or 4 colours if `rgb`. They are read in
-        worker threads only, which must be allowed to slice them concurrently.
+    levels : LayerLevels
     config : OctreeConfig, optional
-        Sizes, budgets, pools; default: `OctreeConfig.from_environment()`.
     level_transforms : sequence of LevelTransform, optional
         Where each level's pixels lie, over all axes but colour; default: inferred from the
         shapes, with pixel areas aligned.
+    named_by : any
+        What the caller passed as data: without a `name` the layer is called as the variable
+        that holds it.
     **keywords
-        Every keyword of `napari.layers.Image`. `multiscale` and `cache` have no effect.
-
-    Raises
-    ------
-    ValueError, TypeError
-        Where levels do not make an image: different types or ranks, wrong order, no pixels,
-        complex numbers. The message names the level.
-
-    Notes
-    -----
-    Without `contrast_limits` they follow the overview as soon as it has arrived.
+        Those of the class of napari. `multiscale` and `cache` have no effect.
     """
 
     def __init__(
         self,
-        data: Any,
-        config: OctreeConfig | None = None,
-        *,
-        level_transforms: Sequence[LevelTransform] | None = None,
+        levels: LayerLevels,
+        config: OctreeConfig | None,
+        level_transforms: Sequence[LevelTransform] | None,
+        named_by: Any,
         **keywords: Any,
     ) -> None:
-        self._config = config if config is not None else OctreeConfig.from_environment()
-        levels = _as_levels(data)
-        sources = as_level_sources(levels)
         if keywords.get("name") is None:
-            keywords["name"] = variable_name(data)
-        keywords.pop("multiscale", None)
-        keywords.pop("cache", None)
-        limits = keywords.pop("contrast_limits", None)
-        self._follow_overview = limits is None and sources[0].dtype != np.uint8
-        if limits is None:
-            limits = limits_of_type(sources[0].dtype)
-
-        self._loader: ChunkLoader = default_loader(self._config)
-        report_failures(self._loader)
-        log_plans(self._config.octree.log_path)
-        self._views = OctreeViews()
-        self._growth = StoreWatch()
-        self._sources = sources
+            # Without a name napari would look for one in the code below.
+            keywords["name"] = variable_name(named_by) or type(self).__name__
+        self._levels = levels
         self._level_transforms = level_transforms
+        self._store_watch = StoreWatch()
         self._slices: OctreeSlices | None = None
         self._overview: OverviewLoader | None = None
         self._background: BackgroundPyramid | None = None
-        super().__init__(
-            OctreeLevels(levels), multiscale=True, cache=False, contrast_limits=limits, **keywords
-        )
-        self._progress_events = ProgressEvents(self)
-        self.events.contrast_limits.connect(self._stop_following)  # somebody has chosen
-        self.display = OctreeDisplayOptions()
-        self.display.events.connect(lambda _: self._views.request_frames())
+        keywords |= {"multiscale": True, "cache": False}
+        super().__init__(OctreeLevels(levels.arrays), config, **keywords)
         self._overview = OverviewLoader(self._loader, self._on_overview)
         if self._config.octree.background_pyramid:
             self._background = BackgroundPyramid(self._loader, self._on_refined)
@@ -130,14 +86,9 @@ class OctreeImage(LazyImage):
     # ------------------------------------------------------------------ data
 
     @property
-    def config(self) -> OctreeConfig:
-        """The settings this layer was made with."""
-        return self._config
-
-    @property
-    def loader(self) -> ChunkLoader:
-        """The process's loader."""
-        return self._loader
+    def _reduction(self) -> Reduction:
+        """How levels that nobody stored are made."""
+        return self._config.octree.reduction
 
     def _set_slices(self) -> None:
         """Begin a new version of the data: nothing of the former is found any more."""
@@ -148,13 +99,13 @@ class OctreeImage(LazyImage):
                 f"level_transforms has {len(transforms)} entries for {len(shapes)} levels"
             )
         pyramid = ImagePyramid(
-            self._sources,
+            self._levels.sources,
             tuple(transforms),
             bool(self.rgb),
             self._config.octree.tile_size,
             brick_size=self._config.octree.brick_size,
             blocks=self._loader.blocks,
-            reduction=self._config.octree.reduction,
+            reduction=self._reduction,
         )
         former, self._slices = self._slices, OctreeSlices(pyramid, self._loader)
         if former is not None:
@@ -167,23 +118,37 @@ class OctreeImage(LazyImage):
 
     @data.setter
     def data(self, data: Any) -> None:
-        levels = _as_levels(data)
-        sources = as_level_sources(levels)
-        if self.rgb and sources[0].shape[-1] not in (3, 4):
-            raise ValueError(
-                f"an RGB layer needs a last axis of 3 or 4, the new data has {sources[0].shape}"
-            )
-        known = {source.storage.source_name for source in self._sources}
-        if any(source.storage.source_name in known for source in sources):
+        levels = LayerLevels.of(data)
+        self._check_data(levels)
+        if levels.names & self._levels.names:
             # Who assigns an array again, or another one in the same place, has changed its pixels.
-            sources = self._renewed(levels)
-        self._growth.close()
-        self._sources = sources
+            levels = self._renewed(levels.arrays)
         self._level_transforms = None
         self._overview_slicing.forget_overview()
-        self._data = OctreeLevels(levels)
+        self._adopt(levels)
+        self._announce_data()
+
+    def _check_data(self, levels: LayerLevels) -> None:
+        """Raise where `levels` cannot take the place of this layer's data."""
+
+    def _adopt(self, levels: LayerLevels) -> None:
+        """Have these levels from now on; a store that is watched is the new one."""
+        self._levels = levels
+        self._store_watch.follow(levels.arrays)
+        self._data = OctreeLevels(levels.arrays)
         self._set_slices()
-        Image.data.fset(self, self._data)
+
+    def _announce_data(self) -> None:
+        """Tell of other data: the end of napari's setter, which would wrap the levels anew.
+
+        In what it wraps them in, Duplicate would read them.
+        """
+        self._data_raw = self._data
+        self._reset_data_level()
+        self._reset_thumbnail_level_data()
+        self._update_dims()
+        self.events.data(value=self.data)
+        self._reset_editable()
 
     def reload(self) -> None:
         """Forget failed and loaded chunks of this layer, and read again what is in view.
@@ -191,54 +156,50 @@ class OctreeImage(LazyImage):
         Data that have grown show their new shape: stores are asked for it in a thread of its own,
         and until they have answered the layer is not settled.
         """
-        levels = [*self.data]
-        if can_be_reopened(levels):
-            self._growth.look(levels, self._reopened)
+        if can_be_reopened(self._levels.arrays):
+            self._store_watch.look(self._levels.arrays, self._reopened)
             self._tell_progress()
         else:
-            self._show_anew(levels)
+            self._show_anew(self._levels.arrays)
 
     def watch(self, interval_s: float | None) -> None:
         """Look every so many seconds whether the data have grown, and show what is new.
+
+        Goes on with what is assigned to `data` later.
 
         Parameters
         ----------
         interval_s : float or None
             None: look no more.
         """
-        self._growth.watch([*self.data], self._grown, interval_s)
+        self._store_watch.watch(self._levels.arrays, self._show_anew, interval_s)
 
-    def _reopened(self, levels: list[Any] | None) -> None:
-        self._growth.looked()
-        self._show_anew([*self.data] if levels is None else levels)
+    def _reopened(self, arrays: Sequence[Any] | None) -> None:
+        self._store_watch.looked()
+        self._show_anew(self._levels.arrays if arrays is None else arrays)
 
-    def _grown(self, levels: list[Any] | None) -> None:
-        if levels is not None:
-            self._show_anew(levels)
-
-    def _show_anew(self, levels: list[Any]) -> None:
+    def _show_anew(self, arrays: Sequence[Any]) -> None:
         """Show this layer's own levels, perhaps opened anew, forgetting what was loaded."""
         try:
-            self._sources = self._renewed(levels)
+            levels = self._renewed(arrays)
         except SourceError as error:  # half written: some levels have grown, others not yet
             show_warning(f"{self.name}: {error}")
             return
         former = self.level_shapes
-        self._data = OctreeLevels(levels)
-        self._set_slices()
+        self._adopt(levels)
         if self._overview is not None:
             self._overview.forget()
         if not np.array_equal(former, self.level_shapes):
-            Image.data.fset(self, self._data)
+            self._announce_data()
         self._on_slice_moved()
         self._views.request_frames()
 
-    def _renewed(self, levels: list[Any]) -> tuple[LevelSource, ...]:
-        """Return the levels' sources under new keys, and drop what is kept of them on disk."""
-        sources = as_level_sources(levels, fresh=True)
-        for source in sources:
+    def _renewed(self, arrays: Sequence[Any]) -> LayerLevels:
+        """Return the levels under new keys, and drop what is kept of them on disk."""
+        levels = LayerLevels.of(arrays, fresh=True)
+        for source in levels.sources:
             self._loader.forget(source.storage.key, source.storage.source_name)
-        return sources
+        return levels
 
     # ------------------------------------------------------------------ slices
 
@@ -256,9 +217,13 @@ class OctreeImage(LazyImage):
         return plain if background is None else background.best(plain)
 
     def _on_slice_moved(self) -> None:
+        """Bring the overview of the slice that the sliders name now."""
         if self._overview is not None:
             self._overview.request(self.octree_slice)
             self._tell_progress()
+
+    def _show_awaited(self, awaited: bool) -> None:
+        self._overview_slicing.awaited = awaited
 
     def _use_idle_time(self, settled: bool) -> None:
         """Have coarser levels computed while nobody waits, if that is wished for."""
@@ -274,23 +239,18 @@ class OctreeImage(LazyImage):
         self._views.request_frames()
         self._tell_progress()
 
-    def _stop_following(self) -> None:
-        self._follow_overview = False
-
     def _on_overview(self, key: SliceKey, overview: np.ndarray) -> None:
         octree_slice = self.octree_slice
         if octree_slice is None or octree_slice.key != key:
             return
         self._overview_slicing.show_overview(overview, key)
-        if self._follow_overview:
-            self._follow_overview = False
-            self.reset_contrast_limits_range()
-            self.reset_contrast_limits()
-        elif self.auto_contrast:
-            self.reset_contrast_limits()
+        self._use_overview()
         self._update_thumbnail()
         self.events.set_data()
         self._tell_progress()
+
+    def _use_overview(self) -> None:
+        """Hear that there is a new overview, before thumbnail and listeners."""
 
     # ------------------------------------------------------------------ values
 
@@ -337,21 +297,7 @@ class OctreeImage(LazyImage):
         value = self._calculate_value_from_ray(values)
         return None if value is None else (self.data_level, value)
 
-    # ------------------------------------------------------------------- views
-
-    def attach_view(self, view: OctreeView) -> None:
-        """Count `view` in: it draws this layer in one viewer."""
-        self._views.attach(view)
-        self._tell_progress()
-
-    def detach_view(self, view: OctreeView) -> None:
-        """Forget `view`: its viewer has closed, or the layer was removed."""
-        self._views.detach(view)
-        self._tell_progress()
-
-    def _tell_progress(self) -> None:
-        """A view has changed: tell the listeners soon."""
-        self._progress_events.tell()
+    # ---------------------------------------------------------- level and state
 
     @property
     def data_level(self) -> int:
@@ -359,64 +305,20 @@ class OctreeImage(LazyImage):
         return self._views[-1].level if self._views else len(self._data) - 1
 
     @property
-    def settled(self) -> bool:
-        """Every ideal chunk of the current view is drawn, in every viewer that shows the layer."""
+    def _model_settled(self) -> bool:
         overview = self._overview
-        if overview is None or not overview.settled or self._growth.looking:
+        return overview is not None and overview.settled and not self._store_watch.looking
+
+    @property
+    def _model_at_rest(self) -> bool:
+        overview = self._overview
+        if overview is None or not (overview.settled or overview.failed):
             return False
-        return not self.visible or self._views.settled
-
-    @property
-    def progress(self) -> OctreeProgress:
-        """Chunks of the current view, summed over the viewers."""
-        return self._views.progress
-
-    @property
-    def statistics(self) -> OctreeStatistics:
-        """What has been counted so far."""
-        counted = self._loader.statistics.as_dict()
-        return OctreeStatistics(self._views.statistics, counted, self._refined_share)
+        return not self._store_watch.looking
 
     @property
     def _refined_share(self) -> float:
         return 1.0 if self._background is None else self._background.share
-
-    def wait_until_settled(self, timeout: float = 30) -> bool:
-        """Run the event loop until the layer is settled.
-
-        For scripts, screenshots and tests; main thread only.
-
-        Parameters
-        ----------
-        timeout : float
-            Seconds.
-
-        Returns
-        -------
-        bool
-            Whether it is settled. False early where reads have failed and nothing more
-            will come: see `progress.failed`.
-        """
-        self._views.request_frames()
-
-        def done() -> bool:
-            return self.settled or self._stuck
-
-        MAIN_LOOP.run_until(done, timeout)
-        self._progress_events.emit()  # listeners hear of it before the caller goes on
-        return self.settled
-
-    @property
-    def _stuck(self) -> bool:
-        overview = self._overview
-        if overview is None or not (overview.settled or overview.failed):
-            return False
-        return self._views.stuck and not self._growth.looking
-
-    @property
-    def _awaited(self) -> bool:
-        """Something is to come. While a view moves a sign that flickers would only be nervous."""
-        return not (self.settled or self._stuck or self._views.moving)
 
     def get_intersection(self, view: View) -> OctreeIntersection:
         """The ideal level and its tiles in `view` (as napari's octree documents name it)."""
@@ -441,33 +343,10 @@ class OctreeImage(LazyImage):
     def as_layer_data_tuple(self) -> tuple[Any, dict[str, Any], str]:
         """Levels, settings and type, from which `Layer.create` makes a copy.
 
-        The type is this class's own: as 'image', Duplicate would make a stock layer, which
-        reads in the main thread.
+        The type is this class's own: as 'image' or 'labels', Duplicate would make a stock layer,
+        which reads in the main thread.
         """
         data, state, _ = super().as_layer_data_tuple()
         state["config"] = self._config
         state["level_transforms"] = self._level_transforms
         return data, state, type(self).__name__.lower()
-
-    @property
-    def _type_string(self) -> str:
-        return "image"  # icon, context menus and writers of images
-
-
-def _as_levels(data: Any) -> list[Any]:
-    """A list of levels from whatever a person passes."""
-    if isinstance(data, (list, tuple, OctreeLevels)):
-        return list(data)
-    if not hasattr(data, "shape") and hasattr(data, "__iter__"):
-        return list(data)
-    return [data]
-
-
-def _add_octreeimage(viewer: ViewerModel, data: Any, **keywords: Any) -> OctreeImage:
-    """Add `OctreeImage(data, **keywords)` to a viewer."""
-    layer: OctreeImage = viewer.add_layer(OctreeImage(data, **keywords))
-    return layer
-
-
-register_layer_type(OctreeImage)
-register_add_method(ViewerModel, "add_octreeimage", _add_octreeimage)

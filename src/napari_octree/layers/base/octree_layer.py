@@ -1,0 +1,151 @@
+"""What every octree layer has, whatever it shows: settings, loader, views, progress.
+
+Invariants: main thread, unless a member says otherwise. The state of a view (camera, atlas)
+belongs to the visual of that viewer, which attaches itself here; the layer owns its settings
+and knows its views. Nothing here knows pixels: see `OctreeScalarField`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from napari.layers import Layer
+
+from napari_octree.config import OctreeConfig
+from napari_octree.layers.main_loop import MAIN_LOOP
+from napari_octree.layers.views.display_options import OctreeDisplayOptions
+from napari_octree.layers.views.failure_reports import report_failures
+from napari_octree.layers.views.octree_view import OctreeView, OctreeViews
+from napari_octree.layers.views.plan_log import log_plans
+from napari_octree.layers.views.progress import OctreeProgress
+from napari_octree.layers.views.progress_events import ProgressEvents
+from napari_octree.layers.views.statistics import OctreeStatistics
+from napari_octree.loading.loader import ChunkLoader, default_loader
+
+
+class OctreeLayer(Layer):
+    """A layer that is drawn from an octree, with the parts that no kind of data changes.
+
+    A class of layers derives from this first and from a layer class of napari second, so that
+    this class's methods come before napari's.
+
+    Parameters
+    ----------
+    data : any
+        As the class of napari wants it.
+    config : OctreeConfig, optional
+        Default: `OctreeConfig.from_environment()`.
+    **keywords
+        Those of the class of napari.
+    """
+
+    events: Any  # napari's own says no more, and we add `settled` and `progress`
+
+    def __init__(self, data: Any, config: OctreeConfig | None = None, **keywords: Any) -> None:
+        self._config = config if config is not None else OctreeConfig.from_environment()
+        self._loader: ChunkLoader = default_loader(self._config)
+        report_failures(self._loader)
+        log_plans(self._config.octree.log_path)
+        self._views = OctreeViews()
+        super().__init__(data, **keywords)
+        self._progress_events = ProgressEvents(self)
+        self.display = OctreeDisplayOptions()
+        self.display.events.connect(lambda _: self._views.request_frames())
+
+    @property
+    def config(self) -> OctreeConfig:
+        """The settings this layer was made with."""
+        return self._config
+
+    @property
+    def loader(self) -> ChunkLoader:
+        """The process's loader."""
+        return self._loader
+
+    # ------------------------------------------------------------------- views
+
+    def attach_view(self, view: OctreeView) -> None:
+        """Count `view` in: it draws this layer in one viewer."""
+        self._views.attach(view)
+        self._tell_progress()
+
+    def detach_view(self, view: OctreeView) -> None:
+        """Forget `view`: its viewer has closed, or the layer was removed."""
+        self._views.detach(view)
+        self._tell_progress()
+
+    def _tell_progress(self) -> None:
+        """A view has changed: tell the listeners soon."""
+        self._progress_events.tell()
+
+    @property
+    def progress(self) -> OctreeProgress:
+        """Chunks of the current view, summed over the viewers."""
+        return self._views.progress
+
+    @property
+    def statistics(self) -> OctreeStatistics:
+        """What has been counted so far."""
+        counted = self._loader.statistics.as_dict()
+        return OctreeStatistics(self._views.statistics, counted, self._refined_share)
+
+    # ----------------------------------------------------------------- settled
+
+    @property
+    def settled(self) -> bool:
+        """Every ideal chunk of the current view is drawn, in every viewer that shows the layer."""
+        return self._model_settled and (not self.visible or self._views.settled)
+
+    @property
+    def _stuck(self) -> bool:
+        """Nothing more will come by itself: all is there, or what is missing has failed."""
+        return self._model_at_rest and self._views.stuck
+
+    @property
+    def _awaited(self) -> bool:
+        """Something is to come. While a view moves a sign that flickers would only be nervous."""
+        return not (self.settled or self._stuck or self._views.moving)
+
+    def wait_until_settled(self, timeout: float = 30) -> bool:
+        """Run the event loop until the layer is settled.
+
+        For scripts, screenshots and tests; main thread only.
+
+        Parameters
+        ----------
+        timeout : float
+            Seconds.
+
+        Returns
+        -------
+        bool
+            Whether it is settled. False early where reads have failed and nothing more
+            will come: see `progress.failed`.
+        """
+        self._views.request_frames()
+        MAIN_LOOP.run_until(lambda: self.settled or self._stuck, timeout)
+        self._progress_events.emit()  # listeners hear of it before the caller goes on
+        return self.settled
+
+    # --------------------------------------------------- what kinds of data add
+
+    @property
+    def _model_settled(self) -> bool:
+        """What the layer itself loads, beside what its views load, is there."""
+        return True
+
+    @property
+    def _model_at_rest(self) -> bool:
+        """Of what the layer itself loads nothing more will come."""
+        return True
+
+    @property
+    def _refined_share(self) -> float:
+        """How much of what is computed in the background is done."""
+        return 1.0
+
+    def _show_awaited(self, awaited: bool) -> None:
+        """Have napari's layer list show its loading sign, or not."""
+
+    def _use_idle_time(self, settled: bool) -> None:
+        """Hear of changed views after the listeners have: a `settled` layer may do more."""

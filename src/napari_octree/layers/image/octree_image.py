@@ -1,0 +1,129 @@
+"""The napari layer: an `Image` whose picture comes tile by tile from an octree.
+
+Invariants: those of `OctreeScalarField`. Here is what is only an image: contrast, thumbnail and
+histogram of the overview.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+from napari.components import ViewerModel
+from napari.layers import Image
+
+from napari_octree.config import OctreeConfig
+from napari_octree.layers._napari import (
+    OctreeHistogram,
+    calc_data_range,
+    register_add_method,
+    register_layer_type,
+)
+from napari_octree.layers.base.octree_scalar_field import OctreeScalarField
+from napari_octree.layers.data.layer_levels import LayerLevels
+from napari_octree.layers.image.type_limits import limits_of_type
+from napari_octree.octree.transform import LevelTransform
+
+
+class OctreeImage(OctreeScalarField, Image):
+    """An image layer for data far larger than memory.
+
+    Parameters
+    ----------
+    data : array or sequence of arrays
+        The levels of an image, finest first, or one array. Each needs `shape`, `dtype` and
+        numpy slicing: numpy, zarr, dask, xarray, tensorstore or own classes. Axis order
+        (…, z, y, x), with a last axis of 3 or 4 colours if `rgb`. They are read in
+        worker threads only, which must be allowed to slice them concurrently.
+    config : OctreeConfig, optional
+        Sizes, budgets, pools; default: `OctreeConfig.from_environment()`.
+    level_transforms : sequence of LevelTransform, optional
+        Where each level's pixels lie, over all axes but colour; default: inferred from the
+        shapes, with pixel areas aligned.
+    **keywords
+        Every keyword of `napari.layers.Image`. `multiscale` and `cache` have no effect.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Where levels do not make an image: different types or ranks, wrong order, no pixels,
+        complex numbers. The message names the level.
+
+    Notes
+    -----
+    Without `contrast_limits` they follow the overview as soon as it has arrived.
+    """
+
+    def __init__(
+        self,
+        data: Any,
+        config: OctreeConfig | None = None,
+        *,
+        level_transforms: Sequence[LevelTransform] | None = None,
+        **keywords: Any,
+    ) -> None:
+        levels = LayerLevels.of(data)
+        limits = keywords.pop("contrast_limits", None)
+        self._follow_overview = limits is None and levels.dtype != np.uint8
+        keywords["contrast_limits"] = limits_of_type(levels.dtype) if limits is None else limits
+        super().__init__(levels, config, level_transforms, data, **keywords)
+        self.events.contrast_limits.connect(self._stop_following)  # somebody has chosen
+
+    def _check_data(self, levels: LayerLevels) -> None:
+        shape = levels.sources[0].shape
+        if self.rgb and shape[-1] not in (3, 4):
+            raise ValueError(f"an RGB layer needs a last axis of 3 or 4, the new data has {shape}")
+
+    def _announce_data(self) -> None:
+        super()._announce_data()
+        if self.auto_contrast:
+            self.reset_contrast_limits()
+
+    def _stop_following(self) -> None:
+        self._follow_overview = False
+
+    def _use_overview(self) -> None:
+        """Have contrast limits follow the overview, if nobody has chosen any."""
+        if self._follow_overview:
+            self._follow_overview = False
+            self.reset_contrast_limits_range()
+            self.reset_contrast_limits()
+        elif self.auto_contrast:
+            self.reset_contrast_limits()
+
+    def _calc_data_range(self, mode: Literal["data", "slice"] = "data") -> tuple[float, float]:
+        low, high = calc_data_range(self._slice.image.raw, rgb=self.rgb, dtype=self.dtype)
+        return low, high
+
+    def _update_thumbnail(self) -> None:
+        """As napari's own, which raises where no value of the type is within the limits."""
+        low, high = self.contrast_limits
+        if not self.rgb and np.issubdtype(self.dtype, np.integer):
+            type_low, type_high = limits_of_type(self.dtype)
+            if low > type_high or high < type_low:
+                colour = self.colormap.map([0.0 if low > type_high else 1.0])
+                self.thumbnail = np.broadcast_to(colour, self._thumbnail_shape)
+                return
+        super()._update_thumbnail()
+
+    @property
+    def histogram(self) -> OctreeHistogram:
+        """Histogram of the overview."""
+        if not hasattr(self, "_histogram"):
+            self._histogram = OctreeHistogram(self)
+        return self._histogram
+
+    @property
+    def _type_string(self) -> str:
+        return "image"  # icon, context menus and writers of images
+
+
+def _add_octreeimage(viewer: ViewerModel, data: Any, **keywords: Any) -> OctreeImage:
+    """Add `OctreeImage(data, **keywords)` to a viewer."""
+    layer: OctreeImage = viewer.add_layer(OctreeImage(data, **keywords))
+    return layer
+
+
+register_layer_type(OctreeImage)
+register_add_method(ViewerModel, "add_octreeimage", _add_octreeimage)
