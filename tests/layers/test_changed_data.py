@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -65,3 +66,19 @@ def test_nothing_of_former_data_is_taken_for_the_new_ones(
     read_log.release()
     assert layer.wait_until_settled(30)
     assert layer._slice.image.raw.max() == 100
+
+
+def test_copies_of_a_layer_whose_data_were_assigned_read_nothing(
+    viewer: Any, recording_array: Any, read_log: Any
+) -> None:
+    layer = OctreeImage([np.zeros((60, 80), np.uint8)], contrast_limits=(0, 255))
+    viewer.add_layer(layer)
+    told = []
+    layer.events.data.connect(lambda event: told.append(event.value))
+    layer.data = [recording_array(np.full((60, 80), 7, np.uint8), (64, 64))]
+    assert layer.wait_until_settled(30)
+    assert copy.deepcopy(layer.data) is layer.data
+    assert told == [layer.data]
+    with pytest.raises(TypeError, match="not read as a whole"):
+        np.asarray(layer.data)
+    assert read_log.in_gui_thread == []
