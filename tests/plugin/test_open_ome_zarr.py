@@ -152,15 +152,23 @@ def test_what_cannot_be_shown_is_told_with_its_path(path):
         open_ome_zarr(path)
 
 
-def test_different_types_are_told_with_the_path(path):
+def test_levels_of_another_type_are_converted_and_warned_of(path):
     write_image(path, [(1, 2, 16, 16)])
     group = zarr.open_group(path, mode="r+")
-    group.create_array("1", shape=(1, 2, 8, 8), dtype="f4")
+    values = np.array([-1.0, 0.5, 300.4, 7e4, np.nan, np.inf, 1, 2], "f4")
+    group.create_array("1", data=np.broadcast_to(values, (1, 2, 8, 8)))
     (image,) = group.attrs["multiscales"]
     second = {
         "path": "1",
         "coordinateTransformations": [{"type": "scale", "scale": [1, 1, 2, 2]}],
     }
     group.attrs["multiscales"] = [{**image, "datasets": [*image["datasets"], second]}]
-    with pytest.raises(SourceError, match=r"level 1 .*a\.ome\.zarr/1.*float32.*uint16"):
-        open_ome_zarr(path)
+    with pytest.warns(OmeZarrWarning, match=r"a\.ome\.zarr/1: holds float32.*uint16"):
+        (layer,) = open_ome_zarr(path)
+    assert layer.dtype == np.uint16
+    coarse = as_level_source(layer.data[1])
+    assert coarse.dtype == np.uint16
+    block = coarse.storage.read(((0, 1), (0, 1), (0, 8), (0, 8)))
+    assert block.dtype == np.uint16
+    assert block[0, 0, 0].tolist() == [0, 0, 300, 65535, 0, 65535, 1, 2]
+    assert np.asarray(layer.data[1][0, 0]).tolist() == block[0, 0, 0].tolist()

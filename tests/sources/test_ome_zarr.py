@@ -340,7 +340,7 @@ def no_series(path):
         (wrong_json, "cannot be opened as zarr"),
         (no_datasets, "its multiscales name no datasets"),
         (no_arrays, "none of the arrays of its multiscales is there"),
-        (future, r"is OME-Zarr 0\.7; the newest version known here is 0\.5"),
+        (future, r"is OME-Zarr 0\.7; the newest version known here is 0\.6"),
         (labels, r"label images \(nuclei, cells\); labels cannot be shown yet"),
         (label, "an OME-Zarr label image; labels cannot be shown yet"),
         (plate, r"plate with 2 wells; plates cannot be shown yet; open one image, as .*/A/1/0$"),

@@ -163,8 +163,8 @@ def test_colours_and_channels_that_cannot_be_used_are_warned_of():
 
 
 def test_newer_versions_are_warned_of():
-    with pytest.warns(OmeZarrWarning, match=r"here: is OME-Zarr 0\.6; .* 0\.5, and it is read"):
-        parse(attributes(version="0.6"))
+    with pytest.warns(OmeZarrWarning, match=r"here: is OME-Zarr 0\.7; .* 0\.6, and it is read"):
+        parse(attributes(version="0.7"))
 
 
 @pytest.mark.parametrize(

@@ -7,34 +7,25 @@ made or an error is raised. Layers of one image share their storage chunks.
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
 import pint
-from napari.utils.colormaps import Colormap, ensure_colormap
 
 from napari_octree.config import OctreeConfig
 from napari_octree.layers.image.octree_image import OctreeImage
 from napari_octree.octree.transform import LevelTransform, infer_level_transforms
+from napari_octree.plugin.channel_looks import channel_colormap, channel_name
 from napari_octree.sources import AxisView, as_level_sources
-from napari_octree.sources.ome_zarr.metadata import Channel, OmeZarrWarning
-from napari_octree.sources.ome_zarr.opening import OmeZarrImage, read_ome_zarr
+from napari_octree.sources.ome_zarr.image import OmeZarrImage
+from napari_octree.sources.ome_zarr.metadata.flaws import warn
+from napari_octree.sources.ome_zarr.metadata.values import shown
+from napari_octree.sources.ome_zarr.opening import read_ome_zarr
 
-TWO_COLORS = ("magenta", "green")
-MANY_COLORS = ("cyan", "yellow", "magenta", "red", "green", "blue")
-"""Colour maps of channels without colours: those that napari itself uses for `channel_axis`."""
-
-NAMED_COLORS = {
-    "#ffffff": "gray",
-    "#ff0000": "red",
-    "#00ff00": "green",
-    "#0000ff": "blue",
-    "#00ffff": "cyan",
-    "#ff00ff": "magenta",
-    "#ffff00": "yellow",
-}
+MOST_CHANNEL_LAYERS = 100
+"""A longer channel axis becomes a slider: so many layers make napari itself slow."""
 
 
 def open_ome_zarr(
@@ -80,27 +71,30 @@ def prepare_layers(
 
 
 def _image_layers(image: OmeZarrImage, config: OctreeConfig | None) -> Iterator[OctreeImage]:
-    as_level_sources(image.levels)  # problems are told with the array's path
-    axis = image.metadata.channel_axis
-    keywords = _geometry(image)
+    image = _without_long_channel_axis(image)
     metadata = image.metadata
+    axis = metadata.channel_axis
     count = 1 if axis is None else image.levels[0].shape[axis]
     channels = [metadata.channel(index) for index in range(count)]
     all_hidden = not any(channel.active for channel in channels)
     group = uuid4().hex if count > 1 else None
     for index, channel in enumerate(channels):
-        levels: list[Any] = list(image.levels)
+        levels = _levels_with_channel(image, index)
+        arrays: list[Any] = list(levels.levels)
         if axis is not None:
-            levels = [AxisView(level, axis, index) for level in levels]
+            arrays = [AxisView(level, axis, index) for level in arrays]
+        as_level_sources(arrays)  # problems are told with the array's path
+        rgb = metadata.axes[-1].type == "colour"
         layer = OctreeImage(
-            levels,
+            arrays,
             config,
-            name=_layer_name(image.name, channel, index, count),
-            colormap=_colormap(channel, index, count, metadata.greyscale),
+            name=channel_name(image.name, channel, index, count),
+            colormap=None if rgb else channel_colormap(channel, index, count, metadata.greyscale),
             contrast_limits=channel.window,
             visible=channel.active or all_hidden,
             blending="additive" if count > 1 else "translucent_no_depth",
-            **keywords,
+            rgb=rgb,
+            **_geometry(levels),
         )
         if layer.config.render.channels_together:
             layer.display.channel_group = group
@@ -113,11 +107,38 @@ def _image_layers(image: OmeZarrImage, config: OctreeConfig | None) -> Iterator[
         yield layer
 
 
+def _without_long_channel_axis(image: OmeZarrImage) -> OmeZarrImage:
+    """The image, its channels left on a slider if they are too many for layers of their own."""
+    axis = image.metadata.channel_axis
+    if axis is None or image.levels[0].shape[axis] <= MOST_CHANNEL_LAYERS:
+        return image
+    warn(
+        f"{image.where}: has {image.levels[0].shape[axis]} channels, more than "
+        f"{MOST_CHANNEL_LAYERS}; they are on a slider instead of in layers of their own"
+    )
+    axes = list(image.metadata.axes)
+    axes[axis] = replace(axes[axis], type=None)
+    return replace(image, metadata=replace(image.metadata, axes=tuple(axes), channels=()))
+
+
+def _levels_with_channel(image: OmeZarrImage, index: int) -> OmeZarrImage:
+    """The image without those levels that lack a channel (or most of it, on a slider)."""
+    axis = image.metadata.channel_axis
+    if axis is None or all(level.shape[axis] > index for level in image.levels):
+        return image
+    pairs = zip(image.levels, image.metadata.datasets, strict=True)
+    kept = [(level, dataset) for level, dataset in pairs if level.shape[axis] > index]
+    levels, datasets = zip(*kept, strict=True)
+    return replace(image, levels=levels, metadata=replace(image.metadata, datasets=datasets))
+
+
 def _geometry(image: OmeZarrImage) -> dict[str, Any]:
     """Keywords that say where the pixels lie, without the channel axis."""
     metadata = image.metadata
     channel_axis = metadata.channel_axis
-    kept = [a for a in range(len(metadata.axes)) if a != channel_axis]
+    kept = [
+        a for a, axis in enumerate(metadata.axes) if a != channel_axis and axis.type != "colour"
+    ]
     axes = [metadata.axes[a] for a in kept]
     first = metadata.datasets[0]
     scale = [first.scale[a] for a in kept] if first.scale else [1.0] * len(kept)
@@ -144,26 +165,11 @@ def _level_transforms(image: OmeZarrImage, kept: Sequence[int]) -> tuple[LevelTr
         translation = dataset.translation or (0.0,) * len(scale)
         scales.append([scale[a] * sign for a, sign in zip(kept, signs, strict=True)])
         translations.append([translation[a] * sign for a, sign in zip(kept, signs, strict=True)])
-    return infer_level_transforms(shapes, scales, translations)
-
-
-def _layer_name(image_name: str, channel: Channel, index: int, count: int) -> str:
-    if channel.label is not None:
-        return f"{image_name}: {channel.label}"
-    return f"{image_name}: channel {index}" if count > 1 else image_name
-
-
-def _colormap(channel: Channel, index: int, count: int, greyscale: bool) -> Colormap | str:
-    color = channel.color
-    if color is None or greyscale:
-        if count == 1 or greyscale:
-            name = "gray"
-        else:
-            name = TWO_COLORS[index] if count == 2 else MANY_COLORS[index % len(MANY_COLORS)]
-        return "gray_r" if channel.inverted and name == "gray" else name
-    if channel.inverted:
-        return Colormap([color, "black"], name=f"{color} inverted")
-    return ensure_colormap(NAMED_COLORS.get(color, color))
+    try:
+        return infer_level_transforms(shapes, scales, translations)
+    except (ValueError, OverflowError) as error:  # signs that differ, shifts beyond floats
+        warn(f"{image.where}: {error}; levels are aligned by their shapes")
+        return infer_level_transforms(shapes)
 
 
 def _unit(unit: str | None, where: str) -> str:
@@ -172,8 +178,7 @@ def _unit(unit: str | None, where: str) -> str:
         return "pixel"
     try:
         pint.get_application_registry().parse_units(unit)
-    except (pint.UndefinedUnitError, pint.errors.DefinitionSyntaxError, ValueError):
-        message = f"{where}: the unit {unit!r} is not known; pixels are taken instead"
-        warnings.warn(message, OmeZarrWarning, stacklevel=2)
+    except Exception:  # pint's parser raises anything for texts that are no units
+        warn(f"{where}: the unit {shown(unit)} is not known; pixels are taken instead")
         return "pixel"
     return unit

@@ -1,0 +1,113 @@
+"""How the channels of an image should look: "omero" of the attributes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from napari_octree.sources.ome_zarr.metadata.flaws import warn
+from napari_octree.sources.ome_zarr.metadata.model import Channel
+from napari_octree.sources.ome_zarr.metadata.values import (
+    as_list,
+    as_mapping,
+    as_number,
+    as_numbers,
+    as_text,
+    shown,
+)
+
+LARGEST = 1e38
+"""GPUs calculate with floats of 32 bits."""
+MOST_CHANNELS = 10_000
+"""No more are read of a list."""
+
+
+@dataclass(frozen=True)
+class Omero:
+    """The name of an image, its channels, and whether they should be shown in grey."""
+
+    name: str | None = None
+    channels: tuple[Channel, ...] = ()
+    greyscale: bool = False
+
+
+def parse_omero(value: Any, where: str) -> Omero:
+    """Read "omero"; flaws are warned of once each kind."""
+    if value is not None and not isinstance(value, Mapping):
+        warn(f"{where}: cannot use omero {shown(value)}")
+    omero = as_mapping(value)
+    entries = omero.get("channels")
+    if entries is not None and not isinstance(entries, list | tuple):
+        warn(f"{where}: cannot use the channels {shown(entries)}")
+    flaws: dict[str, str] = {}
+    channels = tuple(_parse_channel(each, flaws) for each in as_list(entries)[:MOST_CHANNELS])
+    for flaw in flaws.values():
+        warn(f"{where}: {flaw}")
+    model = as_mapping(omero.get("rdefs")).get("model")
+    return Omero(as_text(omero.get("name")), channels, model in ("greyscale", "grayscale"))
+
+
+def _parse_channel(value: Any, flaws: dict[str, str]) -> Channel:
+    if not isinstance(value, Mapping):
+        flaws.setdefault("channel", f"cannot use the channel {shown(value)}")
+        return Channel()
+    label = as_text(value.get("label"))
+    if label is None:
+        label = as_text(value.get("name"))
+    color = value.get("color")
+    parsed = None if color is None else parse_color(color)
+    if color is not None and parsed is None:
+        flaws.setdefault("colour", f"cannot use the channel colour {shown(color)}")
+    window = value.get("window")
+    if window is not None:
+        _check_window(window, flaws)
+    window = as_mapping(window)
+    return Channel(
+        label=label,
+        color=parsed,
+        window=_interval(window.get("start"), window.get("end")),
+        window_range=_interval(window.get("min"), window.get("max")),
+        active=value.get("active") is not False,
+        inverted=value.get("inverted") is True,
+    )
+
+
+def parse_color(value: Any) -> str | None:
+    """A colour as "#rrggbb".
+
+    Hexadecimal text of 6 digits, or 8 with alpha; a whole number, 0xRRGGBB or, where it is
+    negative or larger, 0xRRGGBBAA as OME-XML has it; a list of numbers, bytes or up to 1.
+    """
+    if isinstance(value, str):
+        match = re.fullmatch(r"#?([0-9a-fA-F]{6})([0-9a-fA-F]{2})?", value.strip())
+        return f"#{match[1].lower()}" if match else None
+    number = as_number(value)
+    if number is not None and number == int(number) and -(2**31) <= number < 2**32:
+        whole = int(number)
+        rgb = whole if 0 <= whole <= 0xFFFFFF else (whole & 0xFFFFFFFF) >> 8
+        return f"#{rgb:06x}"
+    parts = as_list(value)
+    numbers = as_numbers(parts, len(parts)) if len(parts) in (3, 4) else None
+    if numbers is None or min(numbers) < 0 or max(numbers) > 255:
+        return None
+    unit = max(numbers) <= 1 and any(isinstance(part, float) for part in parts)
+    red, green, blue = (round(n * 255 if unit else n) for n in numbers[:3])
+    return f"#{red:02x}{green:02x}{blue:02x}"
+
+
+def _check_window(window: Any, flaws: dict[str, str]) -> None:
+    values = as_mapping(window)
+    missing = [key for key in ("min", "max", "start", "end") if as_number(values.get(key)) is None]
+    if missing:
+        flaws.setdefault(
+            "window", f"a channel's window has no number {', '.join(missing)}: {shown(window)}"
+        )
+
+
+def _interval(low: Any, high: Any) -> tuple[float, float] | None:
+    numbers = as_numbers([low, high], 2)
+    if numbers is None or not 0 < numbers[1] - numbers[0] < LARGEST:
+        return None
+    return numbers[0], numbers[1]

@@ -1,0 +1,83 @@
+"""Versions of OME-Zarr, and where in the attributes each keeps its words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from napari_octree.sources.errors import SourceError
+from napari_octree.sources.ome_zarr.metadata.flaws import warn
+from napari_octree.sources.ome_zarr.metadata.values import as_text, shown
+
+NEWEST_KNOWN = (0, 6)
+
+
+def ome_attributes(attributes: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The attributes that OME-Zarr defines: since 0.5 they are below "ome"."""
+    ome = attributes.get("ome")
+    return ome if isinstance(ome, Mapping) else attributes
+
+
+def parsed_version(version: str) -> tuple[int, int] | None:
+    """(0, 4) of "0.4", "0.4.1" or "0.4-dev"; None of what is no version."""
+    match = re.match(r"(\d{1,4})\.(\d{1,4})", version)
+    return (int(match[1]), int(match[2])) if match else None
+
+
+def find_version(attributes: Mapping[str, Any], entry: Mapping[str, Any], where: str) -> str:
+    """The version of an image: its own, else that of its group; "" where the file does not say.
+
+    Parameters
+    ----------
+    attributes : mapping
+        All attributes of the group.
+    entry : mapping
+        One entry of its multiscales.
+    where : str
+        Path or address, for messages.
+
+    Raises
+    ------
+    SourceError
+        It is newer than what is known here, and looks it.
+    """
+    stated, below_ome = _stated(attributes, entry)
+    version = as_text(stated) or ""
+    known = parsed_version(version)
+    if known is None and (stated not in (None, "") or below_ome):
+        said = f"the version {shown(stated)}" if stated not in (None, "") else "no version"
+        warn(f"{where}: has {said}; it is read by what its attributes look like")
+    elif known is not None and known > NEWEST_KNOWN:
+        refuse_newer(attributes, entry, where)
+        warn(f"{where}: {_newer(version)}, and it is read as such")
+    elif known is not None and known < (0, 1):
+        warn(f"{where}: has the version {version!r}, which never was; it is read as the nearest")
+    return version
+
+
+def refuse_newer(attributes: Mapping[str, Any], entry: Mapping[str, Any], where: str) -> None:
+    """Refuse an image of a newer version, unless it looks like those that are known.
+
+    Raises
+    ------
+    SourceError
+    """
+    version = as_text(_stated(attributes, entry)[0]) or ""
+    known = parsed_version(version)
+    if known is None or known <= NEWEST_KNOWN:
+        return
+    if "axes" not in entry and "coordinateSystems" not in entry:
+        raise SourceError(f"{where}: {_newer(version)}")
+
+
+def _stated(attributes: Mapping[str, Any], entry: Mapping[str, Any]) -> tuple[Any, bool]:
+    """What is said of the version, and whether the attributes are below "ome"."""
+    ome = ome_attributes(attributes)
+    stated = entry.get("version")
+    return (ome.get("version") if stated in (None, "") else stated), ome is not attributes
+
+
+def _newer(version: str) -> str:
+    newest = ".".join(map(str, NEWEST_KNOWN))
+    return f"is OME-Zarr {version}; the newest version known here is {newest}"

@@ -1,0 +1,119 @@
+"""Zarr groups and arrays by name.
+
+Invariants: reads metadata only, by name: a store is never listed (plain HTTP cannot be). What is
+absent is None; whatever else goes wrong is a `SourceError` that names the path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import zarr
+
+from napari_octree.sources.errors import SourceError
+from napari_octree.sources.ome_zarr.addresses import is_url, join
+from napari_octree.sources.ome_zarr.metadata.values import as_path, shown
+from napari_octree.sources.ome_zarr.zip_files import ROOT_FILES, open_zip
+
+Node = zarr.Array | zarr.Group
+
+OPENED_AT_ONCE = 16
+"""Requests that a server is asked at a time; more are told off by some."""
+
+
+def open_node(where: str, **storage_options: Any) -> Node:
+    """Open the zarr array or group at a path or URL, for reading.
+
+    Raises
+    ------
+    SourceError
+        There is none, or the store cannot be reached.
+    """
+    store: Any = where
+    inside = ""
+    if not is_url(where):
+        store, inside = _local_store(where)
+    try:
+        return zarr.open(store, path=inside, mode="r", storage_options=storage_options or None)
+    except ImportError as error:
+        raise SourceError(
+            f"{where}: cannot be opened: {error}; `pip install napari-octree[remote]` may help"
+        ) from error
+    except FileNotFoundError as error:
+        raise SourceError(f"{where}: not zarr: no array or group is there") from error
+    except Exception as error:  # stores of any kind, and broken JSON, raise anything
+        raise SourceError(f"{where}: cannot be opened as zarr: {_reason(error)}") from error
+
+
+def child(group: zarr.Group, path: str, where: str) -> Node | None:
+    """What is at `path` in the group; None if nothing is there.
+
+    Raises
+    ------
+    SourceError
+        Something is there and cannot be opened: broken JSON, an unknown codec, no permission.
+    """
+    safe = as_path(path)
+    if safe is None:
+        raise SourceError(f"{where}: {shown(path)} is no path in it")
+    try:
+        return group[safe]
+    except (KeyError, FileNotFoundError, NotADirectoryError):
+        return None
+    except Exception as error:  # as above
+        raise SourceError(f"{join(where, safe)}: cannot be opened: {_reason(error)}") from error
+
+
+def children(
+    group: zarr.Group, paths: Sequence[str], where: str
+) -> list[Node | SourceError | None]:
+    """What is at each path, as `child` says, asked for side by side; problems are returned."""
+
+    def look(path: str) -> Node | SourceError | None:
+        try:
+            return child(group, path, where)
+        except SourceError as error:
+            return error
+
+    with ThreadPoolExecutor(OPENED_AT_ONCE, thread_name_prefix="open-zarr") as pool:
+        return list(pool.map(look, paths))
+
+
+def attributes_of(node: Node) -> Mapping[str, Any]:
+    """All attributes of a node."""
+    values = node.attrs.asdict()
+    return values if isinstance(values, Mapping) else {}
+
+
+def _local_store(where: str) -> tuple[Any, str]:
+    """What zarr opens at a local path, and the path within it."""
+    try:
+        path = Path(where).expanduser()
+        if path.name in ROOT_FILES and path.is_file():
+            path = path.parent  # somebody has chosen a file in the folder
+        if not path.exists():
+            raise SourceError(f"{where}: there is no such file or folder")
+        is_file = path.is_file()
+        looks_zipped = is_file and _looks_zipped(path)
+    except (OSError, ValueError, RuntimeError) as error:
+        if isinstance(error, SourceError):
+            raise
+        raise SourceError(f"{shown(where)}: cannot be opened: {_reason(error)}") from error
+    if not is_file:
+        return path, ""
+    if not looks_zipped:
+        raise SourceError(f"{where}: a file, not a zarr folder")
+    return open_zip(path, where)
+
+
+def _looks_zipped(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(2) == b"PK" or path.suffix.lower() in (".zip", ".ozx")
+
+
+def _reason(error: BaseException) -> str:
+    text = str(error)
+    return f"{type(error).__name__}: {text if len(text) <= 500 else text[:499] + '…'}"

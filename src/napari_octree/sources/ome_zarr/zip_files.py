@@ -1,0 +1,58 @@
+"""Zarr in zip archives: .ozx (RFC-9), .zarr.zip, and what file managers make of a folder.
+
+Invariants: the content decides, not the name; the central directory is read, nothing else.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+from zarr.storage import ZipStore
+
+from napari_octree.sources.errors import SourceError
+from napari_octree.sources.ome_zarr.metadata.flaws import warn
+
+ROOT_FILES = ("zarr.json", ".zgroup", ".zarray", ".zattrs")
+LARGEST_METADATA = 64 * 2**20
+"""Bytes of a metadata document; one that unpacks to more is taken for an attack."""
+
+
+def open_zip(path: Path, where: str) -> tuple[ZipStore, str]:
+    """Open an archive; also return the path of the zarr inside it ("" at its root).
+
+    Raises
+    ------
+    SourceError
+        It is no archive, or holds no zarr.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, EOFError) as error:
+        raise SourceError(f"{where}: a zip archive that cannot be read: {error}") from error
+    for name, size in sizes.items():
+        if size > LARGEST_METADATA and name.rpartition("/")[2] in (*ROOT_FILES, ".zmetadata"):
+            raise SourceError(f"{where}: {name} in it would unpack to {size} bytes of metadata")
+    folder = _zarr_folder(sizes, where)
+    try:
+        return ZipStore(path, mode="r"), folder
+    except Exception as error:
+        raise SourceError(f"{where}: a zip archive that cannot be read: {error}") from error
+
+
+def _zarr_folder(names: dict[str, int], where: str) -> str:
+    if any(name in names for name in ROOT_FILES):
+        return ""
+    folders = sorted({name.split("/")[0] for name in names if name.count("/") >= 1} - {"__MACOSX"})
+    holding = [f for f in folders if any(f"{f}/{name}" in names for name in ROOT_FILES)]
+    if len(holding) == 1:
+        warn(f"{where}: the archive holds the folder {holding[0]}, not the zarr itself")
+        return holding[0]
+    if holding:
+        raise SourceError(
+            f"{where}: the archive holds {len(holding)} zarr folders ({', '.join(holding[:5])}), "
+            "so it has to be unpacked"
+        )
+    what = "empty" if not names else "without zarr metadata at its root"
+    raise SourceError(f"{where}: not zarr: the archive is {what}")
