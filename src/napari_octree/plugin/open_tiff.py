@@ -17,7 +17,7 @@ from napari.utils.colormaps import Colormap
 from napari_octree.config import OctreeConfig
 from napari_octree.layers.image.octree_image import OctreeImage
 from napari_octree.octree.transform import LevelTransform, infer_level_transforms
-from napari_octree.plugin.open_ome_zarr import MANY_COLORS, TWO_COLORS
+from napari_octree.plugin.channel_looks import MANY_COLORS, TWO_COLORS
 from napari_octree.plugin.slide_names import OPENSLIDE_ENDINGS
 from napari_octree.sources import AxisView, as_level_sources
 from napari_octree.sources.errors import SourceError
