@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from napari_octree.octree.chunk_key import ChunkKey
 from napari_octree.octree.octree import Octree
 from napari_octree.octree.transform import LevelTransform
 from napari_octree.rendering._vispy import Volume
-from napari_octree.rendering.gpu.texture_encoding import texture_encoding
+from napari_octree.rendering.gpu.texture_encoding import TextureEncoding, texture_encoding
 from napari_octree.rendering.volume.brick_encoding import APRON, BrickEncoding
 from napari_octree.rendering.volume.brick_volume import BrickVolume
 from napari_octree.rendering.volume.texture_atlas_3d import TextureAtlas3D, slot_grid
@@ -128,10 +129,15 @@ class BrickScene:
 
     @staticmethod
     def fill(
-        node: BrickVolume, keys: Sequence[ChunkKey], voxels: Callable[[ChunkKey], np.ndarray]
+        node: BrickVolume,
+        keys: Sequence[ChunkKey],
+        voxels: Callable[[ChunkKey], np.ndarray],
+        texels: TextureEncoding | None = None,
     ) -> None:
-        """Make these bricks resident, given their voxels with apron."""
+        """Make these bricks resident, given their voxels with apron, in other texels if given."""
         encoding = node.atlas.encoding
+        if texels is not None:
+            encoding = replace(encoding, texels=texels)
         atlas = TextureAtlas3D(encoding, slot_grid(encoding, len(keys), 2**30, 2048))
         atlas.reserve(len(keys))
         node.bind(atlas, node.geometry)

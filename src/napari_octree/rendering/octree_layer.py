@@ -139,21 +139,15 @@ class VispyOctreeImage(_vispy.VispyImageLayer):
         elif (volume := self._volume) is not None:
             # napari's own takes narrow limits for others, to which it has scaled the data.
             volume.set_limits()
-            self._update_mip_minip_cutoff()
-            self._on_iso_threshold_change()
         else:
             super()._on_contrast_limits_change()
 
     def _on_iso_threshold_change(self) -> None:
-        """Place the surface at its value in data units.
-
-        napari's own takes the range of the limits' slider for that of the type.
-        """
-        volume = self._volume
-        if volume is None:
-            super()._on_iso_threshold_change()
+        """Place the surface of a volume."""
+        if (volume := self._volume) is not None:
+            volume.place_threshold()
         else:
-            volume.node.threshold = volume.node.atlas.texture_value(self.layer.iso_threshold)
+            super()._on_iso_threshold_change()
 
     def _displayed_shape(self) -> tuple[int, int]:
         shape = self.layer.level_shapes[0]

@@ -1,10 +1,10 @@
 """How pixels become texels.
 
 Invariants: encoding is pure, runs in workers, and keeps order and NaN; what a texture holds
-maps back to the data's own values by `clim_dtype`, `scale` and `offset` alone, so that changing
+maps back to the data's own values by `clim_dtype`, `origin` and `scale` alone, so that changing
 contrast limits uploads nothing. The exception are limits that float32 cannot tell apart or hold
 (as 2^30 and 2^30 + 100, or 1e300): the shader calculates in float32, so these need texels
-that are scaled to them, and serve all limits of about their size.
+that are scaled to them, 0 to 1, and serve all limits of about their size.
 
 ==================================  =======================  ==========================
 data                                texture                  exact
@@ -23,6 +23,7 @@ any, with limits beyond float32     r32f, scaled             to 24 bits of the l
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -30,8 +31,11 @@ import numpy as np
 SHADES = 1024
 """Steps of float32 that contrast limits must be apart: four to a shade (napari: one)."""
 
-SCALED_LIMITS = 1000.0
-"""Texels that are scaled to contrast limits have them at 0 and here."""
+LIT_SHADES = 2**16
+"""The same where surfaces are lit: by what differs between one voxel and the next."""
+
+LARGEST = 1e38
+"""Of scaled texels: to the filters of the GPU 0 times infinity is no number."""
 
 Limits = tuple[float, float]
 
@@ -48,15 +52,20 @@ class TextureEncoding:
         The integer type whose range normalised textures stand for (float: not normalised).
     channels : int
         1, 3 or 4.
-    scale, offset : float
-        A texel is the pixel's value times `scale` plus `offset`.
+    origin, scale : float
+        A texel is ``(value - origin) * scale``.
     """
 
     texel_dtype: np.dtype
     clim_dtype: np.dtype
     channels: int
+    origin: float = 0.0
     scale: float = 1.0
-    offset: float = 0.0
+
+    @property
+    def is_scaled(self) -> bool:
+        """Whether texels are other numbers than the pixels' values."""
+        return (self.origin, self.scale) != (0.0, 1.0)
 
     @property
     def texel_bytes(self) -> int:
@@ -68,10 +77,8 @@ class TextureEncoding:
 
         Values that the texels cannot hold become the largest or least that they can.
         """
-        if (self.scale, self.offset) != (1.0, 0.0):
-            with np.errstate(over="ignore"):  # far outside the limits: infinity will do
-                scaled = pixels.astype(np.float64) * self.scale + self.offset
-                return scaled.astype(self.texel_dtype)
+        if self.is_scaled:
+            return self._scaled(pixels).astype(self.texel_dtype)
         if self.clim_dtype.kind == "i" and pixels.dtype == self.clim_dtype:
             flip = self.texel_dtype.type(1 << (8 * self.texel_dtype.itemsize - 1))
             return pixels.view(self.texel_dtype) ^ flip
@@ -82,23 +89,47 @@ class TextureEncoding:
         with np.errstate(over="ignore"):
             return pixels.astype(self.texel_dtype, copy=False)
 
+    def _scaled(self, pixels: np.ndarray) -> np.ndarray:
+        origin = self.origin
+        if pixels.dtype.kind in "iu" and pixels.dtype.itemsize == 8:
+            # Beyond 2^53 float64 would not tell neighbours apart: their distances it does.
+            pixels, near = _distances(pixels, origin)
+            origin -= near
+        # The distance may be more than float64 holds, half of it is not.
+        half = pixels.astype(np.float64) / 2 - origin / 2
+        with np.errstate(over="ignore"):
+            return np.clip(half * self.scale * 2, -LARGEST, LARGEST)
+
+    def texel_value(self, value: float) -> float:
+        """What a texel holds for a value of the data, where textures are not normalised."""
+        half = float(value) / 2 - self.origin / 2
+        return half * self.scale * 2
+
     def texel_limits(self, limits: Limits) -> Limits:
         """Contrast limits for the texture, from those for the data."""
-        low, high = (float(value) * self.scale + self.offset for value in limits)
+        low, high = map(self.texel_value, limits)
         return low, high
 
-    def suits(self, limits: Limits, margin: float = 1.0) -> bool:
-        """Whether float32 can hold these contrast limits, and tell values between them apart."""
+    def suits(self, limits: Limits, margin: float = 1.0, shades: int = SHADES) -> bool:
+        """Whether float32 can hold these contrast limits, and tell values between them apart.
+
+        Textures of integers hold all values that there are: they need no more than `SHADES`.
+        """
+        if self.texel_dtype.kind == "u":
+            shades = SHADES
         largest = float(np.finfo(np.float32).max) / 10
         low, high = self.texel_limits(limits)
         if not max(abs(low), abs(high)) <= largest / margin:
             return False
         step = max(float(np.spacing(np.float32(abs(value)))) for value in (low, high))
-        return high - low >= SHADES * step * margin
+        return high - low >= shades * step * margin
 
 
 def encoding_for_limits(
-    plain: TextureEncoding, limits: Limits, former: TextureEncoding | None = None
+    plain: TextureEncoding,
+    limits: Limits,
+    former: TextureEncoding | None = None,
+    shades: int = SHADES,
 ) -> TextureEncoding:
     """The encoding that shows data between `limits` (in data units).
 
@@ -109,28 +140,43 @@ def encoding_for_limits(
     limits : (low, high)
     former : TextureEncoding, optional
         What is in use: kept as long as it suits, so that limits can be moved without uploads.
+    shades : int
+        Steps of float32 that the limits must be apart.
 
     Returns
     -------
     TextureEncoding
         `plain`, `former` or a new one.
     """
-    if plain.channels > 1 or plain.suits(limits, margin=1 if former in (None, plain) else 16):
+    margin = 1 if former in (None, plain) else 16
+    if plain.channels > 1 or plain.suits(limits, margin, shades):
         return plain
-    if former is not None and former != plain and former.suits(limits):
+    if former is not None and former.is_scaled and former.suits(limits, shades=shades):
         return former
     low, high = (float(value) for value in limits)
     half = high / 2 - low / 2  # the whole may be more than float64 holds
-    if not half > 0:
+    if not half > 0 or math.isinf(0.5 / half):
         return plain
-    scale = SCALED_LIMITS / 2 / half
     return replace(
         plain,
         texel_dtype=np.dtype(np.float32),
         clim_dtype=np.dtype(np.float32),
-        scale=scale,
-        offset=-low * scale,
+        origin=low,
+        scale=0.5 / half,
     )
+
+
+def _distances(pixels: np.ndarray, origin: float) -> tuple[np.ndarray, float]:
+    """64-bit integers less one of their type that is next to `origin`, and that one.
+
+    What is further from it than 2^62 is taken for as far: only beyond all limits.
+    """
+    kind = np.iinfo(pixels.dtype)
+    near = int(min(max(origin, float(kind.min)), float(kind.max)))
+    near = min(max(near, kind.min), kind.max)
+    low, high = max(near - 2**62, kind.min), min(near + 2**62, kind.max)
+    distances = np.clip(pixels, low, high) - pixels.dtype.type(near)
+    return distances.view(np.int64), float(near)
 
 
 def texture_encoding(dtype: np.dtype, channels: int = 1) -> TextureEncoding:

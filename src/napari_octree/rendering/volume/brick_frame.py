@@ -37,7 +37,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class ShownBricks:
-    """The bricks of the octree on the GPU, as `NodeTexture.write` takes them."""
+    """The bricks of the octree on the GPU, as `NodeTexture.write` takes them.
+
+    `covers` tells whether no place in view is without one, but where reads have failed.
+    """
 
     octree_slice: OctreeSlice
     keys: list[ChunkKey]
@@ -45,6 +48,7 @@ class ShownBricks:
     ranges: np.ndarray
     failed: list[ChunkKey]
     failed_slots: np.ndarray
+    covers: bool
 
 
 class BrickFrame:
@@ -162,10 +166,15 @@ class BrickFrame:
         self._uploads.forgive(self._atlas)
         self._planned = None
 
+    def replan(self) -> None:
+        """Select anew in the next frame: the atlas may hold more than before."""
+        self._planned = None
+
     def _start_over(self) -> None:
         """Nothing is resident any more."""
         self.shown = None
         self._uploads.drop()
+        self._wishes.renew()  # it may hold other texels
         self.forget()
 
     def _show_nothing(self) -> bool:
@@ -228,7 +237,8 @@ class BrickFrame:
             if (octree_slice.key, key) in atlas.slots and (octree_slice.key, key) not in absent
         ]
         top = octree_slice.octree.coarsest.index
-        arrived = {key for key in selected if key.level == top} <= set(keys)
+        coarsest = {key for key in selected if key.level == top}
+        arrived = coarsest <= set(keys)
         if former is not None and former.octree_slice.key != octree_slice.key and not arrived:
             if former.octree_slice.octree != octree_slice.octree:
                 former = self.shown = None
@@ -245,7 +255,8 @@ class BrickFrame:
             self._numbers(octree_slice, failed),
         )
         ranges = atlas.value_ranges(slots)
-        self.shown = ShownBricks(octree_slice, keys, slots, ranges, failed, failed_slots)
+        covers = coarsest <= {*keys, *failed}
+        self.shown = ShownBricks(octree_slice, keys, slots, ranges, failed, failed_slots, covers)
         return True
 
     def _numbers(self, octree_slice: OctreeSlice, keys: list[ChunkKey]) -> np.ndarray:

@@ -122,7 +122,7 @@ class TextureAtlas3D(GPUScaledTexture3D):
     def texture_value(self, value: float) -> float:
         """What the shader samples for a value of the data."""
         if not self.is_normalized:
-            return value
+            return self.encoding.texels.texel_value(value)
         return float(self.normalize_value(value, self.encoding.texels.clim_dtype))
 
     def stage(

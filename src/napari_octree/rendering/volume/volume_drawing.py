@@ -10,7 +10,6 @@ bricks are uploaded between them.
 
 from __future__ import annotations
 
-import logging
 import math
 import time
 from typing import Any
@@ -27,26 +26,27 @@ from napari_octree.octree.view import VolumeView
 from napari_octree.rendering import _vispy
 from napari_octree.rendering.draw_context import DrawContext
 from napari_octree.rendering.gpu.node_matrices import viewbox_of, volume_matrices
-from napari_octree.rendering.gpu.texture_encoding import texture_encoding
+from napari_octree.rendering.gpu.texture_encoding import (
+    LIT_SHADES,
+    encoding_for_limits,
+    texture_encoding,
+)
 from napari_octree.rendering.gpu.upload_budget import UploadBudget
 from napari_octree.rendering.gpu.upload_check import check_upload
-from napari_octree.rendering.gpu.vram import VRAM
 from napari_octree.rendering.view.view_3d import volume_view
 from napari_octree.rendering.view.view_motion import ViewMotion
+from napari_octree.rendering.volume.brick_atlas_lease import BrickAtlasLease
 from napari_octree.rendering.volume.brick_encoding import BrickEncoding
 from napari_octree.rendering.volume.brick_frame import BrickFrame
-from napari_octree.rendering.volume.brick_requests import room_for
 from napari_octree.rendering.volume.brick_volume import BrickVolume
 from napari_octree.rendering.volume.motion_quality import FULL, MotionQuality, Quality
-from napari_octree.rendering.volume.nodes.node_geometry import NodeGeometry
-from napari_octree.rendering.volume.reduced_picture import reduced_bytes
-from napari_octree.rendering.volume.texture_atlas_3d import TextureAtlas3D, slot_grid
-
-logger = logging.getLogger("napari_octree.rendering")
+from napari_octree.rendering.volume.texture_atlas_3d import TextureAtlas3D
 
 STALE_FADE = 0.5
 """Brightness of a slice that still stands in for the one asked for."""
 
+CUT_BLENDINGS = ("translucent", "translucent_no_depth")
+"""With these napari shows nothing where a projection finds no value within the limits."""
 
 PATIENCE = 5
 """How many times as long a rest must be while bricks are on their way: full frames would keep a
@@ -70,19 +70,20 @@ class VolumeDrawing:
         self.budget = UploadBudget(self._send, check=check_upload)
         self.frame = BrickFrame(client, layer.config, self.budget)
         self.quality = MotionQuality()
-        self._texels = drawn.texels
-        self._max_side = drawn.max_side
+        self._plain = self._texels = drawn.texels
         self._drawn_view: VolumeView | None = None
         self._drawn_unseen = -math.inf
         self._motion = ViewMotion()
         self._slice_key: SliceKey | None = None
-        self._has_atlas = False
+        self._drawn_key: SliceKey | None = None
+        self._limited: TextureAtlas3D | None = None
         self._rested = False
         self._moved_s = self._began_s = self._ended_s = 0.0
         self.frames = 0
         nowhere = Octree.from_shapes([(1, 1, 1)], 16)
         encoding = BrickEncoding(drawn.texels, (16, 16, 16))
         self.node = BrickVolume(encoding, nowhere, drawn.on_prepare)
+        self.lease = BrickAtlasLease(self.node, layer.config, drawn.max_side, self._send)
 
     # ------------------------------------------------------------------- frame
 
@@ -108,6 +109,7 @@ class VolumeDrawing:
         self._began_s = now
         self.frames += 1
         if octree_slice is not None:
+            self._hold_values(octree_slice.display_dtype)
             self._keep_atlas(octree_slice)
             self._expect(octree_slice.key, now)
         if not self._rested and (moved or not self.settled):
@@ -115,19 +117,23 @@ class VolumeDrawing:
         render = self.layer.config.render
         self._drawn_unseen = self._unseen()
         changed = self.frame.prepare(
-            node.atlas,
+            self.lease.atlas,
             octree_slice,
             view,
             render.upload_ms_moving if self.moving else render.upload_ms,
             self.layer.locked_data_level,
             self._drawn_unseen,
         )
-        if node.nodes.grid != node.atlas.grid:  # it has grown
-            node.extend()
-            VRAM.take(self, self._atlas_bytes + node.reduced_picture.nbytes)
+        shown = self.frame.shown
+        if not self.lease.is_shown and (shown is None or shown.covers or self.frame.stuck):
+            self.lease.show()
+            self.frame.replan()  # there may be room for more now
+            changed = True
+        if node.atlas is not self._limited:
+            self._place_limits()
+        if self.lease.grow():
             self._draw_in(self.quality.current)  # if there is memory for that, still
-        if changed:
-            shown = self.frame.shown
+        if changed and self.lease.is_shown:
             if shown is None:
                 node.nodes.write([], np.zeros(0, np.int64), np.zeros((0, 2)))
             else:
@@ -187,43 +193,54 @@ class VolumeDrawing:
         """Draw in some quality from now on, as far as there is memory for it."""
         node = self.node
         node.step_factor, node.pixel_size = quality.step, 1.0
-        if quality.pixel_size > 1:
-            needed = self._atlas_bytes + reduced_bytes(node.canvas, quality.pixel_size)
-            if needed <= VRAM.room(self, self.layer.config.memory.vram_bytes):
-                node.pixel_size = quality.pixel_size
-                VRAM.take(self, needed)
+        if quality.pixel_size > 1 and self.lease.affords(quality.pixel_size):
+            node.pixel_size = quality.pixel_size
 
     def set_limits(self) -> None:
-        """Hand the contrast limits to the shader, which knows float32 only."""
+        """Hand the contrast limits to the shader; where float32 needs it, have other texels."""
+        limits = self.layer.contrast_limits
+        self._texels = encoding_for_limits(self._plain, limits, self._texels, LIT_SHADES)
+        self._place_limits()
+
+    def _hold_values(self, dtype: np.dtype) -> None:
+        """Have texels for values of `dtype`: a thick slice may need others than a thin one."""
+        plain = texture_encoding(dtype, self._plain.channels)
+        if plain != self._plain:
+            self._plain = self._texels = plain
+            self.set_limits()
+
+    def _place_limits(self) -> None:
+        """Tell the shader of the limits, and what goes by them, in units of the texels drawn."""
+        node, layer = self.node, self.layer
+        self._limited = node.atlas
         largest = np.finfo(np.float32).max / 8
-        low, high = np.clip(self.layer.contrast_limits, -largest, largest).astype(np.float32)
+        limits = node.atlas.encoding.texels.texel_limits(layer.contrast_limits)
+        low, high = np.clip(limits, -largest, largest).astype(np.float32)
         # Limits that fall together would leave nothing to divide by.
-        self.node.clim = float(low), float(max(high, np.nextafter(low, np.float32(np.inf))))
+        node.clim = float(low), float(max(high, np.nextafter(low, np.float32(np.inf))))
+        cut = node.atlas.clim_normalized if layer.blending in CUT_BLENDINGS else (None, None)
+        node.mip_cutoff, node.minip_cutoff = cut
+        self.place_threshold()
+
+    def place_threshold(self) -> None:
+        """Place the surface at its value in data units.
+
+        napari's own takes the range of the limits' slider for that of the type.
+        """
+        node = self.node
+        node.threshold = node.atlas.texture_value(self.layer.iso_threshold)
 
     def leave(self) -> None:
         """Another dimension is shown: want nothing, hold nothing."""
-        if not self._has_atlas:
-            return
-        self.frame.prepare(self.node.atlas, None, None, 0.0)
-        self._replace_atlas(
-            TextureAtlas3D(self.node.atlas.encoding, (1, 1, 2)), self.node.geometry
-        )
-        self.node.reduced_picture.release(self.node.canvas)
-        if self.node.canvas is not None:
-            _vispy.make_current(self.node.canvas)
-            self._send()
-        VRAM.release(self)
-        self._has_atlas = False
+        self.frame.prepare(self.lease.atlas, None, None, 0.0)
+        self.lease.release()
         self._drawn_view = None
         self._slice_key = None
 
     def close(self) -> None:
         """Stop loading and let go of the GPU's memory."""
         self.client.close()
-        self.node.reduced_picture.release(self.node.canvas)
-        VRAM.release(self)
-        for texture in (*self.node.nodes.textures, self.node.atlas):
-            _vispy.delete_texture(self.node.canvas, texture)
+        self.lease.close()
 
     def _slice(self) -> OctreeSlice | None:
         octree_slice = self.layer.octree_slice
@@ -243,44 +260,15 @@ class VolumeDrawing:
     def _unseen(self) -> float:
         """Texture values up to this leave no trace in the picture."""
         value = hidden_up_to(self.layer) if self.layer.config.render.skip_empty else -math.inf
-        return value if value == -math.inf else self.node.atlas.texture_value(value)
+        return value if value == -math.inf else self.lease.atlas.texture_value(value)
 
     def _keep_atlas(self, octree_slice: OctreeSlice) -> None:
         """Have an atlas for bricks of this slice's shape and type, and the slice's geometry."""
-        node, octree = self.node, octree_slice.octree
-        # A thick slice may hold other values than a thin one: means, sums.
-        texels = texture_encoding(octree_slice.display_dtype, self._texels.channels)
-        same = octree == node.geometry.octree and texels == node.atlas.encoding.texels
-        limit = self.layer.config.memory.vram_bytes
-        allowed = VRAM.available(self, limit)
-        if self._has_atlas and same:
-            # While it grows there are both, the former and the larger one.
-            node.atlas.allow(min(allowed, max(limit - VRAM.held_bytes, 0)))
-            return
-        z, y, x = octree.levels[0].tile_shape
-        encoding = BrickEncoding(texels, (z, y, x))
-        bricks = sum(int(np.prod(level.grid_shape)) for level in octree.levels)
-        grid = slot_grid(encoding, room_for(bricks), allowed, self._max_side)
-        atlas = node.atlas
-        if not self._has_atlas or atlas.encoding != encoding or atlas.largest != grid:
-            atlas = TextureAtlas3D(encoding, grid)
-            logger.debug("an atlas of up to %s bricks", "×".join(map(str, grid)))
-        self._replace_atlas(atlas, NodeGeometry.of(octree))
-        VRAM.take(self, self._atlas_bytes + node.reduced_picture.nbytes)
-        self._has_atlas = True
-
-    @property
-    def _atlas_bytes(self) -> int:
-        return self.node.atlas.nbytes + self.node.nodes.nbytes
-
-    def _replace_atlas(self, atlas: TextureAtlas3D, geometry: NodeGeometry) -> None:
-        if atlas is not self.node.atlas:
-            self.node.atlas.delete()
-        self.node.bind(atlas, geometry)
-        canvas = self.node.canvas
-        if canvas is not None:
-            for texture in (atlas, atlas.ranges, *self.node.nodes.textures):
-                _vispy.share_queue(canvas.context, texture)
+        shown = self.frame.shown
+        # An atlas on its way has none shown yet: then what is drawn is still the same as before.
+        drawn = self._drawn_key if shown is None else shown.octree_slice.key
+        self._drawn_key = drawn
+        self.lease.keep(octree_slice, self._texels, drawn == octree_slice.key)
 
     def _send(self) -> None:
         _vispy.flush(self.node.canvas.context)
@@ -293,6 +281,8 @@ class VolumeDrawing:
         octree_slice = self._slice()
         if octree_slice is None:
             return True
+        if self._texels != self.lease.atlas.encoding.texels:
+            return False
         shown_now = (self._view(octree_slice), self._unseen())
         return self.frames > 0 and shown_now == (self._drawn_view, self._drawn_unseen)
 
