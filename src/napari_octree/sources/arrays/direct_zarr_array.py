@@ -1,0 +1,136 @@
+"""Arrays of zarr, made from their document alone and read object by object.
+
+For small arrays by the thousand, as a plate has them: making one costs microseconds and no
+request, and reading a chunk costs little more than fetching and decoding it.
+
+Invariants: the store is asked for the one object that holds a chunk and for nothing else; what it
+does not hold is None.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import zarr
+
+from napari_octree.sources.arrays.chunk_decoder import ChunkFormat, chunk_format
+from napari_octree.sources.arrays.zarr_array import wrap_zarr
+from napari_octree.sources.chunk_grid import RegularGrid
+from napari_octree.sources.digest import digest
+from napari_octree.sources.errors import SourceError
+from napari_octree.sources.protocol import Region, StorageArray
+from napari_octree.sources.stores.byte_store import ByteStore
+
+
+@dataclass(frozen=True, eq=False)
+class DirectZarrArray:
+    """A `StorageArray` over a `ByteStore`.
+
+    Attributes
+    ----------
+    store : ByteStore
+    path : str
+        Of the array in the store.
+    format : ChunkFormat
+    version : str
+        A digest of the array's document.
+    """
+
+    store: ByteStore
+    path: str
+    format: ChunkFormat
+    version: str
+
+    @property
+    def key(self) -> Hashable:
+        """Where the array is, and its document."""
+        return ("direct zarr", self.store.identity, self.path, self.version)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the array."""
+        return self.format.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Type of the pixels, in native byte order."""
+        return self.format.dtype
+
+    @property
+    def in_memory(self) -> bool:
+        """Never."""
+        return False
+
+    @property
+    def source_name(self) -> str:
+        """Path or address of the array."""
+        return f"{self.store.address}/{self.path}"
+
+    @property
+    def fill_value(self) -> object:
+        """The value of what is not stored."""
+        return self.format.fill_value
+
+    @cached_property
+    def _grid(self) -> RegularGrid:
+        return RegularGrid(self.format.shape, self.format.chunk_shape)
+
+    def grid(self, hint: tuple[int, ...]) -> RegularGrid:
+        """Return the stored chunks."""
+        return self._grid
+
+    def read(self, region: Region) -> np.ndarray | None:
+        """Read one chunk, or a part of it (worker threads only).
+
+        Raises
+        ------
+        SourceError
+            The object is no such chunk.
+        """
+        index = tuple(
+            start // n for (start, _), n in zip(region, self.format.chunk_shape, strict=True)
+        )
+        data = self.store.get(f"{self.path}/{self.format.object_name(index)}")
+        if data is None:
+            return None
+        try:
+            chunk = self.format.decode(data)
+        except SourceError as error:
+            raise SourceError(f"{self.source_name}, chunk {index}: {error}") from error
+        return chunk[
+            tuple(
+                slice(start - i * n, stop - i * n)
+                for (start, stop), i, n in zip(region, index, self.format.chunk_shape, strict=True)
+            )
+        ]
+
+
+def array_from_document(store: ByteStore, path: str, document: Mapping[str, Any]) -> StorageArray:
+    """Make an array of a store from its ``zarr.json`` or ``.zarray``.
+
+    Raises
+    ------
+    SourceError
+        The document is no array's.
+    """
+    known = chunk_format(document)
+    if known is not None:
+        return DirectZarrArray(store, path, known, digest(dict(document)))
+    try:
+        place = zarr.storage.StorePath(*_zarr_place(store.as_zarr(), path))
+        return wrap_zarr(zarr.Array.from_dict(place, dict(document)))
+    except Exception as error:  # whatever is written there
+        kind = type(error).__name__
+        raise SourceError(
+            f"{store.address}/{path}: cannot be opened as a zarr array: {kind}: {error}"
+        ) from error
+
+
+def _zarr_place(store: Any, path: str) -> tuple[Any, str]:
+    if isinstance(store, zarr.storage.StorePath):
+        return store.store, f"{store.path}/{path}" if store.path else path
+    return store, path

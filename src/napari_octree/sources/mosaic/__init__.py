@@ -1,0 +1,1 @@
+"""Many placed images as one array per level: plates, tiled scans."""

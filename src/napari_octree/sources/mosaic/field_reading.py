@@ -1,0 +1,138 @@
+"""A box of a mosaic's level out of one field: from the level that fits, in the mosaic's pixels.
+
+Invariants: pure but for reading the field; what the store does not hold is None; a field of other
+pixels is placed by its physical size. Where a field's own pixel is a whole part of the mosaic's it
+is averaged (or its centre taken), else the nearest pixel is taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+
+import numpy as np
+
+from napari_octree.sources.derived.downsampled import Reduction, read_region, reduced
+from napari_octree.sources.mosaic.field import Field, PixelSize
+from napari_octree.sources.protocol import BlockStore, LevelSource, Region
+
+SNAP = 0.02
+"""Ratios this near to a whole number are taken for it: odd sizes, halved, are not quite halves."""
+
+
+def fitting_level(field: Field, pixel_size: Sequence[float]) -> int:
+    """Return the coarsest level of a field that is as fine as the mosaic's pixels.
+
+    Only the last two axes count; the finest level if none is.
+    """
+    wanted = prod(pixel_size[-2:])
+    best = 0
+    for number, own in enumerate(field.pixel_sizes):
+        if prod(own[-2:]) <= wanted * (1 + 2 * SNAP):
+            best = number
+    return best
+
+
+def read_field(
+    source: LevelSource,
+    own: PixelSize,
+    pixel_size: PixelSize,
+    region: Region,
+    extent: Sequence[int],
+    reduction: Reduction,
+    blocks: BlockStore | None,
+) -> tuple[np.ndarray, tuple[slice, ...]] | None:
+    """Read a box of a field.
+
+    Parameters
+    ----------
+    source : LevelSource
+        The field's level.
+    own : PixelSize
+        Of that level.
+    pixel_size : PixelSize
+        Of the mosaic's level.
+    region : Region
+        In pixels of the mosaic's level, from the field's first pixel on.
+    extent : sequence of int
+        Size of the field's box in the mosaic's level.
+    reduction : {"mean", "nearest"}
+    blocks : BlockStore, optional
+        Chunks at hand.
+
+    Returns
+    -------
+    (pixels, place) or None
+        Pixels in the field's own type, and where in the region they are: a field may be smaller
+        than its box. None if nothing is stored there.
+    """
+    ratios = [_snapped(size / mine) for size, mine in zip(pixel_size, own, strict=True)]
+    whole = all(r >= 1 and r == int(r) for r in ratios)
+    below: list[tuple[int, int]] = []
+    place: list[slice] = []
+    picks: list[np.ndarray | None] = []
+    for (start, stop), ratio, n, box in zip(region, ratios, source.shape, extent, strict=True):
+        reached = -(-n // int(ratio)) if whole else max(int(n / ratio + 0.5), 1)
+        reached = min(reached, box)
+        if 0 < box - reached <= 1 and box > 1:
+            reached = box  # a pixel that rounding has lost: the last one is repeated
+        end = min(stop, reached)
+        if start >= end:
+            return None
+        place.append(slice(0, end - start))
+        if whole:
+            f = int(ratio)
+            first, last = min(start * f, n - 1), min(end * f, n)
+            below.append((first, max(last, first + 1)))
+            picks.append(None)
+        else:
+            index = np.minimum(((np.arange(start, end) + 0.5) * ratio).astype(np.int64), n - 1)
+            below.append((int(index[0]), int(index[-1]) + 1))
+            picks.append(index - index[0])
+    pixels = read_region(source, tuple(below), blocks)
+    if pixels is None:
+        return None
+    if whole:
+        factors = tuple(int(r) for r in ratios)
+        if max(factors) > 1:
+            pixels = reduced(pixels, factors, reduction)
+        pixels = _repeated(pixels, [part.stop for part in place])
+    else:
+        for axis, index in enumerate(picks):
+            assert index is not None
+            pixels = pixels.take(index, axis)
+    return pixels, tuple(place)
+
+
+def cast(pixels: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Return pixels in another type; what it cannot hold becomes the nearest value that it can."""
+    if pixels.dtype == dtype:
+        return pixels
+    if dtype.kind in "iu":
+        limits = np.iinfo(dtype)
+        if pixels.dtype.kind == "f":
+            with np.errstate(invalid="ignore"):
+                pixels = np.nan_to_num(np.rint(pixels), nan=0)
+            top = np.nextafter(float(limits.max), 0) if dtype.itemsize == 8 else limits.max
+            return pixels.clip(limits.min, top).astype(dtype)
+        if pixels.dtype.kind in "iu":
+            own = np.iinfo(pixels.dtype)
+            low, high = max(limits.min, own.min), min(limits.max, own.max)
+            return pixels.clip(low, high).astype(dtype)
+    if dtype.kind == "b":
+        return pixels != 0
+    return pixels.astype(dtype)
+
+
+def _snapped(ratio: float) -> float:
+    nearest = round(ratio)
+    return float(nearest) if nearest >= 1 and abs(ratio - nearest) <= SNAP * nearest else ratio
+
+
+def _repeated(pixels: np.ndarray, sizes: Sequence[int]) -> np.ndarray:
+    """Return pixels whose last row and column are repeated up to `sizes`."""
+    for axis, size in enumerate(sizes):
+        n = pixels.shape[axis]
+        if n < size:
+            pixels = pixels.take(np.minimum(np.arange(size), n - 1), axis)
+    return pixels

@@ -1,0 +1,290 @@
+"""One level of many placed images, as one array.
+
+Invariants: metadata of the mosaic is known at construction, that of its fields is not and need not
+be: they are opened when a box of them is read. A field that is not there leaves fill value; one
+that cannot be read raises, but at levels that are coarser than what fields have stored, where a
+chunk shows many: there the others are shown (`PartialReadError`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
+from math import prod
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from napari_octree.sources.derived.downsampled import Reduction, read_region, reduced
+from napari_octree.sources.errors import PartialReadError, SourceError
+from napari_octree.sources.mosaic.deviations import Deviations
+from napari_octree.sources.mosaic.field import FieldOpener, PixelSize
+from napari_octree.sources.mosaic.field_reading import cast, fitting_level, read_field
+from napari_octree.sources.mosaic.grid import coarse_grid, field_grid
+from napari_octree.sources.mosaic.places import Places
+from napari_octree.sources.protocol import BlockStore, ChunkGrid, LevelSource, Region
+from napari_octree.sources.stores.side_by_side import POOL
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class MosaicArray:
+    """A `StorageArray` of placed fields.
+
+    Attributes
+    ----------
+    key : tuple of Hashable
+        Its last item tells the levels of a mosaic apart.
+    source_name : str
+        Path or address, without blanks.
+    shape : tuple of int
+    dtype : numpy.dtype
+    fill_value : object
+        Of gaps, and of fields that are not there.
+    places : Places
+        At the finest level.
+    opener : FieldOpener
+    factors : tuple of int
+        Pixels of the finest level per pixel, axis by axis.
+    chunk : tuple of int
+        Shape of a field's chunks at this level.
+    pitch : tuple of int
+        Pixels of this level from well to well; 0 for axes without such a rule.
+    stored : bool
+        Fields have this level; else it is made of their coarsest one.
+    thumbnail_factors : tuple of int or None
+        At this level and coarser ones, pictures of the fields at a level of these factors are
+        kept at hand.
+    reduction : {"mean", "nearest"}
+    version : str
+        A digest of what says which pixels are where.
+    """
+
+    key: tuple[Hashable, ...]
+    source_name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    fill_value: object
+    places: Places
+    opener: FieldOpener
+    factors: tuple[int, ...]
+    chunk: tuple[int, ...]
+    pitch: tuple[int, ...]
+    stored: bool
+    version: str
+    deviations: Deviations
+    thumbnail_factors: tuple[int, ...] | None = None
+    reduction: Reduction = "mean"
+    blocks: BlockStore | None = field(default=None, repr=False)
+
+    samples_fairly = False
+    """One chunk says nothing of its neighbours: they are other fields."""
+    in_memory = False
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "blocks": None}  # another process has other memory
+
+    def __repr__(self) -> str:
+        return f"<MosaicArray {self.shape} {self.dtype} of {len(self.places)} fields>"
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of pixels."""
+        return prod(self.shape)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, index: Any) -> np.ndarray:
+        """Read pixels, in the calling thread."""
+        from napari_octree.sources.arrays.generated_array import GeneratedArray
+
+        return GeneratedArray("mosaic", self.shape, self.dtype, (), self._pixels)[index]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.array(self[...], dtype=dtype, copy=copy)
+
+    def sharing(self, blocks: BlockStore | None) -> MosaicArray:
+        """Return the same array, which looks for chunks of its fields in `blocks`."""
+        return replace(self, blocks=blocks)
+
+    def place_at(self, point: Sequence[float]) -> str | None:
+        """Return the name of the field at a point (pixels of this level), if there is one."""
+        return self.places.name_at([p * f for p, f in zip(point, self.factors, strict=True)])
+
+    # ---- chunks ------------------------------------------------------------------------------
+
+    @cached_property
+    def _places(self) -> Places:
+        """At this level."""
+        return self.places.at_level(self.factors)
+
+    @cached_property
+    def _grid(self) -> ChunkGrid:
+        if self.stored:
+            return field_grid(self.shape, self._places, self.chunk)
+        return coarse_grid(self.shape, self.chunk, self.pitch)
+
+    @cached_property
+    def _pixel_size(self) -> PixelSize:
+        return tuple(float(f) for f in self.factors)
+
+    def grid(self, hint: tuple[int, ...]) -> ChunkGrid:
+        """Return the chunks of the fields and the gaps between; of a coarse level, a few wells."""
+        return self._grid
+
+    def read(self, region: Region) -> np.ndarray | None:
+        """Read a box (worker threads only).
+
+        Raises
+        ------
+        PartialReadError
+            Some of the fields of a coarse level cannot be read; it holds what the others show.
+        Exception
+            A field cannot be reached or read.
+        """
+        numbers = [int(n) for n in self._places.find(region)]
+        if not numbers:
+            return None
+        turn = POOL.new_turn()
+        self.opener.prepare(numbers, self._pixel_size, turn)
+        tasks = [partial(self._read_part, number, region) for number in numbers]
+        parts = self.opener.run(tasks, turn)
+        errors = [part for part in parts if isinstance(part, BaseException)]
+        if errors and (self.stored or not isinstance(errors[0], Exception)):
+            raise errors[0]
+        pixels = self._put_together(region, parts)
+        if errors:
+            raise PartialReadError(str(errors[0]), pixels) from errors[0]
+        return pixels
+
+    def _put_together(self, region: Region, parts: Sequence[Any]) -> np.ndarray | None:
+        found = [
+            part for part in parts if part is not None and not isinstance(part, BaseException)
+        ]
+        sizes = tuple(stop - start for start, stop in region)
+        if not found:
+            return None
+        if len(found) == 1 and found[0][0].shape == sizes:
+            return found[0][0]
+        block = np.full(sizes, self.fill_value, self.dtype)
+        for pixels, place in reversed(found):  # the first field is on top
+            block[place] = pixels
+        return block
+
+    def _read_part(
+        self, number: int, region: Region
+    ) -> tuple[np.ndarray, tuple[slice, ...]] | None:
+        """Read what a field has of a region, and where it is there."""
+        box = self._places.boxes[number].tolist()
+        inner = []
+        for (start, stop), (first, last) in zip(region, box, strict=True):
+            inner.append((max(start, first) - first, min(stop, last) - first))
+        extent = [last - first for first, last in box]
+        found = self._read_field(number, tuple(inner), extent)
+        if found is None:
+            return None
+        pixels, place = found
+        shifts = [
+            first + low - start
+            for (start, _), (first, _), (low, _) in zip(region, box, inner, strict=True)
+        ]
+        moved = tuple(
+            slice(part.start + shift, part.stop + shift)
+            for part, shift in zip(place, shifts, strict=True)
+        )
+        return cast(pixels, self.dtype), moved
+
+    def _read_field(
+        self, number: int, region: Region, extent: Sequence[int]
+    ) -> tuple[np.ndarray, tuple[slice, ...]] | None:
+        if self.thumbnail_factors is not None:
+            return self._cut_thumbnail(number, region, self.thumbnail_factors)
+        found = self._level_of(number, self._pixel_size)
+        if found is None:
+            return None
+        source, own = found
+        # On a lattice a chunk of the field is one of this array, and cached as such.
+        blocks = self.blocks if self.stored and not self._places.are_a_lattice else None
+        return read_field(source, own, self._pixel_size, region, extent, self.reduction, blocks)
+
+    def _cut_thumbnail(
+        self, number: int, region: Region, factors: tuple[int, ...]
+    ) -> tuple[np.ndarray, tuple[slice, ...]] | None:
+        """Make a box of a field's small picture, which is read once for all coarse levels."""
+        whole = self.places.boxes[number].tolist()
+        sizes = [-(-(last - first) // f) for (first, last), f in zip(whole, factors, strict=True)]
+        box = (*region[:-2], (0, sizes[-2]), (0, sizes[-1]))
+        picture = self._thumbnail(number, box, factors, sizes)
+        if picture is None:
+            return None
+        ratio = tuple(f // t for f, t in zip(self.factors, factors, strict=True))
+        if max(ratio) > 1:
+            picture = reduced(picture, ratio, self.reduction)
+        cut = picture[(..., *(slice(start, stop) for start, stop in region[-2:]))]
+        return (cut, tuple(slice(0, n) for n in cut.shape)) if cut.size else None
+
+    def _thumbnail(
+        self, number: int, box: Region, factors: tuple[int, ...], sizes: Sequence[int]
+    ) -> np.ndarray | None:
+        key = ("thumbnail", self.key[:-1], number)
+        kept = None if self.blocks is None else self.blocks.find(key, box)
+        if kept is not None:
+            return kept[0]
+        started = perf_counter()
+        pixel_size = tuple(map(float, factors))
+        found = self._level_of(number, pixel_size)
+        picture = None
+        if found is not None:
+            part = read_field(*found, pixel_size, box, sizes, self.reduction, None)
+            if part is not None:
+                picture = np.full([b - a for a, b in box], self.fill_value, self.dtype)
+                picture[part[1]] = cast(part[0], self.dtype)
+        if self.blocks is not None:
+            self.blocks.keep(key, box, picture, perf_counter() - started)
+        return picture
+
+    def _level_of(
+        self, number: int, pixel_size: PixelSize
+    ) -> tuple[LevelSource, PixelSize] | None:
+        """Open the level of a field that fits this one, and tell of what is unlike the others."""
+        opened = self.opener.field(number)
+        if opened is None:
+            return None
+        level = fitting_level(opened, pixel_size)
+        source = opened.level(level)
+        if source is None:
+            return None
+        if len(source.shape) != self.ndim:
+            raise SourceError(
+                f"{source.storage.source_name}: has {len(source.shape)} axes, "
+                f"while the first image of the mosaic has {self.ndim}"
+            )
+        own = opened.pixel_sizes[level]
+        if source.dtype != self.dtype:
+            self.deviations.note(
+                "another type of pixels", opened.name, f"they are converted to {self.dtype}"
+            )
+        box = self.places.boxes[number]
+        size = [n * p for n, p in zip(source.shape, own, strict=True)]
+        if any(s >= (b - a) + p for s, p, (a, b) in zip(size, own, box.tolist(), strict=True)):
+            self.deviations.note("more pixels", opened.name, "what does not fit is cut off")
+        return source, own
+
+    def _pixels(self, ranges: tuple[range, ...]) -> np.ndarray:
+        """Read any pixels, in the calling thread."""
+        sizes = [len(r) for r in ranges]
+        if 0 in sizes:
+            return np.empty(sizes, self.dtype)
+        region = tuple((min(r[0], r[-1]), max(r[0], r[-1]) + 1) for r in ranges)
+        block = read_region(LevelSource(self, (None,) * self.ndim), region)
+        if block is None:
+            return np.full(sizes, self.fill_value, self.dtype)
+        places = [np.array(r) - low for r, (low, _) in zip(ranges, region, strict=True)]
+        return block[np.ix_(*places)]

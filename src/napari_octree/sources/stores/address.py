@@ -1,0 +1,88 @@
+"""Addresses of stores: what is local, what is secret, and how they read in messages.
+
+Invariants: pure functions; what `shown` returns holds no password, key or signature.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
+from urllib.request import url2pathname
+
+_SECRET_PARAMETERS = re.compile(
+    r"sig|token|secret|password|passwd|pwd|credential|accesskey|access_key|apikey|api_key|^key$"
+    r"|^(?:x-amz-.*|x-goog-.*|awsaccesskeyid|policy|key-pair-id|auth)$",
+    re.IGNORECASE,
+)
+SAFE = "/:@!$&'()*+,;=~-._%[]?#"
+"""Characters of an address that stay as they are."""
+
+
+def is_url(where: str) -> bool:
+    """Whether this is an address (``https://…``, ``s3://…``) and not a local path."""
+    return "://" in where or "::" in where
+
+
+def local_path(where: str | os.PathLike[str]) -> Path | None:
+    """Return the path of a local file or folder, or None for an address on a network.
+
+    ``file://`` addresses are percent-decoded, ``~`` is the home folder.
+    """
+    text = os.fspath(where)
+    if text.lower().startswith("file:"):
+        parts = urlsplit(text)
+        if "::" in text or parts.netloc not in ("", "localhost"):
+            return None
+        return Path(url2pathname(parts.path)).expanduser()
+    return None if is_url(text) else Path(text).expanduser()
+
+
+def shown(where: str) -> str:
+    """Return an address as it may be seen by anybody: without passwords and signatures."""
+    if not is_url(where):
+        return where
+    parts = urlsplit(where)
+    host = (
+        parts.netloc.rpartition("@")[2]
+        if parts.scheme not in ("az", "abfs", "abfss")
+        else (parts.netloc)
+    )
+    query = urlencode(
+        [
+            (name, value)
+            for name, value in parse_qsl(parts.query, keep_blank_values=True)
+            if not _SECRET_PARAMETERS.search(name)
+        ]
+    )
+    return urlunsplit((parts.scheme, host, parts.path, query, parts.fragment))
+
+
+def as_address(where: str) -> str:
+    """Return `shown` with blanks and other letters percent-encoded: the name of a far source."""
+    return quote(shown(where), safe=SAFE) if is_url(where) else where
+
+
+def secrets_of(where: str) -> tuple[str, ...]:
+    """Return the texts of an address that nobody may see, longest first."""
+    parts = urlsplit(where) if is_url(where) else None
+    if parts is None:
+        return ()
+    found = [
+        value
+        for name, value in parse_qsl(parts.query)
+        if _SECRET_PARAMETERS.search(name) and value
+    ]
+    if parts.password:
+        found += [parts.password, unquote(parts.password)]
+        found.append(parts.netloc.rpartition("@")[0])
+    found += [quote(value, safe="") for value in found]
+    return tuple(sorted(set(found), key=len, reverse=True))
+
+
+def without_secrets(text: str, secrets: tuple[str, ...]) -> str:
+    """Return a message with every secret replaced by stars."""
+    for secret in secrets:
+        text = text.replace(secret, "***")
+    return text

@@ -1,0 +1,120 @@
+"""Objects of a store as bytes, by name: the leanest way to small documents and chunks.
+
+Invariants: worker threads only (but for opening); a store is never listed; an object that is
+absent is None, everything else that goes wrong is raised; nothing is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any, Protocol
+
+import zarr
+from zarr.storage import LocalStore
+
+from napari_octree.sources.identity import object_token
+from napari_octree.sources.stores.absent import is_absent
+
+
+class ByteStore(Protocol):
+    """Objects by name.
+
+    Attributes
+    ----------
+    address : str
+        Path or address of its root, without secrets.
+    identity : Hashable
+        Equal for two stores of the same objects.
+    is_far : bool
+        Each object costs a round trip: ask for several side by side.
+    """
+
+    address: str
+    identity: Hashable
+    is_far: bool
+
+    def get(self, name: str) -> bytes | None:
+        """Return an object, None if there is none (worker threads only)."""
+        ...
+
+    def as_zarr(self) -> Any:
+        """Return the same store as zarr takes it."""
+        ...
+
+
+class LocalBytes:
+    """Files of a folder."""
+
+    is_far = False
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder.absolute()
+        self.address = str(self.folder)
+        self.identity: Hashable = str(self.folder.resolve())
+
+    def get(self, name: str) -> bytes | None:
+        """Read a file; a folder of that name counts as absent."""
+        try:
+            with open(self.folder / name, "rb") as file:
+                return file.read()
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+            return None
+
+    def as_zarr(self) -> LocalStore:
+        """Return the same store as zarr takes it."""
+        return LocalStore(self.folder, read_only=True)
+
+
+class ObstoreBytes:
+    """Objects of an `obstore` store; zarr's store around it says its address."""
+
+    is_far = True
+
+    def __init__(self, zarr_store: Any) -> None:
+        self._zarr_store = zarr_store
+        self.address: str = zarr_store.address
+        self.identity: Hashable = self.address
+
+    def get(self, name: str) -> bytes | None:
+        """Fetch an object."""
+        import obstore
+
+        try:
+            return obstore.get(self._zarr_store.store, name).bytes().to_bytes()
+        except FileNotFoundError:
+            return None
+
+    def as_zarr(self) -> Any:
+        """Return the same store as zarr takes it."""
+        return self._zarr_store
+
+
+class ZarrBytes:
+    """Objects of any store that zarr knows (fsspec, zip, memory, icechunk, kerchunk, …)."""
+
+    def __init__(self, store: Any, prefix: str, address: str, is_far: bool) -> None:
+        self._store = store
+        self._prefix = prefix
+        self.address = address
+        self.identity: Hashable = (object_token(store), prefix)
+        self.is_far = is_far
+
+    def get(self, name: str) -> bytes | None:
+        """Fetch an object."""
+        # zarr has no public way to ask a store anything from outside its event loop.
+        from zarr.core.buffer import default_buffer_prototype
+        from zarr.core.sync import sync
+
+        name = f"{self._prefix}/{name}" if self._prefix else name
+        try:
+            found = sync(self._store.get(name, default_buffer_prototype()))
+        except Exception as error:
+            if is_absent(error):
+                return None
+            raise
+        return None if found is None else found.to_bytes()
+
+    def as_zarr(self) -> Any:
+        """Return the same store as zarr takes it."""
+        return zarr.storage.StorePath(self._store, self._prefix)
