@@ -11,7 +11,11 @@ from napari_octree.loading import TileState
 from napari_octree.loading.retry import TRANSIENT_ATTEMPTS
 from napari_octree.loading.scheduling.reads import OVERDUE_S
 from napari_octree.loading.testing import SimulatedSource
+<<<<<<< HEAD
 from napari_octree.loading.work import ReadOutcome
+=======
+from napari_octree.sources.errors import PartialReadError
+>>>>>>> e01a506 (Show what can be read of a chunk of many images; open_mosaic makes one layer of placed images)
 
 
 class FlakySource(SimulatedSource):
@@ -323,3 +327,35 @@ def test_a_read_that_hangs_holds_up_no_other_of_its_source(bench):
     b.run(client)
     assert client.pending == 0
     assert b.loader.statistics.sources["simulated"].running == 0
+
+
+class PartlyReadable(FlakySource):
+    """Of what it shows, a part cannot be read."""
+
+    def read(self, region):
+        try:
+            return super().read(region)
+        except Exception as error:
+            raise PartialReadError(f"field 3: {error}", self.pixels_at(region)) from error
+
+
+@pytest.mark.parametrize(("error", "reads"), [(http_error(403), 1), (http_error(503), 3)])
+def test_what_can_be_read_in_part_is_shown_and_told(bench, error, reads):
+    source = PartlyReadable(10**9, error)
+    b = bench()
+    client = b.open()
+    client.replace([request(source, 0, 0)])
+    (tile,) = drain(b, client)
+    assert tile.state is TileState.LOADED
+    assert (tile.data[1:-1, 1:-1] == source.pixels_at(source.reads[0])).all()
+    assert len(source.reads) == reads  # those beside it do not wait for long
+    (failure,) = b.loader.failures
+    assert "field 3" in failure.message
+    assert client.pending == 0
+    assert not client.failed
+    b.loader.forget(source.key)  # as a reload does
+    source.left = 0
+    client.replace([])
+    client.replace([request(source, 0, 0)])
+    assert [tile.state for tile in drain(b, client)] == [TileState.LOADED]
+    assert len(source.reads) == reads + 1

@@ -28,3 +28,6 @@ class PartialReadError(Exception):
     def __init__(self, message: str, pixels: np.ndarray | None) -> None:
         super().__init__(message)
         self.pixels = pixels
+
+    def __reduce__(self) -> tuple[type, tuple[str, np.ndarray | None]]:
+        return type(self), (str(self), self.pixels)  # from a process that reads

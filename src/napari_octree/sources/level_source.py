@@ -21,7 +21,12 @@ from napari_octree.sources.arrays.zarr_array import wrap_zarr
 from napari_octree.sources.check_levels import check_levels
 from napari_octree.sources.errors import SourceError
 from napari_octree.sources.identity import fresh_token
-from napari_octree.sources.protocol import LevelSource, StorageArray
+from napari_octree.sources.protocol import (
+    BlockStore,
+    LevelSource,
+    SharesBlocks,
+    StorageArray,
+)
 
 _Storage = TypeVar("_Storage", bound=StorageArray)
 
@@ -71,6 +76,14 @@ def renewed(storage: _Storage) -> _Storage:
     twin = copy.copy(storage)
     object.__setattr__(twin, "key", (storage.key, fresh_token()))  # ours are frozen
     return twin
+
+
+def sharing(source: LevelSource, blocks: BlockStore | None) -> LevelSource:
+    """Return the same source, which finds chunks of what it is made of in `blocks`."""
+    storage = source.storage
+    if blocks is None or not isinstance(storage, SharesBlocks):
+        return source
+    return LevelSource(storage.sharing(blocks), source.fixed)
 
 
 def _fix_axis(source: LevelSource, axis: int, index: int) -> LevelSource:

@@ -109,6 +109,15 @@ class BlockStore(Protocol):
         ...
 
 
+@runtime_checkable
+class SharesBlocks(Protocol):
+    """An array made of others: chunks of theirs may be at hand."""
+
+    def sharing(self, blocks: BlockStore) -> StorageArray:
+        """Return the same array, which looks for them in `blocks`, and keeps them there."""
+        ...
+
+
 @dataclass(frozen=True)
 class LevelSource:
     """One level of a pyramid: a storage array, possibly at a fixed index of some of its axes.

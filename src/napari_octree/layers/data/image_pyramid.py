@@ -10,6 +10,7 @@ from functools import cached_property
 
 from napari_octree.octree.transform import LevelTransform
 from napari_octree.sources.derived.downsampled import Reduction
+from napari_octree.sources.level_source import sharing
 from napari_octree.sources.protocol import BlockStore, LevelSource
 
 
@@ -45,6 +46,10 @@ class ImagePyramid:
     brick_size: int = 64
     blocks: BlockStore | None = None
     reduction: Reduction = "mean"
+
+    def __post_init__(self) -> None:
+        shared = tuple(sharing(source, self.blocks) for source in self.sources)
+        object.__setattr__(self, "sources", shared)
 
     @cached_property
     def shapes(self) -> tuple[tuple[int, ...], ...]:

@@ -29,7 +29,11 @@ from napari_octree.loading.scheduling.reservations import Reservations
 from napari_octree.loading.scheduling.start_queue import StartQueues
 from napari_octree.loading.scheduling.working_set import WorkingSet
 from napari_octree.loading.work import Made, ReadOutcome
+from napari_octree.sources.errors import PartialReadError
 from napari_octree.sources.protocol import ChunkId
+
+PARTIAL_ATTEMPTS = 3
+"""Reads in all of a chunk of which a part can be shown: the others in it should not wait long."""
 
 REMEMBERED_FAILURES = 10_000
 
@@ -277,14 +281,19 @@ class Reads:
             else:
                 source.concurrency.ended()
             chunk.attempts += 1
-            if chunk.attempts < verdict.attempts:
+            partial = error if isinstance(error, PartialReadError) else None
+            attempts = verdict.attempts if partial is None else PARTIAL_ATTEMPTS
+            if chunk.attempts < min(attempts, verdict.attempts):
                 source.retries += 1
                 chunk.requeue(now + delay_s(chunk.attempts, verdict, self._jitter))
             else:
-                chunk.fail()
                 source.failures += 1
                 failure = LoadFailure(source.name, verdict.cause, str(error))
                 self._set.failures.append((job.settings, failure))
+                if partial is not None:
+                    self._arrived(chunk, partial.pixels, now - job.started)
+                    return
+                chunk.fail()
                 if not verdict.transient:
                     self._remember(chunk.chunk_id)
                 for tile in list(chunk.tiles):

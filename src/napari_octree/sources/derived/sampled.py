@@ -105,7 +105,7 @@ def sampled_level(
     Parameters
     ----------
     source : LevelSource
-        A level that is stored.
+        A level that is stored; a mosaic is never sampled, as a chunk of it is of one image only.
     factors : tuple of int
     displayed : collection of int
         The axes on the canvas.
@@ -114,6 +114,8 @@ def sampled_level(
     blocks : BlockStore, optional
     reduction : {"mean", "nearest"}
     """
+    if not getattr(source.storage, "samples_fairly", True):
+        return None
     first = tuple((0, 1) for _ in source.shape)
     chunk = [stop - start for start, stop in _chunk_at(source, first, tile)]
     most = round(CHUNKS_PER_TILE ** (1 / len(displayed)))

@@ -71,10 +71,13 @@ def read_field(
     below: list[tuple[int, int]] = []
     place: list[slice] = []
     picks: list[np.ndarray | None] = []
-    for (start, stop), ratio, n, box in zip(region, ratios, source.shape, extent, strict=True):
+    planar = len(region) - 2
+    for axis, ((start, stop), ratio, n, box) in enumerate(
+        zip(region, ratios, source.shape, extent, strict=True)
+    ):
         reached = -(-n // int(ratio)) if whole else max(int(n / ratio + 0.5), 1)
         reached = min(reached, box)
-        if 0 < box - reached <= 1 and box > 1:
+        if axis >= planar and pixel_size[axis] > 1 and box - reached == 1 and box > 1:
             reached = box  # a pixel that rounding has lost: the last one is repeated
         end = min(stop, reached)
         if start >= end:
@@ -89,18 +92,19 @@ def read_field(
             index = np.minimum(((np.arange(start, end) + 0.5) * ratio).astype(np.int64), n - 1)
             below.append((int(index[0]), int(index[-1]) + 1))
             picks.append(index - index[0])
-    pixels = read_region(source, tuple(below), blocks)
-    if pixels is None:
+    stored = read_region(source, tuple(below), blocks)
+    if stored is None:
         return None
+    pixels: np.ndarray = stored
     if whole:
         factors = tuple(int(r) for r in ratios)
         if max(factors) > 1:
             pixels = reduced(pixels, factors, reduction)
         pixels = _repeated(pixels, [part.stop for part in place])
     else:
-        for axis, index in enumerate(picks):
-            assert index is not None
-            pixels = pixels.take(index, axis)
+        for axis, pick in enumerate(picks):
+            assert pick is not None
+            pixels = pixels.take(pick, axis)
     return pixels, tuple(place)
 
 

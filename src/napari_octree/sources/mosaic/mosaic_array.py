@@ -227,7 +227,8 @@ class MosaicArray:
         ratio = tuple(f // t for f, t in zip(self.factors, factors, strict=True))
         if max(ratio) > 1:
             picture = reduced(picture, ratio, self.reduction)
-        cut = picture[(..., *(slice(start, stop) for start, stop in region[-2:]))]
+        rows, columns = (slice(start, stop) for start, stop in region[-2:])
+        cut = picture[..., rows, columns]
         return (cut, tuple(slice(0, n) for n in cut.shape)) if cut.size else None
 
     def _thumbnail(

@@ -5,18 +5,18 @@ Invariants: obstore is imported here and in functions only: it comes with the ex
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
-from obstore.store import from_url
 from zarr.storage import ObjectStore
 
 from napari_octree.sources.stores.credentials import ObstoreSettings
 
-RETRIES: Any = {"max_retries": 1, "retry_timeout": {"seconds": 20}}
+RETRIES: Any = {"max_retries": 1, "retry_timeout": timedelta(seconds=20)}
 """Few, as the loader has patience of its own and says what it waits for."""
 
 
-class AddressedStore(ObjectStore):  # type: ignore[type-arg]
+class AddressedStore(ObjectStore[Any]):
     """A store of objects at an address."""
 
     def __init__(self, store: Any, address: str, settings: ObstoreSettings) -> None:
@@ -40,14 +40,13 @@ class AddressedStore(ObjectStore):  # type: ignore[type-arg]
 
 def open_addressed(address: str, settings: ObstoreSettings) -> AddressedStore:
     """Open a store; nothing is fetched."""
-    import datetime
+    from obstore.store import from_url
 
-    retries = {**RETRIES, "retry_timeout": datetime.timedelta(seconds=20)}
     store = from_url(
         settings.url,
         config=settings.config or None,
         client_options=settings.client_options or None,
-        retry_config=retries,  # type: ignore[call-overload]
+        retry_config=RETRIES,
         **settings.credential_provider(),
     )
     return AddressedStore(store, address, settings)

@@ -82,8 +82,7 @@ def bytes_of(store: Any, prefix: str = "", address: str | None = None) -> ByteSt
             return LocalBytes(Path(store.path, prefix))
         own = as_address(str(store.fs.unstrip_protocol(store.path)))
         return ZarrBytes(store, prefix, address or own, is_far=True)
-    own = getattr(store, "address", None)
-    if own is not None and not prefix:
+    if getattr(store, "address", None) is not None and not prefix:
         return ObstoreBytes(store)
     near = isinstance(store, ZipStore | zarr.storage.MemoryStore)
     return ZarrBytes(store, prefix, address or f"{store}", is_far=not near)
