@@ -11,11 +11,8 @@ from napari_octree.loading import TileState
 from napari_octree.loading.retry import TRANSIENT_ATTEMPTS
 from napari_octree.loading.scheduling.reads import OVERDUE_S
 from napari_octree.loading.testing import SimulatedSource
-<<<<<<< HEAD
 from napari_octree.loading.work import ReadOutcome
-=======
 from napari_octree.sources.errors import PartialReadError
->>>>>>> e01a506 (Show what can be read of a chunk of many images; open_mosaic makes one layer of placed images)
 
 
 class FlakySource(SimulatedSource):

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from napari_octree.config import OctreeConfig
-from napari_octree.layers.octree_image import OctreeImage
+from napari_octree.layers.image.octree_image import OctreeImage
 from napari_octree.octree.transform import infer_level_transforms
 from napari_octree.sources.mosaic.given_mosaic import given_mosaic
 

@@ -7,7 +7,7 @@ called in worker threads only; what it returns is never written to by us.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple, Protocol, runtime_checkable
@@ -115,6 +115,15 @@ class SharesBlocks(Protocol):
 
     def sharing(self, blocks: BlockStore) -> StorageArray:
         """Return the same array, which looks for them in `blocks`, and keeps them there."""
+        ...
+
+
+@runtime_checkable
+class NamesPlaces(Protocol):
+    """An array that shows several things, each with a name."""
+
+    def place_at(self, point: Sequence[float]) -> str | None:
+        """Return the name of what is at a point (pixel edges at whole numbers; any thread)."""
         ...
 
 

@@ -26,8 +26,9 @@ from napari_octree.layers.slices.octree_slices import OctreeSlices
 from napari_octree.layers.slices.overview import OverviewLoader
 from napari_octree.layers.slices.slice_key import SliceKey
 from napari_octree.layers.values.hover import value_under
+from napari_octree.layers.values.place import place_under
 from napari_octree.layers.values.ray_value import ray_values
-from napari_octree.layers.views.status import with_progress
+from napari_octree.layers.views.status import with_place, with_progress
 from napari_octree.octree.chunk_key import ChunkKey
 from napari_octree.octree.cover.intersection import OctreeIntersection, intersect
 from napari_octree.octree.transform import LevelTransform, infer_level_transforms
@@ -273,7 +274,8 @@ class OctreeScalarField(OctreeLayer, LazyScalarField):
         octree_slice, level = self.octree_slice, self.data_level
         sampled = octree_slice is not None and octree_slice.is_sampled(level)
         progress = self._progress_events.progress
-        return with_progress(status, level, progress, sampled, self._refined_share)
+        status = with_progress(status, level, progress, sampled, self._refined_share)
+        return with_place(status, place_under(self, self._levels.sources[0], *args, **keywords))
 
     def _get_value_3d(
         self,

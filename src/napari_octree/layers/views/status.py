@@ -39,3 +39,11 @@ def with_progress(
     if progress.loading:
         text += f" [{progress.resident / progress.ideal:.0%} loaded]"
     return status | {"value": text, "coordinates": ": ".join((status["coords"], text))}
+
+
+def with_place(status: dict[str, str], place: str | None) -> dict[str, str]:
+    """Return a status that also names the image under the cursor, of a mosaic of many."""
+    if place is None:
+        return status
+    text = f"{status['value']} · {place}" if status["value"] else place
+    return status | {"value": text, "coordinates": ": ".join((status["coords"], text))}
