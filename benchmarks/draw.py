@@ -265,7 +265,7 @@ def budget(scene: Scene, frames: int) -> dict[str, float]:
     layer = OctreeImage([data[:: 2**k, :: 2**k] for k in range(4)], contrast_limits=(0, 65535))
     scene.qt.canvas.native.setFixedSize(496, 496)
     scene.show(layer)
-    counted = layer._views[0]._tiles.budget
+    counted = layer._views[0].tiles.budget
     work = UploadBudget(lambda: None, time.thread_time)
     begin, spend, end = counted.begin, counted.spend, counted.end
     waits = {"processor taken": [0.0], "waited itself": [0.0], "neither": [0.0]}

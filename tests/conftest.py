@@ -145,7 +145,7 @@ def let_rest(pump: Callable[[], None], pump_until: Callable[..., None]) -> Calla
     def rest(layer: Any) -> None:
         def quiet() -> bool:
             if not layer.settled or any(
-                view._rest.running or view._half.client.ready for view in layer._views
+                view._rest.running or view.drawing.client.ready for view in layer._views
             ):
                 return False
             counted = layer.loader.statistics
@@ -153,7 +153,9 @@ def let_rest(pump: Callable[[], None], pump_until: Callable[..., None]) -> Calla
                 return False
             dispatcher = layer.loader._dispatcher
             with dispatcher.lock:
-                return dispatcher.scheduler.next_due is None  # and nothing is only delayed
+                return (
+                    dispatcher.scheduler.next_due(monotonic()) is None
+                )  # and nothing is only delayed
 
         pump_until(quiet)
         pump()  # the frame after the view has come to rest may wish for more

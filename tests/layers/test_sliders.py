@@ -184,7 +184,7 @@ def test_continuous_contrast_follows_the_slider(viewer) -> None:
 
 
 def on_the_gpu(layer: OctreeImage) -> set[int]:
-    slots = layer._views[0]._tiles.node.atlas.slots
+    slots = layer._views[0].tiles.node.atlas.slots
     return {slice_key.position(0) for slice_key, _ in slots}
 
 
@@ -232,7 +232,7 @@ def test_the_slider_of_any_axis(viewer, recording_array, read_log, pump_until, o
     for position in (10, 11, 12):
         viewer.dims.set_point(axis, position)
         assert layer.wait_until_settled(30)
-    assert layer._views[0]._tiles.tracked.scroll_axis == axis
+    assert layer._views[0].tiles.tracked.scroll_axis == axis
     assert layer.octree_slice.key.position(axis) == 12
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from napari_octree import OctreeConfig, OctreeImage
 from napari_octree.rendering.gpu.vram import VRAM, VramLedger
-from napari_octree.rendering.tiles.atlas.atlas_lease import FIRST_SIDE, AtlasLease
+from napari_octree.rendering.tiles.atlas_lease import FIRST_SIDE, AtlasLease
 from napari_octree.rendering.tiles.tile_picture import TilePicture
 
 
@@ -20,7 +20,7 @@ def levels(side: int = 2048) -> list[np.ndarray]:
 
 
 def atlas(layer: OctreeImage) -> Any:
-    return layer._views[0]._tiles.node.atlas
+    return layer._views[0].tiles.node.atlas
 
 
 def resize(viewer: Any, pump_until: Any, width: int, height: int) -> None:
@@ -41,7 +41,7 @@ def blank(picture: np.ndarray) -> float:
 @pytest.fixture
 def small_start(monkeypatch) -> None:
     """Atlases begin with 4 slots a side, and so have to grow in a window of usual size."""
-    from napari_octree.rendering.tiles.atlas import atlas_lease
+    from napari_octree.rendering.tiles import atlas_lease
 
     real = atlas_lease.slots_a_side
 
@@ -90,7 +90,7 @@ def test_another_atlas_blanks_nothing(settled, viewer, screenshot, pump) -> None
     assert max(replace_atlas(settled, look)) == 0
     assert shown.count(before) > 1  # the former one was drawn for a while
     assert shown[-1] is not before
-    assert settled._views[0]._tiles.lease.nbytes == atlas(settled).nbytes
+    assert settled._views[0].tiles.lease.nbytes == atlas(settled).nbytes
 
 
 def test_at_once_it_would_blank(settled, viewer, screenshot, pump, monkeypatch) -> None:
@@ -114,10 +114,10 @@ def test_shrinking_gives_memory_back(make_viewer, pump_until, small_start) -> No
     viewer = make_viewer((300, 400))
     layer = viewer.add_layer(OctreeImage(levels(), config=SMALL_TILES))
     assert layer.wait_until_settled(30)
-    large = layer._views[0]._tiles.lease.nbytes
+    large = layer._views[0].tiles.lease.nbytes
     resize(viewer, pump_until, 60, 60)
     assert layer.wait_until_settled(30)
-    pump_until(lambda: layer._views[0]._tiles.lease.nbytes < large)
+    pump_until(lambda: layer._views[0].tiles.lease.nbytes < large)
     assert layer.wait_until_settled(30)
 
 
@@ -144,7 +144,7 @@ def test_a_canvas_that_needs_more_than_there_is_gets_coarser_tiles(make_viewer) 
     viewer.scene.camera.zoom = 1.3
     assert layer.wait_until_settled(60)
     assert layer.data_level > 0
-    assert layer._views[0]._tiles.lease.nbytes <= 2**20
+    assert layer._views[0].tiles.lease.nbytes <= 2**20
 
 
 def test_the_first_atlas_grows_once_nobody_waits(
@@ -171,7 +171,7 @@ def test_the_first_atlas_grows_once_nobody_waits(
     pump_until(grown)
     assert all(settled)
     assert atlas(layer).slots_a_side == 4096 // 256
-    assert not view._tiles.lease.opening
+    assert not view.tiles.lease.opening
     assert (screenshot(viewer) == picture).all()
     chunks = [(read.array, str(read.index)) for read in read_log.reads]
     assert len(chunks) == len(set(chunks))  # it was filled from RAM
@@ -190,11 +190,11 @@ def test_a_view_of_many_tiles_does_not_wait_for_that(make_viewer, look_at, monke
     viewer = make_viewer((600, 800))
     layer = viewer.add_layer(OctreeImage(levels(4096)))
     assert layer.wait_until_settled(30)
-    assert layer._views[0]._tiles.lease.opening
+    assert layer._views[0].tiles.lease.opening
     look_at(viewer, (2000.3, 2000.4), 0.51)
     assert layer.wait_until_settled(30)
     assert layer.data_level == 0
-    assert not layer._views[0]._tiles.lease.opening
+    assert not layer._views[0].tiles.lease.opening
 
 
 def test_what_a_viewer_goes_through(viewer, screenshot, pump, look_at) -> None:

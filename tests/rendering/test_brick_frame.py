@@ -25,7 +25,7 @@ from napari_octree.rendering.gpu.texture_encoding import texture_encoding
 from napari_octree.rendering.gpu.upload_budget import UploadBudget
 from napari_octree.rendering.volume import brick_uploads
 from napari_octree.rendering.volume.brick_encoding import BrickEncoding
-from napari_octree.rendering.volume.brick_frame import BrickFrame
+from napari_octree.rendering.volume.brick_frame import BrickFrame, BrickInputs
 from napari_octree.rendering.volume.brick_requests import max_nodes, room_for
 from napari_octree.rendering.volume.texture_atlas_3d import TextureAtlas3D, slot_grid
 from napari_octree.sources import as_level_sources
@@ -152,7 +152,7 @@ class Setting:
         self.now += self.ms_per_upload / 1e3
 
     def prepare(self, at: VolumeView | None, upload_ms: float = 1e6) -> bool:
-        return self.frame.prepare(self.atlas, self.slice, at, upload_ms)  # type: ignore[arg-type]
+        return self.frame.prepare(self.atlas, BrickInputs(self.slice, at, upload_ms))  # type: ignore[arg-type]
 
     def load(self, at: VolumeView) -> None:
         self.prepare(at)
@@ -465,15 +465,15 @@ def test_slot_grid_keeps_within_the_budget_and_uses_it(bricks: int, vram: int) -
 
 def test_below_a_brick_that_turns_out_empty_nothing_is_fetched() -> None:
     it, at = Setting(), view((64.0,) * 3, 230.0)
-    it.frame.prepare(it.atlas, it.slice, at, 1e6, unseen=0.0)  # type: ignore[arg-type]
+    it.frame.prepare(it.atlas, BrickInputs(it.slice, at, 1e6, unseen=0.0))  # type: ignore[arg-type]
     assert len(it.client.listed) > 60
     it.client.finish(1)
-    it.frame.prepare(it.atlas, it.slice, at, 1e6, unseen=0.0)  # type: ignore[arg-type]
+    it.frame.prepare(it.atlas, BrickInputs(it.slice, at, 1e6, unseen=0.0))  # type: ignore[arg-type]
     assert not it.client.listed
     assert it.frame.settled
     assert {key.level for key in it.shown} == {3}
     # What becomes visible again is wanted again.
-    it.frame.prepare(it.atlas, it.slice, at, 1e6, unseen=-1.0)  # type: ignore[arg-type]
+    it.frame.prepare(it.atlas, BrickInputs(it.slice, at, 1e6, unseen=-1.0))  # type: ignore[arg-type]
     assert len(it.client.listed) > 60
 
 

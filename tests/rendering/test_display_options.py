@@ -67,7 +67,7 @@ def test_the_grid_of_a_stand_in_is_its_own(
     pump_until(lambda: layer._stuck)
     layer.display.show_grid = True
     picture = screenshot(viewer)
-    quads = layer._views[0]._tiles.frame.picture.quads
+    quads = layer._views[0].tiles.frame.picture.quads
     shown = {tuple(border) for border in quads.marks.borders}
     assert all(y1 - y0 >= 128 and x1 - x0 >= 128 for y0, x0, y1, x1 in shown)
     assert picture.shape == (300, 400, 4)
@@ -143,16 +143,16 @@ def test_an_untracked_view_keeps_its_chunks(
     let_rest(layer)
     layer.display.track_view = False
     reads = len(read_log.reads)
-    before = set(layer._views[0]._tiles.frame._intersection.chunks)
+    before = set(layer._views[0].tiles.frame._intersection.chunks)
     look_at(viewer, (1500, 1500), ZOOM)
     assert layer.wait_until_settled(30)
     assert screenshot(viewer)[150, 200, :3].max() == 0  # nothing is drawn out there
     assert len(read_log.reads) == reads
-    assert set(layer._views[0]._tiles.frame._intersection.chunks) == before
+    assert set(layer._views[0].tiles.frame._intersection.chunks) == before
     layer.display.track_view = True
     assert layer.wait_until_settled(30)
     assert screenshot(viewer)[150, 200, 0] == 200
-    assert ChunkKey(0, (23, 23)) in layer._views[0]._tiles.frame._intersection.chunks
+    assert ChunkKey(0, (23, 23)) in layer._views[0].tiles.frame._intersection.chunks
 
 
 def test_a_dot_says_that_something_is_to_come(

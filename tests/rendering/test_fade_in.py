@@ -32,8 +32,8 @@ class Clock:
     def __init__(self, layer: OctreeImage) -> None:
         self.now = 100.0
         (view,) = layer._views
-        prepare = view._tiles.prepare
-        view._tiles.prepare = lambda now: prepare(self.now)
+        prepare = view.tiles.prepare
+        view.tiles.prepare = lambda now: prepare(self.now)
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def fading(viewer, look_at, screenshot, pump, pump_until, read_log, recording_ar
         read_log.hold()
         look_at(viewer, (190.3, 193.3), 1.1)
         (view,) = layer._views
-        frame = view._tiles.frame
+        frame = view.tiles.frame
         pump_until(lambda: frame.level == 0)
         before = screenshot(viewer).astype(int)
         read_log.release()
@@ -200,12 +200,12 @@ def test_it_asks_for_nothing_and_ends(viewer, fading, read_log, pump) -> None:
     assert max(reads.values()) == 1
     uploads = layer.statistics.views[0].uploads
     assert not layer.settled
-    assert layer._views[0]._tiles.frame.more
+    assert layer._views[0].tiles.frame.more
     clock.now += 1
     shoot()
     assert layer.wait_until_settled(30)
     view = layer._views[0]
-    assert not view._tiles.frame.more
+    assert not view.tiles.frame.more
     assert view.node._quads.under is None
     assert layer.statistics.views[0].uploads == uploads
     ended = view.node._quads

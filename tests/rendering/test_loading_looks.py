@@ -10,7 +10,8 @@ import pytest
 from napari.layers import Image
 
 from napari_octree import OctreeConfig, OctreeImage
-from napari_octree.rendering import _vispy, octree_layer
+from napari_octree.rendering import _vispy
+from napari_octree.rendering.view import layer_view
 from recording_array import random_pixels
 
 CONFIG = OctreeConfig(octree={"tile_size": 64}, loader_defaults={"num_workers": 1})
@@ -46,7 +47,7 @@ def test_blending_is_exact_at_every_step(
         levels, CONFIG, contrast_limits=(0, 255), opacity=0.5, blending=blending, colormap="green"
     )
     held(layer, 1.1)
-    frame: Any = layer._views[0]._tiles.frame
+    frame: Any = layer._views[0].tiles.frame
     pump_until(lambda: frame.level == 0)
     pictures, shown = [], set()
     while not layer.settled:
@@ -90,7 +91,7 @@ def test_zooming_out_neither_flashes_nor_reads_again(
 
 def test_an_atlas_keeps_within_gl_s_limit(viewer, monkeypatch) -> None:
     monkeypatch.setattr(_vispy, "get_max_texture_sizes", lambda: (600, 256))
-    assert octree_layer._vispy is _vispy
+    assert layer_view._vispy is _vispy
     layer = viewer.add_layer(OctreeImage(random_pixels((2048, 2048), "uint8"), CONFIG))
     viewer.scene.camera.zoom = 1.3
     assert layer.wait_until_settled(30)
@@ -121,7 +122,7 @@ def test_linear_interpolation_knows_no_borders_while_it_loads(
     layer = OctreeImage(levels, CONFIG, contrast_limits=(0, 255), interpolation2d="linear")
     held(layer, 3.2 / 3)
     (view,) = layer._views
-    frame = view._tiles.frame
+    frame = view.tiles.frame
     y, x = (
         center + (np.arange(n) + 0.5 - n / 2) / viewer.scene.camera.zoom + 0.5
         for center, n in zip(viewer.scene.camera.center[-2:], (300, 400), strict=True)
@@ -136,7 +137,7 @@ def test_linear_interpolation_knows_no_borders_while_it_loads(
             if frame.picture.quads is quads and drawn is not None:
                 break
         mixtures.add(tuple(sorted({chunk.level for chunk in drawn.chunks})))
-        slots, place = view._tiles.node.atlas.slots, layer.octree_slice.key
+        slots, place = view.tiles.node.atlas.slots, layer.octree_slice.key
         for rectangle, chunk in zip(drawn.rectangles, drawn.chunks, strict=True):
             y0, x0, y1, x1 = rectangle
             inside = (y > y0) & (y < y1) & (x > x0) & (x < x1)

@@ -154,7 +154,7 @@ def test_there_and_back(
     assert layer.wait_until_settled(30)
     (view,) = layer._views
     held = VRAM.held_bytes
-    assert held == view._tiles.lease.nbytes > 0, "bricks hold nothing while tiles are shown"
+    assert held == view.tiles.lease.nbytes > 0, "bricks hold nothing while tiles are shown"
     viewer.dims.ndisplay = 3
     look()
     assert layer.wait_until_settled(30)
@@ -215,7 +215,7 @@ def test_loading_goes_on_between_frames_that_are_expensive(
     viewer.add_layer(layer)
     look()
     (view,) = layer._views
-    pump_until(lambda: view.statistics.resident == view._volume.frame.progress.ideal + 9)
+    pump_until(lambda: view.statistics.resident == view.volume.frame.progress.ideal + 9)
     view._patience.stop()
     monkeypatch.undo()
     view.request_frame()
@@ -296,7 +296,7 @@ def test_moving_is_coarse_and_resting_full(
     (view,) = layer._views
     node = view.node
     held = VRAM.held_bytes - node.reduced_picture.nbytes  # a slow machine has used it before
-    view._volume.quality.drawn(16 * TARGET_MS)  # as on a machine that draws slowly
+    view.volume.quality.drawn(16 * TARGET_MS)  # as on a machine that draws slowly
     viewer.scene.camera.angles = (0, 20, 40)
     coarse = screenshot(viewer)
     assert node.pixel_size > 1
@@ -326,8 +326,8 @@ def test_what_is_settled_is_not_drawn_coarsely_again(
     assert layer.wait_until_settled(30)
     still = screenshot(viewer)
     (view,) = layer._views
-    view._volume._rested = False  # as where frames were fast, until one took long
-    view._volume.quality.drawn(16 * TARGET_MS)
+    view.volume._rested = False  # as where frames were fast, until one took long
+    view.volume.quality.drawn(16 * TARGET_MS)
     assert layer.settled
     assert (screenshot(viewer) == still).all()
     assert layer.settled

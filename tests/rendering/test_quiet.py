@@ -39,7 +39,7 @@ def show_and_remove(viewer: Any, arrays: list[Any]) -> weakref.ref[OctreeImage]:
     assert layer.wait_until_settled(30)
     assert layer.loader.statistics.cached_bytes > 0
     parser = layer._views[0].node.canvas.context.shared.parser
-    atlas = layer._views[0]._tiles.node.atlas.id
+    atlas = layer._views[0].tiles.node.atlas.id
     assert parser.get_object(atlas) is not None
     viewer.layers.clear()
     assert parser.get_object(atlas) is None

@@ -208,8 +208,8 @@ def test_failed_bricks_are_stood_in_for_and_hold_up_nothing_else(
     camera.angles, camera.zoom, camera.center = (0, 0, 90), 1.5, (32,) * 3
     pump_until(lambda: layer._stuck)
     (view,) = layer._views
-    pump_until(lambda: view._volume._rested)  # until then it may be drawn in larger pixels
-    shown = set(view._volume.frame.shown.keys)
+    pump_until(lambda: view.volume._rested)  # until then it may be drawn in larger pixels
+    shown = set(view.volume.frame.shown.keys)
     assert ChunkKey(1, (0, 0, 0)) not in shown
     assert {k for k in shown if k.level == 1} == {
         ChunkKey(1, index) for index in np.ndindex(2, 2, 2) if index != (0, 0, 0)

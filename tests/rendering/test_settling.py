@@ -5,7 +5,7 @@ from __future__ import annotations
 from qtpy.QtCore import QTimer
 
 from napari_octree.layers.main_loop import MAIN_LOOP
-from napari_octree.rendering.qt_loop import attach_qt_loop
+from napari_octree.rendering.canvas.qt_loop import attach_qt_loop
 
 
 def test_waiting_ends_with_the_turn_that_brought_it(qapp) -> None:

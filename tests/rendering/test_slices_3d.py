@@ -47,7 +47,7 @@ def test_a_former_time_point_is_marked_until_the_new_one_is_there(
     frames = view.statistics.frames
     viewer.dims.set_current_step(0, 1)
     # From its first frame until it rests it may be drawn in larger pixels.
-    pump_until(lambda: view.statistics.frames > frames and view._volume._rested)
+    pump_until(lambda: view.statistics.frames > frames and view.volume._rested)
     waiting = screenshot(viewer)[..., :3].astype(float)
     assert not layer.settled
     bright = settled.max(axis=-1) > 100

@@ -33,7 +33,7 @@ from napari_octree.octree.transform import infer_level_transforms
 from napari_octree.rendering.gpu.atlas_slots import AtlasSlots
 from napari_octree.rendering.gpu.upload_budget import UploadBudget
 from napari_octree.rendering.tiles.atlas.tile_borders import TileBorders
-from napari_octree.rendering.tiles.tile_frame import TileFrame
+from napari_octree.rendering.tiles.tile_frame import TileFrame, TileInputs
 from napari_octree.rendering.view.tracked_view import TrackedView
 from napari_octree.sources import as_level_sources
 
@@ -121,7 +121,8 @@ class Browser:
         tracked = self.tracked
         tracked.see(matrices, self.slice, True, self.clock.time)
         self.client.pace, view = tracked.pace, tracked.view
-        self.frame.prepare(self.atlas, self.slice, view, 5.0, None, 1.0, None, tracked.moving)
+        inputs = TileInputs(self.slice, view, 5.0, margin_texels=1.0, moving=tracked.moving)
+        self.frame.prepare(self.atlas, inputs)
 
     def go(self, cameras: Iterable[Camera]) -> int:
         """Follow a journey, look at where it has led, and return how many chunks were read."""

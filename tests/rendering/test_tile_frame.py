@@ -24,7 +24,7 @@ from napari_octree.octree.view import View
 from napari_octree.rendering.gpu.atlas_slots import AtlasSlots
 from napari_octree.rendering.gpu.upload_budget import UploadBudget
 from napari_octree.rendering.tiles.atlas.tile_borders import TileBorders
-from napari_octree.rendering.tiles.tile_frame import TileFrame
+from napari_octree.rendering.tiles.tile_frame import TileFrame, TileInputs
 from napari_octree.sources import as_level_sources
 
 TILE = 32
@@ -142,7 +142,7 @@ class Setting:
         self.now += 0.001  # a millisecond per tile
 
     def prepare(self, at: View | None, upload_ms: float = 1e6) -> bool:
-        return self.frame.prepare(self.atlas, self.slice, at, upload_ms)
+        return self.frame.prepare(self.atlas, TileInputs(self.slice, at, upload_ms))
 
     def load(self, at: View) -> None:
         self.prepare(at)
@@ -227,7 +227,7 @@ def test_moving_over_what_is_there_tells_the_loader_nothing() -> None:
 
     def move(y: float, size: int = 100) -> int:
         before = s.client.told
-        s.frame.prepare(s.atlas, s.slice, view(y, 150, 1, size), 1e6, moving=True)
+        s.frame.prepare(s.atlas, TileInputs(s.slice, view(y, 150, 1, size), 1e6, moving=True))
         planned = s.frame._intersection.chunks
         assert {(s.slice.key, chunk) for chunk in planned} <= s.frame._wishes.protected
         assert s.frame.picture.cover.complete
@@ -240,12 +240,12 @@ def test_moving_over_what_is_there_tells_the_loader_nothing() -> None:
     assert s.client.told == told + 1
     s.load(view(360, 150, 1, size=100))
     before = s.client.told
-    s.frame.prepare(s.atlas, s.slice, view(450, 150, 1), 1e6, moving=True)
+    s.frame.prepare(s.atlas, TileInputs(s.slice, view(450, 150, 1), 1e6, moving=True))
     assert s.client.told == before + 1  # there are tiles to load
     s.client.finish(3)
-    s.frame.prepare(s.atlas, s.slice, view(449, 150, 1), 1e6, moving=True)
+    s.frame.prepare(s.atlas, TileInputs(s.slice, view(449, 150, 1), 1e6, moving=True))
     before = s.client.told
-    s.frame.prepare(s.atlas, s.slice, view(360, 150, 1, size=100), 1e6, moving=True)
+    s.frame.prepare(s.atlas, TileInputs(s.slice, view(360, 150, 1, size=100), 1e6, moving=True))
     assert s.client.told == before + 1  # what the former view waits for is wished no longer
 
 

@@ -14,7 +14,7 @@ from vispy.gloo.glir import GlirQueue
 from napari_octree import OctreeConfig, OctreeImage
 from napari_octree.rendering.gpu.texture_encoding import texture_encoding
 from napari_octree.rendering.gpu.vram import VRAM, VramLedger
-from napari_octree.rendering.tiles.atlas.atlas_lease import NEEDED, AtlasLease, AtlasNeeds
+from napari_octree.rendering.tiles.atlas_lease import NEEDED, AtlasLease, AtlasNeeds
 
 MIB = 2**20
 LIMIT = 64 * MIB

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from napari._vispy.layers.image import VispyImageLayer
-from napari._vispy.layers.scalar_field import ScalarFieldLayerNode
+from napari._vispy.layers.scalar_field import ScalarFieldLayerNode, VispyScalarFieldBaseLayer
 from napari._vispy.utils.gl import fix_data_dtype, get_max_texture_sizes
 from napari._vispy.utils.visual import layer_to_visual
 from napari._vispy.visuals.volume import Volume
@@ -36,20 +36,26 @@ __all__ = [
     "GpuTimer",
     "ScalarFieldLayerNode",
     "VispyImageLayer",
+    "VispyScalarFieldBaseLayer",
     "Volume",
     "camera_rect",
     "clamped_filters",
+    "data_to_world",
     "delete_texture",
+    "displayed_axes",
     "drawing_into",
     "extend",
     "finish",
     "fix_data_dtype",
     "flush",
     "get_max_texture_sizes",
+    "hold_playback",
     "image_templates",
+    "ndisplay_of",
     "open_for_uploads",
     "register_visual_class",
     "share_queue",
+    "slice_of",
     "upload",
     "viewer_of",
     "viewport_size",
@@ -60,6 +66,31 @@ __all__ = [
 def register_visual_class(layer_class: type[Layer], visual_class: type) -> None:
     """Have napari draw `layer_class` (and its subclasses) with `visual_class`."""
     layer_to_visual[layer_class] = visual_class
+
+
+def ndisplay_of(layer: Any) -> int:
+    """How many axes a layer's viewer displays: 3 for 2-D data in a 3-D view too (any thread)."""
+    return int(layer._slice_input.ndisplay)
+
+
+def displayed_axes(layer: Any) -> list[int]:
+    """The layer's axes that are displayed, in the order (…, row, column) (any thread)."""
+    return [int(axis) for axis in layer._slice_input.displayed]
+
+
+def slice_of(layer: Any) -> np.ndarray:
+    """What napari takes for the layer's slice, as displayed: the overview in memory."""
+    return np.asarray(layer._data_view)
+
+
+def data_to_world(layer: Any) -> Any:
+    """Napari's transform from a layer's data coordinates, over all axes, to the world."""
+    return layer._data_to_world
+
+
+def hold_playback(dims: Any) -> None:
+    """Keep playing sliders where they are until the next frame."""
+    dims._play_ready = False
 
 
 def camera_rect(camera: PanZoomCamera) -> Rect:

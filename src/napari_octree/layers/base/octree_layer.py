@@ -67,14 +67,14 @@ class OctreeLayer(Layer):
     def attach_view(self, view: OctreeView) -> None:
         """Count `view` in: it draws this layer in one viewer."""
         self._views.attach(view)
-        self._tell_progress()
+        self.tell_progress()
 
     def detach_view(self, view: OctreeView) -> None:
         """Forget `view`: its viewer has closed, or the layer was removed."""
         self._views.detach(view)
-        self._tell_progress()
+        self.tell_progress()
 
-    def _tell_progress(self) -> None:
+    def tell_progress(self) -> None:
         """A view has changed: tell the listeners soon."""
         self._progress_events.tell()
 

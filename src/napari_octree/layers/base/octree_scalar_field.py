@@ -159,7 +159,7 @@ class OctreeScalarField(OctreeLayer, LazyScalarField):
         """
         if can_be_reopened(self._levels.arrays):
             self._store_watch.look(self._levels.arrays, self._reopened)
-            self._tell_progress()
+            self.tell_progress()
         else:
             self._show_anew(self._levels.arrays)
 
@@ -221,7 +221,7 @@ class OctreeScalarField(OctreeLayer, LazyScalarField):
         """Bring the overview of the slice that the sliders name now."""
         if self._overview is not None:
             self._overview.request(self.octree_slice)
-            self._tell_progress()
+            self.tell_progress()
 
     def _show_awaited(self, awaited: bool) -> None:
         self._overview_slicing.awaited = awaited
@@ -238,7 +238,7 @@ class OctreeScalarField(OctreeLayer, LazyScalarField):
             self._overview.forget()
             self._overview.request(self.octree_slice)
         self._views.request_frames()
-        self._tell_progress()
+        self.tell_progress()
 
     def _on_overview(self, key: SliceKey, overview: np.ndarray) -> None:
         octree_slice = self.octree_slice
@@ -248,7 +248,7 @@ class OctreeScalarField(OctreeLayer, LazyScalarField):
         self._use_overview()
         self._update_thumbnail()
         self.events.set_data()
-        self._tell_progress()
+        self.tell_progress()
 
     def _use_overview(self) -> None:
         """Hear that there is a new overview, before thumbnail and listeners."""

@@ -15,15 +15,12 @@ import numpy as np
 
 from napari_octree.layers.data.computed_levels import is_sampled, quick_levels, whole_levels
 from napari_octree.layers.data.image_pyramid import ImagePyramid
-from napari_octree.layers.slices.slice_key import SliceKey
+from napari_octree.layers.slices.slice_key import SliceKey, TileKey
 from napari_octree.loading.request import TileRequest
 from napari_octree.octree.chunk_key import ChunkKey, Tier, Wish
 from napari_octree.octree.octree import Octree
 from napari_octree.sources.derived.downsampled import can_be_strided
 from napari_octree.sources.protocol import LevelSource, Region
-
-TileKey = tuple[SliceKey, ChunkKey]
-"""What a tile is called wherever tiles of several slices meet."""
 
 _REDUCTIONS: dict[str, Callable[..., np.ndarray]] = {
     "sum": np.sum,
@@ -83,9 +80,9 @@ class OctreeSlice:
             return []
         own, theirs = self.sources, former.sources
         return [
-            (key, chunk)
-            for key, chunk in tiles
-            if key == self.key and own[chunk.level] is not theirs[chunk.level]
+            tile
+            for tile in tiles
+            if tile.place == self.key and own[tile.chunk.level] is not theirs[tile.chunk.level]
         ]
 
     @property
@@ -213,7 +210,7 @@ class OctreeSlice:
         for axis in self.key.displayed:
             margins[axis] = apron
         return TileRequest(
-            key=(self.key, wish.key),
+            key=TileKey(self.key, wish.key),
             source=self.sources[level.index],
             region=self.region(level.index, level.tile_region(wish.key.index)),
             apron=tuple(margins),

@@ -1,12 +1,14 @@
-"""Which slice of n-D data is shown: an immutable value that tells tiles of slices apart.
+"""Which slice of n-D data is shown, and which tile of which slice: immutable values.
 
-A plain tuple: it is part of every tile's name, hashed a thousand times per frame.
+Plain tuples: they are hashed a thousand times per frame.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import NamedTuple
+
+from napari_octree.octree.chunk_key import ChunkKey
 
 
 class SliceKey(NamedTuple):
@@ -52,3 +54,20 @@ class SliceKey(NamedTuple):
             return None
         ranges = (*self.ranges[:axis], (start, stop), *self.ranges[axis + 1 :])
         return SliceKey(self.version, self.displayed, ranges, self.projection)
+
+
+class TileKey(NamedTuple):
+    """A tile (or a brick) wherever those of several slices meet.
+
+    Equal to the plain pair of its fields, with the same hash: lists of hundreds may hold those.
+
+    Attributes
+    ----------
+    place : SliceKey
+        The slice that it is of.
+    chunk : ChunkKey
+        Where it lies in that slice's octree.
+    """
+
+    place: SliceKey
+    chunk: ChunkKey

@@ -15,7 +15,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from napari_octree.layers.views.statistics import UploadCheck
+from napari_octree.layers.views.statistics import UploadCheck, ViewStatistics
 
 _REMEMBERED = 15
 """Uploads that tell how long the next may take."""
@@ -111,3 +111,16 @@ class UploadBudget:
         self.longest_ms = max(self.longest_ms, self._spent_ms)
         if self._spent_ms > self._limit_ms + self._expected_ms:
             self.over_budget += 1
+
+    def statistics(self, frames: int, plans: int) -> ViewStatistics:
+        """What has been counted so far, with a drawing's own counts."""
+        return ViewStatistics(
+            frames=frames,
+            plans=plans,
+            uploads=self.uploads,
+            upload_bytes=self.upload_bytes,
+            upload_ms=self.upload_ms,
+            longest_upload_ms=self.longest_ms,
+            upload_check=self.checked,
+            over_budget=self.over_budget,
+        )

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from napari_octree.layers.slices.octree_slice import OctreeSlice
-from napari_octree.layers.slices.slice_key import SliceKey
+from napari_octree.layers.slices.slice_key import SliceKey, TileKey
 from napari_octree.octree.chunk_key import ChunkKey
 from napari_octree.octree.cover.cover import Cover, by_level, cover
 from napari_octree.octree.cover.intersection import OctreeIntersection
@@ -26,11 +26,11 @@ class FormerSlice:
         self._chunks: frozenset[ChunkKey] = frozenset()
 
     @property
-    def keys(self) -> set[tuple[SliceKey, ChunkKey]]:
+    def keys(self) -> set[TileKey]:
         """Tiles that must not be evicted as long as it is kept."""
         if self._slice is None:
             return set()
-        return {(self._slice.key, chunk) for chunk in self._chunks}
+        return {TileKey(self._slice.key, chunk) for chunk in self._chunks}
 
     def leave(
         self, before: OctreeSlice | None, now: OctreeSlice | None, drawn: Cover | None
@@ -49,13 +49,13 @@ class FormerSlice:
         self,
         drawn: Cover,
         intersection: OctreeIntersection,
-        resident: Iterable[tuple[SliceKey, ChunkKey]],
+        resident: Iterable[TileKey],
     ) -> tuple[SliceKey, Cover] | None:
         """Return what to draw in place of `drawn`, which has blanks that will be filled."""
         if self._slice is None:
             return None
         key = self._slice.key
-        own = by_level(chunk for slice_key, chunk in resident if slice_key == key)
+        own = by_level(tile.chunk for tile in resident if tile.place == key)
         kept = cover(self._slice.octree, intersection, own)
         if not len(drawn.blank) or len(kept.blank):
             self.drop()

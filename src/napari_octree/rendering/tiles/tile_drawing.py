@@ -1,47 +1,42 @@
-"""TileDrawing: the 2-D half of how one viewer draws one `OctreeImage`.
+"""TileDrawing: the `Drawing` of a layer in 2-D.
 
-Invariants: as `octree_layer` says of a frame: its work is done in the draw itself, nothing raises
-there that the caller does not catch, and another frame is asked for only while something is
-left to do. Holds no atlas before the first 2-D frame, nor after `leave`.
+Invariants: those of every `Drawing`. Knows no kind of layer: what its texels mean, the node's
+colours and filters are the `TileKind`'s.
 """
 
 from __future__ import annotations
 
 import weakref
+from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from napari_octree.layers.slices.octree_slice import OctreeSlice
+from napari_octree.layers.views.progress import OctreeProgress
+from napari_octree.layers.views.statistics import ViewStatistics
 from napari_octree.loading import Pace
+from napari_octree.octree.chunk_key import ChunkKey
 from napari_octree.octree.cover.intersection import intersect
 from napari_octree.octree.policy import POLICIES
 from napari_octree.rendering import _vispy
-from napari_octree.rendering.draw_context import DrawContext
+from napari_octree.rendering.drawing import DrawContext
 from napari_octree.rendering.gpu.node_matrices import (
     TileMatrices,
     WatchedTileMatrices,
     viewbox_of,
 )
-from napari_octree.rendering.gpu.texture_encoding import (
-    encoding_for_limits,
-    texture_encoding,
-)
 from napari_octree.rendering.gpu.upload_budget import UploadBudget
 from napari_octree.rendering.gpu.upload_check import check_upload
-from napari_octree.rendering.tiles.atlas.atlas_lease import AtlasLease, AtlasNeeds
+from napari_octree.rendering.layer_like import LayerLike
 from napari_octree.rendering.tiles.atlas.texture_atlas_2d import TextureAtlas2D
+from napari_octree.rendering.tiles.atlas_lease import AtlasLease, AtlasNeeds
 from napari_octree.rendering.tiles.channel_group import ChannelMember, group_of
 from napari_octree.rendering.tiles.quads import no_quads
-from napari_octree.rendering.tiles.tile_frame import TileFrame
-from napari_octree.rendering.tiles.tiled_image import TiledImage
+from napari_octree.rendering.tiles.tile_frame import TileFrame, TileInputs
+from napari_octree.rendering.tiles.tile_kind import TileKind
 from napari_octree.rendering.view.tracked_view import TrackedView
 
 FORMER_OPACITY = 0.4
 """Of a slice that is kept until the new one can be shown: it must not pass for the new one."""
-
-FILTER_TEXELS = {"nearest": 0.0, "linear": 0.5}
-"""How far an interpolation looks around a pixel; 4 for vispy's kernels."""
 
 
 class TileDrawing:
@@ -49,17 +44,20 @@ class TileDrawing:
 
     Parameters
     ----------
-    drawn : DrawContext
+    context : DrawContext
+    kind : TileKind
     """
 
-    def __init__(self, drawn: DrawContext) -> None:
-        self.layer = layer = drawn.layer
-        self.client = client = drawn.client
+    def __init__(self, context: DrawContext[LayerLike], kind: TileKind) -> None:
+        self.layer = layer = context.layer
+        self.client = client = context.client
+        self.kind = kind
         self.budget = UploadBudget(self._send, check=check_upload)
         self.frame = TileFrame(client, layer.config, self.budget)
         self.tracked = TrackedView()
-        self.lease = AtlasLease(self.frame.picture, layer.config, drawn.max_side, self._draw_again)
-        self._plain = self._encoding = drawn.texels
+        self.lease = AtlasLease(
+            self.frame.picture, layer.config, context.max_side, self._draw_again
+        )
         self._allocated: TextureAtlas2D | None = None
         self._frozen_level: int | None = None
         self._counted: tuple[Any, ...] = (None, None, None)
@@ -70,7 +68,7 @@ class TileDrawing:
         self.frames = 0
         self._render = layer.config.render
         fades = self._render.fade_ms > 0
-        self.node = TiledImage(drawn.texels, (1, 1), drawn.on_prepare, fades)
+        self.node = kind.make_node(context.on_prepare, fades)
         self._place = WatchedTileMatrices(self.node)
 
     # ------------------------------------------------------------------- frame
@@ -89,31 +87,32 @@ class TileDrawing:
         moved = self.tracked.see(matrices, octree_slice, display.track_view, now)
         self.client.pace = self.tracked.pace
         self.frames += 1
-        reach, former = self._filter_reach, node.atlas
+        reach, former = self.kind.filter_reach, node.atlas
         if octree_slice is not None and octree_slice is not self._held:
             self._held = octree_slice
-            self._hold_values(octree_slice.display_dtype)
+            self.kind.take_values(octree_slice.display_dtype)
         coarsened = frame.coarsened
         in_view = frame.tiles
         if self.lease.opening or coarsened:
             in_view = self._ideal_tiles(octree_slice)
         size, scale = matrices.size, matrices.pixel_scale
-        atlas = self.lease.keep(node, AtlasNeeds(self._encoding, reach, size, scale, in_view))
+        needs = AtlasNeeds(self.kind.encoding, reach, size, scale, in_view)
+        atlas = self.lease.keep(node, needs)
         render = self._render
         frame.picture.former.keep = display.keep_slice
         frame.follow(POLICIES[display.policy])
         self._join(node.canvas, display.channel_group)
-        changed = frame.prepare(
-            atlas,
+        inputs = TileInputs(
             octree_slice,
             self.tracked.view,
             render.upload_ms_moving if self.moving else render.upload_ms,
             self._level_lock(),
-            reach,
-            self.tracked.scroll_axis,
-            self.moving,
-            now,
+            margin_texels=reach,
+            scroll_axis=self.tracked.scroll_axis,
+            moving=self.moving,
+            now=now,
         )
+        changed = frame.prepare(atlas, inputs)
         if frame.coarsened and not coarsened:
             self._draw_again()  # with an atlas that has room for it, if there can be one
         if atlas is not self._allocated:
@@ -125,7 +124,7 @@ class TileDrawing:
         if node.opacity != opacity:
             node.opacity = opacity
         if node.atlas is not former:
-            self._place_limits()
+            self.kind.place(node)
         if changed:
             node.set_quads(frame.picture.quads or no_quads())
         if changed or matrices is not self._placed:
@@ -149,9 +148,13 @@ class TileDrawing:
             )
 
     @property
-    def wait_ms(self) -> float | None:
-        """When to draw again although nothing happens: see `ChannelMember`."""
+    def again_ms(self) -> float | None:
+        """Until tiles are shown without those of the other channels: see `ChannelMember`."""
         return None if self.frame.channel is None else self.frame.channel.wait_ms
+
+    def refine(self, now: float) -> int:
+        """Draw at once what has arrived."""
+        return 0
 
     def rest(self) -> bool:
         """The view stands still. Returns whether to draw again, for what was left out so far."""
@@ -172,9 +175,14 @@ class TileDrawing:
             return False
         return self.lease.grow(octree_slice.tiles)
 
+    def pause(self) -> None:
+        """Want nothing of the loader until the next frame: the layer is hidden."""
+        self.client.pace = Pace.STEADY
+        self.frame.pause()
+
     def leave(self) -> None:
         """Another dimension is shown: want nothing, hold nothing."""
-        self.frame.prepare(self.node.atlas, None, None, 0.0)
+        self.frame.prepare(self.node.atlas, TileInputs(None, None, 0.0))
         self.tracked.rest()
         self.client.pace = Pace.STEADY
         self.lease.release()
@@ -189,7 +197,7 @@ class TileDrawing:
 
     @property
     def _displayed(self) -> bool:
-        return bool(self.layer._slice_input.ndisplay == 2)
+        return _vispy.ndisplay_of(self.layer) == 2
 
     def _ideal_tiles(self, octree_slice: OctreeSlice | None) -> int:
         """How many tiles the view calls for, whatever the atlas holds."""
@@ -204,13 +212,6 @@ class TileDrawing:
             self._in_view = len(intersect(octree, view, locked_level=lock, level_bias=bias))
         return self._in_view
 
-    @property
-    def _filter_reach(self) -> float:
-        """How many texels around a pixel the interpolation looks at."""
-        if self.layer.interpolation2d == "custom":
-            return max(self.layer.custom_interpolation_kernel_2d.shape) / 2
-        return FILTER_TEXELS.get(self.layer.interpolation2d, 4.0)
-
     def _level_lock(self) -> int | None:
         """The level to show whatever the zoom, if any."""
         layer = self.layer
@@ -220,25 +221,6 @@ class TileDrawing:
         if self._frozen_level is None and self.frame.plans:
             self._frozen_level = self.frame.level
         return self._frozen_level
-
-    def set_limits(self) -> None:
-        """Hand the contrast limits to the shader; where float32 needs it, have other texels."""
-        limits = self.layer.contrast_limits
-        self._encoding = encoding_for_limits(self._plain, limits, self._encoding)
-        self._place_limits()
-
-    def _hold_values(self, dtype: np.dtype) -> None:
-        """Have texels for values of `dtype`: a thick slice may need others than a thin one."""
-        plain = texture_encoding(dtype, self._plain.channels)
-        if plain != self._plain:
-            self._plain = plain
-            self._encoding = encoding_for_limits(plain, self.layer.contrast_limits)
-
-    def _place_limits(self) -> None:
-        largest = float(np.finfo(np.float32).max) / 8
-        limits = self.node.atlas.encoding.texel_limits(self.layer.contrast_limits)
-        low, high = np.clip(limits, -largest, largest)
-        self.node.clim = float(low), float(high)
 
     def _send(self) -> None:
         _vispy.flush(self.node.canvas.context)
@@ -267,6 +249,21 @@ class TileDrawing:
         return self.frame.stuck and self.is_current
 
     @property
+    def in_vain(self) -> bool:
+        """The last frame is not complete, and nothing more will come by itself."""
+        return self.frame.stuck
+
+    @property
+    def covered(self) -> bool:
+        """No place of the view is blank that will be filled."""
+        return not self._displayed or self.frame.covered
+
+    @property
+    def more(self) -> bool:
+        """The next frame would show more."""
+        return self.frame.more
+
+    @property
     def whole(self) -> bool:
         """Nothing that is shown stands in for something else."""
         return self.frame.complete
@@ -285,3 +282,29 @@ class TileDrawing:
     def state(self) -> tuple[Any, ...]:
         """Changes whenever the layer should be told."""
         return (self.frame.progress, self.frame.settled, self.tracked.view)
+
+    @property
+    def level(self) -> int:
+        """The ideal level of the last plan."""
+        return self.frame.level
+
+    @property
+    def progress(self) -> OctreeProgress:
+        """Ideal tiles of the last plan."""
+        return self.frame.progress
+
+    @property
+    def statistics(self) -> ViewStatistics:
+        """Counts so far."""
+        counted = self.budget.statistics(self.frames, self.frame.plans)
+        return replace(
+            counted,
+            slots=self.node.atlas.slots.capacity,
+            resident=len(self.node.atlas.slots),
+            vram_bytes=self.node.atlas.nbytes,
+            level=self.level,
+            buffered=self.frame.buffered,
+        )
+
+    shown_bricks: frozenset[ChunkKey] = frozenset()
+    failed_bricks: frozenset[ChunkKey] = frozenset()

@@ -8,17 +8,19 @@ napari: the atlas, the loader's client and the layer's slice are handed in.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from napari_octree.config import OctreeConfig
 from napari_octree.layers.slices.octree_slice import OctreeSlice
-from napari_octree.layers.slices.slice_key import SliceKey
+from napari_octree.layers.slices.slice_key import SliceKey, TileKey
 from napari_octree.layers.views.progress import OctreeProgress
 from napari_octree.octree.chunk_key import ChunkKey
 from napari_octree.octree.cover.intersection import OctreeIntersection, intersect
 from napari_octree.octree.motion import Motion
 from napari_octree.octree.policy import Policy
 from napari_octree.octree.view import View
+from napari_octree.rendering.drawing import FrameInputs
 from napari_octree.rendering.gpu.upload_budget import UploadBudget
 from napari_octree.rendering.tiles.atlas.texture_atlas_2d import TextureAtlas2D
 from napari_octree.rendering.tiles.channel_group import ChannelMember
@@ -35,6 +37,28 @@ HASTY_OUT, HASTY_IN = 1.0, 8.0
 Levels pass by faster than they load then. Zooming out needs nothing new to be complete: finer
 tiles and the overview stand in, and where it ends has often been seen before.
 """
+
+
+@dataclass(frozen=True, eq=False)
+class TileInputs(FrameInputs[View]):
+    """What a 2-D frame shows, and how much it may do.
+
+    Attributes
+    ----------
+    margin_texels : float
+        How far the interpolation looks around a pixel.
+    scroll_axis : int or None
+        The data axis whose slider was moved last: slices are read ahead along it.
+    moving : bool
+        The view moves: what lies around it is not read ahead before `rest`.
+    now : float
+        Seconds, for what fades in.
+    """
+
+    margin_texels: float = 0.0
+    scroll_axis: int | None = None
+    moving: bool = False
+    now: float = 0.0
 
 
 class TileFrame:
@@ -73,18 +97,7 @@ class TileFrame:
             if self._slice is not None and planned is not None and self.picture.tiles is not None:
                 self._wish(self._slice, planned, planned.view.motion)
 
-    def prepare(
-        self,
-        atlas: TextureAtlas2D,
-        octree_slice: OctreeSlice | None,
-        view: View | None,
-        upload_ms: float,
-        locked_level: int | None = None,
-        margin_texels: float = 0.0,
-        scroll_axis: int | None = None,
-        moving: bool = False,
-        now: float = 0.0,
-    ) -> bool:
+    def prepare(self, atlas: TextureAtlas2D, inputs: TileInputs) -> bool:
         """Do a frame's work.
 
         Parameters
@@ -92,41 +105,29 @@ class TileFrame:
         atlas : TextureAtlas2D
             Another one than before is filled from now on; the former is drawn until this shows
             as much (see `TilePicture`), unless `let_go` was called.
-        octree_slice : OctreeSlice or None
-            None: outside the data, nothing to draw.
-        view : View or None
-        upload_ms : float
-            The frame's budget.
-        locked_level : int, optional
-        margin_texels : float
-            How far the interpolation looks around a pixel.
-        scroll_axis : int, optional
-            The data axis whose slider was moved last: slices are read ahead along it.
-        moving : bool
-            The view moves: what lies around it is not read ahead before `rest`.
-        now : float
-            Seconds, for what fades in.
+        inputs : TileInputs
 
         Returns
         -------
         bool
             Whether the picture has changed.
         """
+        octree_slice, view = inputs.octree_slice, inputs.view
         if self.channel is not None:
             self.channel.begin()
         picture = self.picture
         if picture.tiles is None or atlas is not picture.tiles.atlas:
             picture.stage(atlas, self._slice)
             self.forget()
-        self._wishes.scroll_axis, self._wishes.moving = scroll_axis, moving
+        self._wishes.scroll_axis, self._wishes.moving = inputs.scroll_axis, inputs.moving
         if octree_slice is not self._slice:
             self._turn(octree_slice)
         if octree_slice is None or view is None:
             return self._show_nothing()
-        planned = self._plan(octree_slice, view, locked_level, margin_texels)
+        planned = self._plan(octree_slice, view, inputs)
         assert picture.tiles is not None
         assert self._intersection is not None
-        uploaded = self._uploads.take(picture.tiles, self._wishes, upload_ms)
+        uploaded = self._uploads.take(picture.tiles, self._wishes, inputs.upload_ms)
         if self.channel is not None:
             self.channel.fresh |= self._uploads.fresh
         held_back = self._hold_back(octree_slice)
@@ -141,7 +142,7 @@ class TileFrame:
                 self._uploads.failed,
                 self._to_come,
                 self._stand_in_serves,
-                now,
+                inputs.now,
             )
         return changed
 
@@ -162,23 +163,23 @@ class TileFrame:
         self._intersection = None
         self._progress = None
 
+    def pause(self) -> None:
+        """Want nothing until the next frame, which asks anew for what is not there yet."""
+        self._wishes.want_nothing()
+        self._intersection = None
+        self._uploads.more = False
+
     def _show_nothing(self) -> bool:
         self._wishes.want_nothing()
         self._intersection = None
         self._uploads.more = False
         return self.picture.clear()
 
-    def _plan(
-        self,
-        octree_slice: OctreeSlice,
-        view: View,
-        locked_level: int | None,
-        margin_texels: float,
-    ) -> bool:
+    def _plan(self, octree_slice: OctreeSlice, view: View, inputs: TileInputs) -> bool:
         assert self.picture.tiles is not None
         render = self._config.render
         previous = self._intersection
-        asked = (view, locked_level, margin_texels)
+        asked = (view, inputs.locked_level, inputs.margin_texels)
         if previous is not None and asked == self._asked:
             return False
         self._asked = asked
@@ -188,9 +189,9 @@ class TileFrame:
             previous_level=previous.level if previous is not None else self._level_before,
             # Half for the ideal tiles leaves room for coverage, overview and what was seen before.
             max_tiles=max(self.picture.tiles.atlas.slots.capacity // 2, 1),
-            locked_level=locked_level,
+            locked_level=inputs.locked_level,
             level_bias=render.level_bias,
-            margin_texels=margin_texels,
+            margin_texels=inputs.margin_texels,
         )
         speed = view.motion.zoom.mean
         hasty = speed > HASTY_OUT or speed < -HASTY_IN
@@ -244,7 +245,8 @@ class TileFrame:
         if self._slice is None or self.picture.tiles is None:
             return True
         place = place._replace(version=self._slice.key.version)
-        return self.picture.tiles.has(place, chunk) or (place, chunk) in self._uploads.failed
+        tile = TileKey(place, chunk)
+        return tile in self.picture.tiles.atlas.slots or tile in self._uploads.failed
 
     # ------------------------------------------------------------------- state
 
@@ -285,7 +287,7 @@ class TileFrame:
         chunks, place = self._intersection.chunks, self._slice.key
         resident = shown.count(chunks)
         gone = self._uploads.failed
-        failed = sum((place, chunk) in gone for chunk in chunks) if gone else 0
+        failed = sum(TileKey(place, chunk) in gone for chunk in chunks) if gone else 0
         loading = len(chunks) - resident - failed
         self._progress = OctreeProgress(len(chunks), resident, loading, failed)
         return self._progress

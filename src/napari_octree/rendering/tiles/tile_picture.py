@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from napari_octree.layers.slices.octree_slice import OctreeSlice, TileKey
+from napari_octree.layers.slices.octree_slice import OctreeSlice
+from napari_octree.layers.slices.slice_key import TileKey
 from napari_octree.octree.chunk_key import ChunkKey
 from napari_octree.octree.cover.cover import Cover, Resident, cover, ideal_cover
 from napari_octree.octree.cover.intersection import OctreeIntersection
@@ -131,7 +132,7 @@ class TilePicture:
             drawn, under, weights = mixed(
                 octree, intersection, drawn, resident, self._fade.weights
             )
-        marked = {chunk for key, chunk in failed if key == slice_key} if failed else ()
+        marked = {tile.chunk for tile in failed if tile.place == slice_key} if failed else ()
 
         def quads(of: Cover) -> Quads:
             numbers = shown.numbers(slice_key, of.chunks)

@@ -9,15 +9,15 @@ is asked for, which is when something is uploaded.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from itertools import repeat
-from operator import itemgetter
-from typing import TYPE_CHECKING
+from operator import attrgetter
+from typing import TYPE_CHECKING, cast
 
 from napari_octree.config import OctreeConfig
-from napari_octree.layers.slices.octree_slice import OctreeSlice, TileKey
-from napari_octree.layers.slices.slice_key import SliceKey
+from napari_octree.layers.slices.octree_slice import OctreeSlice
+from napari_octree.layers.slices.slice_key import SliceKey, TileKey
 from napari_octree.loading.request import TileRequest
 from napari_octree.octree.chunk_key import ChunkKey, Tier, Wish
 from napari_octree.octree.cover.intersection import OctreeIntersection
@@ -104,11 +104,15 @@ class TileRequests:
         self._wishes = wish_list(octree_slice.octree, intersection, policy, motion, slots.capacity)
         places = self._places(octree_slice)
         # Hundreds, in every frame that shows other tiles: what is there already costs a look-up.
-        wishes = [wish for wish in self._wishes if wish[4] in places]
-        keys = [(places[wish[4]].key, wish[0]) for wish in wishes]
+        wishes = [wish for wish in self._wishes if wish.slice_offset in places]
+        # Plain pairs, which equal `TileKey`s, are made in a fifth of the time.
+        keys = cast(
+            "list[TileKey]", [(places[wish.slice_offset].key, wish.key) for wish in wishes]
+        )
         # Tiers follow one another. Slices ahead may have half of the atlas.
         first, last = (
-            bisect_left(wishes, tier, key=itemgetter(1)) for tier in (Tier.AHEAD, Tier.PREFETCH)
+            bisect_left(wishes, tier, key=attrgetter("tier"))
+            for tier in (Tier.AHEAD, Tier.PREFETCH)
         )
         most = max(slots.capacity // 2 + 1, first)
         del wishes[most:last], keys[most:last]
@@ -139,7 +143,9 @@ class TileRequests:
         """Tiles that must not be evicted."""
         if self._shown is not None:
             place, shown = self._shown
-            self._protected = self._wanted.union(zip(repeat(place), shown))
+            self._protected = self._wanted.union(
+                cast("Iterable[TileKey]", zip(repeat(place), shown))
+            )
             self._shown = None
         return self._protected
 
@@ -172,7 +178,7 @@ class TileRequests:
     def _places(self, present: OctreeSlice) -> dict[int, OctreeSlice]:
         """The slices that are wished for, as far as the data reach."""
         places, axis = {0: present}, self.scroll_axis
-        for offset in {wish[4] for wish in self._wishes} - {0}:
+        for offset in {wish.slice_offset for wish in self._wishes} - {0}:
             moved = None if axis is None else present.moved(axis, offset)
             if moved is not None:
                 places[offset] = moved

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from napari_octree.layers.slices.octree_slice import TileKey
+from napari_octree.layers.slices.slice_key import TileKey
 from napari_octree.loading.request import TileState
 from napari_octree.octree.chunk_key import ChunkKey
 from napari_octree.rendering.gpu.upload_budget import UploadBudget
@@ -75,7 +75,7 @@ class TileUploads:
 
             def put() -> None:
                 if tiles.add(key, data, complete, wishes.protected):  # noqa: B023
-                    self.fresh.add(key[1])  # noqa: B023
+                    self.fresh.add(key.chunk)  # noqa: B023
 
             budget.spend(put, data.nbytes)
         atlas.end()

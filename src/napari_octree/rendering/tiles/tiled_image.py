@@ -26,7 +26,9 @@ from napari_octree.rendering.tiles.quads import Quads, Under, no_quads
 
 
 def _shader(name: str) -> str:
-    return (files("napari_octree.rendering") / "shaders" / name).read_text(encoding="utf-8")
+    return (files("napari_octree.rendering") / "shaders" / "tiles" / name).read_text(
+        encoding="utf-8"
+    )
 
 
 # vispy takes the first function definition as a snippet's entry point: the filters come after.

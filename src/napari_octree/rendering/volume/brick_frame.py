@@ -19,20 +19,36 @@ import numpy as np
 
 from napari_octree.config import OctreeConfig
 from napari_octree.layers.slices.octree_slice import OctreeSlice
+from napari_octree.layers.slices.slice_key import TileKey
 from napari_octree.layers.views.progress import OctreeProgress
 from napari_octree.octree.bricks.selection import BrickSelection, select_bricks
 from napari_octree.octree.chunk_key import ChunkKey
 from napari_octree.octree.motion import Motion
 from napari_octree.octree.policy import Policy
 from napari_octree.octree.view import VolumeView
+from napari_octree.rendering.drawing import FrameInputs
 from napari_octree.rendering.gpu.atlas_slots import AtlasSlots
 from napari_octree.rendering.gpu.upload_budget import UploadBudget
 from napari_octree.rendering.volume.brick_requests import BrickRequests, max_nodes, room_for
-from napari_octree.rendering.volume.brick_uploads import BrickId, BrickUploads
+from napari_octree.rendering.volume.brick_uploads import BrickUploads
 from napari_octree.rendering.volume.texture_atlas_3d import TextureAtlas3D
 
 if TYPE_CHECKING:
     from napari_octree.loading.loader import LoaderClient
+
+
+@dataclass(frozen=True, eq=False)
+class BrickInputs(FrameInputs[VolumeView]):
+    """What a 3-D frame shows, and how much it may do.
+
+    Attributes
+    ----------
+    unseen : float
+        Texture values up to this leave no trace. A brick of one such value, apron included, is
+        taken for empty.
+    """
+
+    unseen: float = -math.inf
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,42 +115,27 @@ class BrickFrame:
         self._wishes.ask(self._slice, self._selection, self._atlas)
         self._told = True
 
-    def prepare(
-        self,
-        atlas: TextureAtlas3D,
-        octree_slice: OctreeSlice | None,
-        view: VolumeView | None,
-        upload_ms: float,
-        locked_level: int | None = None,
-        unseen: float = -math.inf,
-    ) -> bool:
+    def prepare(self, atlas: TextureAtlas3D, inputs: BrickInputs) -> bool:
         """Do a frame's work.
 
         Parameters
         ----------
         atlas : TextureAtlas3D
             Another one than before means that nothing is resident any more.
-        octree_slice : OctreeSlice or None
-            None: outside the data, or not in 3-D: nothing to draw.
-        view : VolumeView or None
-        upload_ms : float
-            The frame's budget.
-        locked_level : int, optional
-        unseen : float
-            Texture values up to this leave no trace. A brick of one such value, apron included,
-            is taken for empty.
+        inputs : BrickInputs
 
         Returns
         -------
         bool
             Whether `shown` has changed.
         """
+        octree_slice, view, unseen = inputs.octree_slice, inputs.view, inputs.unseen
         if atlas is not self._atlas:
             self._atlas = atlas
             self._start_over()
         if octree_slice is not self._slice:
             if self._slice is not None and octree_slice is not None:  # with better sources now?
-                bricks = cast("AtlasSlots[BrickId]", atlas.slots)
+                bricks = cast("AtlasSlots[TileKey]", atlas.slots)
                 bricks.outdate(octree_slice.outdated(self._slice, bricks))
             self._slice = octree_slice
             self._uploads.forgive(self._atlas)
@@ -143,13 +144,14 @@ class BrickFrame:
         if octree_slice is None or view is None:
             return self._show_nothing()
         former, self._unseen = self._unseen, unseen
-        planned = self._plan(octree_slice, view, locked_level)
+        planned = self._plan(octree_slice, view, inputs.locked_level)
         self.wish()
-        uploaded = self._uploads.take(atlas, self._wishes.protected, upload_ms) or self._uploaded
+        uploaded = self._uploads.take(atlas, self._wishes.protected, inputs.upload_ms)
+        uploaded = uploaded or self._uploaded
         self._uploaded = False
         if (uploaded or unseen != former) and self._is_outdated(octree_slice):
             self._planned = None
-            planned = self._plan(octree_slice, view, locked_level)
+            planned = self._plan(octree_slice, view, inputs.locked_level)
         return self._show(octree_slice) if planned or uploaded else False
 
     def upload(self, upload_ms: float) -> None:
@@ -159,6 +161,12 @@ class BrickFrame:
         """
         if self._selection is not None and self._atlas is not None:
             self._uploaded |= self._uploads.take(self._atlas, self._wishes.protected, upload_ms)
+
+    def pause(self) -> None:
+        """Want nothing until the next frame, which selects anew."""
+        self._wishes.want_nothing()
+        self._planned = None
+        self._uploads.more = False
 
     def forget(self) -> None:
         """Ask for everything again in the next frame (failed reads are to be tried again)."""
@@ -210,9 +218,9 @@ class BrickFrame:
     def _without_trace(self, octree_slice: OctreeSlice) -> set[ChunkKey]:
         """Resident bricks in which nothing would be seen."""
         return {
-            key
-            for (slice_key, key), value in self._uploads.uniform.items()
-            if value <= self._unseen and slice_key == octree_slice.key
+            brick.chunk
+            for brick, value in self._uploads.uniform.items()
+            if value <= self._unseen and brick.place == octree_slice.key
         }
 
     def _is_outdated(self, octree_slice: OctreeSlice) -> bool:
@@ -234,7 +242,7 @@ class BrickFrame:
         keys = [
             key
             for key in selected
-            if (octree_slice.key, key) in atlas.slots and (octree_slice.key, key) not in absent
+            if (brick := TileKey(octree_slice.key, key)) in atlas.slots and brick not in absent
         ]
         top = octree_slice.octree.coarsest.index
         coarsest = {key for key in selected if key.level == top}
@@ -244,11 +252,12 @@ class BrickFrame:
                 former = self.shown = None
             else:
                 octree_slice = former.octree_slice
-                keys = [key for key in former.keys if (octree_slice.key, key) in atlas.slots]
+                place = octree_slice.key
+                keys = [key for key in former.keys if TileKey(place, key) in atlas.slots]
         failed = [
-            key
-            for slice_key, key in self._uploads.failed - {(octree_slice.key, key) for key in keys}
-            if slice_key == octree_slice.key
+            brick.chunk
+            for brick in self._uploads.failed - {TileKey(octree_slice.key, key) for key in keys}
+            if brick.place == octree_slice.key
         ]
         slots, failed_slots = (
             self._numbers(octree_slice, keys),
@@ -263,7 +272,7 @@ class BrickFrame:
         """The slots of bricks that are drawn now; 0 for those without."""
         assert self._atlas is not None
         atlas = self._atlas
-        slots = [atlas.slots.get((octree_slice.key, key)) for key in keys]
+        slots = [atlas.slots.get(TileKey(octree_slice.key, key)) for key in keys]
         drawn = [slot.number for slot in slots if slot is not None]
         atlas.slots.touch(np.array(drawn, np.int64))
         numbers = (0 if slot is None else atlas.number(slot) for slot in slots)
@@ -295,9 +304,9 @@ class BrickFrame:
         """Of the leaves of the last selection."""
         if self._selection is None or self._slice is None or self._atlas is None:
             return OctreeProgress()
-        bricks = [(self._slice.key, key) for key in self._selection.leaves]
+        bricks = [TileKey(self._slice.key, key) for key in self._selection.leaves]
         shown = set() if self.stale or self.shown is None else set(self.shown.keys)
-        resident = sum(key in shown for _, key in bricks)
+        resident = sum(brick.chunk in shown for brick in bricks)
         failed = sum(brick in self._uploads.failed for brick in bricks)
         return OctreeProgress(len(bricks), resident, len(bricks) - resident - failed, failed)
 

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 from napari_octree.config import OctreeConfig
 from napari_octree.layers.slices.octree_slice import OctreeSlice
+from napari_octree.layers.slices.slice_key import TileKey
 from napari_octree.loading.request import TileRequest
 from napari_octree.octree.bricks.selection import BrickSelection, in_other_slices
 from napari_octree.octree.chunk_key import ChunkKey, Tier
 from napari_octree.octree.motion import AT_REST, Motion
 from napari_octree.octree.policy import EXPLORE, Policy
 from napari_octree.rendering.volume.brick_encoding import APRON
-from napari_octree.rendering.volume.brick_uploads import BrickId
 from napari_octree.rendering.volume.texture_atlas_3d import TextureAtlas3D
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class BrickRequests:
         self._slices = config.render.prefetch.slices
         self._requests: dict[RequestName, TileRequest] = {}
         self._asked = False
-        self.protected: set[BrickId] = set()
+        self.protected: set[TileKey] = set()
         self.scroll_axis: int | None = None
         self.motion: Motion = AT_REST
         self.policy: Policy = EXPLORE
@@ -86,7 +86,7 @@ class BrickRequests:
         policy = self._policy(octree_slice, selection, slots.capacity)
         slices: dict[int, OctreeSlice | None] = {0: octree_slice}
         requests: dict[RequestName, TileRequest] = {}
-        protected: set[BrickId] = set()
+        protected: set[TileKey] = set()
         for wish in (*selection.wishes, *in_other_slices(selection, self.motion, policy)):
             offset, tier = wish.slice_offset, wish.tier
             if offset not in slices:
@@ -95,7 +95,7 @@ class BrickRequests:
             of_slice = slices[offset]
             if of_slice is None:  # beyond the data
                 continue
-            brick = (of_slice.key, wish.key)
+            brick = TileKey(of_slice.key, wish.key)
             if tier is not Tier.PREFETCH:
                 protected.add(brick)
             slot = slots.get(brick)

@@ -11,9 +11,8 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from napari_octree.layers.slices.slice_key import SliceKey
+from napari_octree.layers.slices.slice_key import TileKey
 from napari_octree.loading.request import LoadedTile, TileState
-from napari_octree.octree.chunk_key import ChunkKey
 from napari_octree.rendering.gpu.atlas_slots import Slot
 from napari_octree.rendering.gpu.upload_budget import UploadBudget
 from napari_octree.rendering.volume.texture_atlas_3d import TextureAtlas3D
@@ -24,14 +23,12 @@ if TYPE_CHECKING:
 SMALLEST_SLAB = 2**16
 """Bytes; below, an upload's cost does not follow its size."""
 
-BrickId = tuple[SliceKey, ChunkKey]
-
 
 @dataclass(eq=False)
 class _Upload:
     """The brick that is being sent."""
 
-    brick: BrickId
+    brick: TileKey
     tile: LoadedTile
     slot: Slot
     slabs: Iterator[tuple[slice, int]]
@@ -48,10 +45,10 @@ class BrickUploads:
 
     Attributes
     ----------
-    failed : set of BrickId
-    hollow : set of BrickId
+    failed : set of TileKey
+    hollow : set of TileKey
         Failed ones that have a slot with nothing in it: what is below them is reached through it.
-    uniform : dict of BrickId to float
+    uniform : dict of TileKey to float
         Resident bricks of one value, and that value.
     more : bool
         Bricks are ready, or half uploaded, that did not fit in the last budget.
@@ -62,13 +59,13 @@ class BrickUploads:
         self._budget = budget
         self._upload: _Upload | None = None
         self._evicted = False
-        self.failed: set[BrickId] = set()
-        self.hollow: set[BrickId] = set()
-        self.uniform: dict[BrickId, float] = {}
+        self.failed: set[TileKey] = set()
+        self.hollow: set[TileKey] = set()
+        self.uniform: dict[TileKey, float] = {}
         self.more = False
 
     @property
-    def unfinished(self) -> BrickId | None:
+    def unfinished(self) -> TileKey | None:
         """The brick that is in its slot in part."""
         return None if self._upload is None else self._upload.brick
 
@@ -87,7 +84,7 @@ class BrickUploads:
         self.failed.clear()
 
     def take(
-        self, atlas: TextureAtlas3D, protected: Collection[BrickId], upload_ms: float
+        self, atlas: TextureAtlas3D, protected: Collection[TileKey], upload_ms: float
     ) -> bool:
         """Upload finished bricks, best first, until the budget is spent.
 
@@ -111,7 +108,7 @@ class BrickUploads:
         self._budget.end()
         return changed or self._evicted
 
-    def _begin(self, atlas: TextureAtlas3D, protected: Collection[BrickId]) -> bool:
+    def _begin(self, atlas: TextureAtlas3D, protected: Collection[TileKey]) -> bool:
         """Take the next brick; False if none is ready, or nothing may start in this frame."""
         if not self._budget.allows(0):
             self.more = self._client.ready
@@ -119,11 +116,11 @@ class BrickUploads:
         tile = self._client.take()
         if tile is None:
             return False
-        brick = cast(BrickId, tile.key)
+        brick = cast(TileKey, tile.key)
         data = None if tile.state is TileState.FAILED else tile.data
         if data is None:
             self.failed.add(brick)
-            above_others = brick[1].level > 0 and brick not in atlas.slots
+            above_others = brick.chunk.level > 0 and brick not in atlas.slots
             if above_others and self._stage(atlas, brick, False, protected) is not None:
                 self.hollow.add(brick)
             return True
@@ -138,16 +135,16 @@ class BrickUploads:
     def _stage(
         self,
         atlas: TextureAtlas3D,
-        brick: BrickId,
+        brick: TileKey,
         complete: bool,
-        protected: Collection[BrickId],
+        protected: Collection[TileKey],
     ) -> Slot | None:
         slot, evicted = atlas.stage(brick, complete, {*protected, brick})
         # Its slot is overwritten from now on, even if this frame does not come to the end.
         self._evicted |= evicted is not None
         for gone in (evicted, brick):
-            self.uniform.pop(cast(BrickId, gone), 0.0)
-            self.hollow.discard(cast(BrickId, gone))
+            self.uniform.pop(cast(TileKey, gone), 0.0)
+            self.hollow.discard(cast(TileKey, gone))
         return slot
 
     def _slab_bytes(self) -> int:

@@ -1,8 +1,6 @@
-"""VolumeDrawing: the 3-D half of how one viewer draws one `OctreeImage`.
+"""VolumeDrawing: the `Drawing` of an `OctreeImage` in 3-D.
 
-Invariants: as `octree_layer` says of a frame: its work is done in the draw itself, nothing raises
-there that the caller does not catch, and another frame is asked for only while something is
-left to do. Loads nothing and holds no atlas before the first 3-D frame, nor after `leave`.
+Invariants: those of every `Drawing`.
 From a change of the view until nothing has happened for a while, frames may be coarse, so that
 they come in time; then they are in full quality. Where they are expensive all the same,
 bricks are uploaded between them.
@@ -12,19 +10,24 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from napari_octree.layers.image.hidden_values import hidden_up_to
+from napari_octree.layers.image.octree_image import OctreeImage
 from napari_octree.layers.slices.octree_slice import OctreeSlice
 from napari_octree.layers.slices.slice_key import SliceKey
+from napari_octree.layers.views.progress import OctreeProgress
+from napari_octree.layers.views.statistics import ViewStatistics
 from napari_octree.loading import Pace
+from napari_octree.octree.chunk_key import ChunkKey
 from napari_octree.octree.octree import Octree
 from napari_octree.octree.policy import POLICIES
 from napari_octree.octree.view import VolumeView
 from napari_octree.rendering import _vispy
-from napari_octree.rendering.draw_context import DrawContext
+from napari_octree.rendering.drawing import DrawContext
 from napari_octree.rendering.gpu.node_matrices import viewbox_of, volume_matrices
 from napari_octree.rendering.gpu.texture_encoding import (
     LIT_SHADES,
@@ -37,7 +40,7 @@ from napari_octree.rendering.view.view_3d import volume_view
 from napari_octree.rendering.view.view_motion import ViewMotion
 from napari_octree.rendering.volume.brick_atlas_lease import BrickAtlasLease
 from napari_octree.rendering.volume.brick_encoding import BrickEncoding
-from napari_octree.rendering.volume.brick_frame import BrickFrame
+from napari_octree.rendering.volume.brick_frame import BrickFrame, BrickInputs, ShownBricks
 from napari_octree.rendering.volume.brick_volume import BrickVolume
 from napari_octree.rendering.volume.motion_quality import FULL, MotionQuality, Quality
 from napari_octree.rendering.volume.texture_atlas_3d import TextureAtlas3D
@@ -61,16 +64,16 @@ class VolumeDrawing:
 
     Parameters
     ----------
-    drawn : DrawContext
+    context : DrawContext
     """
 
-    def __init__(self, drawn: DrawContext) -> None:
-        self.layer = layer = drawn.layer
-        self.client = client = drawn.client
+    def __init__(self, context: DrawContext[OctreeImage]) -> None:
+        self.layer = layer = context.layer
+        self.client = client = context.client
         self.budget = UploadBudget(self._send, check=check_upload)
         self.frame = BrickFrame(client, layer.config, self.budget)
         self.quality = MotionQuality()
-        self._plain = self._texels = drawn.texels
+        self._plain = self._texels = context.texels
         self._drawn_view: VolumeView | None = None
         self._drawn_unseen = -math.inf
         self._motion = ViewMotion()
@@ -81,9 +84,9 @@ class VolumeDrawing:
         self._moved_s = self._began_s = self._ended_s = 0.0
         self.frames = 0
         nowhere = Octree.from_shapes([(1, 1, 1)], 16)
-        encoding = BrickEncoding(drawn.texels, (16, 16, 16))
-        self.node = BrickVolume(encoding, nowhere, drawn.on_prepare)
-        self.lease = BrickAtlasLease(self.node, layer.config, drawn.max_side, self._send)
+        encoding = BrickEncoding(context.texels, (16, 16, 16))
+        self.node = BrickVolume(encoding, nowhere, context.on_prepare)
+        self.lease = BrickAtlasLease(self.node, layer.config, context.max_side, self._send)
 
     # ------------------------------------------------------------------- frame
 
@@ -116,14 +119,14 @@ class VolumeDrawing:
             self._draw_in(self.quality.moved())
         render = self.layer.config.render
         self._drawn_unseen = self._unseen()
-        changed = self.frame.prepare(
-            self.lease.atlas,
+        inputs = BrickInputs(
             octree_slice,
             view,
             render.upload_ms_moving if self.moving else render.upload_ms,
             self.layer.locked_data_level,
-            self._drawn_unseen,
+            unseen=self._drawn_unseen,
         )
+        changed = self.frame.prepare(self.lease.atlas, inputs)
         shown = self.frame.shown
         if not self.lease.is_shown and (shown is None or shown.covers or self.frame.stuck):
             self.lease.show()
@@ -144,6 +147,7 @@ class VolumeDrawing:
         display = self.layer.display
         failed = self.frame.shown is not None and bool(self.frame.shown.failed)
         node.set_overlays(display.tint_levels, display.show_grid, self.frame.level, failed)
+        _vispy.when_idle(node.canvas, self.drawn)
         return moved or (changed and not self._rested)
 
     def _expect(self, key: SliceKey, now: float) -> None:
@@ -152,6 +156,17 @@ class VolumeDrawing:
             self._motion.observe(None, key, before or key, now)
         policy = POLICIES[self.layer.display.policy]
         self.frame.expect(self._motion.axis, self._motion.motion, policy)
+
+    def refine(self, now: float) -> int:
+        """Draw what has arrived soon; where frames are expensive, upload it until then."""
+        wait_ms = self.wait_ms(now)
+        if wait_ms > 0:
+            self.upload()
+        return wait_ms
+
+    def grow(self) -> bool:
+        """It has what it needs: the atlas grows with the selection."""
+        return False
 
     def upload(self) -> None:
         """Upload finished bricks between frames, within the budget of one."""
@@ -230,9 +245,14 @@ class VolumeDrawing:
         node = self.node
         node.threshold = node.atlas.texture_value(self.layer.iso_threshold)
 
+    def pause(self) -> None:
+        """Want nothing of the loader until the next frame: the layer is hidden."""
+        self.client.pace = Pace.STEADY
+        self.frame.pause()
+
     def leave(self) -> None:
         """Another dimension is shown: want nothing, hold nothing."""
-        self.frame.prepare(self.lease.atlas, None, None, 0.0)
+        self.frame.prepare(self.lease.atlas, BrickInputs(None, None, 0.0))
         self.lease.release()
         self._drawn_view = None
         self._slice_key = None
@@ -297,6 +317,26 @@ class VolumeDrawing:
         return self.frame.stuck and self.is_current
 
     @property
+    def in_vain(self) -> bool:
+        """The last frame is not complete, and nothing more will come by itself."""
+        return self.frame.stuck
+
+    @property
+    def covered(self) -> bool:
+        """Sliders do not wait for a volume."""
+        return True
+
+    @property
+    def more(self) -> bool:
+        """The next frame would show more."""
+        return self.frame.more
+
+    @property
+    def again_ms(self) -> float | None:
+        """Nothing happens without a reason."""
+        return None
+
+    @property
     def whole(self) -> bool:
         """Nothing that is shown stands in for something else."""
         return self.frame.settled
@@ -316,3 +356,42 @@ class VolumeDrawing:
         """How long nothing must happen until it counts as a rest."""
         loading = self.client.pending and not self.moving
         return self.quality.rest_ms * (PATIENCE if loading else 1)
+
+    @property
+    def level(self) -> int:
+        """The finest level of the last selection."""
+        return self.frame.level
+
+    @property
+    def progress(self) -> OctreeProgress:
+        """Leaves of the last selection."""
+        return self.frame.progress
+
+    @property
+    def statistics(self) -> ViewStatistics:
+        """Counts so far."""
+        counted = self.budget.statistics(self.frames, self.frame.plans)
+        atlas = self.node.atlas
+        return replace(
+            counted,
+            slots=atlas.slots.capacity,
+            resident=len(atlas.slots),
+            vram_bytes=atlas.nbytes,
+            level=self.level,
+        )
+
+    @property
+    def shown_bricks(self) -> frozenset[ChunkKey]:
+        """Bricks of the present slice that are drawn (any thread)."""
+        shown = self._shown
+        return frozenset() if shown is None else frozenset(shown.keys)
+
+    @property
+    def failed_bricks(self) -> frozenset[ChunkKey]:
+        """Bricks of the present slice that could not be loaded (any thread)."""
+        shown = self._shown
+        return frozenset() if shown is None else frozenset(shown.failed)
+
+    @property
+    def _shown(self) -> ShownBricks | None:
+        return None if self.frame.stale else self.frame.shown

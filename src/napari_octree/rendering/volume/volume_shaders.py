@@ -34,7 +34,9 @@ vec2 clip_ray(vec3 origin, vec3 direction) {{
 
 def shader(name: str) -> str:
     """Return the text of a file in `shaders/`."""
-    return (files("napari_octree.rendering") / "shaders" / name).read_text(encoding="utf-8")
+    return (files("napari_octree.rendering") / "shaders" / "volume" / name).read_text(
+        encoding="utf-8"
+    )
 
 
 @cache

@@ -11,8 +11,7 @@ from itertools import repeat
 
 import numpy as np
 
-from napari_octree.layers.slices.octree_slice import TileKey
-from napari_octree.layers.slices.slice_key import SliceKey
+from napari_octree.layers.slices.slice_key import SliceKey, TileKey
 from napari_octree.octree.chunk_key import ChunkKey
 from napari_octree.octree.level import IntArray
 from napari_octree.rendering.tiles.atlas.texture_atlas_2d import TextureAtlas2D

@@ -7,14 +7,12 @@ not at all while nothing changes; what is looked up stays napari's business.
 from __future__ import annotations
 
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from qtpy.QtCore import QTimer
 
 from napari_octree.rendering._vispy import viewer_of
-
-if TYPE_CHECKING:
-    from napari_octree.layers.image.octree_image import OctreeImage
+from napari_octree.rendering.layer_like import LayerLike
 
 INTERVAL_MS = 200
 
@@ -24,11 +22,11 @@ class StatusRefresh:
 
     Parameters
     ----------
-    layer : OctreeImage
+    layer : LayerLike
         Its `progress` tells that values have become finer.
     """
 
-    def __init__(self, layer: OctreeImage) -> None:
+    def __init__(self, layer: LayerLike) -> None:
         self._layer = layer
         self._viewer: weakref.ref[Any] | None = None
         self._timer = QTimer()

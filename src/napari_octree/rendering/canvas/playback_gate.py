@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from napari_octree.rendering._vispy import viewer_of
+from napari_octree.rendering._vispy import hold_playback, viewer_of
 
 
 class PlaybackGate:
@@ -33,7 +33,7 @@ class PlaybackGate:
 
     def _on_drawn(self, event: Any = None) -> None:
         if self._waits():
-            self._dims._play_ready = False
+            hold_playback(self._dims)
 
     def close(self) -> None:
         """Hold no longer."""

@@ -1,0 +1,1 @@
+"""What a layer does to its viewer besides drawing: loading sign, sliders, status, event loop."""

@@ -1,0 +1,1 @@
+"""What is only an image's: contrast limits, interpolation, and its vispy layer."""

@@ -1,0 +1,45 @@
+"""VispyOctreeImage: how napari draws an `OctreeImage`: what is only an image's."""
+
+from __future__ import annotations
+
+from napari_octree.layers.image.octree_image import OctreeImage
+from napari_octree.rendering import _vispy
+from napari_octree.rendering.gpu.texture_encoding import texture_encoding
+from napari_octree.rendering.image.image_tiles import ImageTiles
+from napari_octree.rendering.octree_layer import OctreeVispyLayer
+from napari_octree.rendering.tiles.tile_drawing import TileDrawing
+from napari_octree.rendering.view.layer_view import LayerView
+from napari_octree.rendering.volume.volume_drawing import VolumeDrawing
+
+
+class VispyOctreeImage(OctreeVispyLayer, _vispy.VispyImageLayer):
+    """Draws an `OctreeImage` in one viewer."""
+
+    layer: OctreeImage
+    _tiles: ImageTiles
+
+    def make_view(self, layer: OctreeImage) -> LayerView:
+        """Tiles and bricks with contrast limits."""
+        texels = texture_encoding(layer.dtype, layer.data.shape[-1] if layer.rgb else 1)
+        self._tiles = ImageTiles(layer, texels)
+        return LayerView(
+            layer, texels, lambda context: TileDrawing(context, self._tiles), VolumeDrawing
+        )
+
+    def _on_contrast_limits_change(self) -> None:
+        drawing = self.view.drawing
+        if self.node is self.view.tiles.node:
+            self._tiles.limits_changed(self.node)
+        elif isinstance(drawing, VolumeDrawing):
+            # napari's own takes narrow limits for others, to which it has scaled the data.
+            drawing.set_limits()
+        else:
+            super()._on_contrast_limits_change()
+
+    def _on_iso_threshold_change(self) -> None:
+        """Place the surface of a volume."""
+        drawing = self.view.drawing
+        if isinstance(drawing, VolumeDrawing):
+            drawing.place_threshold()
+        else:
+            super()._on_iso_threshold_change()

@@ -1,0 +1,255 @@
+"""LayerView: how one viewer shows one layer: its frames and timers, and what the layer is told.
+
+Invariants: GUI thread only, but for the bricks that are shown. Nothing raises in a draw: after an
+error nothing is drawn any more, and nothing loaded. Another frame is asked for only while
+something is left to do or the camera moves: settled means no frames and no timers. Knows no kind
+of layer: what a frame does is told by the drawings.
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+import warnings
+import weakref
+from collections.abc import Callable, Set
+from typing import Any
+
+from qtpy.QtCore import QTimer
+
+from napari_octree.layers.main_loop import MAIN_LOOP
+from napari_octree.layers.views.progress import OctreeProgress
+from napari_octree.layers.views.statistics import ViewStatistics
+from napari_octree.octree.chunk_key import ChunkKey
+from napari_octree.rendering import _vispy
+from napari_octree.rendering.canvas.loading_sign import LoadingNotice
+from napari_octree.rendering.canvas.playback_gate import PlaybackGate
+from napari_octree.rendering.canvas.status_refresh import StatusRefresh
+from napari_octree.rendering.drawing import DrawContext, Drawing
+from napari_octree.rendering.gpu.texture_encoding import TextureEncoding
+from napari_octree.rendering.layer_like import LayerLike
+from napari_octree.rendering.view.rest_timer import RestTimer
+
+MakeDrawing = Callable[[DrawContext[Any]], Drawing]
+
+
+class LayerView:
+    """One viewer's view of one layer.
+
+    Parameters
+    ----------
+    layer : LayerLike
+    texels : TextureEncoding
+        Of the layer's type.
+    make_tiles, make_volume : callable
+        Make the drawing in 2-D (at once) and in 3-D (when it is first shown).
+    """
+
+    def __init__(
+        self,
+        layer: LayerLike,
+        texels: TextureEncoding,
+        make_tiles: MakeDrawing,
+        make_volume: MakeDrawing,
+    ) -> None:
+        self.layer = layer
+        self._texels = texels
+        self._make_volume = make_volume
+        self._closed = False
+        self._broken = False
+        self._reported: object = None
+        this = weakref.ref(self)
+
+        def draw() -> None:
+            if (view := this()) is not None:
+                view._refine()
+
+        self._wake = functools.partial(MAIN_LOOP.post, draw)
+        self.volume: Drawing | None = None
+        self.tiles = make_tiles(self._context(_vispy.get_max_texture_sizes()[0] or 4096))
+        self._notice = LoadingNotice(draw)
+        self._play = PlaybackGate(self._play_waits)
+        self._status = StatusRefresh(layer)
+        self._rest = RestTimer(self._on_rest)
+        self._patience = QTimer()
+        self._patience.setSingleShot(True)
+        self._patience.timeout.connect(self.request_frame)
+
+    def _context(self, max_side: int) -> DrawContext[Any]:
+        client = self.layer.loader.open(self._wake)
+        return DrawContext(self.layer, self._texels, client, self._on_prepare, max_side)
+
+    # ---------------------------------------------------------------- drawings
+
+    def show(self, ndisplay: int) -> Drawing:
+        """The drawing for so many displayed axes, made where it is not there yet."""
+        if ndisplay == 2:
+            return self.tiles
+        if self.volume is None:
+            self.volume = self._make_volume(
+                self._context(_vispy.get_max_texture_sizes()[1] or 2048)
+            )
+        return self.volume
+
+    @property
+    def drawing(self) -> Drawing:
+        """The drawing that is shown."""
+        if self.volume is not None and self._is_volume:
+            return self.volume
+        return self.tiles
+
+    @property
+    def _is_volume(self) -> bool:
+        return self.layer.ndim > 2 and _vispy.ndisplay_of(self.layer) == 3
+
+    @property
+    def node(self) -> Any:
+        """What vispy draws."""
+        return self.drawing.node
+
+    def turned(self) -> None:
+        """The number of displayed axes may have changed: free what is not shown."""
+        if _vispy.ndisplay_of(self.layer) != 2:
+            self.tiles.leave()
+        if self.volume is not None and not self._is_volume:
+            self.volume.leave()
+
+    def close(self) -> None:
+        """Stop loading and let go of the GPU's memory."""
+        self._closed = True
+        self._rest.stop()
+        self._patience.stop()
+        self._notice.close()
+        self._play.close()
+        self._status.close()
+        self.layer.detach_view(self)
+        self.tiles.close()
+        if self.volume is not None:
+            self.volume.close()
+
+    # --------------------------------------------------------------- the frame
+
+    def _on_prepare(self, node: Any) -> None:
+        """Do the work of a frame, inside the draw."""
+        if self._closed or self._broken:
+            return
+        try:
+            drawing = self.drawing
+            if node is drawing.node:  # else the last draw of a node that has been replaced
+                self._prepare(drawing)
+        except Exception as error:  # the draw path must not raise: napari would lose the canvas
+            self._stop(error)
+
+    def _stop(self, error: Exception) -> None:
+        """Draw nothing any more, and free what has been loaded for it."""
+        self._broken = True
+        for drawing in (self.tiles, self.volume):
+            if drawing is not None:
+                drawing.client.close()
+        message = f"{self.layer.name}: drawing has stopped: {type(error).__name__}: {error}"
+        MAIN_LOOP.post(functools.partial(_raise_later, error, message))
+
+    def _prepare(self, drawing: Drawing) -> None:
+        if drawing.prepare(time.perf_counter()):
+            self._rest.start(drawing.rest_ms)
+        canvas = drawing.node.canvas
+        if drawing.more:
+            _vispy.when_idle(canvas, self._refine)
+        elif (again_ms := drawing.again_ms) is not None:
+            self._patience.start(int(again_ms) + 1)
+        self._play.attach(canvas)
+        self._status.attach(canvas)
+        self._report()
+
+    def _play_waits(self) -> bool:
+        """Whether a playing slider is to stay where it is, until what is blank has come."""
+        wanted = self.layer.display.play == "wait" and self.layer.visible and not self._closed
+        return wanted and not self.drawing.covered
+
+    def _on_rest(self) -> None:
+        if self._closed:
+            return
+        if self.drawing.rest():
+            self.request_frame()
+        else:
+            self._report()  # resting may have settled it, without a frame
+        self.layer.tell_progress()  # a layer at rest does what it does not while it moves
+
+    def _report(self) -> None:
+        """Tell the layer if what is shown, or how much of it, has changed."""
+        drawing = self.drawing
+        if drawing.grow():
+            self.request_frame()
+        waits = not drawing.whole and self.layer.display.show_loading
+        self._notice.report(drawing.node, waits, drawing.in_vain)
+        state = drawing.state
+        if state != self._reported:
+            self._reported = state
+            self.layer.tell_progress()
+
+    def _refine(self) -> None:
+        """Draw what has arrived; where frames are expensive, more of it at a time."""
+        if self._closed:
+            return
+        drawing = self.drawing
+        wait_ms = drawing.refine(time.perf_counter())
+        if wait_ms <= 0:
+            self.request_frame()
+            return
+        if drawing.more:
+            _vispy.when_idle(drawing.node.canvas, self._refine)
+        if not self._patience.isActive():
+            self._patience.start(wait_ms)
+
+    # ----------------------------------------------------------- for the layer
+
+    def request_frame(self) -> None:
+        """Draw again soon."""
+        if not self._closed:
+            self.node.update()
+
+    @property
+    def settled(self) -> bool:
+        """Every ideal chunk of what the camera shows now is drawn."""
+        return self.drawing.settled
+
+    @property
+    def stuck(self) -> bool:
+        """Not settled, and nothing more will come by itself."""
+        return self._broken or self.drawing.stuck
+
+    @property
+    def moving(self) -> bool:
+        """The view is being moved right now."""
+        return self.drawing.moving
+
+    @property
+    def level(self) -> int:
+        """The ideal level of the last plan."""
+        return self.drawing.level
+
+    @property
+    def shown_bricks(self) -> Set[ChunkKey]:
+        """What a 3-D view shows of the current slice (any thread)."""
+        return self.drawing.shown_bricks
+
+    @property
+    def failed_bricks(self) -> Set[ChunkKey]:
+        """What of the current slice a 3-D view could not load (any thread)."""
+        return self.drawing.failed_bricks
+
+    @property
+    def progress(self) -> OctreeProgress:
+        """Chunks of the last plan."""
+        return self.drawing.progress
+
+    @property
+    def statistics(self) -> ViewStatistics:
+        """Counts so far."""
+        return self.drawing.statistics
+
+
+def _raise_later(error: BaseException, message: str) -> None:
+    """Let the user know through napari's notifications, outside of the draw."""
+    warnings.warn(message, RuntimeWarning, stacklevel=1)
+    raise error
