@@ -1,0 +1,181 @@
+"""The zarr that is written: arrays of a plan, which shards are done, and the attributes, last.
+
+Invariants: until all is written the group says so (`UNFINISHED`) and has no OME attributes: what
+was interrupted is never taken for a whole pyramid. A shard that is in the store is whole (zarr
+writes it under another name first). Goes to other processes as a path.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from zarr.codecs import BytesCodec, ZstdCodec
+from zarr.storage import LocalStore
+
+from napari_octree.sources.protocol import Region
+from napari_octree.writing.errors import WritingError
+from napari_octree.writing.ome_attributes import level_path, zarr_format
+from napari_octree.writing.pyramid_plan import PyramidPlan
+
+UNFINISHED = "napari-octree-build"
+"""Attribute of a group whose pyramid is being built: what is built, and from what."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A folder that holds a pyramid, or will.
+
+    Attributes
+    ----------
+    path : str
+    plan : PyramidPlan
+    dtype : str
+    version : str
+        Of OME-Zarr.
+    sharded : bool
+        Chunks lie in shards; 0.4 knows none.
+    """
+
+    path: str
+    plan: PyramidPlan
+    dtype: str
+    version: str
+    sharded: bool
+
+    def create(self, recipe: dict[str, Any], axes: str, overwrite: bool) -> bool:
+        """Make the group and its arrays, or find them half written.
+
+        Parameters
+        ----------
+        recipe : dict
+            What is built from what; an interrupted build goes on only if it is the same.
+        axes : str
+        overwrite : bool
+            Delete whatever pyramid is there.
+
+        Returns
+        -------
+        bool
+            Whether there is anything left to do.
+
+        Raises
+        ------
+        WritingError
+            There is something else, which is left alone.
+        """
+        folder = Path(self.path)
+        if folder.exists() and not overwrite:
+            state = self._state(recipe)
+            if state == "finished":
+                return False
+            if state == "unfinished":
+                for left in folder.rglob("*.partial"):  # of a process that was killed
+                    left.unlink(missing_ok=True)
+                return True
+            if state == "other" or (folder.is_dir() and any(folder.iterdir())):
+                raise WritingError(
+                    f"{folder}: there is something else already. Choose another name, or "
+                    "overwrite it"
+                )
+            if not folder.is_dir():
+                raise WritingError(f"{folder}: is a file")
+        if folder.exists() and overwrite:
+            if folder.is_dir() and any(folder.iterdir()) and not _is_zarr(folder):
+                raise WritingError(f"{folder}: is no zarr: it is not overwritten")
+            shutil.rmtree(folder)
+        try:
+            group = zarr.open_group(self.path, mode="a", zarr_format=self._format)
+            group.attrs.update({UNFINISHED: recipe})
+            for number in range(len(self.plan.levels)):
+                self._create_level(group, number, axes)
+        except OSError as error:
+            raise WritingError(f"{folder}: cannot be written: {error}") from error
+        return True
+
+    def array(self, number: int) -> zarr.Array:
+        """Open the array of a level."""
+        opened = zarr.open_array(
+            LocalStore(self.path), path=level_path(number), mode="r+", zarr_format=self._format
+        )
+        return opened.with_config({"write_empty_chunks": True})
+
+    def shards(self, number: int) -> Iterator[Region]:
+        """Boxes of a level that are written at once."""
+        shape = self.plan.levels[number].shape
+        ranges = [range(0, n, s) for n, s in zip(shape, self.plan.shard, strict=True)]
+        for start in itertools.product(*ranges):
+            yield tuple(
+                (a, min(a + s, n)) for a, s, n in zip(start, self.plan.shard, shape, strict=True)
+            )
+
+    def is_written(self, number: int, region: Region, array: zarr.Array) -> bool:
+        """Whether a box of `shards` is in the store, whole."""
+        unit = array.shards or array.chunks
+        ranges = [
+            range(start // n, -(-stop // n)) for (start, stop), n in zip(region, unit, strict=True)
+        ]
+        folder = Path(self.path, level_path(number))
+        return all(
+            (folder / array.metadata.encode_chunk_key(index)).exists()
+            for index in itertools.product(*ranges)
+        )
+
+    def finish(self, attributes: dict[str, Any], recipe: dict[str, Any]) -> None:
+        """Write the attributes: from now on it is a whole pyramid."""
+        group = zarr.open_group(self.path, mode="r+", zarr_format=self._format)
+        group.attrs.put({**attributes, f"{UNFINISHED}-done": recipe})
+
+    @property
+    def _format(self) -> Any:
+        return zarr_format(self.version)
+
+    def _state(self, recipe: dict[str, Any]) -> str | None:
+        try:
+            group = zarr.open_group(self.path, mode="r", zarr_format=self._format)
+            attributes = dict(group.attrs)
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        wanted = json.loads(json.dumps(recipe))
+        if attributes.get(f"{UNFINISHED}-done") == wanted:
+            return "finished"
+        if attributes.get(UNFINISHED) == wanted:
+            names = {level_path(number) for number in range(len(self.plan.levels))}
+            return "unfinished" if names <= set(group.array_keys()) else None
+        return "other"
+
+    def _create_level(self, group: zarr.Group, number: int, axes: str) -> None:
+        shape = self.plan.levels[number].shape
+        chunk = tuple(min(c, n) for c, n in zip(self.plan.chunk, shape, strict=True))
+        options: dict[str, Any] = {}
+        if self._format == 3:
+            options["dimension_names"] = list(axes)
+            options["compressors"] = ZstdCodec(level=3)
+            options["serializer"] = BytesCodec() if np.dtype(self.dtype).itemsize > 1 else "auto"
+            if self.sharded:
+                options["shards"] = tuple(
+                    c * -(-min(s, n) // c)
+                    for c, s, n in zip(chunk, self.plan.shard, shape, strict=True)
+                )
+        else:
+            options["chunk_key_encoding"] = {"name": "v2", "separator": "/"}
+        group.create_array(
+            level_path(number),
+            shape=shape,
+            chunks=chunk,
+            dtype=np.dtype(self.dtype),
+            fill_value=0,
+            overwrite=True,
+            **options,
+        )
+
+
+def _is_zarr(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in ("zarr.json", ".zgroup", ".zarray"))
