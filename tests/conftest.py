@@ -16,6 +16,7 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import numpy as np
 import pytest
 
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     import napari
 
 CANVAS_SHAPE = (300, 400)
+
+# How long an example takes is the machine's affair: no property of ours is a time.
+hypothesis.settings.register_profile("no deadline", deadline=None)
+hypothesis.settings.load_profile("no deadline")
 
 # napari reads these when it is first imported, which no import above does.
 _SETTINGS_FOLDER = tempfile.TemporaryDirectory(prefix="napari-octree-tests-")

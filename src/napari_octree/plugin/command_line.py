@@ -44,11 +44,17 @@ examples:
   napari-octree https://host/image.zarr --screenshot picture.png
   napari-octree --demo mandelbrot
   xvfb-run -a napari-octree --demo mandelbrot --screenshot picture.png
+  napari-octree build slide.svs slide.ome.zarr      (see napari-octree build --help)
 """
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return the exit status."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:1] in (["build"], ("build",)):
+        from napari_octree.plugin.build_command import build_main
+
+        return build_main(arguments[1:])
     options = _parser().parse_args(arguments)
     try:
         config = (

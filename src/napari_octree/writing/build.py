@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import zarr
@@ -20,7 +21,7 @@ import zarr
 from napari_octree.sources.derived.downsampled import reduce_mean
 from napari_octree.sources.derived.mode import reduce_mode
 from napari_octree.sources.protocol import Region
-from napari_octree.writing.errors import Cancelled, WritingError
+from napari_octree.writing.errors import CancelledError, WritingError
 from napari_octree.writing.image_to_write import ImageToWrite
 from napari_octree.writing.ome_attributes import VERSIONS, group_attributes
 from napari_octree.writing.pyramid_plan import PyramidPlan, plan_pyramid
@@ -101,24 +102,32 @@ class ShardTask:
                 time.sleep(2**attempt * (0.5 + random.random() / 2))
         raise AssertionError("unreachable")
 
+    def pixels(self) -> np.ndarray:
+        """Compute the shard from the image or from the level below; write nothing."""
+        if self.level == 0:
+            return self._read_image(self.region)
+        below = self.target.array(self.level - 1)
+        return self._reduced(lambda piece: np.asarray(below[_slices(piece)]))
+
     def _write(self) -> bool:
         array = self.target.array(self.level)
-        if self.target.is_written(self.level, self.region, array):
-            finer = self.level == 1 and not all(
-                self.target.is_written(0, piece, self.target.array(0)) for piece in self._pieces()
-            )
-            if not finer:
-                return False
-        if self.level == 0:
-            block = self.image.read(self.region)
-            array[_slices(self.region)] = 0 if block is None else block
-            return True
+        below = self.target.array(self.level - 1) if self.level else None
+        written = self.target.is_written(self.level, self.region, array)
+        if below is not None and self.level == 1 and written:
+            written = all(self.target.is_written(0, p, below) for p in self._pieces())
+        if written:
+            return False
+        if below is None:
+            array[_slices(self.region)] = self._read_image(self.region)
+        else:
+            array[_slices(self.region)] = self._reduced(lambda piece: self._piece(piece, below))
+        return True
+
+    def _reduced(self, read: Callable[[Region], np.ndarray]) -> np.ndarray:
         factors = self.target.plan.levels[self.level].factors
-        below = self.target.array(self.level - 1)
-        out = np.empty([stop - start for start, stop in self.region], array.dtype)
+        out = np.empty([stop - start for start, stop in self.region], self.target.dtype)
         for piece in self._pieces():
-            pixels = self._piece(piece, below)
-            part = reduce_block(pixels, factors, self.method, self._offsets())
+            part = reduce_block(read(piece), factors, self.method, self._offsets())
             place = tuple(
                 slice(start // f - low, start // f - low + n)
                 for (start, _), f, (low, _), n in zip(
@@ -126,8 +135,7 @@ class ShardTask:
                 )
             )
             out[place] = part
-        array[_slices(self.region)] = out
-        return True
+        return out
 
     def _offsets(self) -> tuple[int, ...]:
         """Which pixel of a box "nearest" takes: such that levels stay near the boxes' centres."""
@@ -149,16 +157,18 @@ class ShardTask:
         return list(_cut(whole, plan.shard))
 
     def _piece(self, region: Region, below: zarr.Array) -> np.ndarray:
-        if self.level > 1:
+        """Pixels of a shard of the level below, which is written first if it is of level 0."""
+        if self.level > 1 or self.target.is_written(0, region, below):
             return np.asarray(below[_slices(region)])
-        if self.target.is_written(0, region, below):
-            return np.asarray(below[_slices(region)])
+        block = self._read_image(region)
+        below[_slices(region)] = block
+        return block
+
+    def _read_image(self, region: Region) -> np.ndarray:
         block = self.image.read(region)
         if block is None:
-            block = np.full(
-                [stop - start for start, stop in region], self.image.fill_value, below.dtype
-            )
-        below[_slices(region)] = block
+            shape = [stop - start for start, stop in region]
+            return np.full(shape, self.image.fill_value, self.image.dtype)
         return block
 
 
@@ -197,7 +207,7 @@ def build_pyramid(
     ------
     WritingError
         Nothing can be written there, or the options do not fit.
-    Cancelled
+    CancelledError
     SourceError, OSError
         The source cannot be read.
     """
@@ -209,7 +219,9 @@ def build_pyramid(
     if image.dtype.kind not in "buif":
         raise WritingError(f"{image.name}: pixels of type {image.dtype} cannot be written")
     measured = all(
-        unit is not None for unit, axis in zip(image.units, image.axes, strict=True) if axis in "zyx"
+        unit is not None
+        for unit, axis in zip(image.units, image.axes, strict=True)
+        if axis in "zyx"
     )
     plan = plan_pyramid(
         image.shape,
@@ -227,8 +239,10 @@ def build_pyramid(
         "version": options.version,
         "method": options.method,
         "chunk": list(plan.chunk),
-        "shard": list(plan.shard) if sharded else None,
+        "shard": list(plan.shard),
+        "sharded": sharded,
         "levels": [list(level.shape) for level in plan.levels],
+        "factors": [list(level.factors) for level in plan.levels],
     }
     if not target.create(recipe, image.axes, options.overwrite):
         return plan
@@ -248,12 +262,13 @@ def graph(image: ImageToWrite, target: Target, method: str) -> list[Any]:
 
     levels = target.plan.levels
     made: dict[tuple[int, Region], Any] = {}
+    run = uuid4().hex[:8]  # other builds may run on the same cluster
     tasks = []
     for number in range(min(1, len(levels) - 1), len(levels)):
         for region in target.shards(number):
             task = ShardTask(image, target, number, region, method)
             below = [] if number < 2 else [made[number - 1, piece] for piece in task._pieces()]
-            name = f"level-{number}-{'-'.join(str(start) for start, _ in region)}"
+            name = f"build-{run}-level-{number}-{'-'.join(str(start) for start, _ in region)}"
             tasks.append(delayed(task.run, pure=False)(*below, dask_key_name=name))
             made[number, region] = tasks[-1]
     return tasks
@@ -277,7 +292,7 @@ def nearest_offsets(factors: Sequence[int]) -> list[int]:
     """Which of the `f` pixels of the level below each level takes, along one axis.
 
     Always the lower of two would lead half a pixel away from what a level's pixels cover; this
-    keeps within a fifth.
+    keeps within a quarter.
     """
     chosen: list[int] = []
     place, total = 0, 1
@@ -303,7 +318,7 @@ def _run_in_threads(
 
     def before(*_: object) -> None:
         if cancelled is not None and cancelled():
-            raise Cancelled
+            raise CancelledError
 
     def after(*_: object) -> None:
         nonlocal done
@@ -333,10 +348,10 @@ def _run_on_cluster(
         raise WritingError(f"{address}: no dask scheduler answers: {error}") from error
     with client:
         futures = client.compute(tasks, optimize_graph=False)
-        for done, future in enumerate(as_completed(futures), 1):
+        for done, future in enumerate(as_completed(futures, loop=client.loop), 1):
             if cancelled is not None and cancelled():
                 client.cancel(futures)
-                raise Cancelled
+                raise CancelledError
             future.result()
             if progress is not None:
                 progress(done, len(tasks))

@@ -7,5 +7,5 @@ class WritingError(ValueError):
     """Something cannot be written; the message begins with the problem and names the path."""
 
 
-class Cancelled(Exception):
+class CancelledError(Exception):
     """The user has stopped the work."""

@@ -172,14 +172,15 @@ def renamed(image: ImageToWrite, name: str) -> ImageToWrite:
 def _written_letters(names: list[str], where: str) -> list[str]:
     letters: list[str] = []
     for name in names:
-        letter = "c" if name in ("s", "channel") else name[:1]
-        if letter in WRITTEN_AXES and letter not in letters and len(name) == 1 or name == "channel":
-            letters.append(letter)
-            continue
-        free = next((x for x in "tc" if x not in names and x not in letters), None)
-        if free is None:
-            raise SourceError(f"{where}: the axis {name!r} has no place in OME-Zarr (t, c, z, y, x)")
-        letters.append(free)
+        letter = "c" if name in ("s", "channel") else name
+        if letter not in WRITTEN_AXES or len(letter) != 1 or letter in letters:
+            free = next((x for x in "tc" if x not in names and x not in letters), None)
+            if free is None:
+                raise SourceError(
+                    f"{where}: the axis {name!r} has no place in OME-Zarr (t, c, z, y, x)"
+                )
+            letter = free
+        letters.append(letter)
     if not {"y", "x"} <= set(letters):
         raise SourceError(f"{where}: axes {', '.join(names)}: y and x are needed")
     return letters

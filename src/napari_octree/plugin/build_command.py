@@ -1,0 +1,147 @@
+"""``napari-octree build``: write an image and its coarser levels as OME-Zarr.
+
+Invariants: nothing of napari or Qt is imported; messages go to stderr, the exit status says what
+kind of problem it was; Ctrl-C leaves what is written, and the same command goes on later.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from napari_octree.sources.errors import SourceError
+from napari_octree.writing.build import BuildOptions, build_pyramid
+from napari_octree.writing.errors import WritingError
+from napari_octree.writing.from_files import images_in_file
+from napari_octree.writing.ome_attributes import VERSIONS
+from napari_octree.writing.verify import verify_pyramid
+
+BAD_INPUT = 1
+INTERRUPTED = 130  # what shells say of Ctrl-C
+
+EPILOG = """\
+A build that was interrupted goes on with the same command; finished shards are not written again.
+
+examples:
+  napari-octree build slide.svs slide.ome.zarr
+  napari-octree build labels.zarr labels.ome.zarr --method mode
+  napari-octree build https://host/image.zarr copy.ome.zarr --scheduler tcp://head:8786
+"""
+
+
+def build_main(arguments: Sequence[str]) -> int:
+    """Run the command; return the exit status."""
+    options = _parser().parse_args(arguments)
+    build = BuildOptions(
+        version=options.version,
+        method=options.method,
+        chunk=options.chunk,
+        shard=options.shard,
+        sharded=not options.no_shards,
+        factors=options.factors,
+        overwrite=options.overwrite,
+        label=options.method != "mean",
+    )
+    try:
+        images = images_in_file(options.source)
+        if len(images) > 1 and options.image is None:
+            names = "\n".join(f"  {i}: {image.name}" for i, image in enumerate(images))
+            return _fail(f"{options.source} holds several images; choose one: --image N\n{names}")
+        image = images[options.image or 0]
+        with _ProgressBar(image.name) as bar:
+            build_pyramid(
+                image,
+                str(Path(options.target).expanduser()),
+                build,
+                workers=options.workers,
+                scheduler=options.scheduler,
+                progress=bar.show,
+            )
+        if not options.no_verify:
+            verify_pyramid(image, str(Path(options.target).expanduser()), build.method)
+    except KeyboardInterrupt:
+        print("napari-octree: interrupted; run the same command to go on", file=sys.stderr)  # noqa: T201
+        return INTERRUPTED
+    except IndexError:
+        return _fail(f"{options.source}: there is no image {options.image}")
+    except (SourceError, WritingError, OSError) as error:
+        return _fail(str(error))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="napari-octree build",
+        description="Write an image and its coarser levels as OME-Zarr, out of core.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("source", metavar="SRC", help="what napari-octree opens: zarr, URL, TIFF")
+    parser.add_argument("target", metavar="DST.zarr", help="a folder that is not there yet")
+    parser.add_argument("--image", type=int, metavar="N", help="which one, where SRC has several")
+    parser.add_argument(
+        "--version", choices=VERSIONS, default="0.5", help="of OME-Zarr (default: 0.5)"
+    )
+    parser.add_argument(
+        "--method",
+        choices=("mean", "nearest", "mode"),
+        default="mean",
+        help="how a coarser pixel is made; nearest or mode for labels (default: mean)",
+    )
+    parser.add_argument("--chunk", type=int, metavar="PIXELS", help="side of a chunk")
+    parser.add_argument("--shard", type=int, metavar="PIXELS", help="side of a shard")
+    parser.add_argument("--no-shards", action="store_true", help="one file for each chunk")
+    parser.add_argument(
+        "--factors",
+        type=_factors,
+        metavar="F,F,…;F,F,…",
+        help="level by level: pixels of the level below per pixel, one number per axis",
+    )
+    parser.add_argument("--workers", type=_positive, default=2, help="threads (default: 2)")
+    parser.add_argument(
+        "--scheduler", metavar="ADDRESS", help="let the workers of a dask scheduler do the work"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="delete the zarr that is there")
+    parser.add_argument("--no-verify", action="store_true", help="do not check the result")
+    return parser
+
+
+def _factors(value: str) -> list[list[int]]:
+    try:
+        return [[int(f) for f in level.split(",")] for level in value.split(";") if level]
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{value!r} are no factors: {error}") from error
+
+
+def _positive(value: str) -> int:
+    number = int(value) if value.isdecimal() else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{value!r} is no number of threads")
+    return number
+
+
+class _ProgressBar:
+    """A bar on the terminal; silent where there is none."""
+
+    def __init__(self, name: str) -> None:
+        from tqdm import tqdm
+
+        self._bar = tqdm(desc=name, unit=" shards", disable=None, file=sys.stderr)
+
+    def __enter__(self) -> _ProgressBar:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._bar.close()
+
+    def show(self, done: int, total: int) -> None:
+        if self._bar.total != total:
+            self._bar.reset(total)
+        self._bar.update(done - self._bar.n)
+
+
+def _fail(message: str) -> int:
+    print(f"napari-octree: {message}", file=sys.stderr)  # noqa: T201
+    return BAD_INPUT
