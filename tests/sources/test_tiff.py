@@ -108,8 +108,8 @@ def test_levels_channels_and_sizes_of_an_ome_tiff(tmp_path):
         np.testing.assert_array_equal(level[...], data[:, ::step, ::step])
     assert image.name == "pyramid"
     assert image.channel_axis == 0
-    assert [c.name for c in image.channels] == ["DAPI", "GFP"]
-    assert [c.color for c in image.channels] == [(1, 0, 0), (0, 1, 0)]
+    assert [c.label for c in image.channels] == ["DAPI", "GFP"]
+    assert [c.color for c in image.channels] == ["#ff0000", "#00ff00"]
     assert image.scale[1:] == (0.25, 0.5)
     assert image.units[1:] == ("micrometer", "micrometer")
 

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from napari_octree.writing.errors import WritingError
 from napari_octree.writing.pyramid_plan import plan_pyramid
 
-
 SIDE = st.integers(1, 9000)
 
 

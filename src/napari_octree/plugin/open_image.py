@@ -14,7 +14,7 @@ from typing import Any
 from napari_octree.config import OctreeConfig
 from napari_octree.layers.image.octree_image import OctreeImage
 from napari_octree.sources.errors import SourceError
-from napari_octree.sources.ome_zarr.opening import is_url
+from napari_octree.sources.ome_zarr.addresses import is_url
 
 TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"IIII", b"II\xbc\1")
 """How TIFF, BigTIFF and their variants begin."""

@@ -17,11 +17,12 @@ from napari.utils.colormaps import Colormap
 from napari_octree.config import OctreeConfig
 from napari_octree.layers.image.octree_image import OctreeImage
 from napari_octree.octree.transform import LevelTransform, infer_level_transforms
-from napari_octree.plugin.channel_looks import MANY_COLORS, TWO_COLORS
+from napari_octree.plugin.channel_looks import channel_colormap, channel_name
 from napari_octree.plugin.slide_names import OPENSLIDE_ENDINGS
 from napari_octree.sources import AxisView, as_level_sources
 from napari_octree.sources.errors import SourceError
-from napari_octree.sources.tiff.image import TiffChannel, TiffImage
+from napari_octree.sources.ome_zarr.metadata.model import Channel
+from napari_octree.sources.tiff.image import TiffImage
 
 
 def open_tiff(
@@ -99,7 +100,7 @@ def _layers(image: TiffImage, config: OctreeConfig | None) -> Iterator[OctreeIma
     count = 1 if axis is None else image.levels[0].shape[axis]
     group = uuid4().hex if count > 1 else None
     for index in range(count):
-        channel = image.channels[index] if index < len(image.channels) else TiffChannel()
+        channel = image.channels[index] if index < len(image.channels) else Channel()
         levels: list[Any] = list(image.levels)
         if axis is not None:
             levels = [AxisView(level, axis, index) for level in levels]
@@ -109,7 +110,7 @@ def _layers(image: TiffImage, config: OctreeConfig | None) -> Iterator[OctreeIma
         layer = OctreeImage(
             levels,
             config,
-            name=_name(image, channel, index, count),
+            name=channel_name(image.name, channel, index, count),
             blending="additive" if count > 1 else "translucent_no_depth",
             **keywords,
         )
@@ -122,23 +123,15 @@ def _level_transforms(image: TiffImage, kept: Sequence[int]) -> tuple[LevelTrans
     return infer_level_transforms([[level.shape[a] for a in kept] for level in image.levels])
 
 
-def _name(image: TiffImage, channel: TiffChannel, index: int, count: int) -> str:
-    if channel.name is not None and count > 1:
-        return f"{image.name}: {channel.name}"
-    return f"{image.name}: channel {index}" if count > 1 else image.name
-
-
-def _colormap(image: TiffImage, channel: TiffChannel, index: int, count: int) -> Colormap | str:
+def _colormap(image: TiffImage, channel: Channel, index: int, count: int) -> Colormap | str:
     if image.palette is not None:
         return Colormap(np.clip(image.palette, 0, 1), name=f"{image.name} palette")
-    if channel.color is not None and any(channel.color) and channel.color != (1.0, 1.0, 1.0):
-        return Colormap([(0.0, 0.0, 0.0), channel.color], name=channel.name or f"channel {index}")
-    if count == 1:
-        return "gray_r" if image.inverted else "gray"
-    return TWO_COLORS[index] if count == 2 else MANY_COLORS[index % len(MANY_COLORS)]
+    if count == 1 and image.inverted:
+        return "gray_r"
+    return channel_colormap(channel, index, count, greyscale=False)
 
 
-def _limits(image: TiffImage, channel: TiffChannel) -> tuple[float, float] | None:
+def _limits(image: TiffImage, channel: Channel) -> tuple[float, float] | None:
     if image.palette is not None:
         return 0.0, float(len(image.palette) - 1)
     return channel.window

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from napari_octree.sources.errors import SourceError
-from napari_octree.sources.ome_zarr.metadata import Channel
-from napari_octree.sources.ome_zarr.opening import OmeZarrImage, is_url, read_ome_zarr
+from napari_octree.sources.ome_zarr.addresses import is_url
+from napari_octree.sources.ome_zarr.image import OmeZarrImage
+from napari_octree.sources.ome_zarr.metadata.model import Channel
+from napari_octree.sources.ome_zarr.opening import read_ome_zarr
 from napari_octree.writing.image_to_write import ChannelToWrite, ImageToWrite, image_to_write
 
 
@@ -66,14 +68,7 @@ def _from_tiff(path: Path) -> list[ImageToWrite]:
     images = []
     for image in read_tiff(path):
         axes, scale, units = list(image.axes), list(image.scale), list(image.units)
-        channels = [
-            ChannelToWrite(
-                channel.name,
-                None if channel.color is None else _hexadecimal(channel.color),
-                channel.window,
-            )
-            for channel in image.channels
-        ]
+        channels = [_channel(channel) for channel in image.channels]
         if image.rgb:
             axes, scale, units = [*axes, "s"], [*scale, 1.0], [*units, "pixel"]
             names = ("red", "green", "blue", "alpha")
@@ -86,7 +81,3 @@ def _from_tiff(path: Path) -> list[ImageToWrite]:
             )
         )
     return images
-
-
-def _hexadecimal(color: tuple[float, float, float]) -> str:
-    return "".join(f"{round(part * 255):02X}" for part in color)

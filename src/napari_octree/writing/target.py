@@ -20,13 +20,11 @@ import zarr
 from zarr.codecs import BytesCodec, ZstdCodec
 from zarr.storage import LocalStore
 
+from napari_octree.sources.ome_zarr.plain import UNFINISHED
 from napari_octree.sources.protocol import Region
 from napari_octree.writing.errors import WritingError
 from napari_octree.writing.ome_attributes import level_path, zarr_format
 from napari_octree.writing.pyramid_plan import PyramidPlan
-
-UNFINISHED = "napari-octree-build"
-"""Attribute of a group whose pyramid is being built: what is built, and from what."""
 
 
 @dataclass(frozen=True)

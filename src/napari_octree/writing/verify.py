@@ -12,11 +12,12 @@ from pathlib import Path
 import numpy as np
 import zarr
 
+from napari_octree.sources.ome_zarr.plain import UNFINISHED
 from napari_octree.writing.build import ShardTask
 from napari_octree.writing.errors import WritingError
 from napari_octree.writing.image_to_write import ImageToWrite
 from napari_octree.writing.pyramid_plan import PlannedLevel, PyramidPlan
-from napari_octree.writing.target import UNFINISHED, Target
+from napari_octree.writing.target import Target
 
 SAMPLES = 4
 """Shards of each level that are computed again."""

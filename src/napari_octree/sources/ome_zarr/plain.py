@@ -19,6 +19,9 @@ from napari_octree.sources.ome_zarr.metadata.multiscales import MOST_LEVELS
 from napari_octree.sources.ome_zarr.metadata.values import as_list, as_text
 from napari_octree.sources.ome_zarr.nodes import Node, attributes_of, child
 
+UNFINISHED = "napari-octree-build"
+"""Attribute of a group whose pyramid is being built: by what, and from what."""
+
 SMALLEST_COLOUR_PICTURE = 30
 """napari takes no array for a colour picture whose sides are shorter (`guess_rgb`)."""
 
@@ -45,6 +48,11 @@ def open_numbered(group: zarr.Group, where: str) -> OmeZarrImage:
     SourceError
         There are fewer than two.
     """
+    if UNFINISHED in attributes_of(group):
+        warn(
+            f"{where}: not finished: `napari-octree build` was interrupted here; "
+            "the same command goes on with it"
+        )
     found = dict(_numbered(group, where))
     if len(found) < 2:
         raise SourceError(

@@ -11,23 +11,7 @@ from typing import Any
 
 import numpy as np
 
-
-@dataclass(frozen=True)
-class TiffChannel:
-    """One channel.
-
-    Attributes
-    ----------
-    name : str or None
-    color : tuple of float or None
-        Red, green, blue from 0 to 1.
-    window : tuple of float or None
-        Lowest and highest value to be shown.
-    """
-
-    name: str | None = None
-    color: tuple[float, float, float] | None = None
-    window: tuple[float, float] | None = None
+from napari_octree.sources.ome_zarr.metadata.model import Channel
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +31,7 @@ class TiffImage:
         The last axis of the levels holds 3 or 4 colours.
     channel_axis : int or None
         The axis of the levels along which channels lie; -1 for samples that are no colours.
-    channels : tuple of TiffChannel
+    channels : tuple of Channel
         As many as the file describes, may be none.
     scale : tuple of float
         One per entry of `axes`; level 0.
@@ -67,7 +51,7 @@ class TiffImage:
     axes: tuple[str, ...]
     rgb: bool
     channel_axis: int | None
-    channels: tuple[TiffChannel, ...]
+    channels: tuple[Channel, ...]
     scale: tuple[float, ...]
     units: tuple[str, ...]
     palette: np.ndarray | None = None

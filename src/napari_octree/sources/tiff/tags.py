@@ -7,13 +7,13 @@ Lengths are in micrometres.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import tifffile
 
-from napari_octree.sources.tiff.image import TiffChannel
+from napari_octree.sources.ome_zarr.metadata.model import Channel
 
 MICROMETRES = {
     "m": 1e6, "dm": 1e5, "cm": 1e4, "mm": 1e3, "um": 1.0, "µm": 1.0, "μm": 1.0, "micron": 1.0,
@@ -34,12 +34,12 @@ class Facts:
     ----------
     sizes : dict
         Micrometres per pixel by axis letter (x, y, z); seconds for t.
-    channels : tuple of TiffChannel
+    channels : tuple of Channel
     magnification : float or None
     """
 
     sizes: dict[str, float] = field(default_factory=dict)
-    channels: tuple[TiffChannel, ...] = ()
+    channels: tuple[Channel, ...] = ()
     magnification: float | None = None
 
 
@@ -114,12 +114,11 @@ def _imagej(tiff: tifffile.TiffFile, page: Any) -> Facts:
     for index in range(count):
         color = None
         if index < len(luts) and count > 1:
-            red, green, blue = (float(v) / 255 for v in luts[index][:3, -1])
-            color = (red, green, blue)
+            color = _hexadecimal([int(v) for v in luts[index][:3, -1]])
         window = windows[index] if index < len(windows) else None
         if window is not None and not window[0] < window[1]:
             window = None
-        channels.append(TiffChannel(None, color, window))
+        channels.append(Channel(None, color, window))
     return Facts(sizes, tuple(channels))
 
 
@@ -138,20 +137,23 @@ def _ome(tiff: tifffile.TiffFile, series: int) -> Facts:
         second = {"ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0}
         sizes["t"] = interval * second.get(str(pixels.get("TimeIncrementUnit", "s")), 1.0)
     channels = tuple(
-        TiffChannel(_text(channel.get("Name")), _ome_color(channel.get("Color")))
+        Channel(_text(channel.get("Name")), _ome_color(channel.get("Color")))
         for channel in _several(pixels.get("Channel", ()))
     )
     return Facts(sizes, channels)
 
 
-def _ome_color(value: Any) -> tuple[float, float, float] | None:
-    """Red, green, blue of OME's signed 32-bit RGBA."""
+def _ome_color(value: Any) -> str | None:
+    """Colour of OME's signed 32-bit RGBA."""
     try:
         bits = int(value) & 0xFFFFFFFF
     except (TypeError, ValueError):
         return None
-    red, green, blue = ((bits >> shift & 255) / 255 for shift in (24, 16, 8))
-    return red, green, blue
+    return _hexadecimal([bits >> shift & 255 for shift in (24, 16, 8)])
+
+
+def _hexadecimal(parts: Sequence[int]) -> str:
+    return "#" + "".join(f"{min(max(part, 0), 255):02x}" for part in parts)
 
 
 def _qptiff(series: Any) -> Facts:
@@ -163,9 +165,8 @@ def _qptiff(series: Any) -> Facts:
         color = None
         parts = str(said.get("Color", "")).split(",")
         if len(parts) == 3:
-            red, green, blue = (min(max(float(part) / 255, 0.0), 1.0) for part in parts)
-            color = (red, green, blue)
-        channels.append(TiffChannel(_text(said.get("Biomarker") or said.get("Name")), color))
+            color = _hexadecimal([int(part) for part in parts])
+        channels.append(Channel(_text(said.get("Biomarker") or said.get("Name")), color))
         magnification = magnification or _length(said.get("Objective"))
     return Facts({}, tuple(channels), magnification)
 
