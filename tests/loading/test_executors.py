@@ -351,6 +351,7 @@ def check_the_disk_cache(executor, tmp_path):
         (32, 40),
         (8, 8),
         key="https://example.org/a.zarr/0",
+        is_remote=True,
         error=partial(notes_itself, str(reads)),
     )
     for _ in range(2):
@@ -444,7 +445,11 @@ def test_a_dask_cluster_reads_what_is_not_on_disk(cluster, tmp_path):
 def test_a_dask_cluster_fails_what_is_not_on_disk_either(cluster, tmp_path):
     pytest.importorskip("diskcache")
     source = SimulatedSource(
-        (32, 40), (8, 8), key="https://example.org/a.zarr/0", error=fails_in_the_first_row
+        (32, 40),
+        (8, 8),
+        key="https://example.org/a.zarr/0",
+        is_remote=True,
+        error=fails_in_the_first_row,
     )
     for _ in range(2):
         loader = ChunkLoader(config("dask", disk_bytes=2**24, disk_path=tmp_path / "cache"))
@@ -574,3 +579,28 @@ def test_dask_without_a_client_is_a_failure_that_says_so():
     assert client.take().state is TileState.FAILED
     assert "client" in loader.failures[0].message.lower()
     loader.close()
+
+
+def test_a_dask_client_that_was_closed_is_followed_by_the_next_one(cluster):
+    distributed = pytest.importorskip("distributed")
+    executor = DaskExecutor(1)
+    source = SimulatedSource((8, 8), (8, 8))
+    for _ in range(2):
+        with distributed.Client(cluster.cluster):
+            _, outcome = read(executor, source)
+        assert outcome.error is None
+        np.testing.assert_array_equal(outcome.pixels, source.pixels_at(REGION))
+    executor.close(30)
+
+
+def test_a_loop_that_has_ended_fails_the_read(cluster, monkeypatch):
+    def ended(*call):
+        raise RuntimeError("the loop is closed")
+
+    executor = DaskExecutor(1)
+    monkeypatch.setattr(cluster.loop, "add_callback", ended)
+    _, outcome = read(executor, SimulatedSource((8, 8), (8, 8)))
+    assert "the loop is closed" in str(outcome.error)
+    executor.cancel(executor.read(SimulatedSource((8, 8), (8, 8)), REGION, lambda outcome: None))
+    monkeypatch.undo()
+    executor.close(30)

@@ -10,9 +10,10 @@ from loading.loader_bench import http_error, request, take_all
 from napari_octree.loading import TileState
 from napari_octree.loading.retry import TRANSIENT_ATTEMPTS
 from napari_octree.loading.scheduling.reads import OVERDUE_S
-from napari_octree.loading.testing import SimulatedSource
+from napari_octree.loading.testing import SimulatedSource, VirtualExecutor
 from napari_octree.loading.work import ReadOutcome
 from napari_octree.sources.errors import PartialReadError
+from napari_octree.sources.identity import SourceGroup
 
 
 class FlakySource(SimulatedSource):
@@ -141,10 +142,11 @@ def test_failures_are_told_once_per_source_and_cause(bench, caplog):
     b = bench()
     b.loader.on_failure.connect(told.append)
     client = b.open()
-    one = FlakySource(10**9, http_error(403), key="store/0")
-    two = FlakySource(10**9, http_error(403), key="store/1")
-    other = FlakySource(10**9, http_error(403), key="other/0")
-    denied = FlakySource(10**9, PermissionError(), key="other/1")
+    store, place = SourceGroup("store", "store"), SourceGroup("other", "other")
+    one = FlakySource(10**9, http_error(403), key="store/0", group=store)
+    two = FlakySource(10**9, http_error(403), key="store/1", group=store)
+    other = FlakySource(10**9, http_error(403), key="other/0", group=place)
+    denied = FlakySource(10**9, PermissionError(), key="other/1", group=place)
     sources = (one, two, other, denied)
     client.replace([request(s, 0, c) for s in sources for c in range(10)])
     with caplog.at_level(logging.WARNING, "napari_octree.loader"):
@@ -356,3 +358,63 @@ def test_what_can_be_read_in_part_is_shown_and_told(bench, error, reads):
     client.replace([request(source, 0, 0)])
     assert [tile.state for tile in drain(b, client)] == [TileState.LOADED]
     assert len(source.reads) == reads + 1
+
+
+def test_a_key_that_stands_for_other_pixels_has_not_failed(bench):
+    b = bench()
+    client = b.open()
+    denied = FlakySource(10**9, http_error(403), key="denied")
+    good = FlakySource(0, None, key="good")
+    client.replace([request(denied, 0, 0, key="tile")])
+    b.run(client)
+    assert client.failed == {"tile"}
+    client.replace([request(good, 0, 0, key="tile")])
+    assert client.failed == frozenset()
+    client.retry()  # while it is being read
+    assert [tile.state for tile in b.run(client)] == [TileState.LOADED]
+
+
+class Unstartable(VirtualExecutor):
+    """Cannot start the first of its reads or assemblies."""
+
+    def __init__(self, verb):
+        super().__init__()
+        self.verb = verb
+        self.refused = 0
+
+    def _refuse(self, verb):
+        if verb == self.verb and not self.refused:
+            self.refused += 1
+            raise OSError("can't start new thread")
+
+    def read(self, storage, region, done):
+        self._refuse("read")
+        return super().read(storage, region, done)
+
+    def run(self, work, brief=True):
+        self._refuse("run")
+        super().run(work, brief)
+
+
+def test_a_read_that_cannot_be_started_holds_up_none_behind_it(bench):
+    b = bench(executor=Unstartable("read"))
+    client = b.open()
+    source = SimulatedSource((8, 80), (8, 8))
+    client.replace([request(source, 0, c) for c in range(4)])
+    assert len(b.executor.reads) == 3
+    assert len(drain(b, client)) >= 4  # the first one too, when it is tried again
+    assert client.pending == 0
+    assert client.failed == frozenset()
+
+
+def test_an_assembly_that_cannot_be_started_holds_up_none_behind_it(bench):
+    b = bench(executor=Unstartable("run"))
+    client = b.open()
+    source = SimulatedSource((8, 80), (8, 8))
+    client.replace([request(source, 0, c) for c in range(4)])
+    states = {tile.key[2]: tile.state for tile in drain(b, client)}
+    assert sorted(states) == [0, 1, 2, 3]
+    assert client.pending == 0
+    assert len(client.failed) == 1  # finally, until somebody retries
+    client.retry()
+    assert [tile.state for tile in drain(b, client)] == [TileState.LOADED]

@@ -1,5 +1,6 @@
 """Several loaders, one process: one cache, one limit, one read of each chunk, fair shares."""
 
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -7,19 +8,22 @@ import pytest
 
 from loading.loader_bench import request, take_all
 from napari_octree.config import OctreeConfig
-from napari_octree.loading import ChunkLoader, TileRequest, default_loader
+from napari_octree.loading import ChunkId, ChunkLoader, TileRequest, TileState, default_loader
+from napari_octree.loading import loader as loader_module
+from napari_octree.loading.cache.chunk_cache import ENTRY_BYTES
 from napari_octree.loading.dispatcher import Dispatcher
 from napari_octree.loading.testing import SimulatedSource, VirtualClock, VirtualExecutor
 from napari_octree.loading.work import ReadOutcome
 from napari_octree.octree.chunk_key import Tier
+from napari_octree.sources.identity import SourceGroup
 from napari_octree.sources.protocol import LevelSource
 
 MEBIBYTE = 2**20
 
 
-def config(workers, ram_bytes):
+def config(workers, ram_bytes, delay_queue_ms=0):
     return OctreeConfig(
-        octree={"loaders": {0: {"num_workers": workers, "delay_queue_ms": 0}}},
+        octree={"loaders": {0: {"num_workers": workers, "delay_queue_ms": delay_queue_ms}}},
         memory={"ram_bytes": ram_bytes},
     )
 
@@ -203,3 +207,71 @@ def test_what_a_closed_loader_leaves_undone_is_done_by_the_other(shared):
     assert (counts.assembling, counts.reading, counts.in_flight_bytes) == (0, 0, 0)
     given_out.done(ReadOutcome(source.pixels_at(given_out.region)))  # too late: ignored
     assert two.statistics == counts
+
+
+@pytest.fixture
+def no_loaders(monkeypatch):
+    """A process in which nobody has asked for a loader yet."""
+    monkeypatch.setattr(loader_module, "_loaders", {})
+    monkeypatch.setattr(loader_module, "_dispatcher", Dispatcher())
+
+
+def load_after_a_delay(loader):
+    """Load a tile that waits for the delay queue."""
+    woken = threading.Event()
+    client = loader.open(woken.set)
+    client.replace([request(SimulatedSource((8, 8), (8, 8), key=object()), 0, 0)])
+    assert woken.wait(30)
+    assert client.take().state is TileState.LOADED
+
+
+def test_a_default_loader_that_was_closed_is_made_anew(no_loaders):
+    settings = config(1, 3 * MEBIBYTE, delay_queue_ms=20)
+    loaders = []
+    for _ in range(2):
+        loaders.append(default_loader(settings))
+        load_after_a_delay(loaders[-1])
+        loaders[-1].close()
+        assert loaders[-1].is_closed
+        with pytest.raises(RuntimeError, match="closed"):
+            loaders[-1].open(lambda: None)
+    assert loaders[0] is not loaders[1]
+
+
+def test_delays_go_on_after_all_others_have_closed(no_loaders):
+    default_loader(config(1, 3 * MEBIBYTE)).close()
+    loader = default_loader(config(2, 3 * MEBIBYTE, delay_queue_ms=20))
+    load_after_a_delay(loader)
+    loader.close()
+
+
+def test_closing_one_of_two_leaves_the_delays_of_the_other(no_loaders):
+    one = default_loader(config(1, 3 * MEBIBYTE))
+    two = default_loader(config(2, 3 * MEBIBYTE, delay_queue_ms=20))
+    one.close()
+    load_after_a_delay(two)
+    two.close()
+
+
+def test_an_image_with_computed_levels_has_one_fair_share(shared):
+    """What is kept of its levels counts together, so that it cannot crowd out another image."""
+    loader = shared[0]
+    image = SourceGroup("image", "image")
+    stored = SimulatedSource((8, 8000), (8, 8), key="stored", group=image)
+    computed = [SimulatedSource((8, 8000), (8, 8), key=i, group=image) for i in range(3)]
+    other = SimulatedSource((8, 8000), (8, 8), key="other")
+    pixels = np.zeros((8, 8), np.uint16)
+    loader.open(lambda: None)
+    fits = loader.cache.limit_bytes // (pixels.nbytes + ENTRY_BYTES)
+
+    def chunk(source, i):
+        return ChunkId(source.key, ((0, 8), (8 * i, 8 * i + 8)))
+
+    def keep(source, number):
+        for i in range(number):
+            loader.blocks.keep(chunk(source, i), pixels, 0.001, source.group)
+
+    keep(other, fits // 2 - 10)
+    for source in (stored, *computed):
+        keep(source, fits // 3)
+    assert all(loader.blocks.find(chunk(other, i)) for i in range(fits // 2 - 10))

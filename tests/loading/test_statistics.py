@@ -5,9 +5,15 @@ import json
 import pytest
 
 from loading.loader_bench import request
+from napari_octree.loading.scheduling.source_record import (
+    MOST_RECORDS,
+    Processors,
+    SourceRecords,
+)
 from napari_octree.loading.testing import SimulatedSource
 from napari_octree.loading.work import ReadOutcome
 from napari_octree.octree.chunk_key import Tier
+from napari_octree.sources.identity import SourceGroup
 
 
 def finish(b, seconds, **measured):
@@ -57,8 +63,10 @@ def test_a_read_that_is_tried_again_is_counted_as_such(bench, source):
 def test_levels_of_one_image_are_one_source(bench):
     b = bench()
     client = b.open()
-    names = ["https://here/a.zarr/0", "https://here/a.zarr/1/", "https://here/b.zarr/0", "alone"]
-    client.replace([request(SimulatedSource((8, 8), (8, 8), key=name), 0, 0) for name in names])
+    image = SourceGroup("a", "https://here/a.zarr")
+    levels = [SimulatedSource((8, 8), (8, 8), key=i, group=image) for i in range(2)]
+    others = [SimulatedSource((8, 8), (8, 8), key=k) for k in ("https://here/b.zarr", "alone")]
+    client.replace([request(source, 0, 0) for source in (*levels, *others)])
     b.executor.finish_all()
     sources = b.loader.statistics.sources
     assert {name: sources[name].reads for name in sources} == {
@@ -66,6 +74,35 @@ def test_levels_of_one_image_are_one_source(bench):
         "https://here/b.zarr": 1,
         "alone": 1,
     }
+
+
+def test_sources_of_one_name_are_told_apart(bench):
+    b = bench()
+    client = b.open()
+    array = SimulatedSource((8, 80), (8, 8), key=1, group=SourceGroup(1, "MyArray"))
+    namesake = SimulatedSource(
+        (8, 80),
+        (8, 8),
+        key=2,
+        group=SourceGroup(2, "MyArray"),
+        error=lambda region: PermissionError(),
+    )
+    client.replace([request(source, 0, c) for source in (array, namesake) for c in range(2)])
+    b.executor.finish_all()
+    sources = b.loader.statistics.sources
+    assert (sources["MyArray"].reads, sources["MyArray"].failures) == (2, 0)
+    assert (sources["MyArray (2)"].reads, sources["MyArray (2)"].failures) == (0, 2)
+    assert [failure.source_name for failure in b.loader.failures] == ["MyArray (2)"]
+
+
+def test_not_every_source_there_ever_was_is_remembered():
+    records = SourceRecords(Processors(1))
+    busy = records.of(SourceGroup("busy", "busy"), 1)
+    busy.concurrency.started(0.0)
+    for number in range(2 * MOST_RECORDS):
+        records.of(SourceGroup(number, str(number)), 1)
+    assert len(records.items()) <= MOST_RECORDS + 1
+    assert records.of(SourceGroup("busy", "busy"), 1) is busy
 
 
 def test_what_is_counted_of_all_loading(bench):

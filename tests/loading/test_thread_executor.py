@@ -150,3 +150,47 @@ def test_threads_that_hang_are_bounded(monkeypatch):
     assert done.wait(30)
     sources[0].gate.set()
     executor.close(30)
+
+
+@pytest.fixture
+def no_more_threads(monkeypatch):
+    """Let the system start no thread from when it is called."""
+
+    def start(thread):
+        raise RuntimeError("can't start new thread")
+
+    return lambda: monkeypatch.setattr(threading.Thread, "start", start)
+
+
+def test_the_threads_there_are_do_the_work_where_no_other_can_be_started(
+    executor, no_more_threads
+):
+    held, done = Gated(), threading.Event()
+    executor.read(held, REGION, lambda outcome: None)
+    assert held.entered.wait(30)
+    no_more_threads()
+    run_a_read(executor, done.set)
+    assert not done.is_set()
+    held.gate.set()
+    assert done.wait(30)
+
+
+def test_without_any_thread_it_says_so(executor, no_more_threads, monkeypatch):
+    no_more_threads()
+    with pytest.raises(OSError, match="no thread"):
+        run_a_read(executor, lambda: None)
+    monkeypatch.undo()
+    done = threading.Event()
+    run_a_read(executor, done.set)  # nothing is left behind of the attempt
+    assert done.wait(30)
+
+
+def test_a_thread_that_may_hang_is_kept_where_none_can_take_its_place(executor, no_more_threads):
+    held, done = Gated(), threading.Event()
+    handle = executor.read(held, REGION, lambda outcome: None)
+    assert held.entered.wait(30)
+    no_more_threads()
+    executor.set_apart(handle)
+    run_a_read(executor, done.set)
+    held.gate.set()
+    assert done.wait(30)

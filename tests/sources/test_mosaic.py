@@ -141,11 +141,11 @@ class Blocks:
     def __init__(self) -> None:
         self.kept: dict = {}
 
-    def find(self, storage: object, region: object) -> tuple | None:
-        return self.kept.get((storage, region))
+    def find(self, chunk_id: object) -> tuple | None:
+        return self.kept.get(chunk_id)
 
-    def keep(self, storage: object, region: object, pixels: object, seconds: float) -> None:
-        self.kept[storage, region] = (pixels,)
+    def keep(self, chunk_id: object, pixels: object, seconds: float, group: object) -> None:
+        self.kept[chunk_id] = (pixels,)
 
 
 def test_a_field_is_read_once_for_all_coarse_levels(recording_array, read_log) -> None:

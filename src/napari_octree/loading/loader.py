@@ -27,7 +27,8 @@ from napari_octree.loading.scheduling.model import ClientList
 from napari_octree.loading.scheduling.pools import ClientSettings, Pace
 from napari_octree.loading.scheduling.tile_chunks import GridMemo
 from napari_octree.loading.statistics import LoaderStatistics
-from napari_octree.sources.protocol import ChunkId, Region
+from napari_octree.sources.identity import SourceGroup
+from napari_octree.sources.protocol import ChunkId
 
 logger = logging.getLogger("napari_octree.loader")
 
@@ -251,17 +252,18 @@ class SharedBlocks:
     def __init__(self, dispatcher: Dispatcher) -> None:
         self._dispatcher = dispatcher
 
-    def find(self, storage: Hashable, region: Region) -> tuple[np.ndarray | None] | None:
+    def find(self, chunk_id: ChunkId) -> tuple[np.ndarray | None] | None:
         """Return a chunk's pixels (None: fill value) in a tuple of one, None if not at hand."""
-        cached = self._dispatcher.cache.peek(ChunkId(storage, region))
+        cached = self._dispatcher.cache.peek(chunk_id)
         return None if cached is None else (cached.pixels,)
 
     def keep(
-        self, storage: Hashable, region: Region, pixels: np.ndarray | None, seconds: float
+        self, chunk_id: ChunkId, pixels: np.ndarray | None, seconds: float, group: SourceGroup
     ) -> None:
         """Store a chunk that took `seconds`; whoever waits for it need not read it."""
-        chunk_id = ChunkId(storage, region)
-        self._dispatcher.change(lambda scheduler, _: scheduler.found(chunk_id, pixels, seconds))
+        self._dispatcher.change(
+            lambda scheduler, _: scheduler.found(chunk_id, pixels, seconds, group)
+        )
 
 
 _loaders: dict[str, ChunkLoader] = {}

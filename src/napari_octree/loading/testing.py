@@ -15,6 +15,7 @@ import numpy as np
 from napari_octree.loading.executors.executor import Done
 from napari_octree.loading.work import ReadOutcome, read_checked
 from napari_octree.sources.chunk_grid import RegularGrid
+from napari_octree.sources.identity import SourceGroup
 from napari_octree.sources.protocol import Region, StorageArray
 
 
@@ -31,6 +32,10 @@ class SimulatedSource:
         Given a chunk's region: whether the store holds nothing there.
     error : callable, optional
         Given a chunk's region: an exception to raise, or None.
+    group : SourceGroup, optional
+        Default: one of its own.
+    is_remote, is_computed : bool
+        As of a `StorageArray`.
     """
 
     def __init__(
@@ -42,6 +47,9 @@ class SimulatedSource:
         in_memory: bool = False,
         missing: Callable[[Region], bool] | None = None,
         error: Callable[[Region], BaseException | None] | None = None,
+        group: SourceGroup | None = None,
+        is_remote: bool = False,
+        is_computed: bool = False,
     ) -> None:
         self.shape = shape
         self.chunk = chunk
@@ -49,6 +57,9 @@ class SimulatedSource:
         self.dtype = np.dtype(dtype)
         self.in_memory = in_memory
         self.source_name = str(key)
+        self.group = SourceGroup(key, str(key)) if group is None else group
+        self.is_remote = is_remote
+        self.is_computed = is_computed
         self.fill_value: object = 7
         self.version = ""
         self.reads: list[Region] = []

@@ -1,4 +1,4 @@
-"""Names for objects that are never given twice.
+"""Who an array is: names for objects that are never given twice, and groups of arrays.
 
 Invariants: an object has one token as long as it lives, and no other object of this process
 ever has the same one (unlike `id`, which is used again). Objects are not kept alive. Any
@@ -11,10 +11,38 @@ import contextlib
 import itertools
 import threading
 import weakref
+from collections.abc import Hashable
+from dataclasses import dataclass, field
 
 _counter = itertools.count(1)
 _tokens: dict[int, tuple[weakref.ref[object], int]] = {}
 _lock = threading.RLock()  # a token may be freed while one is made: the collector runs anywhere
+
+
+NETWORK_SCHEMES = frozenset(
+    {"http", "https", "ftp", "sftp", "ssh", "s3", "s3a", "gs", "gcs", "az", "abfs", "abfss"}
+    | {"adl", "oci", "oss", "hf", "hdfs", "webhdfs"}
+)
+"""Kinds of addresses on a network; they say where an array is (others, as "reference", do not)."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceGroup:
+    """Arrays that are read from one place: the levels of one image, and what is made of them.
+
+    They share what the loader learns of the place (latency, reads at once), a fair share of the
+    cache, and the notice of failures.
+
+    Attributes
+    ----------
+    identity : Hashable
+        Equal for the arrays of a group, and for no others.
+    name : str
+        What a person calls it (a path, a URL, a class name); groups may have names in common.
+    """
+
+    identity: Hashable
+    name: str = field(compare=False)
 
 
 def fresh_token() -> int:

@@ -9,18 +9,23 @@ from __future__ import annotations
 import copy
 import sys
 from collections.abc import Iterable
+from itertools import takewhile
 from typing import Any, TypeVar
 
 import numpy as np
 import zarr
 
 from napari_octree.sources.arrays.axis_view import AxisView
-from napari_octree.sources.arrays.sliced_array import wrap_numpy, wrap_sliceable, wrap_xarray
+from napari_octree.sources.arrays.sliced_array import (
+    wrap_numpy,
+    wrap_sliceable,
+    wrap_xarray,
+)
 from napari_octree.sources.arrays.tensorstore_array import wrap_tensorstore
 from napari_octree.sources.arrays.zarr_array import wrap_zarr
 from napari_octree.sources.check_levels import check_levels
 from napari_octree.sources.errors import SourceError
-from napari_octree.sources.identity import fresh_token
+from napari_octree.sources.identity import SourceGroup, fresh_token
 from napari_octree.sources.protocol import (
     BlockStore,
     LevelSource,
@@ -59,7 +64,7 @@ def as_level_source(array: Any, *, fresh: bool = False) -> LevelSource:
 
 
 def as_level_sources(levels: Iterable[Any], *, fresh: bool = False) -> tuple[LevelSource, ...]:
-    """Wrap and check the levels of a pyramid, finest first.
+    """Wrap and check the levels of a pyramid, finest first; they are one group.
 
     Raises
     ------
@@ -68,14 +73,12 @@ def as_level_sources(levels: Iterable[Any], *, fresh: bool = False) -> tuple[Lev
     """
     sources = tuple(as_level_source(level, fresh=fresh) for level in levels)
     check_levels(sources)
-    return sources
+    return _as_one_group(sources)
 
 
 def renewed(storage: _Storage) -> _Storage:
     """Return the same storage array under a new key, so that nothing cached of it is found."""
-    twin = copy.copy(storage)
-    object.__setattr__(twin, "key", (storage.key, fresh_token()))  # ours are frozen
-    return twin
+    return _with(storage, "key", (storage.key, fresh_token()))
 
 
 def sharing(source: LevelSource, blocks: BlockStore | None) -> LevelSource:
@@ -84,6 +87,26 @@ def sharing(source: LevelSource, blocks: BlockStore | None) -> LevelSource:
     if blocks is None or not isinstance(storage, SharesBlocks):
         return source
     return LevelSource(storage.sharing(blocks), source.fixed)
+
+
+def _as_one_group(sources: tuple[LevelSource, ...]) -> tuple[LevelSource, ...]:
+    """Let levels that lie side by side share what is learned of their place."""
+    groups = dict.fromkeys(source.storage.group for source in sources)
+    if len(groups) == 1:
+        return sources
+    finest, *_ = groups
+    steps = zip(*(group.name.split("/") for group in groups), strict=False)
+    folder = "/".join(step[0] for step in takewhile(lambda step: len(set(step)) == 1, steps))
+    group = SourceGroup(finest.identity, folder or finest.name)
+    return tuple(
+        LevelSource(_with(source.storage, "group", group), source.fixed) for source in sources
+    )
+
+
+def _with(storage: _Storage, name: str, value: object) -> _Storage:
+    twin = copy.copy(storage)
+    object.__setattr__(twin, name, value)  # ours are frozen
+    return twin
 
 
 def _fix_axis(source: LevelSource, axis: int, index: int) -> LevelSource:

@@ -14,6 +14,8 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
+from napari_octree.sources.identity import SourceGroup
+
 Region = tuple[tuple[int, int], ...]
 """Half-open box of an array, one (start, stop) pair of pixels per axis."""
 
@@ -64,7 +66,13 @@ class StorageArray(Protocol):
     in_memory : bool
         Reading is only slicing of memory that somebody else holds: not cached, never delayed.
     source_name : str
-        What a person calls it (a path, a URL, a class name); used in messages and statistics.
+        What a person calls it (a path, a URL, a class name); used in messages.
+    group : SourceGroup
+        With which arrays it shares a place: all levels of an image have one.
+    is_remote : bool
+        It is on a network, at the address `source_name`.
+    is_computed : bool
+        It is computed from another array, which is what is stored.
     fill_value : object
         The value of pixels that the store does not hold.
     """
@@ -79,6 +87,12 @@ class StorageArray(Protocol):
     def in_memory(self) -> bool: ...  # noqa: D102
     @property
     def source_name(self) -> str: ...  # noqa: D102
+    @property
+    def group(self) -> SourceGroup: ...  # noqa: D102
+    @property
+    def is_remote(self) -> bool: ...  # noqa: D102
+    @property
+    def is_computed(self) -> bool: ...  # noqa: D102
     @property
     def fill_value(self) -> object: ...  # noqa: D102
 
@@ -98,14 +112,14 @@ class StorageArray(Protocol):
 class BlockStore(Protocol):
     """Chunks that are in RAM already, for sources computed from others (any thread)."""
 
-    def find(self, storage: Hashable, region: Region) -> tuple[np.ndarray | None] | None:
-        """Return a chunk of the array of that key as a tuple of one; None if not at hand."""
+    def find(self, chunk_id: ChunkId) -> tuple[np.ndarray | None] | None:
+        """Return a chunk's pixels (None: fill value) in a tuple of one; None if not at hand."""
         ...
 
     def keep(
-        self, storage: Hashable, region: Region, pixels: np.ndarray | None, seconds: float
+        self, chunk_id: ChunkId, pixels: np.ndarray | None, seconds: float, group: SourceGroup
     ) -> None:
-        """Offer a chunk that took `seconds` to read or compute."""
+        """Offer a chunk that took `seconds` to read or compute; it counts in the group's share."""
         ...
 
 

@@ -36,22 +36,6 @@ TIMEOUT_S = 1.0
 """How long other processes may keep a read waiting."""
 
 
-NETWORK = frozenset(
-    {"http", "https", "ftp", "sftp", "ssh", "s3", "s3a", "gs", "gcs", "az", "abfs", "abfss"}
-    | {"adl", "oci", "oss", "hf", "hdfs", "webhdfs"}
-)
-"""Kinds of addresses that say where an array is (others, as "reference://", do not)."""
-
-
-def is_far(storage: StorageArray) -> bool:
-    """Whether the array's store is at an address on a network.
-
-    Names with blanks are those of levels computed from such a store, not addresses.
-    """
-    scheme, separator, place = storage.source_name.partition("://")
-    return bool(separator) and scheme in NETWORK and " " not in place
-
-
 class DiskCache:
     """Chunks on disk.
 
@@ -86,10 +70,9 @@ class DiskCache:
         """Up to which of these numbers its chunks have gone."""
 
     def wrap(self, storage: StorageArray) -> StorageArray:
-        """Return the array for one read, which looks on disk first; itself if it is near."""
-        if self._cache is None or not is_far(storage) or not hasattr(storage, "version"):
-            return storage
-        return CachedOnDisk(storage, self)
+        """Return the array for one read, which looks on disk first; itself if it is not kept."""
+        is_kept = storage.is_remote and not storage.is_computed and hasattr(storage, "version")
+        return CachedOnDisk(storage, self) if is_kept and self._cache is not None else storage
 
     def find(self, storage: StorageArray, region: Region) -> tuple[np.ndarray | None] | None:
         """Return a chunk (None: fill value) in a tuple of one, None if it is not on disk."""
@@ -175,7 +158,7 @@ class CachedOnDisk(WrappedArray):
         return self._disk.find(self.storage, region)
 
     def keep(self, region: Region, pixels: np.ndarray | None) -> None:
-        """Have a chunk that was read from the store."""
+        """Store a chunk that was read from the store."""
         self._disk.keep(self.storage, region, pixels, self._since)
 
 

@@ -25,6 +25,9 @@ class WrappedArray:
         self.dtype = storage.dtype
         self.in_memory = storage.in_memory
         self.source_name = storage.source_name
+        self.group = storage.group
+        self.is_remote = storage.is_remote
+        self.is_computed = storage.is_computed
         self.fill_value = storage.fill_value
 
     @property

@@ -7,6 +7,7 @@ picklable; the disk cache is that of this machine.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError
@@ -36,7 +37,7 @@ class DaskExecutor:
     threads : int
         For assemblies and for taking results in.
     client : distributed.Client, optional
-        Default: the active one, looked up at the first read.
+        Default: the one that is active when a read is submitted.
     """
 
     def __init__(self, threads: int, client: Any = None) -> None:
@@ -71,19 +72,22 @@ class DaskExecutor:
 
     def _submit(self, read: _Read, storage: StorageArray, region: Region, done: Done) -> None:
         try:
-            if self._client is None:
-                from distributed import default_client
-
-                self._client = default_client()
-            future = self._client.submit(timed_read, storage, region, pure=False)
+            future = self._active_client().submit(timed_read, storage, region, pure=False)
+            future.client.loop.add_callback(self._collect, future, done)
         except Exception as error:  # no client, or a source that cannot be pickled
             failure = ReadOutcome(None, error)
             self._local.run(lambda: done(failure))
             return
         read.future = future
-        self._client.loop.add_callback(self._collect, future, done)
         if read.cancelled:  # meanwhile
             self.cancel(read)
+
+    def _active_client(self) -> Any:
+        if self._client is not None:
+            return self._client
+        from distributed import default_client
+
+        return default_client()
 
     def run(self, work: Callable[[], None], brief: bool = True) -> None:
         """Work in a thread of this process."""
@@ -94,7 +98,8 @@ class DaskExecutor:
         assert isinstance(handle, _Read)
         handle.cancelled = True
         if handle.future is not None:
-            self._client.loop.add_callback(handle.future.cancel)
+            with contextlib.suppress(Exception):  # its client has been closed: so it has ended
+                handle.future.client.loop.add_callback(handle.future.cancel)
 
     def set_apart(self, handle: object) -> None:
         """No thread of ours waits for it."""
@@ -110,7 +115,7 @@ class DaskExecutor:
     async def _collect(self, future: Any, done: Done) -> None:
         outcome: ReadOutcome
         try:
-            outcome = await self._client.gather(future, asynchronous=True)
+            outcome = await future.client.gather(future, asynchronous=True)
             # It computed on the cluster: that takes no processor from this process.
             outcome = outcome._replace(busy_s=0.0)
         except BaseException as raised:  # the future was cancelled, or its worker died

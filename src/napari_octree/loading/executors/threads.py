@@ -1,9 +1,9 @@
 """Worker threads.
 
-Invariants: threads are started when needed, up to a number; they are daemons, so that none keeps
-the interpreter from ending; a thread whose read may hang is set apart: another one takes its
-place, and it does nothing more once it has told the end of its read. At most `APART` times the
-number are apart; more are waited for.
+Invariants: threads are started when needed, up to a number, or as many as the system allows; they
+are daemons, so that none keeps the interpreter from ending; a thread whose read may hang is set
+apart: another one takes its place, and it does nothing more once it has told the end of its read.
+At most `APART` times the number are apart; more are waited for.
 
 What a piece of work gives rise to is done by the same thread where nothing else has to wait for
 it: a tile is assembled by the thread that read its last chunk, which then, if the source is fast,
@@ -129,12 +129,15 @@ class ThreadExecutor:
         with self._lock:
             for worker in self._workers:
                 if worker.reading is handle:
-                    if self._apart < APART * self._most and not self._closed:
+                    if (
+                        self._apart < APART * self._most
+                        and not self._closed
+                        and self._start_thread()
+                    ):
                         worker.apart = True
                         self._apart += 1
                         self._unfinished -= 1
                         del self._workers[worker]
-                        self._start_thread()
                     return
 
     def write_off(self, handle: object) -> None:
@@ -160,18 +163,29 @@ class ThreadExecutor:
         with self._lock:
             if self._closed:
                 return
+            if (
+                self._unfinished >= len(self._workers)
+                and len(self._workers) < self._most
+                and not self._start_thread()
+                and not self._workers
+            ):
+                raise OSError("no thread can be started")
             self._unfinished += 1
-            if self._unfinished > len(self._workers) and len(self._workers) < self._most:
-                self._start_thread()
             self._queue.put(task)
 
-    def _start_thread(self) -> None:
+    def _start_thread(self) -> bool:
+        """Start one more thread, if the system lets us."""
         worker = _Worker()
         thread = threading.Thread(
             target=self._work, args=(worker,), name="napari-octree-loader", daemon=True
         )
+        try:
+            thread.start()
+        except RuntimeError as error:  # "can't start new thread": those there are do the work
+            logger.warning("one thread less reads: %s", error)
+            return False
         self._workers[worker] = thread
-        thread.start()
+        return True
 
     def _work(self, worker: _Worker) -> None:
         self._this.worker = worker

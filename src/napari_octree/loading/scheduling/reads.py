@@ -30,6 +30,7 @@ from napari_octree.loading.scheduling.start_queue import StartQueues
 from napari_octree.loading.scheduling.working_set import WorkingSet
 from napari_octree.loading.work import Made, ReadOutcome
 from napari_octree.sources.errors import PartialReadError
+from napari_octree.sources.identity import SourceGroup
 from napari_octree.sources.protocol import ChunkId
 
 PARTIAL_ATTEMPTS = 3
@@ -156,11 +157,13 @@ class Reads:
         source.measured(nbytes, seconds, outcome.decode_s)
         self._arrived(chunk, pixels, seconds, job.tile, made)
 
-    def found(self, chunk_id: ChunkId, pixels: np.ndarray | None, seconds: float) -> None:
+    def found(
+        self, chunk_id: ChunkId, pixels: np.ndarray | None, seconds: float, group: SourceGroup
+    ) -> None:
         """Keep a chunk that was read or computed on the way to another one."""
         chunk = self._set.chunks.get(chunk_id)
         if chunk is None:
-            self._set.cache.put(chunk_id, pixels, seconds, chunk_id.storage)
+            self._set.cache.put(chunk_id, pixels, seconds, group)
         elif chunk.state is ChunkState.QUEUED:
             self._reservations.free(chunk)
             self._arrived(chunk, pixels, seconds)
@@ -239,7 +242,8 @@ class Reads:
         for tile in tiles:
             if tile.stage is Stage.ADMITTED:
                 needed = True
-        entry = cache.put(chunk.chunk_id, pixels, seconds, chunk.source.name, bool(tiles), needed)
+        group = chunk.storage.group
+        entry = cache.put(chunk.chunk_id, pixels, seconds, group, bool(tiles), needed)
         seen = False
         if entry is None:
             chunk.attempts = 0

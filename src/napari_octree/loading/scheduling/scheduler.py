@@ -33,6 +33,7 @@ from napari_octree.loading.scheduling.tile_chunks import GridMemo
 from napari_octree.loading.scheduling.working_set import WorkingSet
 from napari_octree.loading.statistics import LoaderStatistics, SourceStatistics
 from napari_octree.loading.work import Made, ReadOutcome
+from napari_octree.sources.identity import SourceGroup
 from napari_octree.sources.protocol import ChunkId
 
 
@@ -208,9 +209,11 @@ class Scheduler:
         """Note the end of a read, and what was made of the chunk for `job.tile`."""
         self.reads.finished(job, outcome, now, made)
 
-    def found(self, chunk_id: ChunkId, pixels: np.ndarray | None, seconds: float) -> None:
+    def found(
+        self, chunk_id: ChunkId, pixels: np.ndarray | None, seconds: float, group: SourceGroup
+    ) -> None:
         """Keep a chunk that was read or computed on the way to another one."""
-        self.reads.found(chunk_id, pixels, seconds)
+        self.reads.found(chunk_id, pixels, seconds, group)
 
     def assembled(self, job: AssembleJob, made: Made) -> None:
         """Note the end of an assembly."""

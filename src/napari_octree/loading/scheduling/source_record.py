@@ -25,13 +25,18 @@ Under the loader's lock only.
 from __future__ import annotations
 
 import os
+from itertools import chain, count
 from math import ceil
+
+from napari_octree.sources.identity import SourceGroup
 
 FIRST_LIMIT = 8
 WORTH_IT = 1.05
 """Growth of goodput that pays for more reads at once."""
 FAR_S = 0.01
 """A first read that waited so long waited for a far store, which can serve many readers."""
+MOST_RECORDS = 1000
+"""Sources that are remembered; the oldest are forgotten."""
 UNKNOWN_SHARE = 0.25
 """Of a processor that a read takes of whose source none has ended yet."""
 READ_HOLDS_INTERPRETER_MS = 10.0
@@ -44,6 +49,7 @@ class SourceRecord:
     Parameters
     ----------
     name : str
+        For messages; no other source has it.
     most : int
         Reads at once at most.
     processors : Processors
@@ -86,7 +92,7 @@ class SourceRecord:
 
 
 class SourceRecords:
-    """The records of all sources.
+    """The records of all groups of arrays.
 
     Parameters
     ----------
@@ -96,20 +102,32 @@ class SourceRecords:
 
     def __init__(self, processors: Processors) -> None:
         self._processors = processors
-        self._records: dict[str, SourceRecord] = {}
+        self._records: dict[SourceGroup, SourceRecord] = {}
 
-    def of(self, source_name: str, most: int) -> SourceRecord:
-        """Return the record of a source, made with `most` reads at once if it is new."""
-        address = source_name.rstrip("/")  # of a level that is the root of a store of its own
-        name = address.rpartition("/")[0] or address
-        record = self._records.get(name)
+    def of(self, group: SourceGroup, most: int) -> SourceRecord:
+        """Return the record of a group, made with `most` reads at once if it is new."""
+        record = self._records.get(group)
         if record is None:
-            record = self._records[name] = SourceRecord(name, most, self._processors)
+            self._forget_some()
+            record = SourceRecord(self._name(group), most, self._processors)
+            self._records[group] = record
         return record
 
     def items(self) -> list[tuple[str, SourceRecord]]:
         """All records by name."""
-        return list(self._records.items())
+        return [(record.name, record) for record in self._records.values()]
+
+    def _name(self, group: SourceGroup) -> str:
+        """Return a name that no other record has, so that messages can be told apart."""
+        taken = {record.name for record in self._records.values()}
+        others = (f"{group.name} ({number})" for number in count(2))
+        return next(name for name in chain((group.name,), others) if name not in taken)
+
+    def _forget_some(self) -> None:
+        """Forget the oldest ones of which nothing is being read, if there are very many."""
+        idle = [g for g, record in self._records.items() if not record.concurrency.running]
+        for group in idle[: max(len(self._records) - MOST_RECORDS, 0)]:
+            del self._records[group]
 
 
 def processors_to_spare() -> int:

@@ -41,7 +41,7 @@ class WorkingSet:
 
     def source_of(self, client: ClientList, storage: StorageArray) -> SourceRecord:
         """Return what is known of an array's source."""
-        return self.sources.of(storage.source_name, client.settings.pools.num_workers)
+        return self.sources.of(storage.group, client.settings.pools.num_workers)
 
     def tiles(self) -> Iterator[Tile]:
         """All tiles on all lists."""

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from napari_octree.sources.identity import SourceGroup
 from napari_octree.sources.protocol import ChunkGrid, Region, StorageArray
 
 
@@ -22,7 +24,9 @@ class ConvertedArray:
     array: StorageArray
     dtype: np.dtype
 
-    @property
+    is_computed = False
+
+    @cached_property
     def key(self) -> Hashable:
         """That of the array, and the type."""
         return ("converted", self.array.key, self.dtype.str)
@@ -46,6 +50,16 @@ class ConvertedArray:
     def source_name(self) -> str:
         """That of the array."""
         return self.array.source_name
+
+    @cached_property
+    def group(self) -> SourceGroup:
+        """That of the array."""
+        return self.array.group
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether the array is."""
+        return self.array.is_remote
 
     @property
     def fill_value(self) -> object:

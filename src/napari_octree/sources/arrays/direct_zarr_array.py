@@ -22,6 +22,7 @@ from napari_octree.sources.arrays.zarr_array import wrap_zarr
 from napari_octree.sources.chunk_grid import RegularGrid
 from napari_octree.sources.digest import digest
 from napari_octree.sources.errors import SourceError
+from napari_octree.sources.identity import NETWORK_SCHEMES, SourceGroup
 from napari_octree.sources.protocol import Region, StorageArray
 from napari_octree.sources.stores.byte_store import ByteStore
 
@@ -45,7 +46,9 @@ class DirectZarrArray:
     format: ChunkFormat
     version: str
 
-    @property
+    is_computed = False
+
+    @cached_property
     def key(self) -> Hashable:
         """Where the array is, and its document."""
         return ("direct zarr", self.store.identity, self.path, self.version)
@@ -69,6 +72,16 @@ class DirectZarrArray:
     def source_name(self) -> str:
         """Path or address of the array."""
         return f"{self.store.address}/{self.path}"
+
+    @cached_property
+    def group(self) -> SourceGroup:
+        """Its place: other arrays of an image are put together with it by who knows them."""
+        return SourceGroup(("direct zarr", self.store.identity, self.path), self.source_name)
+
+    @cached_property
+    def is_remote(self) -> bool:
+        """Whether the store's address is one on a network."""
+        return self.store.address.partition("://")[0] in NETWORK_SCHEMES
 
     @property
     def fill_value(self) -> object:

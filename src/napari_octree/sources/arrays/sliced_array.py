@@ -15,7 +15,7 @@ import numpy as np
 
 from napari_octree.sources.chunk_grid import RegularGrid, grid_from_chunks
 from napari_octree.sources.errors import SourceError
-from napari_octree.sources.identity import object_token
+from napari_octree.sources.identity import SourceGroup, object_token
 from napari_octree.sources.protocol import ChunkGrid, Region
 
 
@@ -26,8 +26,10 @@ class SlicedArray:
     Attributes
     ----------
     array : array-like
-    key, shape, dtype, in_memory, source_name, fill_value
+    key, shape, dtype, in_memory, source_name, fill_value, is_remote, is_computed
         As in `StorageArray`.
+    group : SourceGroup or None
+        As in `StorageArray`; None: it is a group of its own.
     chunk_grid : ChunkGrid or None
         The array's own chunks, if it has any.
     """
@@ -40,6 +42,13 @@ class SlicedArray:
     chunk_grid: ChunkGrid | None = None
     in_memory: bool = False
     fill_value: object = 0
+    group: SourceGroup = None  # type: ignore[assignment] # never None once it is made
+    is_remote: bool = False
+    is_computed: bool = False
+
+    def __post_init__(self) -> None:
+        if self.group is None:
+            object.__setattr__(self, "group", SourceGroup(self.key, self.source_name))
 
     def grid(self, hint: tuple[int, ...]) -> ChunkGrid:
         """Return the array's own chunks; boxes of shape `hint` if it has none."""

@@ -15,7 +15,7 @@ import numpy as np
 from napari_octree.sources.arrays.sliced_array import SlicedArray, slices
 from napari_octree.sources.chunk_grid import IrregularGrid, RegularGrid
 from napari_octree.sources.digest import digest
-from napari_octree.sources.identity import object_token
+from napari_octree.sources.identity import NETWORK_SCHEMES, object_token
 from napari_octree.sources.protocol import ChunkGrid, Region
 
 
@@ -34,16 +34,17 @@ class TensorStoreArray(SlicedArray):
 def wrap_tensorstore(array: Any) -> TensorStoreArray:
     """Wrap a tensorstore array."""
     moved = array.translate_to[(0,) * array.ndim]
-    spec = array.kvstore.url if array.kvstore is not None else "tensorstore"
+    url = array.kvstore.url if array.kvstore is not None else "tensorstore"
     fill_value = array.fill_value
     return TensorStoreArray(
         moved,
         key=("object", object_token(array)),
         shape=tuple(array.shape),
         dtype=np.dtype(array.dtype.numpy_dtype),
-        source_name=spec,
+        source_name=url,
         chunk_grid=_grid(moved),
         fill_value=0 if fill_value is None else fill_value[()],
+        is_remote=url.partition("://")[0] in NETWORK_SCHEMES,
     )
 
 

@@ -26,7 +26,7 @@ from napari_octree.sources.arrays.sliced_array import SlicedArray, slices
 from napari_octree.sources.arrays.timed_store import timed
 from napari_octree.sources.chunk_grid import RegularGrid
 from napari_octree.sources.digest import digest
-from napari_octree.sources.identity import object_token
+from napari_octree.sources.identity import NETWORK_SCHEMES, SourceGroup, object_token
 from napari_octree.sources.protocol import Region
 
 tensorstore: Any
@@ -98,14 +98,17 @@ class ZarrArray(SlicedArray):
 def wrap_zarr(array: zarr.Array) -> ZarrArray:
     """Wrap a zarr array."""
     fill_value = array.fill_value
+    place = _place(array)
     return ZarrArray(
         array,
-        key=("zarr", _identity(array), array.shape, array.chunks, str(array.dtype)),
+        key=("zarr", place, _written(array), array.shape, array.chunks, str(array.dtype)),
         shape=array.shape,
         dtype=array.dtype,
         source_name=_url(array),
         chunk_grid=RegularGrid(array.shape, array.chunks) if min(array.shape, default=0) else None,
         fill_value=0 if fill_value is None else fill_value,
+        group=SourceGroup(("zarr", place), _url(array)),
+        is_remote=isinstance(array.store, FsspecStore) and is_on_network(array.store.fs),
     )
 
 
@@ -126,28 +129,41 @@ def local_folder(array: zarr.Array) -> Path | None:
     store = array.store
     if isinstance(store, LocalStore):
         return (store.root / array.path).absolute()
-    if isinstance(store, FsspecStore):  # also dask's way to a local path
-        file_system = getattr(store.fs, "sync_fs", store.fs)
-        protocols = file_system.protocol
-        if "file" in (protocols if isinstance(protocols, tuple) else (protocols,)):
-            return Path(store.path, array.path)
+    # dask's way to a local path:
+    if isinstance(store, FsspecStore) and "file" in _protocols(store.fs):
+        return Path(store.path, array.path)
     return None
 
 
-def _identity(array: zarr.Array) -> Hashable:
-    """Where the array is; for a local one also when its metadata was written.
+def is_on_network(file_system: Any) -> bool:
+    """Whether an fsspec file system's addresses are on a network."""
+    return not NETWORK_SCHEMES.isdisjoint(_protocols(file_system))
 
-    A store object that says neither is told by itself: two of them are never taken for one.
+
+def _protocols(file_system: Any) -> tuple[str, ...]:
+    protocols = getattr(file_system, "sync_fs", file_system).protocol
+    return protocols if isinstance(protocols, tuple) else (protocols,)
+
+
+def _written(array: zarr.Array) -> int:
+    """When the metadata of a local array was written."""
+    folder = local_folder(array)
+    name = "zarr.json" if array.metadata.zarr_format == 3 else ".zarray"
+    try:
+        return 0 if folder is None else (folder / name).stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _place(array: zarr.Array) -> Hashable:
+    """Where the array is.
+
+    A store object that does not say is told by itself: two of them are never taken for one.
     """
     store = array.store
     folder = local_folder(array)
     if folder is not None:
-        name = "zarr.json" if array.metadata.zarr_format == 3 else ".zarray"
-        try:
-            written = (folder / name).stat().st_mtime_ns
-        except OSError:
-            written = 0
-        return str(folder.resolve()), written
+        return str(folder.resolve())
     if isinstance(store, FsspecStore):
         return object_token(store.fs), posixpath.join(store.path, array.path)
     return object_token(store), array.path

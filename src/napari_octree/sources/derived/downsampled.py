@@ -20,6 +20,7 @@ from napari_octree.sources.derived.reduced_array import ReducedArray
 from napari_octree.sources.protocol import (
     BlockStore,
     ChunkGrid,
+    ChunkId,
     LevelSource,
     Region,
     StorageArray,
@@ -151,12 +152,13 @@ def _read_chunk(
 ) -> np.ndarray | None:
     if blocks is None:
         return storage.read(region)
-    found = blocks.find(storage.key, region)
+    chunk_id = ChunkId(storage.key, region)
+    found = blocks.find(chunk_id)
     if found is not None:
         return found[0]
     started = perf_counter()
     pixels = storage.read(region)
-    blocks.keep(storage.key, region, pixels, perf_counter() - started)
+    blocks.keep(chunk_id, pixels, perf_counter() - started, storage.group)
     return pixels
 
 

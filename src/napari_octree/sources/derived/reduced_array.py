@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from napari_octree.sources.identity import SourceGroup
 from napari_octree.sources.protocol import LevelSource
 
 
@@ -47,6 +48,21 @@ class ReducedArray:
     def in_memory(self) -> bool:
         """Never: reading computes."""
         return False
+
+    @property
+    def group(self) -> SourceGroup:
+        """That of the source."""
+        return self.source.storage.group
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether the source is."""
+        return self.source.storage.is_remote
+
+    @property
+    def is_computed(self) -> bool:
+        """Always."""
+        return True
 
     @property
     def fill_value(self) -> object:

@@ -19,12 +19,13 @@ import numpy as np
 
 from napari_octree.sources.derived.downsampled import Reduction, read_region, reduced
 from napari_octree.sources.errors import PartialReadError, SourceError
+from napari_octree.sources.identity import SourceGroup
 from napari_octree.sources.mosaic.deviations import Deviations
 from napari_octree.sources.mosaic.field import FieldOpener, PixelSize
 from napari_octree.sources.mosaic.field_reading import cast, fitting_level, read_field
 from napari_octree.sources.mosaic.grid import coarse_grid, field_grid
 from napari_octree.sources.mosaic.places import Places
-from napari_octree.sources.protocol import BlockStore, ChunkGrid, LevelSource, Region
+from napari_octree.sources.protocol import BlockStore, ChunkGrid, ChunkId, LevelSource, Region
 from napari_octree.sources.stores.side_by_side import POOL
 
 
@@ -38,6 +39,8 @@ class MosaicArray:
         Its last item tells the levels of a mosaic apart.
     source_name : str
         Path or address, without blanks.
+    group : SourceGroup
+    is_remote : bool
     shape : tuple of int
     dtype : numpy.dtype
     fill_value : object
@@ -63,6 +66,8 @@ class MosaicArray:
 
     key: tuple[Hashable, ...]
     source_name: str
+    group: SourceGroup
+    is_remote: bool
     shape: tuple[int, ...]
     dtype: np.dtype
     fill_value: object
@@ -81,6 +86,7 @@ class MosaicArray:
     samples_fairly = False
     """One chunk says nothing of its neighbours: they are other fields."""
     in_memory = False
+    is_computed = False
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "blocks": None}  # another process has other memory
@@ -234,8 +240,8 @@ class MosaicArray:
     def _thumbnail(
         self, number: int, box: Region, factors: tuple[int, ...], sizes: Sequence[int]
     ) -> np.ndarray | None:
-        key = ("thumbnail", self.key[:-1], number)
-        kept = None if self.blocks is None else self.blocks.find(key, box)
+        chunk_id = ChunkId(("thumbnail", self.key[:-1], number), box)
+        kept = None if self.blocks is None else self.blocks.find(chunk_id)
         if kept is not None:
             return kept[0]
         started = perf_counter()
@@ -248,7 +254,7 @@ class MosaicArray:
                 picture = np.full([b - a for a, b in box], self.fill_value, self.dtype)
                 picture[part[1]] = cast(part[0], self.dtype)
         if self.blocks is not None:
-            self.blocks.keep(key, box, picture, perf_counter() - started)
+            self.blocks.keep(chunk_id, picture, perf_counter() - started, self.group)
         return picture
 
     def _level_of(

@@ -13,6 +13,7 @@ import numpy as np
 
 from napari_octree.sources.derived.downsampled import Reduction
 from napari_octree.sources.digest import digest
+from napari_octree.sources.identity import NETWORK_SCHEMES, SourceGroup
 from napari_octree.sources.mosaic.deviations import Deviations
 from napari_octree.sources.mosaic.field import FieldOpener
 from napari_octree.sources.mosaic.mosaic_array import MosaicArray
@@ -124,6 +125,8 @@ def mosaic_levels(
             MosaicArray(
                 key=("mosaic", identity, version, reduction, number),
                 source_name=f"{name}/mosaic-level-{number}",
+                group=SourceGroup(("mosaic", identity), name),
+                is_remote=name.partition("://")[0] in NETWORK_SCHEMES,
                 shape=shape,
                 dtype=model.dtype,
                 fill_value=model.fill_value,

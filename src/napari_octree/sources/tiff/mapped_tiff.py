@@ -16,6 +16,7 @@ import numpy as np
 from napari_octree.sources.arrays.sliced_array import slices
 from napari_octree.sources.chunk_grid import RegularGrid
 from napari_octree.sources.errors import SourceError
+from napari_octree.sources.identity import SourceGroup
 from napari_octree.sources.protocol import ChunkGrid, Region
 from napari_octree.sources.tiff.open_tiff_file import FileVersion
 
@@ -64,15 +65,15 @@ class MappedTiffArray:
         """Pixels along each axis."""
         return tuple(self.stored_shape[a] for a in self.order)
 
-    @property
+    @cached_property
     def key(self) -> Hashable:
         """The file, its time and size, and which of its images this is."""
         return ("tiff", self.version, self.series, 0)
 
-    @property
-    def group(self) -> Hashable:
-        """What shares a disk with it: all of its file."""
-        return ("tiff", self.version.path)
+    @cached_property
+    def group(self) -> SourceGroup:
+        """All of its file."""
+        return SourceGroup(("tiff", self.version.path), str(self.version.path))
 
     @property
     def source_name(self) -> str:

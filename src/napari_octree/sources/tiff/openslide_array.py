@@ -20,6 +20,7 @@ import numpy as np
 from napari_octree.sources.arrays.generated_array import GeneratedArray
 from napari_octree.sources.chunk_grid import RegularGrid
 from napari_octree.sources.errors import SourceError
+from napari_octree.sources.identity import SourceGroup
 from napari_octree.sources.protocol import ChunkGrid, Region
 from napari_octree.sources.tiff.image import TiffImage
 from napari_octree.sources.tiff.open_tiff_file import FileVersion
@@ -56,15 +57,15 @@ class OpenSlideArray:
     fill_value = 0
     ndim = 3
 
-    @property
+    @cached_property
     def key(self) -> Hashable:
         """The file, its time and size, and the level."""
         return ("openslide", self.version, self.level)
 
-    @property
-    def group(self) -> Hashable:
-        """What shares a disk with it: all of its file."""
-        return ("openslide", self.version.path)
+    @cached_property
+    def group(self) -> SourceGroup:
+        """All of its file."""
+        return SourceGroup(("openslide", self.version.path), str(self.version.path))
 
     @property
     def source_name(self) -> str:

@@ -19,6 +19,7 @@ import numpy as np
 from napari_octree.sources.arrays.generated_array import GeneratedArray
 from napari_octree.sources.chunk_grid import RegularGrid
 from napari_octree.sources.errors import SourceError
+from napari_octree.sources.identity import SourceGroup
 from napari_octree.sources.protocol import ChunkGrid, Region
 from napari_octree.sources.tiff.open_tiff_file import FileVersion, OpenTiffFile, open_tiff_file
 
@@ -113,15 +114,15 @@ class TiffArray:
     is_remote = False
     is_computed = False
 
-    @property
+    @cached_property
     def key(self) -> Hashable:
         """The file, its time and size, and which of its images this is."""
         return ("tiff", self.version, self.series, self.level)
 
-    @property
-    def group(self) -> Hashable:
-        """What shares a disk with it: all of its file."""
-        return ("tiff", self.version.path)
+    @cached_property
+    def group(self) -> SourceGroup:
+        """All of its file."""
+        return SourceGroup(("tiff", self.version.path), str(self.version.path))
 
     @property
     def source_name(self) -> str:
