@@ -171,8 +171,9 @@ class OctreeSection(_Section):
         Texels per side of a brick (3-D).
     log_path : Path or None
         Where plans are logged; None for nowhere.
-    reduction : {"mean", "nearest"}
-        How coarser levels that nobody stored are made of the level below; "nearest" for labels.
+    reduction : {"mean", "nearest", "mode"}
+        How coarser levels that nobody stored are made of the level below. Labels are never
+        averaged: "mean" stands for "nearest" there; "mode" takes the most frequent label.
         (From memory they are taken pixel by pixel at first, whatever this says.)
     background_pyramid : bool
         While nothing else is to be done, compute the coarser levels of the slice in view that
@@ -186,7 +187,7 @@ class OctreeSection(_Section):
     tile_size: int = Field(default=256, ge=16, le=4096)
     brick_size: int = Field(default=64, ge=8, le=512)
     log_path: Path | None = None
-    reduction: Literal["mean", "nearest"] = "mean"
+    reduction: Literal["mean", "nearest", "mode"] = "mean"
     background_pyramid: bool = False
     loaders: dict[int, LoaderConfig] = Field(
         default_factory=lambda: {

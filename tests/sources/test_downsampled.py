@@ -7,7 +7,13 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from napari_octree.sources import AxisView, as_level_source
-from napari_octree.sources.derived.downsampled import DownsampledArray, read_region, reduce_mean
+from napari_octree.sources.derived.downsampled import (
+    DownsampledArray,
+    read_region,
+    reduce_mean,
+    reduce_nearest,
+)
+from napari_octree.sources.derived.mode import reduce_mode
 from napari_octree.sources.protocol import StorageArray
 
 DTYPES = ["bool", "uint8", "int16", "uint16", "int64", "uint64", "float32", "float64"]
@@ -63,7 +69,7 @@ def test_blocks_fit_together(data):
     shape = data.draw(st.tuples(*[st.integers(1, 20)] * 2))
     factors = data.draw(st.tuples(*[st.integers(1, 5)] * 2))
     chunks = data.draw(st.sampled_from([None, (3, 7), (64, 64)]))
-    reduction = data.draw(st.sampled_from(["mean", "nearest"]))
+    reduction = data.draw(st.sampled_from(["mean", "nearest", "mode"]))
     pixels = np.random.default_rng(0).integers(0, 65535, shape, "uint16")
 
     class Array:
@@ -92,6 +98,31 @@ def test_blocks_fit_together(data):
             inside = pixels[box]
             at = tuple(min(c, n - 1) for c, n in zip(centre, inside.shape, strict=True))
             assert expected[index] == inside[at]
+
+
+@given(st.data())
+def test_the_mode_is_the_first_of_the_commonest_values(data):
+    dtype = data.draw(st.sampled_from(["uint8", "int32", "uint64"]))
+    shape = data.draw(hnp.array_shapes(min_dims=1, max_dims=3, max_side=7))
+    factors = data.draw(st.tuples(*[st.integers(1, 4)] * len(shape)))
+    few = st.sampled_from([0, 1, 2, np.iinfo(dtype).max])
+    pixels = data.draw(hnp.arrays(dtype, shape, elements=few))
+    result = reduce_mode(pixels, factors)
+    assert result.dtype == dtype
+    for index, box in boxes(shape, factors):
+        inside = pixels[box].ravel().tolist()
+        assert result[index] == max(inside, key=inside.count)
+
+
+@given(st.integers(1, 6), st.integers(2, 3))
+def test_taking_pixels_in_turn_stays_near_the_centre(levels, factor):
+    pixels = np.arange(factor**levels)
+    taken, total = pixels, 1
+    for level in range(levels):
+        taken = reduce_nearest(taken, (factor,), upper=level % 2 == 1)
+        total *= factor
+        centres = np.arange(0, len(pixels), total) + total / 2
+        assert np.abs(taken + 0.5 - centres).max() <= total / 4
 
 
 def test_only_the_pixels_below_are_read(recording_array, read_log):
@@ -144,11 +175,12 @@ def test_the_key_says_how_pixels_are_made():
         DownsampledArray(source, (2, 2)).key,
         DownsampledArray(source, (2, 1)).key,
         DownsampledArray(source, (2, 2), "nearest").key,
+        DownsampledArray(source, (2, 2), "nearest", upper=True).key,
         DownsampledArray(as_level_source(source, fresh=True), (2, 2)).key,
         as_level_source(DownsampledArray(source, (2, 2)), fresh=True).storage.key,
     ]
     assert keys[0] == keys[1]
-    assert len(set(keys)) == 5
+    assert len(set(keys)) == 6
 
 
 def test_factors_must_fit():

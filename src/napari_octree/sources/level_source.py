@@ -16,6 +16,7 @@ import numpy as np
 import zarr
 
 from napari_octree.sources.arrays.axis_view import AxisView
+from napari_octree.sources.arrays.recast_view import RecastArray, RecastView
 from napari_octree.sources.arrays.sliced_array import (
     wrap_numpy,
     wrap_sliceable,
@@ -57,6 +58,9 @@ def as_level_source(array: Any, *, fresh: bool = False) -> LevelSource:
         source = array
     elif isinstance(array, AxisView):
         source = _fix_axis(as_level_source(array.array), array.axis, array.index)
+    elif isinstance(array, RecastView):
+        inner = as_level_source(array.array)
+        source = LevelSource(RecastArray(inner.storage, array.dtype), inner.fixed)
     else:
         storage = _as_storage(array)
         source = LevelSource(storage, (None,) * len(storage.shape))

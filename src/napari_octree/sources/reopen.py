@@ -13,6 +13,7 @@ from typing import Any
 import zarr
 
 from napari_octree.sources.arrays.axis_view import AxisView
+from napari_octree.sources.arrays.recast_view import RecastView
 
 
 def reopened(levels: Iterable[Any]) -> list[Any]:
@@ -26,7 +27,7 @@ def can_be_reopened(levels: Iterable[Any]) -> bool:
 
 
 def _remembers(array: Any) -> bool:
-    if isinstance(array, AxisView):
+    if isinstance(array, AxisView | RecastView):
         return _remembers(array.array)
     return isinstance(array, zarr.Array) or _is_tensorstore(array)
 
@@ -34,6 +35,8 @@ def _remembers(array: Any) -> bool:
 def _reopened(array: Any) -> Any:
     if isinstance(array, AxisView):
         return AxisView(_reopened(array.array), array.axis, array.index)
+    if isinstance(array, RecastView):
+        return RecastView(_reopened(array.array), array.dtype)
     if isinstance(array, zarr.Array):
         return zarr.open_array(
             array.store,

@@ -86,6 +86,10 @@ class OctreeScalarField(OctreeLayer, LazyScalarField):
 
     # ------------------------------------------------------------------ data
 
+    def _as_levels(self, data: Any, fresh: bool = False) -> LayerLevels:
+        """The levels that a person passes, as `LayerLevels.of`; raises where they are none."""
+        return LayerLevels.of(data, fresh)
+
     @property
     def _reduction(self) -> Reduction:
         """How levels that nobody stored are made."""
@@ -119,7 +123,7 @@ class OctreeScalarField(OctreeLayer, LazyScalarField):
 
     @data.setter
     def data(self, data: Any) -> None:
-        levels = LayerLevels.of(data)
+        levels = self._as_levels(data)
         self._check_data(levels)
         if levels.names & self._levels.names:
             # Who assigns an array again, or another one in the same place, has changed its pixels.
@@ -197,7 +201,7 @@ class OctreeScalarField(OctreeLayer, LazyScalarField):
 
     def _renewed(self, arrays: Sequence[Any]) -> LayerLevels:
         """Return the levels under new keys, and drop what is kept of them on disk."""
-        levels = LayerLevels.of(arrays, fresh=True)
+        levels = self._as_levels(arrays, fresh=True)
         for source in levels.sources:
             self._loader.forget(source.storage.key, source.storage.source_name)
         return levels

@@ -34,7 +34,14 @@ def whole_levels(
     sources = list(pyramid.sources)
     for level in range(len(sources), len(octree.levels)):
         factors = _factors(pyramid, octree, displayed, level - 1, level)
-        computed = DownsampledArray(sources[-1], factors, pyramid.reduction, pyramid.blocks, hint)
+        computed = DownsampledArray(
+            sources[-1],
+            factors,
+            pyramid.reduction,
+            pyramid.blocks,
+            hint,
+            upper=(level - len(pyramid.sources)) % 2 == 1,
+        )
         sources.append(_whole(computed))
     return tuple(sources)
 

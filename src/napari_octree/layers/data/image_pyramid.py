@@ -34,7 +34,7 @@ class ImagePyramid:
         Voxels a side of a brick.
     blocks : BlockStore, optional
         Where levels that are computed share chunks with those that are shown.
-    reduction : {"mean", "nearest"}
+    reduction : {"mean", "nearest", "mode"}
         How levels that nobody stored are made.
     """
 

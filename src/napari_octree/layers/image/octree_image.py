@@ -63,7 +63,7 @@ class OctreeImage(OctreeScalarField, Image):
         level_transforms: Sequence[LevelTransform] | None = None,
         **keywords: Any,
     ) -> None:
-        levels = LayerLevels.of(data)
+        levels = self._as_levels(data)
         limits = keywords.pop("contrast_limits", None)
         self._follow_overview = limits is None and levels.dtype != np.uint8
         keywords["contrast_limits"] = limits_of_type(levels.dtype) if limits is None else limits

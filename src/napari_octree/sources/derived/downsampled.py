@@ -16,6 +16,7 @@ from typing import Literal
 import numpy as np
 
 from napari_octree.sources.chunk_grid import RegularGrid
+from napari_octree.sources.derived.mode import reduce_mode
 from napari_octree.sources.derived.reduced_array import ReducedArray
 from napari_octree.sources.protocol import (
     BlockStore,
@@ -26,7 +27,7 @@ from napari_octree.sources.protocol import (
     StorageArray,
 )
 
-Reduction = Literal["mean", "nearest"]
+Reduction = Literal["mean", "nearest", "mode"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,20 +40,24 @@ class DownsampledArray(ReducedArray):
         The level below.
     factors : tuple of int
         Pixels of `source` per pixel, axis by axis; at least 1.
-    reduction : {"mean", "nearest"}
+    reduction : {"mean", "nearest", "mode"}
         "mean" averages the box in float64 and rounds to the type; "nearest" takes the pixel
-        at the box's centre (the lower one of two), for labels and for what is in memory:
-        no other pixel is touched there.
+        at the box's centre, for labels and for what is in memory: no other pixel is touched
+        there; "mode" takes the most frequent value, for labels.
     blocks : BlockStore, optional
         Where chunks below are looked for, and kept.
     chunk : tuple of int, optional
         Shape of the blocks, whatever the hint: so that the level above, which is computed
         from this one, asks for the same blocks as the tiles do.
+    upper : bool
+        Of two pixels at the centre "nearest" takes the upper one. Where levels are made of one
+        another, every second one should: always the lower ones would end up at the corner.
     """
 
     reduction: Reduction = "mean"
     blocks: BlockStore | None = field(default=None, repr=False)
     chunk: tuple[int, ...] | None = None
+    upper: bool = False
 
     def __post_init__(self) -> None:
         if len(self.factors) != len(self.source.shape) or min(self.factors) < 1:
@@ -62,7 +67,8 @@ class DownsampledArray(ReducedArray):
     def key(self) -> Hashable:
         """That of the source, and how it is reduced."""
         below = (self.source.storage.key, self.source.fixed)
-        return ("downsampled", below, self.factors, self.reduction)
+        centre = ("upper",) if self.upper else ()
+        return ("downsampled", below, self.factors, self.reduction, *centre)
 
     @property
     def source_name(self) -> str:
@@ -94,7 +100,7 @@ class DownsampledArray(ReducedArray):
             for (start, stop), f, n in zip(region, self.factors, self.source.shape, strict=True)
         )
         block = read_region(self.source, below, self.blocks, self.chunk)
-        return None if block is None else reduced(block, self.factors, self.reduction)
+        return None if block is None else reduced(block, self.factors, self.reduction, self.upper)
 
 
 def can_be_strided(storage: StorageArray) -> bool:
@@ -162,10 +168,14 @@ def _read_chunk(
     return pixels
 
 
-def reduced(block: np.ndarray, factors: tuple[int, ...], reduction: Reduction) -> np.ndarray:
+def reduced(
+    block: np.ndarray, factors: tuple[int, ...], reduction: Reduction, upper: bool = False
+) -> np.ndarray:
     """Make one pixel of each box of `factors` pixels; boxes at the end may be smaller."""
     if reduction == "nearest":
-        return reduce_nearest(block, factors)
+        return reduce_nearest(block, factors, upper)
+    if reduction == "mode":
+        return reduce_mode(block, factors)
     return reduce_mean(block, factors)
 
 
@@ -202,11 +212,11 @@ def reduce_mean(block: np.ndarray, factors: tuple[int, ...]) -> np.ndarray:
     return np.rint(mean).astype(block.dtype)
 
 
-def reduce_nearest(block: np.ndarray, factors: tuple[int, ...]) -> np.ndarray:
-    """Take one pixel of each box: the one at its centre, the lower of two."""
+def reduce_nearest(block: np.ndarray, factors: tuple[int, ...], upper: bool = False) -> np.ndarray:
+    """Take one pixel of each box: the one at its centre, the lower (or upper) of two."""
     for axis, f in enumerate(factors):
         size = block.shape[axis]
-        centre = (f - 1) // 2
+        centre = f // 2 if upper else (f - 1) // 2
         if (size - 1) % f >= centre:  # the last box has its centre too: a view, nothing is read
             block = block[(slice(None),) * axis + (slice(centre, None, f),)]
         else:

@@ -43,7 +43,7 @@ class SampledArray(ReducedArray):
         What a store without chunks of its own is read by; 1 along sliders.
     blocks : BlockStore, optional
         Where chunks of the store are looked for, and kept.
-    reduction : {"mean", "nearest"}
+    reduction : {"mean", "nearest", "mode"}
         As of a `DownsampledArray`.
     """
 
@@ -112,7 +112,7 @@ def sampled_level(
     tile : tuple of int
         Shape of a tile over all axes; 1 along sliders.
     blocks : BlockStore, optional
-    reduction : {"mean", "nearest"}
+    reduction : {"mean", "nearest", "mode"}
     """
     if not getattr(source.storage, "samples_fairly", True):
         return None

@@ -1,0 +1,1 @@
+"""Labels: a layer of them, and what is only theirs."""

@@ -1,0 +1,140 @@
+"""The napari layer: `Labels` whose picture comes tile by tile from an octree.
+
+Invariants: those of `OctreeScalarField`. Labels are integers, and are never mixed: coarser levels
+that nobody stored are made by taking pixels ("nearest") or by majority ("mode"), whatever is
+set for images. Nothing of napari's that maps whole arrays of labels to texels or colours is
+called: it costs time, and raises for large labels with colours of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from napari.components import ViewerModel
+from napari.layers import Labels
+
+from napari_octree.config import OctreeConfig
+from napari_octree.layers._napari import register_add_method, register_layer_type
+from napari_octree.layers.base.octree_scalar_field import OctreeScalarField
+from napari_octree.layers.data.layer_levels import LayerLevels
+from napari_octree.layers.labels.thumbnail import label_thumbnail
+from napari_octree.octree.transform import LevelTransform
+from napari_octree.sources.arrays.recast_view import recast
+from napari_octree.sources.derived.downsampled import Reduction
+
+
+class OctreeLabels(OctreeScalarField, Labels):
+    """A labels layer for segmentations far larger than memory.
+
+    Parameters
+    ----------
+    data : array or sequence of arrays
+        The levels of a label image, finest first, or one array; of integers, or bool. Each needs
+        `shape`, `dtype` and numpy slicing: numpy, zarr, dask, xarray, tensorstore or own
+        classes. Axis order (…, z, y, x). They are read in worker threads only, which must be
+        allowed to slice them concurrently.
+    config : OctreeConfig, optional
+        Sizes, budgets, pools; default: `OctreeConfig.from_environment()`.
+    level_transforms : sequence of LevelTransform, optional
+        Where each level's pixels lie, over all axes; default: inferred from the shapes, with
+        pixel areas aligned.
+    **keywords
+        Every keyword of `napari.layers.Labels`. `multiscale` and `cache` have no effect.
+
+    Raises
+    ------
+    TypeError
+        Where pixels are no integers.
+    ValueError
+        Where levels do not make an image: different types or ranks, wrong order, no pixels.
+        The message names the level.
+    """
+
+    def __init__(
+        self,
+        data: Any,
+        config: OctreeConfig | None = None,
+        *,
+        level_transforms: Sequence[LevelTransform] | None = None,
+        **keywords: Any,
+    ) -> None:
+        super().__init__(self._as_levels(data), config, level_transforms, data, **keywords)
+
+    # ------------------------------------------------------------------ data
+
+    def _as_levels(self, data: Any, fresh: bool = False) -> LayerLevels:
+        """As of images, but of integers: bool becomes uint8, floats are refused."""
+        levels = super()._as_levels(data, fresh)
+        if levels.dtype.kind not in "biu":
+            raise TypeError(
+                f"Only integer types are supported for Labels layers, but data contains "
+                f"{levels.dtype}."
+            )
+        if levels.dtype.kind == "b":
+            return super()._as_levels([recast(a, np.uint8) for a in levels.arrays], fresh)
+        return levels
+
+    def _ensure_int_labels(self, data: Any) -> Any:
+        return data  # they are, see `_as_levels`
+
+    @property
+    def _reduction(self) -> Reduction:
+        """How levels that nobody stored are made: a mean of labels is no label."""
+        wanted = super()._reduction
+        return "nearest" if wanted == "mean" else wanted
+
+    def _announce_data(self) -> None:
+        super()._announce_data()
+        self.events.features()
+
+    # ------------------------------------------------------------------ looks
+
+    def _slice_dtype(self) -> np.dtype:
+        return self.dtype
+
+    def _raw_to_displayed(self, raw: np.ndarray, data_slice: Any = None) -> np.ndarray:
+        return raw  # colours and contours are the GPU's
+
+    def _update_thumbnail(self) -> None:
+        self.thumbnail = label_thumbnail(
+            self._slice.image.raw, self.colormap, self.opacity, self._thumbnail_shape
+        )
+
+    # ----------------------------------------------------------------- values
+
+    def _get_properties(self, *args: Any, **keywords: Any) -> list[str]:
+        """The features of the label at a position; none while nothing is known of it."""
+        value = self.get_value(*args, **keywords)
+        known = isinstance(value, tuple) and value[1] is not None
+        return super()._get_properties(*args, **keywords) if known else []
+
+    @property
+    def _type_string(self) -> str:
+        return "labels"  # icon, context menus and writers of labels
+
+
+def _pick(layer: OctreeLabels, event: Any) -> None:
+    """Select the label under the cursor: napari's own selects the pair of level and label."""
+    value = layer.get_value(
+        event.position,
+        view_direction=event.view_direction,
+        dims_displayed=event.dims_displayed,
+        world=True,
+    )
+    label = value[1] if isinstance(value, tuple) else value
+    layer.selected_label = layer.colormap.background_value if label is None else int(label)
+
+
+OctreeLabels._drag_modes = {**Labels._drag_modes, Labels._modeclass.PICK: _pick}
+
+
+def _add_octreelabels(viewer: ViewerModel, data: Any, **keywords: Any) -> OctreeLabels:
+    """Add `OctreeLabels(data, **keywords)` to a viewer."""
+    layer: OctreeLabels = viewer.add_layer(OctreeLabels(data, **keywords))
+    return layer
+
+
+register_layer_type(OctreeLabels)
+register_add_method(ViewerModel, "add_octreelabels", _add_octreelabels)

@@ -1,0 +1,1 @@
+"""Labels: exact numbers as texels, coloured in the shader."""

@@ -1,0 +1,97 @@
+"""TiledLabelsVisual: tiles of exact labels, coloured in the shader.
+
+Invariants: those of `TiledImageVisual`. Labels are looked up nearest, and never mixed: where a
+tile fades in, colours are. A program is compiled only when a look needs another than before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from vispy.gloo import Texture2D
+from vispy.scene.visuals import create_visual_node
+from vispy.visuals.shaders import Function
+
+from napari_octree.rendering.gpu.label_encoding import LabelEncoding
+from napari_octree.rendering.labels.label_look import LabelLook
+from napari_octree.rendering.tiles.atlas.texture_atlas_2d import TextureAtlas2D
+from napari_octree.rendering.tiles.tiled_image import TiledImageVisual
+
+_AS_LOOKED_UP = "vec4 as_looked_up(vec4 colour) { return colour; }"
+
+
+class TiledLabelsVisual(TiledImageVisual):
+    """Tiles of a label image, each pixel of it in exactly one quad.
+
+    Parameters
+    ----------
+    encoding : LabelEncoding
+    size : (width, height)
+        Of level 0 in pixels.
+    on_prepare : callable
+    look : LabelLook
+    fades : bool
+    """
+
+    def __init__(
+        self,
+        encoding: LabelEncoding,
+        size: tuple[int, int],
+        on_prepare: Callable[[TiledImageVisual], None],
+        look: LabelLook,
+        fades: bool = False,
+    ) -> None:
+        self._labels = encoding
+        self._lookups: dict[str, Function] = {}
+        self._look = look
+        super().__init__(encoding, size, on_prepare, fades, interpolation="nearest")
+        self._show(look, colours_too=True)
+
+    def set_look(self, look: LabelLook) -> None:
+        """Show labels like this from now on."""
+        former, self._look = self._look, look
+        self._show(look, colours_too=look.colours is not former.colours)
+        self.update()
+
+    def _show(self, look: LabelLook, colours_too: bool) -> None:
+        program = self.shared_program
+        for name, value in look.uniforms(self._labels).items():
+            program[name] = value
+        if colours_too:
+            program["u_colours"] = Texture2D(
+                look.colours.texels, internalformat="rgba32f", interpolation="nearest"
+            )
+            if look.colours.keys is not None:
+                bits = self._labels.word_bits
+                program["u_keys"] = Texture2D(
+                    look.colours.keys, internalformat=f"rgba{bits}", interpolation="nearest"
+                )
+        self._need_interpolation_update = True
+
+    # --------------------------------------------------------------- the seam
+
+    def _init_interpolation(self, interpolation_names: Any) -> Any:
+        return ("nearest",), {"nearest": self._lookup()}
+
+    def _lookup(self) -> Function:
+        source = self._look.source(self._labels)
+        if source not in self._lookups:
+            self._lookups[source] = Function(source)
+        return self._lookups[source]
+
+    def _build_interpolation(self) -> None:
+        lookup = self._interpolation_fun["nearest"] = self._lookup()
+        if self._data_lookup_fn is not lookup:
+            self._need_method_update = True  # vispy forgets buffers that a program has no use for
+        super()._build_interpolation()
+
+    def _build_color_transform(self) -> Function:
+        return Function(_AS_LOOKED_UP)
+
+    def _bind_atlas(self, atlas: TextureAtlas2D) -> None:
+        super()._bind_atlas(atlas)
+        self.shared_program["u_texel"] = (1.0 / atlas.side, 1.0 / atlas.side)
+
+
+TiledLabels = create_visual_node(TiledLabelsVisual)
