@@ -16,7 +16,7 @@ import napari.layers
 import napari.types
 import numpy as np
 from napari.components.histogram import HistogramModel
-from napari.layers import Layer
+from napari.layers import Labels, Layer
 from napari.layers._multiscale_data import MultiScaleData
 from napari.layers._scalar_field._slice import (  # what Image._slice must be
     _ScalarFieldSliceResponse,
@@ -39,6 +39,7 @@ __all__ = [
     "ScalarFieldBase",
     "calc_data_range",
     "get_dtype_limits",
+    "labels_drag_modes",
     "normalize_dtype",
     "register_layer_type",
     "register_visual",
@@ -244,6 +245,12 @@ def variable_name(value: Any) -> str | None:
     """The name of the caller's variable that holds `value`, as napari names its layers."""
     ours = str(Path(__file__).parents[1])
     return magic_name(value, path_prefix=(ours, ROOT_DIR))  # handed on to str.startswith
+
+
+def labels_drag_modes(**ours: Callable[[Any, Any], Any]) -> dict[Any, Callable[[Any, Any], Any]]:
+    """What dragging does in each mode of a labels layer, with some replaced by mode name."""
+    named = {Labels._modeclass(mode): drag for mode, drag in ours.items()}
+    return {**Labels._drag_modes, **named}
 
 
 def register_layer_type(cls: type[Layer]) -> None:

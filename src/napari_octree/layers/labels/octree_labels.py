@@ -16,13 +16,29 @@ from napari.components import ViewerModel
 from napari.layers import Labels
 
 from napari_octree.config import OctreeConfig
-from napari_octree.layers._napari import register_add_method, register_layer_type
+from napari_octree.layers._napari import (
+    labels_drag_modes,
+    register_add_method,
+    register_layer_type,
+)
 from napari_octree.layers.base.octree_scalar_field import OctreeScalarField
 from napari_octree.layers.data.layer_levels import LayerLevels
 from napari_octree.layers.labels.thumbnail import label_thumbnail
 from napari_octree.octree.transform import LevelTransform
 from napari_octree.sources.arrays.recast_view import recast
 from napari_octree.sources.derived.downsampled import Reduction
+
+
+def _pick(layer: OctreeLabels, event: Any) -> None:
+    """Select the label under the cursor: napari's own selects the pair of level and label."""
+    value = layer.get_value(
+        event.position,
+        view_direction=event.view_direction,
+        dims_displayed=event.dims_displayed,
+        world=True,
+    )
+    label = value[1] if isinstance(value, tuple) else value
+    layer.selected_label = layer.colormap.background_value if label is None else int(label)
 
 
 class OctreeLabels(OctreeScalarField, Labels):
@@ -51,6 +67,8 @@ class OctreeLabels(OctreeScalarField, Labels):
         Where levels do not make an image: different types or ranks, wrong order, no pixels.
         The message names the level.
     """
+
+    _drag_modes = labels_drag_modes(pick=_pick)
 
     def __init__(
         self,
@@ -113,21 +131,6 @@ class OctreeLabels(OctreeScalarField, Labels):
     @property
     def _type_string(self) -> str:
         return "labels"  # icon, context menus and writers of labels
-
-
-def _pick(layer: OctreeLabels, event: Any) -> None:
-    """Select the label under the cursor: napari's own selects the pair of level and label."""
-    value = layer.get_value(
-        event.position,
-        view_direction=event.view_direction,
-        dims_displayed=event.dims_displayed,
-        world=True,
-    )
-    label = value[1] if isinstance(value, tuple) else value
-    layer.selected_label = layer.colormap.background_value if label is None else int(label)
-
-
-OctreeLabels._drag_modes = {**Labels._drag_modes, Labels._modeclass.PICK: _pick}
 
 
 def _add_octreelabels(viewer: ViewerModel, data: Any, **keywords: Any) -> OctreeLabels:
