@@ -34,13 +34,9 @@ def whole_levels(
     sources = list(pyramid.sources)
     for level in range(len(sources), len(octree.levels)):
         factors = _factors(pyramid, octree, displayed, level - 1, level)
+        upper = pyramid.reduction == "nearest" and (level - len(pyramid.sources)) % 2 == 1
         computed = DownsampledArray(
-            sources[-1],
-            factors,
-            pyramid.reduction,
-            pyramid.blocks,
-            hint,
-            upper=(level - len(pyramid.sources)) % 2 == 1,
+            sources[-1], factors, pyramid.reduction, pyramid.blocks, hint, upper
         )
         sources.append(_whole(computed))
     return tuple(sources)

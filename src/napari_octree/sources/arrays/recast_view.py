@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from napari_octree.sources.identity import SourceGroup
 from napari_octree.sources.protocol import ChunkGrid, Region, StorageArray
 
 
@@ -105,6 +106,21 @@ class RecastArray:
     def fill_value(self) -> object:
         """That of the array, as the type."""
         return np.asarray(self.storage.fill_value, self.storage.dtype).view(self.dtype)[()]
+
+    @cached_property
+    def group(self) -> SourceGroup:
+        """That of the array."""
+        return self.storage.group
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether the array is."""
+        return self.storage.is_remote
+
+    @property
+    def is_computed(self) -> bool:
+        """Whether the array is: seeing it as another type is no computation."""
+        return self.storage.is_computed
 
     def grid(self, hint: tuple[int, ...]) -> ChunkGrid:
         """Return the chunks of the array."""
