@@ -190,6 +190,11 @@ class Drawing(Protocol):
         ...
 
     @property
+    def view(self) -> View | VolumeView | None:
+        """What the last frame showed, in octree coordinates; None before the first."""
+        ...
+
+    @property
     def level(self) -> int:
         """The finest level of the last plan."""
         ...

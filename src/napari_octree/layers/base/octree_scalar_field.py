@@ -15,8 +15,8 @@ from napari.utils.notifications import show_warning
 
 from napari_octree.config import OctreeConfig
 from napari_octree.layers._napari import OctreeLevels, register_visual, variable_name
+from napari_octree.layers.base.array_access import ArrayAccess
 from napari_octree.layers.base.lazy_scalar_field import LazyScalarField
-from napari_octree.layers.base.octree_layer import OctreeLayer
 from napari_octree.layers.data.image_pyramid import ImagePyramid
 from napari_octree.layers.data.layer_levels import LayerLevels
 from napari_octree.layers.data.store_watch import StoreWatch
@@ -35,10 +35,11 @@ from napari_octree.octree.transform import LevelTransform, infer_level_transform
 from napari_octree.octree.view import View
 from napari_octree.sources.derived.downsampled import Reduction
 from napari_octree.sources.errors import SourceError
+from napari_octree.sources.protocol import LevelSource
 from napari_octree.sources.reopen import can_be_reopened
 
 
-class OctreeScalarField(OctreeLayer, LazyScalarField):
+class OctreeScalarField(ArrayAccess, LazyScalarField):
     """A layer of pixels on an octree.
 
     To be named before napari's own class among the bases of a layer, as in
@@ -132,6 +133,20 @@ class OctreeScalarField(OctreeLayer, LazyScalarField):
         self._overview_slicing.forget_overview()
         self._adopt(levels)
         self._announce_data()
+
+    @property
+    def _level_sources(self) -> tuple[LevelSource, ...]:
+        return self._levels.sources
+
+    @property
+    def _level_places(self) -> tuple[LevelTransform, ...]:
+        assert self._slices is not None  # set by __init__
+        return self._slices.pyramid.transforms
+
+    @property
+    def _displayed_axes(self) -> tuple[int, ...]:
+        octree_slice = self.octree_slice
+        return () if octree_slice is None else octree_slice.key.displayed
 
     def _check_data(self, levels: LayerLevels) -> None:
         """Raise where `levels` cannot take the place of this layer's data."""

@@ -12,6 +12,7 @@ from typing import Protocol
 from napari_octree.layers.views.progress import OctreeProgress
 from napari_octree.layers.views.statistics import ViewStatistics
 from napari_octree.octree.chunk_key import ChunkKey
+from napari_octree.octree.view import View, VolumeView
 
 
 class OctreeView(Protocol):
@@ -35,6 +36,11 @@ class OctreeView(Protocol):
     @property
     def statistics(self) -> ViewStatistics:
         """Counts so far."""
+        ...
+
+    @property
+    def view(self) -> View | VolumeView | None:
+        """What the last frame showed, in octree coordinates; None before the first."""
         ...
 
     @property

@@ -17,6 +17,7 @@ from napari_octree.loading import Pace
 from napari_octree.octree.chunk_key import ChunkKey
 from napari_octree.octree.cover.intersection import intersect
 from napari_octree.octree.policy import POLICIES
+from napari_octree.octree.view import View
 from napari_octree.rendering import _vispy
 from napari_octree.rendering.drawing import DrawContext
 from napari_octree.rendering.gpu.node_matrices import (
@@ -282,6 +283,11 @@ class TileDrawing:
     def state(self) -> tuple[Any, ...]:
         """Changes whenever the layer should be told."""
         return (self.frame.progress, self.frame.settled, self.tracked.view)
+
+    @property
+    def view(self) -> View | None:
+        """What the last frame showed."""
+        return self.tracked.view
 
     @property
     def level(self) -> int:

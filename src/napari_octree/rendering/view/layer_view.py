@@ -21,6 +21,7 @@ from napari_octree.layers.main_loop import MAIN_LOOP
 from napari_octree.layers.views.progress import OctreeProgress
 from napari_octree.layers.views.statistics import ViewStatistics
 from napari_octree.octree.chunk_key import ChunkKey
+from napari_octree.octree.view import View, VolumeView
 from napari_octree.rendering import _vispy
 from napari_octree.rendering.canvas.loading_sign import LoadingNotice
 from napari_octree.rendering.canvas.playback_gate import PlaybackGate
@@ -222,6 +223,11 @@ class LayerView:
     def moving(self) -> bool:
         """The view is being moved right now."""
         return self.drawing.moving
+
+    @property
+    def view(self) -> View | VolumeView | None:
+        """What the last frame showed, in octree coordinates; None before the first."""
+        return self.drawing.view
 
     @property
     def level(self) -> int:

@@ -358,6 +358,11 @@ class VolumeDrawing:
         return self.quality.rest_ms * (PATIENCE if loading else 1)
 
     @property
+    def view(self) -> VolumeView | None:
+        """What the last frame showed."""
+        return self._drawn_view
+
+    @property
     def level(self) -> int:
         """The finest level of the last selection."""
         return self.frame.level
