@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 
 from napari_octree.octree.transform import LevelTransform
-from napari_octree.sources.arrays.cropped_array import CroppedArray
+from napari_octree.sources.derived.cropped import CroppedArray
 from napari_octree.sources.protocol import LevelSource, Region
 
 
