@@ -24,7 +24,7 @@ from zarr.storage import FsspecStore, LocalStore
 
 from napari_octree.sources.arrays.sliced_array import SlicedArray, slices
 from napari_octree.sources.arrays.timed_store import timed
-from napari_octree.sources.chunk_grid import RegularGrid
+from napari_octree.sources.arrays.zarr_chunks import chunk_grid, chunk_sizes, stored_index
 from napari_octree.sources.digest import digest
 from napari_octree.sources.identity import NETWORK_SCHEMES, SourceGroup, object_token
 from napari_octree.sources.protocol import Region
@@ -80,13 +80,11 @@ class ZarrArray(SlicedArray):
 
     def _is_stored(self, region: Region) -> bool:
         """Whether the store holds the object (chunk or shard) that `region` lies in."""
-        outer = self.array.shards or self.array.chunks
-        index = tuple(start // n for (start, _), n in zip(region, outer, strict=True))
-        key = self.array.metadata.encode_chunk_key(index)
+        key = self.array.metadata.encode_chunk_key(stored_index(self.array, region))
         folder = local_folder(self.array)
         if folder is not None:
             return (folder / key).exists()
-        # zarr has no public way to ask a store anything from outside its event loop.
+        # zarr (3.0 to 3.4) has no public way to ask a store from outside its event loop.
         from zarr.core.sync import sync
 
         try:
@@ -101,11 +99,11 @@ def wrap_zarr(array: zarr.Array) -> ZarrArray:
     place = _place(array)
     return ZarrArray(
         array,
-        key=("zarr", place, _written(array), array.shape, array.chunks, str(array.dtype)),
+        key=("zarr", place, _written(array), array.shape, chunk_sizes(array), str(array.dtype)),
         shape=array.shape,
         dtype=array.dtype,
         source_name=_url(array),
-        chunk_grid=RegularGrid(array.shape, array.chunks) if min(array.shape, default=0) else None,
+        chunk_grid=chunk_grid(array),
         fill_value=0 if fill_value is None else fill_value,
         group=SourceGroup(("zarr", place), _url(array)),
         is_remote=isinstance(array.store, FsspecStore) and is_on_network(array.store.fs),
