@@ -6,12 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_octree.sources import SourceError
-from napari_octree.sources.ome_zarr.metadata import (
-    Channel,
-    OmeZarrWarning,
-    parse_images,
-    reconcile_scales,
-)
+from napari_octree.sources.ome_zarr.metadata import Channel, OmeZarrWarning
+from napari_octree.sources.ome_zarr.metadata.scales import reconcile_scales
+from napari_octree.sources.ome_zarr.multiscales import parse_images
 
 AXES = [
     {"name": "c", "type": "channel"},

@@ -77,7 +77,9 @@ class ConvertedArray:
 
     def __getitem__(self, index: Any) -> np.ndarray:
         """Read pixels, in the calling thread."""
-        return convert(np.asarray(self.array.array[index]), self.dtype)  # type: ignore[attr-defined]
+        own = hasattr(self.array, "__getitem__")
+        inner: Any = self.array if own else getattr(self.array, "array", self.array)
+        return convert(np.asarray(inner[index]), self.dtype)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self[...], dtype=dtype, copy=copy)

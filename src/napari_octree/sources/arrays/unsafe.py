@@ -51,6 +51,11 @@ def problem_of(array: zarr.Array) -> str | None:
             f"has chunks of {tuple(array.chunks)} pixels, {size / 2**30:.1f} GiB each; "
             f"more than {LARGEST_CHUNK // 2**30} GiB cannot be read"
         )
+    return codec_problem(array)
+
+
+def codec_problem(array: zarr.Array) -> str | None:
+    """Why the chunks of this array must not be decoded, or None."""
     for name in _codec_names(array):
         plain = name.rpartition(".")[2]
         if plain in UNSAFE_CODECS:

@@ -1,4 +1,4 @@
-"""One multiscale image of a group, opened.
+"""The multiscale images of a group, opened.
 
 Invariants: levels are opened side by side: a pyramid takes no more round trips than one array.
 Either an image has at least one level that can be shown, or it is a `SourceError`.
@@ -7,21 +7,24 @@ Either an image has at least one level that can be shown, or it is a `SourceErro
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import zarr
 
 from napari_octree.sources.ome_zarr.addresses import name_of
-from napari_octree.sources.ome_zarr.levels import choose_levels
-from napari_octree.sources.ome_zarr.metadata.model import ImageMetadata
-from napari_octree.sources.ome_zarr.metadata.multiscales import (
+from napari_octree.sources.ome_zarr.coordinates.parameters import parameter_reader
+from napari_octree.sources.ome_zarr.levels import choose_levels, drop_misfits
+from napari_octree.sources.ome_zarr.metadata.image_label import ImageLabel
+from napari_octree.sources.ome_zarr.metadata.model import Axis, ImageMetadata
+from napari_octree.sources.ome_zarr.metadata.scales import reconcile_scales
+from napari_octree.sources.ome_zarr.metadata.versions import refuse_newer
+from napari_octree.sources.ome_zarr.multiscales import (
     dataset_paths,
     multiscales_of,
     parse_image,
 )
-from napari_octree.sources.ome_zarr.metadata.scales import reconcile_scales
-from napari_octree.sources.ome_zarr.metadata.versions import refuse_newer
 from napari_octree.sources.ome_zarr.nodes import children
 
 
@@ -38,18 +41,36 @@ class OmeZarrImage:
         With one dataset per level, and one axis per axis of the arrays.
     where : str
         Path or address.
+    affine : array or None
+        A matrix over all axes but the channels' one, to be applied after scale and translation.
+    label : ImageLabel or None
+        It is a label image.
+    details : mapping
+        For the layers' `metadata`: what has no place of its own in napari.
+    matrix : array or None
+        All that was applied after the levels' scales and translations, over all axes.
+    outputs : tuple of Axis
+        Those that the matrix leads to.
+    hidden : bool
+        It is of use beside another one only, and not shown before somebody asks for it.
     """
 
     name: str
     levels: tuple[Any, ...]
     metadata: ImageMetadata
     where: str
+    affine: np.ndarray | None = None
+    label: ImageLabel | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+    matrix: np.ndarray | None = None
+    outputs: tuple[Axis, ...] = ()
+    hidden: bool = False
 
 
-def open_images(
+def read_images(
     group: zarr.Group, attributes: Mapping[str, Any], where: str
 ) -> Iterator[OmeZarrImage]:
-    """Open the images that a group's multiscales describe.
+    """Open the images that a group's multiscales describe, in their intrinsic coordinates.
 
     Raises
     ------
@@ -61,9 +82,12 @@ def open_images(
         paths = dataset_paths(entry, where)
         opened = dict(zip(paths, children(group, paths, where), strict=True))
         levels = choose_levels(opened, where)
-        first = next(iter(levels.values()))
-        image = parse_image(attributes, number, len(first.shape), where)
+        ndim = len(next(iter(levels.values())).shape)
+        read = parameter_reader(group, "", where)
+        image = parse_image(attributes, number, ndim, where, read)
         datasets = tuple(d for d in image.datasets if d.path in levels)
         image = replace(image, datasets=datasets)
+        levels, image = drop_misfits(levels, image, where)
         image = reconcile_scales(image, [level.shape for level in levels.values()], where)
+        levels, image = drop_misfits(levels, image, where)
         yield OmeZarrImage(image.name or name_of(where), tuple(levels.values()), image, where)

@@ -8,6 +8,7 @@ replaced by another one when zoomed out.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from napari_octree.sources.errors import SourceError
 from napari_octree.sources.level_source import as_level_source
 from napari_octree.sources.ome_zarr.addresses import join
 from napari_octree.sources.ome_zarr.metadata.flaws import warn
+from napari_octree.sources.ome_zarr.metadata.model import ImageMetadata
 from napari_octree.sources.ome_zarr.nodes import Node
 
 
@@ -91,6 +93,38 @@ def _of_one_type(levels: Mapping[str, zarr.Array], where: str) -> dict[str, Any]
         )
         result[path] = ConvertedArray(as_level_source(array).storage, np.dtype(dtype))
     return result
+
+
+def drop_misfits(
+    levels: dict[str, Any], image: ImageMetadata, where: str
+) -> tuple[dict[str, Any], ImageMetadata]:
+    """Leave out levels that say nothing of their scale and cannot be the first made smaller.
+
+    Channels and time points are not reduced in a pyramid: a level with fewer of the latter lacks
+    some. (One with fewer channels is left out for those that it lacks only.)
+    """
+    first, *others = levels
+    shape = levels[first].shape
+    scales = {dataset.path: dataset.scale for dataset in image.datasets}
+    left_out: dict[str, str] = {}
+    for path in others:
+        own, scale = levels[path].shape, scales[path]
+        for n, axis in enumerate(image.axes):
+            same_scale = scale is None or scale[n] == (scales[first] or (1.0,) * len(shape))[n]
+            if axis.type == "time" and own[n] < shape[n] and same_scale:
+                left_out[path] = f"has {own[n]} of {shape[n]} time points"
+        spread = [n for n, axis in enumerate(image.axes) if axis.type not in ("channel", "time")]
+        if scales[path] is None and not shrink_evenly(
+            [shape[n] for n in spread], [own[n] for n in spread]
+        ):
+            left_out[path] = (
+                f"its shape {own} is not that of {shape} made smaller, so it may be another image"
+            )
+    for path, problem in left_out.items():
+        warn(f"{join(where, path)}: {problem}; level {path!r} is left out")
+    kept = {path: level for path, level in levels.items() if path not in left_out}
+    datasets = tuple(dataset for dataset in image.datasets if dataset.path in kept)
+    return kept, replace(image, datasets=datasets)
 
 
 def shrink_evenly(first: Sequence[int], other: Sequence[int]) -> bool:

@@ -6,26 +6,33 @@ says what was found there; no other exception is raised, whatever the file holds
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import zarr
 
 from napari_octree.sources.errors import SourceError
 from napari_octree.sources.ome_zarr.addresses import is_url, join, name_of
-from napari_octree.sources.ome_zarr.image import OmeZarrImage, open_images
-from napari_octree.sources.ome_zarr.metadata.values import as_list, as_mapping, as_path, as_text
+from napari_octree.sources.ome_zarr.image import OmeZarrImage, read_images
+from napari_octree.sources.ome_zarr.labels import FOLDER, open_labels, placed_like, read_label
+from napari_octree.sources.ome_zarr.metadata.values import as_list, as_mapping, as_path
 from napari_octree.sources.ome_zarr.metadata.versions import ome_attributes
 from napari_octree.sources.ome_zarr.nodes import attributes_of, open_node
+from napari_octree.sources.ome_zarr.placing import in_system
 from napari_octree.sources.ome_zarr.plain import open_array, open_numbered
-from napari_octree.sources.ome_zarr.series import open_series
+from napari_octree.sources.ome_zarr.scene import open_scene, scene_of
+from napari_octree.sources.ome_zarr.series import open_images, open_series
 
 __all__ = ["OmeZarrImage", "is_url", "name_of", "open_node", "read_ome_zarr"]
 
 
 def read_ome_zarr(
-    path: str | os.PathLike[str], **storage_options: Any
+    path: str | os.PathLike[str],
+    coordinate_system: str | None = None,
+    **storage_options: Any,
 ) -> tuple[OmeZarrImage, ...]:
     """Open every image at a path or URL.
 
@@ -35,6 +42,8 @@ def read_ome_zarr(
         A folder, a zip file, or a URL that fsspec knows; of an OME-Zarr image, a collection of
         images written by bioformats2raw, a plain zarr array, or a plain zarr group with arrays
         named 0, 1, ….
+    coordinate_system : str, optional
+        Which of the systems that an image or scene of version 0.6 has is shown.
     **storage_options
         Passed to fsspec.
 
@@ -51,28 +60,53 @@ def read_ome_zarr(
     ome = ome_attributes(attributes)
     if "plate" in ome:  # takes precedence over bioformats2raw's layout, since 0.4
         raise _plate_refused(as_mapping(ome["plate"]), where)
-    if "multiscales" in ome and "image-label" not in ome:
-        return tuple(open_images(node, attributes, where))
+    if "image-label" in ome:
+        return tuple(_label_with_its_place(node, attributes, where, storage_options))
+    if "multiscales" in ome:
+        return tuple(open_images(node, attributes, where, coordinate_system))
     if "bioformats2raw.layout" in ome:
         return tuple(open_series(node, where))
-    _refuse_other_kinds(ome, where)
+    if scene_of(ome) is not None:
+        return tuple(open_scene(node, ome, where, coordinate_system))
+    if "labels" in ome:
+        return tuple(open_labels(node, where))
+    if "well" in ome:
+        raise _well_refused(as_mapping(ome["well"]), where)
+    if "series" in ome:
+        raise SourceError(
+            f"{where}: the list of images of a bioformats2raw collection, which is opened by the "
+            "path of the folder above"
+        )
     return (open_numbered(node, where),)
 
 
-def _refuse_other_kinds(ome: Mapping[str, Any], where: str) -> None:
-    if "image-label" in ome:
-        raise SourceError(f"{where}: an OME-Zarr label image; labels cannot be shown yet")
-    if "labels" in ome:
-        names = ", ".join(_texts(ome["labels"])[:20]) or "none"
-        raise SourceError(
-            f"{where}: a group of OME-Zarr label images ({names}); labels cannot be shown yet"
-        )
-    if "well" in ome:
-        images = as_list(as_mapping(ome["well"]).get("images"))
-        raise SourceError(
-            f"{where}: a well of an OME-Zarr plate with {len(images)} images; "
-            f"wells cannot be shown yet{_example(images, where, '')}"
-        )
+def _label_with_its_place(
+    group: zarr.Group,
+    attributes: Mapping[str, Any],
+    where: str,
+    storage_options: Mapping[str, Any],
+) -> Iterator[OmeZarrImage]:
+    """A label image, placed as the image beside which it lies, if that can be found."""
+    parent = None
+    folder, _, last = where.rstrip("/").rpartition("/")
+    above, _, labels = folder.rpartition("/")
+    if labels == FOLDER and above and last:
+        with contextlib.suppress(SourceError):
+            node = open_node(above, **storage_options)
+            if isinstance(node, zarr.Group):
+                (parent, *_) = read_images(node, attributes_of(node), above)
+                placed = in_system(parent, node, None)
+    for image in read_label(group, attributes, where):
+        image = replace(image, name=name_of(where))
+        yield image if parent is None else placed_like(image, parent, placed)
+
+
+def _well_refused(well: Mapping[str, Any], where: str) -> SourceError:
+    images = as_list(well.get("images"))
+    return SourceError(
+        f"{where}: a well of an OME-Zarr plate with {len(images)} images; "
+        f"wells cannot be shown yet{_example(images, where, '')}"
+    )
 
 
 def _plate_refused(plate: Mapping[str, Any], where: str) -> SourceError:
@@ -87,7 +121,3 @@ def _example(values: Any, where: str, below: str) -> str:
     paths = [as_path(as_mapping(value).get("path")) for value in as_list(values)]
     path = next((path for path in paths if path is not None), None)
     return "" if path is None else f"; open one image, as {join(where, path)}{below}"
-
-
-def _texts(value: Any) -> list[str]:
-    return [text for text in map(as_text, as_list(value)) if text is not None]

@@ -15,8 +15,8 @@ from napari_octree.sources.ome_zarr.image import OmeZarrImage
 from napari_octree.sources.ome_zarr.levels import choose_levels, shrink_evenly
 from napari_octree.sources.ome_zarr.metadata.flaws import warn
 from napari_octree.sources.ome_zarr.metadata.model import Axis, Dataset, ImageMetadata
-from napari_octree.sources.ome_zarr.metadata.multiscales import MOST_LEVELS
 from napari_octree.sources.ome_zarr.metadata.values import as_list, as_text
+from napari_octree.sources.ome_zarr.multiscales import MOST_LEVELS
 from napari_octree.sources.ome_zarr.nodes import Node, attributes_of, child
 
 UNFINISHED = "napari-octree-build"

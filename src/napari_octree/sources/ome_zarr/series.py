@@ -5,20 +5,37 @@ Invariants: one image that cannot be opened costs the others nothing but a warni
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import zarr
 
 from napari_octree.sources.errors import SourceError
 from napari_octree.sources.ome_zarr.addresses import join
-from napari_octree.sources.ome_zarr.image import OmeZarrImage, open_images
+from napari_octree.sources.ome_zarr.image import OmeZarrImage, read_images
+from napari_octree.sources.ome_zarr.labels import with_labels
 from napari_octree.sources.ome_zarr.metadata.flaws import warn
 from napari_octree.sources.ome_zarr.metadata.values import as_list, as_path, shown
 from napari_octree.sources.ome_zarr.metadata.versions import ome_attributes
 from napari_octree.sources.ome_zarr.nodes import Node, attributes_of, child, children
+from napari_octree.sources.ome_zarr.placing import in_system
 
 MOST_IMAGES = 100
 """As many of a collection are opened at once; the others have paths of their own."""
+
+
+def open_images(
+    group: zarr.Group, attributes: Mapping[str, Any], where: str, system: str | None = None
+) -> Iterator[OmeZarrImage]:
+    """Open the images of a group and their labels, in the coordinate system of that name.
+
+    Raises
+    ------
+    SourceError
+        One of them cannot be shown, or there is no such system.
+    """
+    for image in read_images(group, attributes, where):
+        yield from with_labels(in_system(image, group, system), image, group)
 
 
 def open_series(group: zarr.Group, where: str) -> Iterator[OmeZarrImage]:

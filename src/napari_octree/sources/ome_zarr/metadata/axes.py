@@ -31,7 +31,7 @@ def parse_axes(value: Any, ndim: int | None, version: str, where: str) -> tuple[
         warn(f"{where}: names {len(values)} axes, but its arrays have {ndim}")
         return default_axes(ndim)
     check_axes(axes, known, where)
-    return _with_unique_names(axes)
+    return with_unique_names(axes)
 
 
 def default_axes(ndim: int | None) -> tuple[Axis, ...]:
@@ -89,7 +89,7 @@ def check_axes(axes: Sequence[Axis], known: tuple[int, int] | None, where: str) 
         warn(f"{where}: has {', '.join(problems)}")
 
 
-def _with_unique_names(axes: Sequence[Axis]) -> tuple[Axis, ...]:
+def with_unique_names(axes: Sequence[Axis]) -> tuple[Axis, ...]:
     """The axes; one that repeats a name or is a second channel axis is numbered or untyped."""
     kept: list[Axis] = []
     for number, axis in enumerate(axes):

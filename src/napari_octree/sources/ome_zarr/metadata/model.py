@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Key = tuple[str, str]
+"""A coordinate system: the path of its image ("" for the group itself), and its name."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,58 @@ class Channel:
 
 
 @dataclass(frozen=True)
+class System:
+    """A named coordinate system."""
+
+    name: str
+    axes: tuple[Axis, ...]
+
+
+@dataclass(frozen=True)
+class Edge:
+    """A transformation between two coordinate systems, as the file has it.
+
+    Attributes
+    ----------
+    input, output : Key
+    document : mapping
+        Points of the input become points of the output.
+    where : str
+        For messages: path of the file, and what it is in it.
+    folder : str
+        Path of the group, in the container, to which paths in the document refer.
+    """
+
+    input: Key
+    output: Key
+    document: Mapping[str, Any] = field(hash=False)
+    where: str
+    folder: str = ""
+
+
+@dataclass(frozen=True)
+class Coordinates:
+    """What a multiscale image says of its coordinate systems.
+
+    Attributes
+    ----------
+    systems : tuple of System
+    intrinsic : str
+        The system that its levels lead to.
+    edges : tuple of Edge
+        Between its systems, with keys of path "".
+    """
+
+    systems: tuple[System, ...] = ()
+    intrinsic: str = ""
+    edges: tuple[Edge, ...] = ()
+
+    def system(self, name: str) -> System | None:
+        """The system of that name."""
+        return next((system for system in self.systems if system.name == name), None)
+
+
+@dataclass(frozen=True)
 class ImageMetadata:
     """One multiscale image.
 
@@ -78,6 +135,11 @@ class ImageMetadata:
         May be fewer than the array has, or none.
     greyscale : bool
         The channels should be shown in grey.
+    coordinates : Coordinates or None
+        Coordinate systems (0.6); the axes are those of the intrinsic one.
+    base : tuple of tuple of float, or None
+        A matrix that is to be applied after the scales and translations of all levels, where
+        they do not only scale and shift.
     """
 
     version: str
@@ -86,6 +148,8 @@ class ImageMetadata:
     datasets: tuple[Dataset, ...]
     channels: tuple[Channel, ...] = ()
     greyscale: bool = False
+    coordinates: Coordinates | None = None
+    base: tuple[tuple[float, ...], ...] | None = None
 
     @property
     def channel_axis(self) -> int | None:

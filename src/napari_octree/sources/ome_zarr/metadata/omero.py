@@ -60,6 +60,8 @@ def _parse_channel(value: Any, flaws: dict[str, str]) -> Channel:
     parsed = None if color is None else parse_color(color)
     if color is not None and parsed is None:
         flaws.setdefault("colour", f"cannot use the channel colour {shown(color)}")
+    if parsed is not None and not isinstance(color, str):
+        flaws.setdefault("colour", f"has the channel colour {shown(color)}, read as {parsed}")
     window = value.get("window")
     if window is not None:
         _check_window(window, flaws)

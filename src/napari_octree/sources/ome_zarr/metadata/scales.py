@@ -88,6 +88,8 @@ def reconcile_scales(
         for axis, n, n_first, s, s_first in zip(
             image.axes, shape, shapes[0], dataset.scale, first, strict=True
         ):
+            if axis.type == "channel":
+                continue  # a level may lack some
             if abs(n * s - n_first * s_first) > max(abs(s), abs(s_first)) * (1 + 1e-6):
                 warn(
                     f"{where}: the scale of level {dataset.path!r} along {axis.name} is {s:g}, "

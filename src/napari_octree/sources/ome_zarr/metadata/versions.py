@@ -45,15 +45,29 @@ def find_version(attributes: Mapping[str, Any], entry: Mapping[str, Any], where:
     stated, below_ome = _stated(attributes, entry)
     version = as_text(stated) or ""
     known = parsed_version(version)
+    if known is not None and not isinstance(stated, str):
+        warn(f"{where}: its version is the number {version}, not a text")
     if known is None and (stated not in (None, "") or below_ome):
         said = f"the version {shown(stated)}" if stated not in (None, "") else "no version"
         warn(f"{where}: has {said}; it is read by what its attributes look like")
     elif known is not None and known > NEWEST_KNOWN:
         refuse_newer(attributes, entry, where)
         warn(f"{where}: {_newer(version)}, and it is read as such")
+    elif known is not None and known < (0, 4) and _has_axis_objects(entry):
+        warn(f"{where}: has the version {version!r}, but axes as 0.4 has them")
     elif known is not None and known < (0, 1):
         warn(f"{where}: has the version {version!r}, which never was; it is read as the nearest")
     return version
+
+
+def writes_objects(version: str) -> bool:
+    """Whether this is a version of 0.6 that names coordinate systems by objects, not by texts."""
+    return re.fullmatch(r"0\.6(rc\d+)?(\.\d+)?", version) is not None
+
+
+def _has_axis_objects(entry: Mapping[str, Any]) -> bool:
+    axes = entry.get("axes")
+    return isinstance(axes, list | tuple) and any(isinstance(axis, Mapping) for axis in axes)
 
 
 def refuse_newer(attributes: Mapping[str, Any], entry: Mapping[str, Any], where: str) -> None:
