@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -44,7 +43,7 @@ def label_layers(image: OmeZarrImage, config: OctreeConfig | None) -> Iterator[L
             keywords["colormap"] = colormap
         if features := features_of(image.label):
             keywords["features"] = features
-        yield _layer(arrays, config, keywords, image.where)
+        yield _overview(arrays, keywords, image.where)
 
 
 def colors_of(label: ImageLabel) -> DirectLabelColormap | None:
@@ -74,17 +73,6 @@ def features_of(label: ImageLabel) -> dict[str, list[Any]]:
 def _plain(value: Any) -> Any:
     """A value that fits a cell of a table."""
     return str(value) if isinstance(value, list | tuple | Mapping) else value
-
-
-def _layer(
-    arrays: list[Any], config: OctreeConfig | None, keywords: dict[str, Any], where: str
-) -> Labels:
-    try:
-        octree_labels = import_module("napari_octree.layers.labels.octree_labels").OctreeLabels
-    except ImportError:
-        return _overview(arrays, keywords, where)
-    layer: Labels = octree_labels(arrays, config, **keywords)
-    return layer
 
 
 def _overview(arrays: list[Any], keywords: dict[str, Any], where: str) -> Labels:

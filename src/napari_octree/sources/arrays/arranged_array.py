@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from napari_octree.sources.chunk_grid import IrregularGrid, RegularGrid
+from napari_octree.sources.identity import SourceGroup
 from napari_octree.sources.protocol import ChunkGrid, Region, StorageArray
 
 
@@ -69,6 +70,21 @@ class ArrangedArray:
     def source_name(self) -> str:
         """That of the array."""
         return self.array.source_name
+
+    @property
+    def group(self) -> SourceGroup:
+        """That of the array."""
+        return self.array.group
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether the array is."""
+        return self.array.is_remote
+
+    @property
+    def is_computed(self) -> bool:
+        """Whether the array is: what is done to it here costs nothing to speak of."""
+        return self.array.is_computed
 
     @property
     def fill_value(self) -> object:

@@ -53,7 +53,7 @@ def find_version(attributes: Mapping[str, Any], entry: Mapping[str, Any], where:
     elif known is not None and known > NEWEST_KNOWN:
         refuse_newer(attributes, entry, where)
         warn(f"{where}: {_newer(version)}, and it is read as such")
-    elif known is not None and known < (0, 4) and _has_axis_objects(entry):
+    elif known == (0, 3) and _has_axis_objects(entry):
         warn(f"{where}: has the version {version!r}, but axes as 0.4 has them")
     elif known is not None and known < (0, 1):
         warn(f"{where}: has the version {version!r}, which never was; it is read as the nearest")
