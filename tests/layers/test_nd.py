@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import numpy as np
 import pytest
+from napari.layers import Image
 
 from napari_octree import OctreeImage
 from recording_array import random_pixels
@@ -35,13 +37,63 @@ def test_thick_slices_are_napari_s(viewer, screenshot, recording_array, read_log
     planes = {read.index[1].start for read in read_log.reads if read.index[0].start == 2}
     assert planes >= ({1, 2, 3} if mode != "none" else {2})
     assert read_log.in_gui_thread == []
+    place = (2, 2, 70, 90)
+    level, value = layer.get_value(place)
     viewer.layers.clear()
-    viewer.add_image(DATA, **keywords)
+    stock = viewer.add_image(DATA, **keywords)
     viewer.dims.thickness = (0, 3, 0, 0)
     viewer.dims.set_point((0, 1), (2, 2))
+    assert (level, value) == (0, pytest.approx(stock.get_value(place), rel=1e-6))
     theirs = shown(viewer, screenshot)
     assert ours[..., :3].any()
     np.testing.assert_array_equal(ours, theirs)
+
+
+THICK: list[tuple[float, float, float]] = [
+    (6, 6, 21),  # before, after, point in the world, where planes are 3 apart
+    (6, 6, 30),
+    (3, 9, 27),
+    (9, 0, 27),
+    (4, 0, 27.9),
+    (0, 5, 1),
+    (1.4, 1.4, 3.2),
+    (100, 100, 10),
+    (7, 0, 64),  # the last plane lies at 57: what its margin reaches
+    (0, 8, -5),
+]
+
+
+@pytest.mark.parametrize("kind", ["flat", "volume", "levels"])
+def test_thick_slices_of_axes_that_run_backwards(make_viewer, kind) -> None:
+    """They are those of the same planes stored in reverse, on an axis that runs forwards."""
+    viewer = make_viewer((60, 80))
+    shape = {"flat": (20, 6, 8), "volume": (20, 4, 6, 8), "levels": (20, 6, 8)}[kind]
+    planes = random_pixels(shape, "uint8")
+    limits = {"contrast_limits": (0, 255)}
+    rest = (1,) * (len(shape) - 1)
+    levels = [planes, planes[:, ::2, ::2]] if kind == "levels" else [planes]
+    ours = OctreeImage(levels, scale=(-3, *rest), translate=(57, *(0 for _ in rest)), **limits)
+    stock = Image(planes[::-1].copy(), scale=(3, *rest), **limits)
+    for layer in (ours, stock):
+        viewer.add_layer(layer)
+    viewer.dims.ndisplay = 3 if kind == "volume" else 2
+    zeros = (0,) * len(rest)
+    seen = 0
+    for (left, right, point), mode in product(THICK, ("none", "mean", "sum", "max", "min")):
+        viewer.dims.margin_left, viewer.dims.margin_right = (left, *zeros), (right, *zeros)
+        viewer.dims.set_point(0, point)
+        ours.projection_mode = stock.projection_mode = mode
+        octree_slice = ours.octree_slice
+        assert (octree_slice is None) == stock._slice.empty
+        if octree_slice is None:
+            continue
+        seen += 1
+        (start, stop) = octree_slice.key.ranges[0]
+        projected = octree_slice.to_display(planes[start:stop])
+        np.testing.assert_allclose(projected, stock._slice.image.raw, rtol=1e-6)
+        if kind == "levels":
+            assert octree_slice.ranges(1)[0] == (start, stop)
+    assert seen > 40
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (1, 2, 0), (2, 0, 1)])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from napari_octree.layers.data.image_pyramid import ImagePyramid
 from napari_octree.layers.slices.octree_slice import OctreeSlice
 from napari_octree.layers.slices.slice_key import SliceKey
-from napari_octree.layers.values.ray_value import MAX_SAMPLES, STEP, ray_values
+from napari_octree.layers.values.ray_value import MAX_SAMPLES, PER_VOXEL, ray_values
 from napari_octree.loading.cache.chunk_cache import ChunkCache
 from napari_octree.octree.chunk_key import ChunkKey
 from napari_octree.octree.transform import infer_level_transforms
@@ -53,7 +53,7 @@ def test_along_an_axis_every_voxel_of_the_level_shown(level: int) -> None:
     )
     expected = LEVELS[level][1, :, 13 >> level, 30 >> level]
     assert list(dict.fromkeys(values.tolist())) == list(dict.fromkeys(expected.tolist()))
-    assert len(values) <= len(expected) / STEP + 2, "no more samples than the level needs"
+    assert len(values) <= len(expected) * PER_VOXEL + 2, "no more samples than the level needs"
 
 
 @settings(max_examples=60, deadline=None)
@@ -77,7 +77,7 @@ def test_values_are_those_of_a_dense_walk(start: Any, stop: Any) -> None:
     voxels = np.clip(around, 0, np.array(FINE.shape[1:]) - 1)
     passed = set(FINE[1][tuple(voxels.T)].tolist())
     assert set(found.tolist()) <= passed
-    assert len(found) >= length / 0.8 - 8
+    assert len(found) >= PER_VOXEL * length - 1
 
 
 def test_nothing_shown_has_no_values() -> None:

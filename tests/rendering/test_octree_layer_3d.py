@@ -265,23 +265,102 @@ def test_layers_share_the_gpu_s_memory(
     assert sizes == sorted(sizes, reverse=True)
 
 
-def test_picking_tells_what_stock_tells(viewer: Any, look: Any, volume: np.ndarray) -> None:
-    stock = viewer.add_layer(Image(volume, contrast_limits=(0, 60000)))
-    ours = viewer.add_layer(
-        OctreeImage(levels_of(volume), config=SMALL_BRICKS, contrast_limits=(0, 60000))
-    )
-    look()
+PLACES: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "scaled": {"scale": (2, 0.5, 1.5), "translate": (-40, 7, 300)},
+    "turned": {"rotate": (10, 20, 30), "scale": (1, 3, 1)},
+    "mirrored": {"scale": (-1, 1, -2), "shear": (0.2, 0, 0.1)},
+    "transposed": {"scale": (3, 1, 2)},
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_picking_tells_what_stock_tells(viewer: Any, look: Any, place: str) -> None:
+    rng = np.random.default_rng(0)
+    volume = rng.permutation(24 * 40 * 36).reshape(24, 40, 36).astype(np.uint16)
+    limits = {"contrast_limits": (0, 30000), **PLACES[place]}
+    stock = viewer.add_layer(Image(volume, **limits))
+    ours = viewer.add_layer(OctreeImage([volume], config=SMALL_BRICKS, **limits))
+    if place == "transposed":
+        viewer.dims.order = (2, 0, 1)
+    viewer.reset_view()
+    look(viewer.scene.camera.center, 2.1)
+    ours.locked_data_level = 0
     assert ours.wait_until_settled(30)
-    direction, position = np.array([0.48, 0.6, 0.64]), np.array([30.0, 33.0, 35.0])
-    where = {"view_direction": direction, "dims_displayed": [0, 1, 2], "world": True}
-    for mode in ("mip", "minip", "translucent"):
-        stock.rendering = ours.rendering = mode
-        level, value = ours.get_value(position, **where)
-        expected = stock.get_value(position, **where)
-        assert level == 0
-        # Samples lie elsewhere along the ray.
-        assert abs(int(value) - int(expected)) <= 0.02 * 60000
-    assert ours.get_value(position + 1000, **where) in (None, (0, None))
+    low, high = stock.extent.world
+    axes = list(viewer.dims.displayed)
+    lines = []
+    for _ in range(40):
+        direction = rng.normal(size=3)
+        direction /= np.linalg.norm(direction)
+        where = {"view_direction": direction, "dims_displayed": axes, "world": True}
+        lines.append((rng.uniform(low, high), where))
+    met = 0
+    for mode in ("mip", "minip", "average", "additive", "translucent", "attenuated_mip", "iso"):
+        for layer in (stock, ours):
+            layer.rendering, layer.iso_threshold = mode, 34000
+        for position, where in lines:
+            expected, found = (layer.get_value(position, **where) for layer in (stock, ours))
+            if expected is None:
+                assert found is None
+            else:
+                assert found == (0, expected)
+                met += 1
+        for position, where in lines[:5]:
+            ends, theirs = (
+                layer.get_ray_intersections(position, **where) for layer in (ours, stock)
+            )
+            np.testing.assert_array_equal(ends[0], theirs[0])
+            np.testing.assert_array_equal(ends[1], theirs[1])
+    assert met > 100
+    outside = np.asarray(high) + 1000
+    assert ours.get_value(outside, **lines[0][1]) == stock.get_value(outside, **lines[0][1])
+
+
+def test_picking_coarser_levels_tells_what_stock_tells_of_them(viewer: Any, look: Any) -> None:
+    rng = np.random.default_rng(0)
+    fine = rng.integers(0, 60000, (32, 32, 64)).astype(np.uint16)
+    levels = [fine, fine[::2, ::2, ::2].copy(), fine[::4, ::4, ::4].copy()]
+    limits = {"contrast_limits": (0, 60000), "scale": (2, 2, 1)}
+    stock = viewer.add_layer(Image(levels, multiscale=True, **limits))
+    ours = viewer.add_layer(OctreeImage(levels, config=SMALL_BRICKS, **limits))
+    look((32,) * 3)
+    for level in (2, 1):
+        stock.locked_data_level = ours.locked_data_level = level
+        assert ours.wait_until_settled(30)
+        for _ in range(30):
+            direction = rng.normal(size=3)
+            where = {
+                "view_direction": direction / np.linalg.norm(direction),
+                "dims_displayed": [0, 1, 2],
+                "world": True,
+            }
+            position = rng.uniform(*stock.extent.world)
+            assert ours.get_value(position, **where) == stock.get_value(position, **where)
+
+
+def test_picking_a_thick_slice_tells_what_stock_tells(viewer: Any, look: Any) -> None:
+    rng = np.random.default_rng(0)
+    movie = rng.integers(0, 60000, (5, 20, 20, 20)).astype(np.uint16)
+    for mode in ("mean", "max", "sum"):
+        limits = {"contrast_limits": (0, 60000), "projection_mode": mode, "rendering": "average"}
+        stock = viewer.add_layer(Image(movie, **limits))
+        ours = viewer.add_layer(OctreeImage([movie], config=SMALL_BRICKS, **limits))
+        viewer.dims.set_point(0, 2)
+        viewer.dims.thickness = (3, 0, 0, 0)
+        look((10,) * 3)
+        assert ours.wait_until_settled(30)
+        for _ in range(5):
+            direction = np.r_[0, rng.normal(size=3)]
+            where = {
+                "view_direction": direction / np.linalg.norm(direction),
+                "dims_displayed": [1, 2, 3],
+                "world": True,
+            }
+            position = np.r_[2, rng.uniform(0, 20, 3)]
+            _, value = ours.get_value(position, **where)
+            assert value == pytest.approx(stock.get_value(position, **where), rel=1e-6)
+        viewer.layers.clear()
 
 
 def test_moving_is_coarse_and_resting_full(

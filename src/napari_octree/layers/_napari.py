@@ -213,21 +213,34 @@ class OverviewSlicingState(_LayerSlicingState):
             if axis in displayed:
                 ranges.append(None)
                 continue
-            point = extent.point[axis]
+            left, right = extent.margin_left[axis], extent.margin_right[axis]
             if projection == "none":
-                low = high = int(np.round(point))
-                stop = low + 1
-            else:
-                # The same rounding as napari's thick slices: low and high are rounded, and an
-                # upper bound that is exactly a pixel centre takes that pixel in.
-                upper = point + extent.margin_right[axis]
-                low = int(np.round(point - extent.margin_left[axis]))
-                high = int(np.round(upper))
-                stop = high + 1 if np.isclose(high, upper) or high == low else high
-            if high < 0 or low >= shape[axis]:
+                left = right = 0
+            span = _pixel_range(extent.point[axis], left, right, shape[axis])
+            if span is None:
                 return None
-            ranges.append((max(low, 0), max(min(stop, shape[axis]), max(low, 0) + 1)))
+            ranges.append(span)
         return SliceKey(version, displayed, tuple(ranges), projection)
+
+
+def _pixel_range(point: float, left: float, right: float, length: int) -> tuple[int, int] | None:
+    """The pixels of a slice along one axis of `length`, half-open; None: it lies outside.
+
+    Margins are negative where the axis runs backwards in the world. The pixels are then those of
+    the same axis stored in reverse: napari's own have no defined answer there.
+    """
+    if left < 0 or right < 0:
+        mirrored = _pixel_range(length - 1 - point, -left, -right, length)
+        return None if mirrored is None else (length - mirrored[1], length - mirrored[0])
+    # The same rounding as napari's thick slices: low and high are rounded, and an upper bound that
+    # is exactly a pixel centre takes that pixel in.
+    upper = point + right
+    low, high = int(np.round(point - left)), int(np.round(upper))
+    if high < 0 or low >= length:
+        return None
+    stop = high + 1 if np.isclose(high, upper) or high == low else high
+    low = max(low, 0)
+    return low, max(min(stop, length), low + 1)
 
 
 class OctreeHistogram(HistogramModel):

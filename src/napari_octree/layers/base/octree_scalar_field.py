@@ -304,7 +304,8 @@ class OctreeScalarField(ArrayAccess, LazyScalarField):
     ) -> tuple[int, Any] | None:
         """(level, value) of a line of sight, from RAM only: through the bricks that are shown.
 
-        Points are in data coordinates. napari calls this in a thread of its own.
+        Points are in octree coordinates: napari has added half a pixel to those of the data.
+        It calls this in a thread of its own.
         """
         octree_slice = self.octree_slice
         if start_point is None or end_point is None or octree_slice is None:
@@ -312,7 +313,7 @@ class OctreeScalarField(ArrayAccess, LazyScalarField):
         axes = list(octree_slice.key.displayed)
         if len(axes) != 3 or not self._views:
             return None
-        start, stop = (np.asarray(p, float)[axes] + 0.5 for p in (start_point, end_point))
+        start, stop = (np.asarray(p, float)[axes] for p in (start_point, end_point))
         shown, failed = self._views[-1].shown_bricks, self._views[-1].failed_bricks
         values = ray_values(octree_slice, shown, self._loader.cache, start, stop, failed)
         value = self._calculate_value_from_ray(values)

@@ -178,10 +178,14 @@ class OctreeSlice:
             if all(block.shape[a] == 1 for a in others):
                 block = block[tuple(0 if a in others else slice(None) for a in range(block.ndim))]
             else:
-                block = _REDUCTIONS[self.key.projection](block, axis=others)
+                block = self.project(block, others)
         order = np.argsort(np.argsort(self.key.displayed))
         colour = (len(order),) if self.pyramid.rgb else ()
         return np.transpose(block, (*order, *colour))
+
+    def project(self, block: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
+        """Make one value of all that lie along `axes`."""
+        return np.asarray(_REDUCTIONS[self.key.projection](block, axis=axes))
 
     @property
     def display_dtype(self) -> np.dtype:

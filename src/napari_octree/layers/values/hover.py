@@ -5,6 +5,8 @@ Invariants: nothing is read and nothing waits; any thread (napari asks in one of
 
 from __future__ import annotations
 
+import math
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,9 @@ from napari_octree.layers.slices.octree_slice import OctreeSlice
 from napari_octree.loading.cache.chunk_cache import ChunkCache
 from napari_octree.loading.cache.values import value_at
 from napari_octree.sources.protocol import Region
+
+MOST_PLANES = 256
+"""Of a thick slice; a thicker one shows the value of its overview."""
 
 
 def value_under(
@@ -41,8 +46,7 @@ def value_under(
         return None
     spot = [float(point[a]) for a in key.displayed]
     coarsest = len(octree_slice.octree.levels) - 1
-    thin = all(r is None or r[1] - r[0] == 1 for r in key.ranges)
-    for level in range(coarsest + 1 if thin else 0):
+    for level in range(coarsest + 1):
         _, pixel = octree_slice.tile_at(level, spot)
         region = octree_slice.region(level, [(i, i + 1) for i in pixel])
         value = _cached(octree_slice, cache, level, region)
@@ -55,11 +59,27 @@ def value_under(
 
 
 def _cached(octree_slice: OctreeSlice, cache: ChunkCache, level: int, pixel: Region) -> Any:
-    """A pixel's value or colour, or None."""
+    """A pixel's value or colour, projected over a thick slice, or None."""
+    axes = pixel[:-1] if octree_slice.pyramid.rgb else pixel
+    if math.prod(stop - start for start, stop in axes) > MOST_PLANES:
+        return None
+    values = []
+    for index in product(*(range(*extent) for extent in axes)):
+        value = _stored(octree_slice, cache, level, index)
+        if value is None:
+            return None
+        values.append(value)
+    if len(values) == 1:
+        return values[0]
+    dtype = octree_slice.sources[level].dtype
+    return octree_slice.project(np.array(values, dtype), (0,))[()]
+
+
+def _stored(
+    octree_slice: OctreeSlice, cache: ChunkCache, level: int, index: tuple[int, ...]
+) -> Any:
     source, hint = octree_slice.sources[level], octree_slice.hint
-    rgb = octree_slice.pyramid.rgb
-    index = tuple(start for start, _ in (pixel[:-1] if rgb else pixel))
-    if not rgb:
+    if not octree_slice.pyramid.rgb:
         return value_at(cache, source, index, hint)
     channels = range(source.shape[-1])
     colours = [value_at(cache, source, (*index, channel), hint) for channel in channels]

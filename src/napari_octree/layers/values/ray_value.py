@@ -1,15 +1,20 @@
 """The values along a line of sight, from RAM only.
 
 Invariants: nothing is read from a store; the line is cut into the same cells as on the GPU (the
-finest brick shown, above which all are shown or have failed), and sampled in steps of 0.8 voxels
-of each cell's level; places whose voxels are not in RAM are left out. Any thread.
+finest brick shown, above which all are shown or have failed). It is sampled as napari samples a
+volume: at two places per voxel, both ends included, in voxels of each cell's level; so where one
+level is shown all along, the places are napari's. Places whose voxels are not in RAM are left
+out. Any thread.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator
+from itertools import product
 
 import numpy as np
+import numpy.typing as npt
 
 from napari_octree.layers.slices.octree_slice import OctreeSlice
 from napari_octree.loading import ChunkId
@@ -18,8 +23,10 @@ from napari_octree.octree.chunk_key import ChunkKey
 from napari_octree.octree.level import FloatArray, IntArray
 from napari_octree.octree.octree import Octree
 
-STEP = 0.8
-"""Voxels of the cell's level."""
+BoolArray = npt.NDArray[np.bool_]
+
+PER_VOXEL = 2
+"""Samples, as napari takes them."""
 
 MAX_SAMPLES = 4096
 """Of one line: where there would be more, steps get longer."""
@@ -56,14 +63,12 @@ def ray_values(
     length = float(np.linalg.norm(stop - start))
     parts: list[np.ndarray] = []
     if length > 0:
-        direction = (stop - start) / length
-        cells = list(_cells(octree, shown, failed, start, direction, length))
-        steps = [_step(octree, level, direction) for level, _, _ in cells]
-        wanted = sum((b - a) / step for (_, a, b), step in zip(cells, steps, strict=True))
+        cells = list(_cells(octree, shown, failed, start, (stop - start) / length, length))
+        counts = [_count(octree, level, stop - start) for level, _, _ in cells]
+        wanted = sum(n * (b - a) / length for n, (_, a, b) in zip(counts, cells, strict=True))
         widen = max(wanted / MAX_SAMPLES, 1.0)
-        for (level, begin, end), step in zip(cells, steps, strict=True):
-            distances = np.arange(begin, end, step * widen)
-            places = start + direction * distances[:, None]
+        for (level, begin, end), count in zip(cells, counts, strict=True):
+            places = _places(start, stop, int(count / widen), begin / length, end / length)
             parts.append(_at_hand(octree_slice, cache, level, _pixels(octree, level, places)))
     if parts:
         return np.concatenate(parts)
@@ -106,9 +111,24 @@ def _cells(
         t = leave
 
 
-def _step(octree: Octree, level: int, direction: FloatArray) -> float:
+def _count(octree: Octree, level: int, line: FloatArray) -> int:
+    """How many places of a line napari looks at in a volume of that level."""
     factor = np.array(octree.levels[level].transform.factor)
-    return STEP / float(np.linalg.norm(direction / factor))
+    return int(PER_VOXEL * float(np.linalg.norm(line / factor)))
+
+
+def _places(
+    start: FloatArray, stop: FloatArray, count: int, begin: float, end: float
+) -> FloatArray:
+    """Those of `count` evenly spaced places that lie from `begin` to before `end`: (N, 3).
+
+    Both as parts of the line; its very end counts too.
+    """
+    if count < 2:
+        return start[None][: count if begin == 0 else 0]
+    first, last = (math.ceil(part * (count - 1) - 1e-9) for part in (begin, end))
+    number = np.arange(first, count if end >= 1 else last)
+    return start + number[:, None] * ((stop - start) / (count - 1))
 
 
 def _pixels(octree: Octree, level: int, places: FloatArray) -> IntArray:
@@ -121,19 +141,32 @@ def _pixels(octree: Octree, level: int, places: FloatArray) -> IntArray:
 def _at_hand(
     octree_slice: OctreeSlice, cache: ChunkCache, level: int, pixels: IntArray
 ) -> np.ndarray:
-    """Values of those pixels (N, 3) of a level that are in RAM."""
-    source = octree_slice.sources[level]
-    storage = source.storage
-    rank = len(octree_slice.key.ranges)
-    spots = np.empty((len(pixels), rank), np.int64)
-    for axis, extent in enumerate(octree_slice.ranges(level)):
-        if extent is not None:
-            spots[:, axis] = extent[0]
+    """Values of those pixels (N, 3) of a level that are in RAM, projected as displayed."""
+    ranges = octree_slice.ranges(level)
+    spots = np.empty((len(pixels), len(ranges)), np.int64)
     spots[:, list(octree_slice.key.displayed)] = pixels
+    hidden = [axis for axis, extent in enumerate(ranges) if extent is not None]
+    layers: list[np.ndarray] = []
+    known = np.ones(len(pixels), np.bool_)
+    for point in product(*(range(*extent) for extent in ranges if extent is not None)):
+        spots[:, hidden] = point
+        values, there = _stored(octree_slice, cache, level, spots)
+        layers.append(values)
+        known &= there
+    values = layers[0] if len(layers) == 1 else octree_slice.project(np.stack(layers), (0,))
+    return values[known]
+
+
+def _stored(
+    octree_slice: OctreeSlice, cache: ChunkCache, level: int, spots: IntArray
+) -> tuple[np.ndarray, BoolArray]:
+    """Values at `spots` (N, axes) of a level, and which of them are in RAM."""
+    source = octree_slice.sources[level]
+    storage, rank = source.storage, spots.shape[1]
     colour = tuple((0, n) for n in octree_slice.pyramid.colour_axis)
-    values = np.empty((len(pixels), *octree_slice.pyramid.colour_axis), storage.dtype)
-    known = np.zeros(len(pixels), np.bool_)
-    left = np.arange(len(pixels))
+    values = np.zeros((len(spots), *octree_slice.pyramid.colour_axis), storage.dtype)
+    known = np.zeros(len(spots), np.bool_)
+    left = np.arange(len(spots))
     grid = storage.grid(source.storage_shape(octree_slice.hint))
     while len(left):
         point = tuple((int(i), int(i) + 1) for i in spots[left[0]])
@@ -156,4 +189,4 @@ def _at_hand(
             index = tuple((spots[here] - low).T)
             values[here] = source.drop_fixed(block)[index]
         known[here] = True
-    return values[known]
+    return values, known
