@@ -43,7 +43,10 @@ class OctreeVispyLayer(_vispy.VispyScalarFieldBaseLayer):
             node=node,
             texture_format=texture_format,
             layer_node_class=functools.partial(
-                OctreeNodes, flat=lambda: layer.ndim <= 2, show=self.view.show
+                OctreeNodes,
+                flat=lambda: self.is_flat(layer),
+                make_flat=self.make_flat,
+                show=self.view.show,
             ),
             **keywords,
         )
@@ -53,11 +56,26 @@ class OctreeVispyLayer(_vispy.VispyScalarFieldBaseLayer):
         """The frames of this kind of layer."""
         raise NotImplementedError
 
+    def is_flat(self, layer: Any) -> bool:
+        """Whether in 3-D the overview is shown by napari's own node, and not bricks."""
+        return bool(layer.ndim <= 2)
+
+    def make_flat(self) -> Any:
+        """Napari's node for the overview in 3-D."""
+        return _vispy.Volume(
+            np.zeros((1, 1, 1), dtype=np.float32), clim=[0, 1], texture_format="auto"
+        )
+
+    def overview_texels(self) -> np.ndarray:
+        """The overview as that node takes it."""
+        texels: np.ndarray = _vispy.fix_data_dtype(_vispy.slice_of(self.layer))
+        return texels
+
     def _on_data_change(self) -> None:
         ndisplay = _vispy.ndisplay_of(self.layer)
         node = self._layer_node.get_node(ndisplay)
         if ndisplay == 3 and not self._is_volume:
-            data = _vispy.fix_data_dtype(_vispy.slice_of(self.layer))
+            data = self.overview_texels()
             data = data.reshape((1,) * (3 - self.layer.ndim) + data.shape)
             data = self.downsample_texture(data, self.MAX_TEXTURE_SIZE_3D)
         else:
@@ -137,6 +155,8 @@ class OctreeNodes(_vispy.ScalarFieldLayerNode):
         As napari hands them over; not used.
     flat : callable
         Whether the data have two axes only.
+    make_flat : callable
+        Makes that node.
     show : callable
         Returns the drawing for a number of displayed axes.
     """
@@ -147,9 +167,11 @@ class OctreeNodes(_vispy.ScalarFieldLayerNode):
         texture_format: str | None = "auto",
         *,
         flat: Callable[[], bool],
+        make_flat: Callable[[], Any],
         show: Callable[[int], Any],
     ) -> None:
         self._is_flat = flat
+        self._make_flat = make_flat
         self._show = show
         self._flat: Any = None
 
@@ -158,7 +180,5 @@ class OctreeNodes(_vispy.ScalarFieldLayerNode):
         if ndisplay == 2 or not self._is_flat():
             return self._show(ndisplay).node
         if self._flat is None:
-            self._flat = _vispy.Volume(
-                np.zeros((1, 1, 1), dtype=np.float32), clim=[0, 1], texture_format="auto"
-            )
+            self._flat = self._make_flat()
         return self._flat

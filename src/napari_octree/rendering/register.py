@@ -1,9 +1,12 @@
-"""Importing this module tells napari how an `OctreeImage` is drawn. It needs Qt and vispy."""
+"""Importing this module tells napari how our layers are drawn. It needs Qt and vispy."""
 
 from napari_octree.layers.image.octree_image import OctreeImage
+from napari_octree.layers.labels.octree_labels import OctreeLabels
 from napari_octree.rendering._vispy import register_visual_class
 from napari_octree.rendering.canvas.qt_loop import attach_qt_loop
 from napari_octree.rendering.image.vispy_image import VispyOctreeImage
+from napari_octree.rendering.labels.vispy_labels import VispyOctreeLabels
 
 register_visual_class(OctreeImage, VispyOctreeImage)
+register_visual_class(OctreeLabels, VispyOctreeLabels)
 attach_qt_loop()

@@ -15,7 +15,6 @@ from vispy.visuals.shaders import Function
 
 from napari_octree.rendering.gpu.label_encoding import LabelEncoding
 from napari_octree.rendering.labels.label_look import LabelLook
-from napari_octree.rendering.tiles.atlas.texture_atlas_2d import TextureAtlas2D
 from napari_octree.rendering.tiles.tiled_image import TiledImageVisual
 
 _AS_LOOKED_UP = "vec4 as_looked_up(vec4 colour) { return colour; }"
@@ -85,13 +84,11 @@ class TiledLabelsVisual(TiledImageVisual):
         if self._data_lookup_fn is not lookup:
             self._need_method_update = True  # vispy forgets buffers that a program has no use for
         super()._build_interpolation()
+        texel = 1.0 / self.atlas.side
+        self.shared_program["u_texel"] = (texel, texel)
 
     def _build_color_transform(self) -> Function:
         return Function(_AS_LOOKED_UP)
-
-    def _bind_atlas(self, atlas: TextureAtlas2D) -> None:
-        super()._bind_atlas(atlas)
-        self.shared_program["u_texel"] = (1.0 / atlas.side, 1.0 / atlas.side)
 
 
 TiledLabels = create_visual_node(TiledLabelsVisual)
