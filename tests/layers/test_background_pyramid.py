@@ -12,7 +12,7 @@ import pytest
 from napari_octree import OctreeConfig, OctreeImage
 from napari_octree.layers.slices.background_pyramid import BackgroundPyramid
 from napari_octree.layers.views.progress import OctreeProgress
-from napari_octree.sources.derived.downsampled import reduce_mean, reduce_nearest
+from napari_octree.sources.derived.reduction import reduce_mean, reduce_nearest
 from recording_array import random_pixels
 
 SIDE = 2048

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_octree.sources import as_level_source
-from napari_octree.sources.derived.downsampled import reduce_mean
+from napari_octree.sources.derived.reduction import reduce_mean
 from napari_octree.sources.derived.sampled import CHUNKS_PER_TILE, SampledArray, sampled_level
 
 

@@ -16,6 +16,7 @@ import numpy as np
 import zarr
 
 from napari_octree.sources.arrays.axis_view import AxisView
+from napari_octree.sources.arrays.converted_array import ConvertedArray
 from napari_octree.sources.arrays.recast_view import RecastArray, RecastView
 from napari_octree.sources.arrays.sliced_array import (
     wrap_numpy,
@@ -139,7 +140,10 @@ def _as_storage(array: Any) -> StorageArray:
         return _as_storage(array.data) if array.chunks is not None else wrap_xarray(array)
     if _is_a(array, "tensorstore", "TensorStore"):
         return wrap_tensorstore(array)
-    return array if isinstance(array, StorageArray) else wrap_sliceable(array)
+    if not isinstance(array, StorageArray):
+        return wrap_sliceable(array)
+    native = array.dtype.newbyteorder("=")
+    return array if array.dtype == native else ConvertedArray(array, native)
 
 
 def _is_a(array: Any, module: str, name: str) -> bool:

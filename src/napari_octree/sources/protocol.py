@@ -63,6 +63,7 @@ class StorageArray(Protocol):
         `reload`, gives a new one.
     shape : tuple of int
     dtype : numpy.dtype
+        Of this machine's byte order: what is stored otherwise is converted when it is read.
     in_memory : bool
         Reading is only slicing of memory that somebody else holds: not cached, never delayed.
     source_name : str

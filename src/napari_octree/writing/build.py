@@ -18,8 +18,8 @@ from uuid import uuid4
 import numpy as np
 import zarr
 
-from napari_octree.sources.derived.downsampled import reduce_mean
 from napari_octree.sources.derived.mode import reduce_mode
+from napari_octree.sources.derived.reduction import reduce_mean
 from napari_octree.sources.protocol import Region
 from napari_octree.writing.errors import CancelledError, WritingError
 from napari_octree.writing.image_to_write import ImageToWrite

@@ -33,7 +33,7 @@ from napari_octree.octree.chunk_key import ChunkKey
 from napari_octree.octree.cover.intersection import OctreeIntersection, intersect
 from napari_octree.octree.transform import LevelTransform, infer_level_transforms
 from napari_octree.octree.view import View
-from napari_octree.sources.derived.downsampled import Reduction
+from napari_octree.sources.derived.reduction import Reduction
 from napari_octree.sources.errors import SourceError
 from napari_octree.sources.protocol import LevelSource
 from napari_octree.sources.reopen import can_be_reopened

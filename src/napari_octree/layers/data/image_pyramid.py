@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from napari_octree.octree.transform import LevelTransform
-from napari_octree.sources.derived.downsampled import Reduction
+from napari_octree.sources.derived.reduction import Reduction
 from napari_octree.sources.level_source import sharing
 from napari_octree.sources.protocol import BlockStore, LevelSource
 

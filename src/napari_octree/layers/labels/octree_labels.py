@@ -26,7 +26,7 @@ from napari_octree.layers.data.layer_levels import LayerLevels
 from napari_octree.layers.labels.thumbnail import label_thumbnail
 from napari_octree.octree.transform import LevelTransform
 from napari_octree.sources.arrays.recast_view import recast
-from napari_octree.sources.derived.downsampled import Reduction
+from napari_octree.sources.derived.reduction import Reduction
 
 
 def _pick(layer: OctreeLabels, event: Any) -> None:

@@ -1,8 +1,8 @@
 """Arrays that are read by slicing: numpy, h5py, xarray, generated images, anybody's own class.
 
 Invariants: making one reads no pixels; `read` slices the array once, with plain slices, and
-returns a numpy array of exactly the asked shape and the promised type, or raises. Subclasses
-(zarr, dask, tensorstore) only say how a box is loaded.
+returns a numpy array of exactly the asked shape and the promised type, which is of this machine's
+byte order, or raises. Subclasses (zarr, dask, tensorstore) only say how a box is loaded.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ class SlicedArray:
     is_computed: bool = False
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "dtype", self.dtype.newbyteorder("="))
         if self.group is None:
             object.__setattr__(self, "group", SourceGroup(self.key, self.source_name))
 

@@ -1,8 +1,7 @@
 """Coarser levels that nobody stored, computed from the level below when they are read.
 
 Invariants: reading one block reads the pixels below it and no others, and none that `blocks`
-holds; every pixel is made of exactly the pixels it covers, also where the factor does not
-divide the array; NaN is left out of means, and a pixel is NaN only if all that it covers are.
+holds; pixels are made as `reduction` says.
 """
 
 from __future__ import annotations
@@ -11,13 +10,12 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from functools import cached_property
 from time import perf_counter
-from typing import Literal
 
 import numpy as np
 
 from napari_octree.sources.chunk_grid import RegularGrid
-from napari_octree.sources.derived.mode import reduce_mode
 from napari_octree.sources.derived.reduced_array import ReducedArray
+from napari_octree.sources.derived.reduction import Reduction, reduced
 from napari_octree.sources.protocol import (
     BlockStore,
     ChunkGrid,
@@ -26,8 +24,6 @@ from napari_octree.sources.protocol import (
     Region,
     StorageArray,
 )
-
-Reduction = Literal["mean", "nearest", "mode"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,14 +138,17 @@ def read_region(
         chunk = _read_chunk(storage, chunk_region, blocks)
         if chunk is None:
             continue
-        if result is None:
-            result = np.full(sizes, storage.fill_value, storage.dtype)
         target, part = [], []
         for (start, stop), (first, last) in zip(wanted, chunk_region, strict=True):
             low, high = max(start, first), min(stop, last)
             target.append(slice(low - start, high - start))
             part.append(slice(low - first, high - first))
-        result[tuple(target)] = chunk[tuple(part)]
+        pixels = chunk[tuple(part)]
+        if pixels.shape == sizes:  # nothing else is in the region: a large chunk is not copied
+            return source.drop_fixed(pixels)
+        if result is None:
+            result = np.full(sizes, storage.fill_value, storage.dtype)
+        result[tuple(target)] = pixels
     return None if result is None else source.drop_fixed(result)
 
 
@@ -166,68 +165,3 @@ def _read_chunk(
     pixels = storage.read(region)
     blocks.keep(chunk_id, pixels, perf_counter() - started, storage.group)
     return pixels
-
-
-def reduced(
-    block: np.ndarray, factors: tuple[int, ...], reduction: Reduction, upper: bool = False
-) -> np.ndarray:
-    """Make one pixel of each box of `factors` pixels; boxes at the end may be smaller."""
-    if reduction == "nearest":
-        return reduce_nearest(block, factors, upper)
-    if reduction == "mode":
-        return reduce_mode(block, factors)
-    return reduce_mean(block, factors)
-
-
-def reduce_mean(block: np.ndarray, factors: tuple[int, ...]) -> np.ndarray:
-    """Average boxes of pixels without NaN; boxes at the end may be smaller.
-
-    Integers are rounded to the nearest (half to even); 64-bit ones only as exactly as
-    float64 holds them.
-    """
-    is_nan = np.isnan(block) if block.dtype.kind == "f" else None
-    if is_nan is None or not is_nan.any():
-        total = _sum_boxes(block, factors)
-        counts: np.ndarray | float = 1.0
-        for axis, (n, f) in enumerate(zip(block.shape, factors, strict=True)):
-            sizes = np.minimum(f, n - np.arange(0, n, f)).astype(float)
-            shape = [1] * block.ndim
-            shape[axis] = len(sizes)
-            counts = counts * sizes.reshape(shape)
-        mean = total / counts
-    else:
-        counts = _sum_boxes(~is_nan, factors)
-        total = _sum_boxes(np.where(is_nan, 0, block), factors)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            mean = total / counts
-    if block.dtype.kind == "f":
-        return mean.astype(block.dtype)
-    if block.dtype.kind == "b":
-        return mean > 0.5
-    limits = np.iinfo(block.dtype)
-    if block.dtype.itemsize == 8:  # float64 cannot hold the largest value: stay below it
-        return (
-            np.rint(mean).clip(limits.min, np.nextafter(float(limits.max), 0)).astype(block.dtype)
-        )
-    return np.rint(mean).astype(block.dtype)
-
-
-def reduce_nearest(block: np.ndarray, factors: tuple[int, ...], upper: bool = False) -> np.ndarray:
-    """Take one pixel of each box: the one at its centre, the lower (or upper) of two."""
-    for axis, f in enumerate(factors):
-        size = block.shape[axis]
-        centre = f // 2 if upper else (f - 1) // 2
-        if (size - 1) % f >= centre:  # the last box has its centre too: a view, nothing is read
-            block = block[(slice(None),) * axis + (slice(centre, None, f),)]
-        else:
-            block = block.take(np.minimum(np.arange(0, size, f) + centre, size - 1), axis)
-    return np.ascontiguousarray(block)
-
-
-def _sum_boxes(block: np.ndarray, factors: tuple[int, ...]) -> np.ndarray:
-    total = block
-    for axis, f in enumerate(factors):
-        if f > 1:
-            starts = np.arange(0, block.shape[axis], f)
-            total = np.add.reduceat(total, starts, axis, dtype=np.float64)
-    return total.astype(np.float64, copy=False)

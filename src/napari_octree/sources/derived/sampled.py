@@ -16,8 +16,9 @@ from functools import cached_property
 import numpy as np
 
 from napari_octree.sources.chunk_grid import RegularGrid
-from napari_octree.sources.derived.downsampled import Reduction, read_region, reduced
+from napari_octree.sources.derived.downsampled import read_region
 from napari_octree.sources.derived.reduced_array import ReducedArray
+from napari_octree.sources.derived.reduction import Reduction, reduced
 from napari_octree.sources.protocol import BlockStore, ChunkGrid, LevelSource, Region
 
 CHUNKS_PER_TILE = 64

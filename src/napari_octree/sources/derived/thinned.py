@@ -67,7 +67,7 @@ class ThinnedArray(ReducedArray):
         array = mapped_array(self.source)
         assert array is not None
         every = [next(places) if i is None else np.array([i]) for i in self.source.fixed]
-        return self.source.drop_fixed(np.asarray(array[np.ix_(*every)]))
+        return self.source.drop_fixed(np.asarray(array[np.ix_(*every)], self.dtype))
 
 
 def thinned_level(

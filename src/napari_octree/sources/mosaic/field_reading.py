@@ -12,7 +12,8 @@ from math import prod
 
 import numpy as np
 
-from napari_octree.sources.derived.downsampled import Reduction, read_region, reduced
+from napari_octree.sources.derived.downsampled import read_region
+from napari_octree.sources.derived.reduction import Reduction, reduced
 from napari_octree.sources.mosaic.field import Field, PixelSize
 from napari_octree.sources.protocol import BlockStore, LevelSource, Region
 

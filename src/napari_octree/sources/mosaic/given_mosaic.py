@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_octree.sources.derived.downsampled import Reduction
+from napari_octree.sources.derived.reduction import Reduction
 from napari_octree.sources.errors import SourceError
 from napari_octree.sources.level_source import as_level_sources
 from napari_octree.sources.mosaic.field import GivenField, GivenFields

@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from napari_octree.sources.derived.downsampled import Reduction, read_region, reduced
+from napari_octree.sources.derived.downsampled import read_region
+from napari_octree.sources.derived.reduction import Reduction, reduced
 from napari_octree.sources.errors import PartialReadError, SourceError
 from napari_octree.sources.identity import SourceGroup
 from napari_octree.sources.mosaic.deviations import Deviations

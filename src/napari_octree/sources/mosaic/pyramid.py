@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from napari_octree.sources.derived.downsampled import Reduction
+from napari_octree.sources.derived.reduction import Reduction
 from napari_octree.sources.digest import digest
 from napari_octree.sources.identity import NETWORK_SCHEMES, SourceGroup
 from napari_octree.sources.mosaic.deviations import Deviations
