@@ -56,12 +56,27 @@ def read_ome_zarr(
     node = open_node(where, **storage_options)
     if isinstance(node, zarr.Array):
         return (open_array(node, where),)
+    return images_in(node, where, coordinate_system, storage_options)
+
+
+def images_in(
+    node: zarr.Group,
+    where: str,
+    coordinate_system: str | None = None,
+    storage_options: Mapping[str, Any] | None = None,
+) -> tuple[OmeZarrImage, ...]:
+    """Open every image of a group, as `read_ome_zarr` does.
+
+    Raises
+    ------
+    SourceError
+    """
     attributes = attributes_of(node)
     ome = ome_attributes(attributes)
     if "plate" in ome:  # takes precedence over bioformats2raw's layout, since 0.4
         raise _plate_refused(as_mapping(ome["plate"]), where)
     if "image-label" in ome:
-        return tuple(_label_with_its_place(node, attributes, where, storage_options))
+        return tuple(_label_with_its_place(node, attributes, where, storage_options or {}))
     if "multiscales" in ome:
         return tuple(open_images(node, attributes, where, coordinate_system))
     if "bioformats2raw.layout" in ome:
