@@ -5,6 +5,10 @@
 #   make test    run the whole test suite             make bench   run the benchmarks
 #   make lint    ruff, import rules and mypy          make docs    build site/
 #
+#   make coverage     the suite, and how much of octree, sources and loading it runs
+#   make test-lowest  the suite with the oldest versions that pyproject.toml allows
+#   make dist         build and check what is published
+#
 # Variables: PYTHON (python3.11), QT (pyqt6, pyside6 or pyqt5), VENV (.venv), ARGS (more arguments of
 # the program that is run).
 
@@ -32,7 +36,7 @@ SYSTEM_PACKAGES := xvfb xauth libgl1 libgl1-mesa-dri libegl1 libopengl0 libdbus-
 	libxcb-icccm4 libxcb-image0 libxcb-keysyms1 libxcb-randr0 libxcb-render-util0 \
 	libxcb-shape0 libxcb-sync1 libxcb-xfixes0 libxcb-xinerama0 libxcb-xkb1
 
-.PHONY: demo test bench lint docs clean
+.PHONY: demo test coverage test-lowest bench lint docs dist install-test system-packages clean
 
 demo: $(VENV)/.installed-$(QT) $(SYSTEM)
 ifdef HEADLESS
@@ -44,6 +48,13 @@ endif
 
 test: $(VENV)/.installed-test-$(QT) $(SYSTEM)
 	$(ENV) $(XVFB) $(BIN)/python -m pytest -q $(ARGS)
+
+# The floor: what the suite runs today, rounded down.
+coverage: $(VENV)/.installed-test-$(QT) $(SYSTEM)
+	$(ENV) $(XVFB) $(BIN)/python -m pytest -q --cov --cov-report=term-missing:skip-covered $(ARGS)
+
+test-lowest: .venv-lowest/.installed $(SYSTEM)
+	$(ENV) $(XVFB) .venv-lowest/bin/python -m pytest -q $(ARGS)
 
 bench: $(VENV)/.installed-test-$(QT) $(SYSTEM)
 	$(ENV) $(XVFB) $(BIN)/python -m pytest benchmarks -q --override-ini addopts= \
@@ -58,11 +69,20 @@ lint: $(VENV)/.installed-test-$(QT)
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/mypy
 
+dist: $(VENV)/.installed-release
+	rm -rf dist
+	$(BIN)/python -m build
+	$(BIN)/python -m twine check --strict dist/*
+
+install-test: $(VENV)/.installed-test-$(QT)
+
+system-packages: $(SYSTEM)
+
 docs: $(VENV)/.installed-docs
 	$(BIN)/mkdocs build --strict
 
 clean:
-	rm -rf $(VENV) site demo.png
+	rm -rf $(VENV) .venv-lowest dist site demo.png
 
 # Debian keeps ensurepip in a package of its own: without it, pip installs itself into .venv.
 $(BIN)/pip:
@@ -84,6 +104,19 @@ $(VENV)/.installed-test-$(QT): pyproject.toml | $(BIN)/pip
 
 $(VENV)/.installed-docs: pyproject.toml | $(BIN)/pip
 	$(BIN)/python -m pip install --quiet --group docs -e .
+	@touch $@
+
+$(VENV)/.installed-release: pyproject.toml | $(BIN)/pip
+	$(BIN)/python -m pip install --quiet --group release
+	@touch $@
+
+# ome-zarr, which tests only use, asks for a newer zarr than we do.
+.venv-lowest/.installed: pyproject.toml | $(BIN)/pip
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-lowest
+	$(BIN)/uv pip install --quiet --python .venv-lowest/bin/python --resolution lowest-direct \
+		--group test -e '.[$(QT),fast,slides,disk,cluster]'
+	$(BIN)/uv pip install --quiet --python .venv-lowest/bin/python --no-deps 'zarr ==3.0.8'
 	@touch $@
 
 # Only what is missing; as root by itself, else by the one line that is printed.

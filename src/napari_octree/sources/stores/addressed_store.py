@@ -6,17 +6,22 @@ Invariants: obstore is imported here and in functions only: it comes with the ex
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zarr.storage import ObjectStore
 
 from napari_octree.sources.stores.credentials import ObstoreSettings
 
+if TYPE_CHECKING:
+    _Base = ObjectStore[Any]
+else:
+    _Base = ObjectStore  # which was no generic class before zarr 3.1
+
 RETRIES: Any = {"max_retries": 1, "retry_timeout": timedelta(seconds=20)}
 """Few, as the loader has patience of its own and says what it waits for."""
 
 
-class AddressedStore(ObjectStore[Any]):
+class AddressedStore(_Base):
     """A store of objects at an address."""
 
     def __init__(self, store: Any, address: str, settings: ObstoreSettings) -> None:
