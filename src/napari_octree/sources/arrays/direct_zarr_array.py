@@ -122,6 +122,12 @@ class DirectZarrArray:
         ]
 
 
+def format_and_version(document: Mapping[str, Any]) -> tuple[ChunkFormat, str] | None:
+    """Return what a `DirectZarrArray` needs to know of a document; None if zarr has to read it."""
+    known = chunk_format(document)
+    return None if known is None else (known, digest(dict(document)))
+
+
 def array_from_document(store: ByteStore, path: str, document: Mapping[str, Any]) -> StorageArray:
     """Make an array of a store from its ``zarr.json`` or ``.zarray``.
 
@@ -130,9 +136,9 @@ def array_from_document(store: ByteStore, path: str, document: Mapping[str, Any]
     SourceError
         The document is no array's.
     """
-    known = chunk_format(document)
+    known = format_and_version(document)
     if known is not None:
-        return DirectZarrArray(store, path, known, digest(dict(document)))
+        return DirectZarrArray(store, path, *known)
     try:
         place = zarr.storage.StorePath(*_zarr_place(store.as_zarr(), path))
         return wrap_zarr(zarr.Array.from_dict(place, dict(document)))

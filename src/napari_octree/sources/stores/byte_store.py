@@ -56,7 +56,7 @@ class LocalBytes:
     def get(self, name: str) -> bytes | None:
         """Read a file; a folder of that name counts as absent."""
         try:
-            with open(self.folder / name, "rb") as file:
+            with open(f"{self.address}/{name}", "rb") as file:
                 return file.read()
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
             return None

@@ -1,0 +1,1 @@
+"""Plates of wells and fields, each plate one mosaic."""

@@ -1,0 +1,429 @@
+"""Opening a plate, or a well, as one mosaic.
+
+Invariants: what is read at once is the plate, its first wells and one field; all else is opened in
+workers, when it comes into view. What cannot be shown is a `SourceError` that names the path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from napari_octree.sources.arrays.direct_zarr_array import array_from_document
+from napari_octree.sources.derived.downsampled import Reduction
+from napari_octree.sources.errors import SourceError
+from napari_octree.sources.mosaic.deviations import Deviations
+from napari_octree.sources.mosaic.given_mosaic import chunk_of
+from napari_octree.sources.mosaic.mosaic_array import MosaicArray
+from napari_octree.sources.mosaic.places import Places
+from napari_octree.sources.mosaic.pyramid import Model, mosaic_levels
+from napari_octree.sources.ome_zarr.addresses import name_of
+from napari_octree.sources.ome_zarr.metadata.flaws import warn
+from napari_octree.sources.ome_zarr.metadata.model import Dataset, ImageMetadata
+from napari_octree.sources.ome_zarr.metadata.multiscales import parse_image, parse_images
+from napari_octree.sources.ome_zarr.metadata.values import as_list, as_path
+from napari_octree.sources.ome_zarr.metadata.versions import ome_attributes
+from napari_octree.sources.ome_zarr.plates.fields import FieldModel, PlateFields
+from napari_octree.sources.ome_zarr.plates.layout import PlateLayout, plate_layout
+from napari_octree.sources.ome_zarr.plates.model import (
+    Acquisition,
+    ListedField,
+    Plate,
+    Well,
+    chosen_fields,
+    parse_plate,
+    parse_well,
+)
+from napari_octree.sources.protocol import LevelSource
+from napari_octree.sources.stores.documents import Documents
+from napari_octree.sources.stores.side_by_side import POOL
+
+FIRST_WELLS = 8
+"""Looked at, in one round, for the first field that opens and for how many fields a well has."""
+MOST_POSITIONS = 100
+"""Fields of a well whose positions are looked up."""
+
+
+@dataclass(frozen=True, eq=False)
+class MosaicImage:
+    """A plate, or its labels, opened as one image.
+
+    Attributes
+    ----------
+    name : str
+    levels : tuple of MosaicArray
+        Finest first.
+    metadata : ImageMetadata
+        Of the first field, with a dataset per level.
+    where : str
+    plate : Plate
+    layout : PlateLayout
+    fields : PlateFields
+    label : str or None
+        Name of the labels, if it shows labels.
+    """
+
+    name: str
+    levels: tuple[MosaicArray, ...]
+    metadata: ImageMetadata
+    where: str
+    plate: Plate
+    layout: PlateLayout
+    fields: PlateFields
+    label: str | None = None
+
+
+@dataclass(frozen=True)
+class _First:
+    """The first field that opens, and what its well lists."""
+
+    well: Well
+    fields: tuple[ListedField, ...]
+    path: str
+    metadata: ImageMetadata
+    arrays: tuple[LevelSource, ...]
+    positions: tuple[tuple[float, float], ...] | None
+    labels: tuple[str, ...]
+
+
+def open_plate(
+    documents: Documents,
+    attributes: Mapping[str, Any],
+    where: str,
+    acquisition: int | None = None,
+) -> tuple[MosaicImage, ...]:
+    """Open a plate: its picture, then its labels.
+
+    Parameters
+    ----------
+    documents : Documents
+        Of the plate's store.
+    attributes : mapping
+        Of the plate's group.
+    where : str
+        Path or address, for messages.
+    acquisition : int, optional
+        Its id; default: the first one.
+
+    Raises
+    ------
+    SourceError
+        There is no such acquisition, or no field can be opened.
+    """
+    plate = parse_plate(attributes, where)
+    chosen = _chosen_acquisition(plate.acquisitions, acquisition, where)
+    listed, counts = _look_at_wells(documents, plate.wells, chosen, where)
+    count = max(counts, default=0) or 1
+    if count == 1 and plate.field_count and not counts:
+        count = plate.field_count
+    return tuple(_images(documents, plate, listed, count, chosen, where))
+
+
+def open_well(
+    documents: Documents,
+    attributes: Mapping[str, Any],
+    where: str,
+    acquisition: int | None = None,
+) -> tuple[MosaicImage, ...]:
+    """Open a well whose store begins at the well itself, as `open_plate` does a plate."""
+    fields = parse_well(attributes, where)
+    known = dict.fromkeys(f.acquisition for f in fields if f.acquisition is not None)
+    chosen = _chosen_acquisition([Acquisition(number) for number in known], acquisition, where)
+    shown = chosen_fields(fields, chosen)
+    if not shown:
+        raise SourceError(f"{where}: a well of an OME-Zarr plate without fields")
+    name = "/".join(where.rstrip("/").replace("\\", "/").split("/")[-2:])
+    well = Well("", name, 0, 0)
+    plate = Plate(name, ("",), ("",), (well,))
+    return tuple(_images(documents, plate, [(well, shown)], len(shown), chosen, where))
+
+
+def _chosen_acquisition(
+    known: Sequence[Acquisition], wanted: int | None, where: str
+) -> int | None:
+    """Return the id of the acquisition to show; None if there is none to choose."""
+    ids = [acquisition.id for acquisition in known]
+    if wanted is not None:
+        if ids and wanted not in ids:
+            raise SourceError(
+                f"{where}: has no acquisition {wanted}, only {', '.join(map(str, known))}"
+            )
+        return wanted
+    if len(ids) < 2:
+        return None
+    others = ", ".join(map(str, known[1:20]))
+    warn(
+        f"{where}: shows acquisition {known[0]}; there are also {others}: "
+        "open_ome_zarr(…, acquisition=…)"
+    )
+    return ids[0]
+
+
+def _look_at_wells(
+    documents: Documents, wells: Sequence[Well], acquisition: int | None, where: str
+) -> tuple[list[tuple[Well, tuple[ListedField, ...]]], list[int]]:
+    """Return the first wells that list fields, those with fields first, and their numbers."""
+    turn = POOL.new_turn()
+    found: list[tuple[Well, tuple[ListedField, ...]]] = []
+    for start in range(0, len(wells), FIRST_WELLS):
+        some = wells[start : start + FIRST_WELLS]
+        documents.fetch([well.path for well in some], (), turn)
+        problems: list[Exception] = []
+        for well in some:
+            try:
+                attributes = documents.attributes(well.path)
+                if attributes is not None:
+                    fields = parse_well(attributes, f"{where}/{well.path}")
+                    found.append((well, chosen_fields(fields, acquisition)))
+            except Exception as error:  # told when the well comes into view
+                problems.append(error)
+        if any(fields for _, fields in found) or start >= 4 * FIRST_WELLS:
+            break
+    listed = [(well, fields) for well, fields in found if fields]
+    if not listed:
+        raise SourceError(
+            f"{where}: an OME-Zarr plate with {len(wells)} wells, none of which could be opened"
+            + (f" ({problems[0]})" if problems else "")
+        )
+    return listed, [len(fields) for _, fields in listed]
+
+
+def _images(
+    documents: Documents,
+    plate: Plate,
+    listed: Sequence[tuple[Well, tuple[ListedField, ...]]],
+    count: int,
+    acquisition: int | None,
+    where: str,
+) -> Iterator[MosaicImage]:
+    first = _first_field(documents, listed, where)
+    deviations = Deviations(where)
+    image = _image(documents, plate, first, count, acquisition, where, "", deviations, None)
+    yield image
+    for name in first.labels:
+        labels = _first_labels(documents, first, name, where)
+        if labels is not None:
+            yield _image(
+                documents, plate, labels, count, acquisition, where, f"labels/{name}",
+                Deviations(where), image,
+            )  # fmt: skip
+
+
+def _image(
+    documents: Documents,
+    plate: Plate,
+    first: _First,
+    count: int,
+    acquisition: int | None,
+    where: str,
+    below: str,
+    deviations: Deviations,
+    picture: MosaicImage | None,
+) -> MosaicImage:
+    arrays = first.arrays
+    fill_value = arrays[0].storage.fill_value if not below else 0
+    model = Model(
+        tuple(a.shape for a in arrays), tuple(map(chunk_of, arrays)), arrays[0].dtype, fill_value
+    )
+    shape, factors = model.shapes[0], model.factors
+    layout = plate_layout(
+        len(plate.rows), len(plate.columns), shape[-2:], factors[-1][-2:], count, first.positions
+    )
+    field_model = FieldModel(first.metadata, factors)
+    fields = PlateFields(
+        documents, plate.wells, count, acquisition, field_model, below, deviations
+    )
+    reduction: Reduction = "nearest" if below else "mean"
+    levels = mosaic_levels(
+        _places(plate.wells, layout, shape),
+        fields,
+        model,
+        where=where,
+        identity=(documents.store.identity, below),
+        layout={
+            "plate": [plate.rows, plate.columns, [(w.path, w.row, w.column) for w in plate.wells]],
+            "offsets": layout.offsets,
+            "acquisition": acquisition,
+            "below": below,
+        },
+        extent=(*shape[:-2], *layout.extent),
+        pitch=layout.pitch,
+        reduction=reduction,
+        deviations=deviations,
+    )
+    datasets = [replace(first.metadata.datasets[0], translation=None)]
+    datasets += [Dataset(f"{number}") for number in range(1, len(levels))]
+    metadata = replace(first.metadata, datasets=tuple(datasets))
+    name = plate.name or name_of(where)
+    label = below.rpartition("/")[2] or None
+    return MosaicImage(
+        f"{name}: {label}" if label else name,
+        levels,
+        metadata,
+        where,
+        plate,
+        layout,
+        fields,
+        label,
+    )
+
+
+def _places(wells: Sequence[Well], layout: PlateLayout, shape: Sequence[int]) -> Places:
+    """Return the boxes of all fields, well by well."""
+    origins = np.array([(w.row, w.column) for w in wells], np.int64) * np.array(layout.pitch)
+    starts = (origins[:, None] + np.array(layout.offsets, np.int64)[None]).reshape(-1, 2)
+    boxes = np.zeros((len(starts), len(shape), 2), np.int64)
+    boxes[:, :, 1] = shape
+    boxes[:, -2:, 0] = starts
+    boxes[:, -2:, 1] += starts
+    return Places(boxes, _FieldNames(tuple(wells), len(layout.offsets)))
+
+
+@dataclass(frozen=True)
+class _FieldNames(Sequence[str]):
+    """Names of all fields, made when asked for."""
+
+    wells: tuple[Well, ...]
+    per_well: int
+
+    def __len__(self) -> int:
+        return len(self.wells) * self.per_well
+
+    def __getitem__(self, number: Any) -> Any:
+        well, field = self.wells[number // self.per_well], number % self.per_well
+        return well.name if self.per_well == 1 else f"{well.name} field {field + 1}"
+
+
+def _first_field(
+    documents: Documents,
+    listed: Sequence[tuple[Well, tuple[ListedField, ...]]],
+    where: str,
+) -> _First:
+    """Open the first field that can be opened, all its levels, and find out where fields lie."""
+    turn = POOL.new_turn()
+    problems: list[str] = []
+    most = max(listed, key=lambda each: len(each[1]))
+    ordered = [most, *(each for each in listed if each is not most)]
+    for well, fields in ordered:
+        paths = [_joined(well.path, field.path) for field in fields[:MOST_POSITIONS]]
+        documents.fetch([*paths, *(f"{path}/labels" for path in paths[:4])], (), turn)
+        for path in paths[:FIRST_WELLS]:
+            try:
+                opened = _open_levels(documents, path, where, turn)
+            except Exception as error:  # of stores of any kind; others are tried
+                problems.append(f"{error}")
+                continue
+            if opened is None:
+                problems.append(f"{where}/{path} is not there")
+                continue
+            metadata, arrays = opened
+            positions = _positions(documents, paths, metadata, where)
+            labels = _label_names(documents, paths[:4])
+            return _First(well, tuple(fields), path, metadata, arrays, positions, labels)
+    raise SourceError(
+        f"{where}: an OME-Zarr plate of which no field could be opened: {problems[0]}"
+    )
+
+
+def _first_labels(documents: Documents, first: _First, name: str, where: str) -> _First | None:
+    turn = POOL.new_turn()
+    for field in first.fields[:FIRST_WELLS]:
+        path = _joined(first.well.path, field.path, "labels", name)
+        try:
+            opened = _open_levels(documents, path, where, turn)
+        except Exception as error:
+            warn(f"{where}: labels {name!r} cannot be opened: {error}")
+            return None
+        if opened is not None:
+            metadata, arrays = opened
+            if len(arrays[0].shape) != len(first.arrays[0].shape):
+                warn(f"{where}: labels {name!r} have other axes than the image")
+                return None
+            return replace(first, path=path, metadata=metadata, arrays=arrays)
+    return None
+
+
+def _open_levels(
+    documents: Documents, path: str, where: str, turn: int
+) -> tuple[ImageMetadata, tuple[LevelSource, ...]] | None:
+    """Open a field's levels: those that are there, of one type, each smaller than the last."""
+    attributes = documents.attributes(path)
+    if attributes is None:
+        return None
+    name = f"{where}/{path}"
+    metadata = parse_images(attributes, None, name)[0]
+    below = [f"{path}/{dataset.path}" for dataset in metadata.datasets]
+    documents.fetch((), below, turn)
+    kept: list[tuple[Dataset, LevelSource]] = []
+    for dataset, array_path in zip(metadata.datasets, below, strict=True):
+        document = documents.array(array_path)
+        if document is None:
+            continue
+        array = array_from_document(documents.store, array_path, document)
+        source = LevelSource(array, (None,) * len(array.shape))
+        if not kept or _is_coarser(source, kept[-1][1]):
+            kept.append((dataset, source))
+    if not kept:
+        raise SourceError(f"{name}: none of the arrays of its multiscales is there")
+    shape = kept[0][1].shape
+    if 0 in shape or len(shape) < 2 or kept[0][1].dtype.kind not in "buif":
+        raise SourceError(f"{name}: an array of {shape}, {kept[0][1].dtype}, cannot be shown")
+    if len(metadata.axes) != len(shape):
+        metadata = parse_image(attributes, 0, len(shape), name)
+    paths = {dataset.path for dataset, _ in kept}
+    datasets = tuple(d for d in metadata.datasets if d.path in paths)
+    return replace(metadata, datasets=datasets), tuple(source for _, source in kept)
+
+
+def _is_coarser(source: LevelSource, finer: LevelSource) -> bool:
+    return (
+        source.dtype == finer.dtype
+        and len(source.shape) == len(finer.shape)
+        and 0 not in source.shape
+        and all(a <= b for a, b in zip(source.shape, finer.shape, strict=True))
+        and source.shape[-2:] != finer.shape[-2:]
+    )
+
+
+def _positions(
+    documents: Documents, paths: Sequence[str], first: ImageMetadata, where: str
+) -> tuple[tuple[float, float], ...] | None:
+    """Return the translations of a well's fields in pixels; None unless each has one."""
+    scale = first.datasets[0].scale
+    if scale is None or len(paths) < 2:
+        return None
+    positions = []
+    for path in paths:
+        try:
+            attributes = documents.attributes(path)
+            if attributes is None:
+                return None
+            own = parse_image(attributes, 0, len(first.axes), f"{where}/{path}").datasets[0]
+        except Exception:
+            return None
+        if own.translation is None:
+            return None
+        y, x = (t / s for t, s in zip(own.translation[-2:], scale[-2:], strict=True))
+        positions.append((y, x))
+    return tuple(positions)
+
+
+def _label_names(documents: Documents, paths: Sequence[str]) -> tuple[str, ...]:
+    for path in paths:
+        try:
+            attributes = documents.attributes(f"{path}/labels")
+        except Exception:
+            attributes = None
+        if attributes is not None:
+            names = as_list(ome_attributes(attributes).get("labels"))
+            safe = [name for name in map(as_path, names[:100]) if name is not None]
+            if safe:
+                return tuple(dict.fromkeys(safe))
+    return ()
+
+
+def _joined(*parts: str) -> str:
+    return "/".join(part for part in parts if part)

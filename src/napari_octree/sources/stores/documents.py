@@ -1,0 +1,223 @@
+"""The documents of a zarr hierarchy by path: attributes of groups, metadata of arrays.
+
+Invariants: documents are never changed, and those of the same text are one object. Each is fetched
+once, by whoever wants it first, however many threads want it; failures are not kept, so that a
+retry asks again. A document that is not there is None. A store that refuses what it does not have
+(S3 without ListBucket) is found out by asking it for an object that nobody has: there a refusal
+means absent.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
+from functools import partial
+from typing import Any
+
+from napari_octree.sources.errors import SourceError
+from napari_octree.sources.stores.absent import is_refused
+from napari_octree.sources.stores.byte_store import ByteStore
+from napari_octree.sources.stores.side_by_side import POOL, Turn
+
+NOBODY_HAS = "napari-octree-looks-whether-absent-means-refused"
+
+LARGEST_DOCUMENT = 64 * 2**20
+"""Bytes; consolidated metadata of a large plate is 10 MB."""
+
+
+class Documents:
+    """Documents of a store.
+
+    Parameters
+    ----------
+    store : ByteStore
+    zarr_format : {2, 3}
+    consolidated : mapping, optional
+        Documents that are at hand, by their names; others are fetched.
+    """
+
+    def __init__(
+        self,
+        store: ByteStore,
+        zarr_format: int,
+        consolidated: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.store = store
+        self.zarr_format = zarr_format
+        self._consolidated = dict(consolidated or {})
+        self._known: dict[str, Future[Any]] = {}
+        self._decoded: dict[bytes, Mapping[str, Any]] = {}
+        """By their text: the documents of a plate's fields are mostly the same one."""
+        self._lock = threading.Lock()
+        self._refuses_absent: bool | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {
+            "store": self.store,
+            "zarr_format": self.zarr_format,
+            "consolidated": self._consolidated,
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(**state)  # type: ignore[misc]
+
+    def attributes(self, path: str) -> Mapping[str, Any] | None:
+        """Return the attributes of a group or an array (worker threads only).
+
+        Raises
+        ------
+        SourceError
+            The document is broken.
+        Exception
+            The store cannot be reached.
+        """
+        document = self._document(self._group_name(path))
+        if document is None or self.zarr_format == 2:
+            return document
+        found = document.get("attributes")
+        return found if isinstance(found, Mapping) else {}
+
+    def array(self, path: str) -> Mapping[str, Any] | None:
+        """Return the metadata of an array (worker threads only); raises as `attributes` does."""
+        document = self._document(self._array_name(path))
+        if document is None or (self.zarr_format == 3 and document.get("node_type") != "array"):
+            return None
+        return document
+
+    def raw(self, name: str) -> Mapping[str, Any] | None:
+        """Return a document by its name (worker threads only); raises as `attributes` does."""
+        return self._document(name)
+
+    def fetch(self, groups: Iterable[str], arrays: Iterable[str], turn: Turn) -> None:
+        """Fetch documents side by side; what goes wrong is left for those who ask for them."""
+        names = [*map(self._group_name, groups), *map(self._array_name, arrays)]
+        missing = [n for n in dict.fromkeys(names) if not self._is_at_hand(n)]
+        tasks: list[Callable[[], Any]] = [partial(self._document, name) for name in missing]
+        if len(tasks) > 1 or self.store.is_far:
+            POOL.run(tasks, turn)
+
+    def _is_at_hand(self, name: str) -> bool:
+        known = self._known.get(name)
+        return name in self._consolidated or (known is not None and known.done())
+
+    def _group_name(self, path: str) -> str:
+        name = "zarr.json" if self.zarr_format == 3 else ".zattrs"
+        return f"{path}/{name}" if path else name
+
+    def _array_name(self, path: str) -> str:
+        name = "zarr.json" if self.zarr_format == 3 else ".zarray"
+        return f"{path}/{name}" if path else name
+
+    def _document(self, name: str) -> Mapping[str, Any] | None:
+        at_hand = self._consolidated.get(name)
+        if isinstance(at_hand, Mapping):
+            return at_hand
+        with self._lock:
+            known = self._known.get(name)
+            is_mine = known is None
+            if known is None:
+                known = self._known[name] = Future()
+        if is_mine:
+            # Only a thread that runs owns a fetch: nobody waits for what nobody does.
+            try:
+                known.set_result(self._fetch(name))
+            except BaseException as error:
+                with self._lock:
+                    del self._known[name]
+                known.set_exception(error)
+        return known.result()
+
+    def _fetch(self, name: str) -> Mapping[str, Any] | None:
+        try:
+            data = self.store.get(name)
+        except Exception as error:
+            if is_refused(error) and self._absent_is_refused():
+                return None
+            raise
+        if data is None:
+            return None
+        same = self._decoded.get(data)
+        if same is None:
+            same = self._decoded[data] = decoded(data, f"{self.store.address}/{name}")
+        return same
+
+    def _absent_is_refused(self) -> bool:
+        if self._refuses_absent is None:
+            self._refuses_absent = absent_is_refused(self.store)
+        return self._refuses_absent
+
+
+def open_documents(store: ByteStore) -> Documents | None:
+    """Look for a zarr hierarchy at the root of a store, of either format, in one round.
+
+    Returns
+    -------
+    Documents or None
+        None if neither a group nor an array is there.
+
+    Raises
+    ------
+    Exception
+        The store cannot be reached, or it refuses all that could be there.
+    """
+    probe = Documents(store, 3)
+    names = ("zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata")
+    tasks: list[Callable[[], Any]] = [partial(probe.raw, name) for name in names]
+    found = POOL.run(tasks, POOL.new_turn()) if store.is_far else [_tried(task) for task in tasks]
+    documents = {n: d for n, d in zip(names, found, strict=True) if isinstance(d, Mapping)}
+    errors = {n: d for n, d in zip(names, found, strict=True) if isinstance(d, BaseException)}
+    if "zarr.json" in documents:
+        return Documents(store, 3, _consolidated_v3(documents["zarr.json"]))
+    if documents:
+        consolidated = documents.pop(".zmetadata", {}).get("metadata")
+        at_hand = consolidated if isinstance(consolidated, Mapping) else {}
+        return Documents(store, 2, {**at_hand, **documents})
+    for error in errors.values():
+        raise error
+    return None
+
+
+def _consolidated_v3(document: Mapping[str, Any]) -> dict[str, Any]:
+    consolidated = document.get("consolidated_metadata")
+    metadata = consolidated.get("metadata") if isinstance(consolidated, Mapping) else None
+    found = {"zarr.json": document}
+    if isinstance(metadata, Mapping):
+        found.update((f"{path}/zarr.json", value) for path, value in metadata.items())
+    return found
+
+
+def _tried(task: Callable[[], Any]) -> Any:
+    try:
+        return task()
+    except Exception as error:
+        return error
+
+
+def absent_is_refused(store: ByteStore) -> bool:
+    """Whether a store refuses an object that it does not have instead of saying so."""
+    try:
+        store.get(NOBODY_HAS)
+    except Exception as error:
+        return is_refused(error)
+    return False
+
+
+def decoded(data: bytes, where: str) -> Mapping[str, Any]:
+    """Return a JSON object.
+
+    Raises
+    ------
+    SourceError
+        It is none.
+    """
+    if len(data) > LARGEST_DOCUMENT:
+        raise SourceError(f"{where}: a document of {len(data)} bytes is no metadata")
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise SourceError(f"{where}: broken JSON: {error}") from error
+    if not isinstance(value, Mapping):
+        raise SourceError(f"{where}: not a JSON object")
+    return value
