@@ -20,16 +20,19 @@ class Connection(asyncio.Protocol):
     count = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A client has come."""
         self.transport = transport
         self.buffer = b""
 
     def data_received(self, data: bytes) -> None:
+        """Bytes of requests have come."""
         self.buffer += data
         while b"\r\n\r\n" in self.buffer:
             head, _, self.buffer = self.buffer.partition(b"\r\n\r\n")
             asyncio.get_running_loop().call_later(self.latency_s, self.answer, head)
 
     def answer(self, head: bytes) -> None:
+        """Answer one request; `/count` says how many there were."""
         method, path, _ = head.split(b"\r\n", 1)[0].decode().split(" ")
         Connection.count += 1
         if path == "/count":
@@ -46,8 +49,11 @@ class Connection(asyncio.Protocol):
 
 
 async def serve(folder: str, milliseconds: str) -> None:
+    """Serve until the process is ended."""
     Connection.root, Connection.latency_s = Path(folder), float(milliseconds) / 1000
-    server = await asyncio.get_running_loop().create_server(Connection, "127.0.0.1", 0, backlog=512)
+    server = await asyncio.get_running_loop().create_server(
+        Connection, "127.0.0.1", 0, backlog=512
+    )
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 

@@ -32,7 +32,9 @@ def write_plate(
     for row, name in enumerate(names):
         for column in range(columns):
             well = path / name / f"{column + 1:02}"
-            write_group(well, {"well": {"images": [{"path": f"{n}"} for n in range(fields)]}}, zarr_format)
+            write_group(
+                well, {"well": {"images": [{"path": f"{n}"} for n in range(fields)]}}, zarr_format
+            )
             for field in range(fields):
                 variant = (row * columns + column + field) % VARIANTS
                 (well / f"{field}").symlink_to(Path("../../variants", f"{variant}"))
@@ -81,7 +83,8 @@ def write_field(
         chunk = min(side // 4, data.shape[1])
         array = zarr.create_array(
             path / f"{level}", shape=data.shape, dtype="u2", chunks=(1, chunk, chunk),
-            zarr_format=zarr_format, chunk_key_encoding={"name": "default" if zarr_format == 3 else "v2", "separator": "/"},
+            zarr_format=zarr_format,
+            chunk_key_encoding={"name": "default" if zarr_format == 3 else "v2", "separator": "/"},
         )  # fmt: skip
         array[...] = data
         scale = {"type": "scale", "scale": [1.0, 0.65 * step, 0.65 * step]}

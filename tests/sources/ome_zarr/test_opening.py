@@ -343,8 +343,8 @@ def no_series(path):
         (future, r"is OME-Zarr 0\.7; the newest version known here is 0\.6"),
         (labels, "a group of OME-Zarr label images, of which none can be shown"),
         (label, "its multiscales name no datasets"),
-        (plate, r"plate with 2 wells; plates cannot be shown yet; open one image, as .*/A/1/0$"),
-        (well, r"well .* with 1 images; wells cannot be shown yet; open one image, as .*/0$"),
+        (plate, "plate with 2 wells, none of which could be opened$"),
+        (well, r"well of which no field could be opened: .*bad\.zarr/0 is not there$"),
         (no_series, "a bioformats2raw collection without images"),
     ],
 )

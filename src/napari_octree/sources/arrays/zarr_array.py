@@ -28,6 +28,7 @@ from napari_octree.sources.arrays.zarr_chunks import chunk_grid, chunk_sizes, st
 from napari_octree.sources.digest import digest
 from napari_octree.sources.identity import NETWORK_SCHEMES, SourceGroup, object_token
 from napari_octree.sources.protocol import Region
+from napari_octree.sources.stores.addressed_store import AddressedStore
 
 tensorstore: Any
 try:
@@ -106,7 +107,7 @@ def wrap_zarr(array: zarr.Array) -> ZarrArray:
         chunk_grid=chunk_grid(array),
         fill_value=0 if fill_value is None else fill_value,
         group=SourceGroup(("zarr", place), _url(array)),
-        is_remote=isinstance(array.store, FsspecStore) and is_on_network(array.store.fs),
+        is_remote=_is_remote(array.store),
     )
 
 
@@ -131,6 +132,12 @@ def local_folder(array: zarr.Array) -> Path | None:
     if isinstance(store, FsspecStore) and "file" in _protocols(store.fs):
         return Path(store.path, array.path)
     return None
+
+
+def _is_remote(store: Any) -> bool:
+    if isinstance(store, FsspecStore):
+        return is_on_network(store.fs)
+    return isinstance(store, AddressedStore)
 
 
 def is_on_network(file_system: Any) -> bool:
@@ -162,6 +169,8 @@ def _place(array: zarr.Array) -> Hashable:
     folder = local_folder(array)
     if folder is not None:
         return str(folder.resolve())
+    if isinstance(store, AddressedStore):
+        return store.address, array.path
     if isinstance(store, FsspecStore):
         return object_token(store.fs), posixpath.join(store.path, array.path)
     return object_token(store), array.path
@@ -174,4 +183,4 @@ def _url(array: zarr.Array) -> str:
         return str(folder)
     if isinstance(store, FsspecStore):
         return str(store.fs.unstrip_protocol(posixpath.join(store.path, array.path)))
-    return f"{store}/{array.path}"
+    return f"{store}/{array.path}"  # of an `AddressedStore`: its address

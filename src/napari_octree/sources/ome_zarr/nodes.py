@@ -14,9 +14,11 @@ from typing import Any
 import zarr
 
 from napari_octree.sources.errors import SourceError
-from napari_octree.sources.ome_zarr.addresses import is_url, join
+from napari_octree.sources.ome_zarr.addresses import join
 from napari_octree.sources.ome_zarr.metadata.values import as_path, shown
 from napari_octree.sources.ome_zarr.zip_files import ROOT_FILES, open_zip
+from napari_octree.sources.stores.address import local_path
+from napari_octree.sources.stores.zarr_nodes import documents_of, is_far, node_at, open_far
 
 Node = zarr.Array | zarr.Group
 
@@ -32,16 +34,11 @@ def open_node(where: str, **storage_options: Any) -> Node:
     SourceError
         There is none, or the store cannot be reached.
     """
-    store: Any = where
-    inside = ""
-    if not is_url(where):
-        store, inside = _local_store(where)
+    if local_path(where) is None:
+        return open_far(where, **storage_options)
+    store, inside = _local_store(where)
     try:
-        return zarr.open(store, path=inside, mode="r", storage_options=storage_options or None)
-    except ImportError as error:
-        raise SourceError(
-            f"{where}: cannot be opened: {error}; `pip install napari-octree[remote]` may help"
-        ) from error
+        return zarr.open(store, path=inside, mode="r")
     except FileNotFoundError as error:
         raise SourceError(f"{where}: not zarr: no array or group is there") from error
     except Exception as error:  # stores of any kind, and broken JSON, raise anything
@@ -60,6 +57,8 @@ def child(group: zarr.Group, path: str, where: str) -> Node | None:
     if safe is None:
         raise SourceError(f"{where}: {shown(path)} is no path in it")
     try:
+        if is_far(group):
+            return node_at(documents_of(group), safe)
         return group[safe]
     except (KeyError, FileNotFoundError, NotADirectoryError):
         return None
@@ -91,7 +90,8 @@ def attributes_of(node: Node) -> Mapping[str, Any]:
 def _local_store(where: str) -> tuple[Any, str]:
     """What zarr opens at a local path, and the path within it."""
     try:
-        path = Path(where).expanduser()
+        path = local_path(where)
+        assert path is not None  # else it is far
         if path.name in ROOT_FILES and path.is_file():
             path = path.parent  # somebody has chosen a file in the folder
         if not path.exists():

@@ -15,16 +15,17 @@ from typing import Any
 import zarr
 
 from napari_octree.sources.errors import SourceError
-from napari_octree.sources.ome_zarr.addresses import is_url, join, name_of
+from napari_octree.sources.ome_zarr.addresses import is_url, name_of
 from napari_octree.sources.ome_zarr.image import OmeZarrImage, read_images
 from napari_octree.sources.ome_zarr.labels import FOLDER, open_labels, placed_like, read_label
-from napari_octree.sources.ome_zarr.metadata.values import as_list, as_mapping, as_path
 from napari_octree.sources.ome_zarr.metadata.versions import ome_attributes
 from napari_octree.sources.ome_zarr.nodes import attributes_of, open_node
 from napari_octree.sources.ome_zarr.placing import in_system
 from napari_octree.sources.ome_zarr.plain import open_array, open_numbered
+from napari_octree.sources.ome_zarr.plates.opening import read_mosaics
 from napari_octree.sources.ome_zarr.scene import open_scene, scene_of
 from napari_octree.sources.ome_zarr.series import open_images, open_series
+from napari_octree.sources.stores.address import shown as shown_address
 
 __all__ = ["OmeZarrImage", "is_url", "name_of", "open_node", "read_ome_zarr"]
 
@@ -32,6 +33,7 @@ __all__ = ["OmeZarrImage", "is_url", "name_of", "open_node", "read_ome_zarr"]
 def read_ome_zarr(
     path: str | os.PathLike[str],
     coordinate_system: str | None = None,
+    acquisition: int | None = None,
     **storage_options: Any,
 ) -> tuple[OmeZarrImage, ...]:
     """Open every image at a path or URL.
@@ -40,12 +42,14 @@ def read_ome_zarr(
     ----------
     path : str or path-like
         A folder, a zip file, or a URL that fsspec knows; of an OME-Zarr image, a collection of
-        images written by bioformats2raw, a plain zarr array, or a plain zarr group with arrays
-        named 0, 1, ….
+        images written by bioformats2raw, a plate or a well, a plain zarr array, or a plain
+        zarr group with arrays named 0, 1, ….
     coordinate_system : str, optional
         Which of the systems that an image or scene of version 0.6 has is shown.
+    acquisition : int, optional
+        Which acquisition of a plate is shown, by its id; default: the first.
     **storage_options
-        Passed to fsspec.
+        As fsspec takes them.
 
     Raises
     ------
@@ -54,6 +58,7 @@ def read_ome_zarr(
     """
     where = os.fspath(path)
     node = open_node(where, **storage_options)
+    where = shown_address(where)
     if isinstance(node, zarr.Array):
         return (open_array(node, where),)
     return images_in(node, where, coordinate_system, storage_options)
@@ -73,8 +78,8 @@ def images_in(
     """
     attributes = attributes_of(node)
     ome = ome_attributes(attributes)
-    if "plate" in ome:  # takes precedence over bioformats2raw's layout, since 0.4
-        raise _plate_refused(as_mapping(ome["plate"]), where)
+    if "plate" in ome or "well" in ome:  # before bioformats2raw's layout, since 0.4
+        return read_mosaics(node, attributes, where, acquisition)
     if "image-label" in ome:
         return tuple(_label_with_its_place(node, attributes, where, storage_options or {}))
     if "multiscales" in ome:
@@ -85,8 +90,6 @@ def images_in(
         return tuple(open_scene(node, ome, where, coordinate_system))
     if "labels" in ome:
         return tuple(open_labels(node, where))
-    if "well" in ome:
-        raise _well_refused(as_mapping(ome["well"]), where)
     if "series" in ome:
         raise SourceError(
             f"{where}: the list of images of a bioformats2raw collection, which is opened by the "
@@ -114,25 +117,3 @@ def _label_with_its_place(
     for image in read_label(group, attributes, where):
         image = replace(image, name=name_of(where))
         yield image if parent is None else placed_like(image, parent, placed)
-
-
-def _well_refused(well: Mapping[str, Any], where: str) -> SourceError:
-    images = as_list(well.get("images"))
-    return SourceError(
-        f"{where}: a well of an OME-Zarr plate with {len(images)} images; "
-        f"wells cannot be shown yet{_example(images, where, '')}"
-    )
-
-
-def _plate_refused(plate: Mapping[str, Any], where: str) -> SourceError:
-    wells = as_list(plate.get("wells"))
-    return SourceError(
-        f"{where}: an OME-Zarr plate with {len(wells)} wells; "
-        f"plates cannot be shown yet{_example(wells, where, '/0')}"
-    )
-
-
-def _example(values: Any, where: str, below: str) -> str:
-    paths = [as_path(as_mapping(value).get("path")) for value in as_list(values)]
-    path = next((path for path in paths if path is not None), None)
-    return "" if path is None else f"; open one image, as {join(where, path)}{below}"

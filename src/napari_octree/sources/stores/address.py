@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
 from urllib.request import url2pathname
 
@@ -79,6 +81,27 @@ def secrets_of(where: str) -> tuple[str, ...]:
         found.append(parts.netloc.rpartition("@")[0])
     found += [quote(value, safe="") for value in found]
     return tuple(sorted(set(found), key=len, reverse=True))
+
+
+def secrets_in(where: str, options: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what nobody may see of an address and of the options with which it is opened."""
+    texts = [
+        value
+        for name, value in _flat(options)
+        if isinstance(value, str) and len(value) > 3 and name not in _HARMLESS
+    ]
+    return tuple(sorted({*secrets_of(where), *texts}, key=len, reverse=True))
+
+
+_HARMLESS = frozenset({"endpoint_url", "profile", "region", "region_name", "account_name"})
+
+
+def _flat(options: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, value in options.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value)
+        else:
+            yield name, value
 
 
 def without_secrets(text: str, secrets: tuple[str, ...]) -> str:

@@ -15,6 +15,7 @@ from zarr.storage import LocalStore
 
 from napari_octree.sources.identity import object_token
 from napari_octree.sources.stores.absent import is_absent
+from napari_octree.sources.stores.addressed_store import AddressedStore
 
 
 class ByteStore(Protocol):
@@ -71,9 +72,10 @@ class ObstoreBytes:
 
     is_far = True
 
-    def __init__(self, zarr_store: Any) -> None:
+    def __init__(self, zarr_store: AddressedStore, prefix: str = "") -> None:
         self._zarr_store = zarr_store
-        self.address: str = zarr_store.address
+        self._prefix = f"{prefix}/" if prefix else ""
+        self.address = f"{zarr_store.address}/{prefix}".rstrip("/")
         self.identity: Hashable = self.address
 
     def get(self, name: str) -> bytes | None:
@@ -81,13 +83,15 @@ class ObstoreBytes:
         import obstore
 
         try:
-            return obstore.get(self._zarr_store.store, name).bytes().to_bytes()
+            return obstore.get(self._zarr_store.store, self._prefix + name).bytes().to_bytes()
         except FileNotFoundError:
             return None
 
     def as_zarr(self) -> Any:
         """Return the same store as zarr takes it."""
-        return self._zarr_store
+        if not self._prefix:
+            return self._zarr_store
+        return zarr.storage.StorePath(self._zarr_store, self._prefix.rstrip("/"))
 
 
 class ZarrBytes:

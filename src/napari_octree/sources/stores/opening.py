@@ -23,10 +23,11 @@ from napari_octree.sources.errors import SourceError
 from napari_octree.sources.stores.address import (
     as_address,
     local_path,
-    secrets_of,
+    secrets_in,
     shown,
     without_secrets,
 )
+from napari_octree.sources.stores.addressed_store import AddressedStore, open_addressed
 from napari_octree.sources.stores.byte_store import ByteStore, LocalBytes, ObstoreBytes, ZarrBytes
 from napari_octree.sources.stores.credentials import obstore_settings
 
@@ -66,9 +67,9 @@ def open_bytes(where: str | os.PathLike[str], **storage_options: Any) -> ByteSto
         raise
     except Exception as error:  # of any library
         message = without_secrets(
-            f"{type(error).__name__}: {error}", _secrets(address, storage_options)
+            f"{type(error).__name__}: {error}", secrets_in(address, storage_options)
         )
-        raise SourceError(f"{shown(address)}: cannot be opened: {message}") from None
+        raise SourceError(f"{shown(address)}: cannot be opened as zarr: {message}") from None
 
 
 def bytes_of(store: Any, prefix: str = "", address: str | None = None) -> ByteStore:
@@ -82,8 +83,8 @@ def bytes_of(store: Any, prefix: str = "", address: str | None = None) -> ByteSt
             return LocalBytes(Path(store.path, prefix))
         own = as_address(str(store.fs.unstrip_protocol(store.path)))
         return ZarrBytes(store, prefix, address or own, is_far=True)
-    if getattr(store, "address", None) is not None and not prefix:
-        return ObstoreBytes(store)
+    if isinstance(store, AddressedStore):
+        return ObstoreBytes(store, prefix)
     near = isinstance(store, ZipStore | zarr.storage.MemoryStore)
     return ZarrBytes(store, prefix, address or f"{store}", is_far=not near)
 
@@ -113,16 +114,9 @@ def _open_obstore(address: str, options: Mapping[str, Any]) -> Any:
     settings = obstore_settings(address, options)
     if settings is None:
         return None
-    from napari_octree.sources.stores.addressed_store import open_addressed
-
     return open_addressed(as_address(address), settings)
 
 
 def _open_fsspec(address: str, options: Mapping[str, Any]) -> ByteStore:
     store = FsspecStore.from_url(address, storage_options=dict(options) or None, read_only=True)
     return ZarrBytes(store, "", as_address(address), is_far=True)
-
-
-def _secrets(address: str, options: Mapping[str, Any]) -> tuple[str, ...]:
-    texts = [value for value in options.values() if isinstance(value, str) and len(value) > 3]
-    return (*secrets_of(address), *texts)

@@ -8,17 +8,28 @@ Invariants: a node costs one round of requests: one of format 3, three of format
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 import zarr
-from zarr.storage import StorePath
+from zarr.storage import FsspecStore, StorePath
 
+from napari_octree.sources.errors import SourceError
+from napari_octree.sources.stores.absent import is_refused
+from napari_octree.sources.stores.address import secrets_in, shown, without_secrets
+from napari_octree.sources.stores.addressed_store import AddressedStore
 from napari_octree.sources.stores.byte_store import ByteStore
-from napari_octree.sources.stores.documents import Documents
-from napari_octree.sources.stores.opening import bytes_of
+from napari_octree.sources.stores.documents import Documents, open_documents
+from napari_octree.sources.stores.opening import bytes_of, open_bytes
 from napari_octree.sources.stores.side_by_side import POOL
 
 Node = zarr.Array | zarr.Group
+
+CREDENTIALS = frozenset(
+    {"anon", "key", "secret", "token", "profile", "account_key", "sas_token", "headers"}
+)
+"""Options that say who asks."""
 
 
 def node_at(documents: Documents, path: str = "") -> Node | None:
@@ -50,6 +61,49 @@ def node_at(documents: Documents, path: str = "") -> Node | None:
         return None
     data = {"zarr_format": 2, "attributes": dict(attributes or {})}
     return zarr.Group(zarr.AsyncGroup.from_dict(place, data))
+
+
+def open_far(where: str, **storage_options: Any) -> Node:
+    """Open the array or group at an address.
+
+    Credentials are those of the options, else those that the machine has; where they are refused,
+    it is tried without any.
+
+    Raises
+    ------
+    SourceError
+        There is none, or the store cannot be reached.
+    """
+    known = secrets_in(where, storage_options)
+    try:
+        documents = _open_documents(where, storage_options)
+        node = None if documents is None else node_at(documents)
+    except SourceError:
+        raise
+    except Exception as error:  # stores of any kind, and broken JSON, raise anything
+        reason = without_secrets(f"{type(error).__name__}: {error}"[:500], known)
+        refused = "; access is refused: credentials may be missing" if is_refused(error) else ""
+        raise SourceError(f"{shown(where)}: cannot be opened as zarr: {reason}{refused}") from (
+            None if known else error
+        )
+    if node is None:
+        raise SourceError(f"{shown(where)}: not zarr: no array or group is there")
+    return node
+
+
+def _open_documents(where: str, options: Mapping[str, Any]) -> Documents | None:
+    try:
+        return open_documents(open_bytes(where, **options))
+    except Exception as error:
+        can_be_anonymous = urlsplit(where).scheme in ("s3", "s3a", "gs", "gcs", "az", "abfs")
+        if not (is_refused(error) and can_be_anonymous) or CREDENTIALS & options.keys():
+            raise
+    return open_documents(open_bytes(where, **{**options, "anon": True}))
+
+
+def is_far(group: zarr.Group) -> bool:
+    """Whether a group's store is on a network, so that each of its documents is a round trip."""
+    return isinstance(group.store, AddressedStore | FsspecStore)
 
 
 def documents_of(group: zarr.Group, address: str | None = None) -> Documents:

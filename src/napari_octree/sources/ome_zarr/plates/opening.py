@@ -11,16 +11,17 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import zarr
 
 from napari_octree.sources.arrays.direct_zarr_array import array_from_document
 from napari_octree.sources.derived.downsampled import Reduction
 from napari_octree.sources.errors import SourceError
 from napari_octree.sources.mosaic.deviations import Deviations
 from napari_octree.sources.mosaic.given_mosaic import chunk_of
-from napari_octree.sources.mosaic.mosaic_array import MosaicArray
 from napari_octree.sources.mosaic.places import Places
 from napari_octree.sources.mosaic.pyramid import Model, mosaic_levels
 from napari_octree.sources.ome_zarr.addresses import name_of
+from napari_octree.sources.ome_zarr.image import OmeZarrImage
 from napari_octree.sources.ome_zarr.metadata.flaws import warn
 from napari_octree.sources.ome_zarr.metadata.model import Dataset, ImageMetadata
 from napari_octree.sources.ome_zarr.metadata.multiscales import parse_image, parse_images
@@ -40,6 +41,7 @@ from napari_octree.sources.ome_zarr.plates.model import (
 from napari_octree.sources.protocol import LevelSource
 from napari_octree.sources.stores.documents import Documents
 from napari_octree.sources.stores.side_by_side import POOL
+from napari_octree.sources.stores.zarr_nodes import documents_of
 
 FIRST_WELLS = 8
 """Looked at, in one round, for the first field that opens and for how many fields a well has."""
@@ -47,18 +49,12 @@ MOST_POSITIONS = 100
 """Fields of a well whose positions are looked up."""
 
 
-@dataclass(frozen=True, eq=False)
-class MosaicImage:
-    """A plate, or its labels, opened as one image.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class MosaicImage(OmeZarrImage):
+    """A plate, or its labels, opened as one image; its levels are `MosaicArray`s.
 
     Attributes
     ----------
-    name : str
-    levels : tuple of MosaicArray
-        Finest first.
-    metadata : ImageMetadata
-        Of the first field, with a dataset per level.
-    where : str
     plate : Plate
     layout : PlateLayout
     fields : PlateFields
@@ -66,10 +62,6 @@ class MosaicImage:
         Name of the labels, if it shows labels.
     """
 
-    name: str
-    levels: tuple[MosaicArray, ...]
-    metadata: ImageMetadata
-    where: str
     plate: Plate
     layout: PlateLayout
     fields: PlateFields
@@ -87,6 +79,26 @@ class _First:
     arrays: tuple[LevelSource, ...]
     positions: tuple[tuple[float, float], ...] | None
     labels: tuple[str, ...]
+
+
+def read_mosaics(
+    group: zarr.Group, attributes: Mapping[str, Any], where: str, acquisition: int | None
+) -> tuple[MosaicImage, ...]:
+    """Open a plate or a well that somebody has found: its picture, then its labels.
+
+    Raises
+    ------
+    SourceError
+        It cannot be shown.
+    """
+    documents = documents_of(group, where)
+    is_plate = "plate" in ome_attributes(attributes)
+    try:
+        return (open_plate if is_plate else open_well)(documents, attributes, where, acquisition)
+    except SourceError:
+        raise
+    except Exception as error:  # stores of any kind raise anything
+        raise SourceError(f"{where}: cannot be opened: {type(error).__name__}: {error}") from error
 
 
 def open_plate(
@@ -260,14 +272,14 @@ def _image(
     name = plate.name or name_of(where)
     label = below.rpartition("/")[2] or None
     return MosaicImage(
-        f"{name}: {label}" if label else name,
-        levels,
-        metadata,
-        where,
-        plate,
-        layout,
-        fields,
-        label,
+        name=f"{name}: {label}" if label else name,
+        levels=levels,
+        metadata=metadata,
+        where=where,
+        plate=plate,
+        layout=layout,
+        fields=fields,
+        label=label,
     )
 
 
@@ -323,8 +335,9 @@ def _first_field(
             positions = _positions(documents, paths, metadata, where)
             labels = _label_names(documents, paths[:4])
             return _First(well, tuple(fields), path, metadata, arrays, positions, labels)
+    kind = "plate" if any(well.path for well, _ in listed) else "well"
     raise SourceError(
-        f"{where}: an OME-Zarr plate of which no field could be opened: {problems[0]}"
+        f"{where}: an OME-Zarr {kind} of which no field could be opened: {problems[0]}"
     )
 
 
