@@ -20,8 +20,8 @@ from napari_octree.sources.errors import SourceError
 from napari_octree.sources.mosaic.deviations import Deviations
 from napari_octree.sources.mosaic.field import PixelSize, run_in_turn
 from napari_octree.sources.ome_zarr.metadata.model import ImageMetadata
-from napari_octree.sources.ome_zarr.metadata.multiscales import parse_image
 from napari_octree.sources.ome_zarr.metadata.versions import ome_attributes
+from napari_octree.sources.ome_zarr.multiscales import parse_image
 from napari_octree.sources.ome_zarr.plates.model import (
     ListedField,
     Well,

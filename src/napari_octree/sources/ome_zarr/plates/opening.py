@@ -23,10 +23,11 @@ from napari_octree.sources.mosaic.pyramid import Model, mosaic_levels
 from napari_octree.sources.ome_zarr.addresses import name_of
 from napari_octree.sources.ome_zarr.image import OmeZarrImage
 from napari_octree.sources.ome_zarr.metadata.flaws import warn
+from napari_octree.sources.ome_zarr.metadata.image_label import ImageLabel, parse_image_label
 from napari_octree.sources.ome_zarr.metadata.model import Dataset, ImageMetadata
-from napari_octree.sources.ome_zarr.metadata.multiscales import parse_image, parse_images
 from napari_octree.sources.ome_zarr.metadata.values import as_list, as_path
 from napari_octree.sources.ome_zarr.metadata.versions import ome_attributes
+from napari_octree.sources.ome_zarr.multiscales import parse_image, parse_images
 from napari_octree.sources.ome_zarr.plates.fields import FieldModel, PlateFields
 from napari_octree.sources.ome_zarr.plates.layout import PlateLayout, plate_layout
 from napari_octree.sources.ome_zarr.plates.model import (
@@ -58,14 +59,11 @@ class MosaicImage(OmeZarrImage):
     plate : Plate
     layout : PlateLayout
     fields : PlateFields
-    label : str or None
-        Name of the labels, if it shows labels.
     """
 
     plate: Plate
     layout: PlateLayout
     fields: PlateFields
-    label: str | None = None
 
 
 @dataclass(frozen=True)
@@ -79,6 +77,7 @@ class _First:
     arrays: tuple[LevelSource, ...]
     positions: tuple[tuple[float, float], ...] | None
     labels: tuple[str, ...]
+    label: ImageLabel | None = None
 
 
 def read_mosaics(
@@ -270,7 +269,7 @@ def _image(
     datasets += [Dataset(f"{number}") for number in range(1, len(levels))]
     metadata = replace(first.metadata, datasets=tuple(datasets))
     name = plate.name or name_of(where)
-    label = below.rpartition("/")[2] or None
+    label = below.rpartition("/")[2]
     return MosaicImage(
         name=f"{name}: {label}" if label else name,
         levels=levels,
@@ -279,8 +278,28 @@ def _image(
         plate=plate,
         layout=layout,
         fields=fields,
-        label=label,
+        label=first.label,
+        hidden=first.label is not None,
+        details={"plate": _details(plate, layout, where, acquisition, deviations)},
     )
+
+
+def _details(
+    plate: Plate, layout: PlateLayout, where: str, acquisition: int | None, deviations: Deviations
+) -> dict[str, Any]:
+    """Return what the layers' metadata say of a plate."""
+    return {
+        "name": plate.name,
+        "where": where,
+        "rows": list(plate.rows),
+        "columns": list(plate.columns),
+        "wells": [well.path for well in plate.wells],
+        "fields": len(layout.offsets),
+        "acquisition": acquisition,
+        "acquisitions": [acquisition.id for acquisition in plate.acquisitions],
+        "pitch": layout.pitch,
+        "unlike the first field": deviations,
+    }
 
 
 def _places(wells: Sequence[Well], layout: PlateLayout, shape: Sequence[int]) -> Places:
@@ -355,7 +374,12 @@ def _first_labels(documents: Documents, first: _First, name: str, where: str) ->
             if len(arrays[0].shape) != len(first.arrays[0].shape):
                 warn(f"{where}: labels {name!r} have other axes than the image")
                 return None
-            return replace(first, path=path, metadata=metadata, arrays=arrays)
+            if arrays[0].dtype.kind not in "biu":
+                warn(f"{where}: labels {name!r} are {arrays[0].dtype}, not whole numbers")
+                return None
+            ome = ome_attributes(documents.attributes(path) or {})
+            label = parse_image_label(ome.get("image-label"), f"{where}/{path}")
+            return replace(first, path=path, metadata=metadata, arrays=arrays, label=label)
     return None
 
 
