@@ -14,7 +14,7 @@ import numpy as np
 import zarr
 
 from napari_octree.sources.arrays.direct_zarr_array import array_from_document
-from napari_octree.sources.derived.downsampled import Reduction
+from napari_octree.sources.derived.reduction import Reduction
 from napari_octree.sources.errors import SourceError
 from napari_octree.sources.mosaic.deviations import Deviations
 from napari_octree.sources.mosaic.given_mosaic import chunk_of
