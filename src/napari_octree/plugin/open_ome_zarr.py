@@ -31,13 +31,16 @@ def open_ome_zarr(
     Parameters
     ----------
     path_or_url : str or path-like
-        An OME-Zarr image (0.1 to 0.6), its labels, a scene, a collection written by
-        bioformats2raw, or a plain zarr array: a folder, a zip file, or any URL that fsspec knows.
+        An OME-Zarr image (0.1 to 0.6), its labels, a plate, a well, a scene, a collection
+        written by bioformats2raw, or a plain zarr array: a folder, a zip file, or an address
+        (http, s3, gs, az, or any other that fsspec knows).
     coordinate_system : str, optional
         The name of a coordinate system of the image or scene (0.6) in which it is to be shown;
         default: the image's intrinsic one, or the first of the scene.
     **storage_options
-        Passed to fsspec, as `anon=True` for a public bucket.
+        `acquisition`: the id of that acquisition of a plate that is shown (default: the first).
+        All others say how the store is reached, as fsspec takes them: `anon=True` for a public
+        bucket, `profile`, `key`, `secret`, `endpoint_url`, `headers`, ….
 
     Returns
     -------

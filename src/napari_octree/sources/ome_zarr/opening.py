@@ -61,7 +61,7 @@ def read_ome_zarr(
     where = shown_address(where)
     if isinstance(node, zarr.Array):
         return (open_array(node, where),)
-    return images_in(node, where, coordinate_system, storage_options)
+    return images_in(node, where, coordinate_system, storage_options, acquisition)
 
 
 def images_in(
@@ -69,6 +69,7 @@ def images_in(
     where: str,
     coordinate_system: str | None = None,
     storage_options: Mapping[str, Any] | None = None,
+    acquisition: int | None = None,
 ) -> tuple[OmeZarrImage, ...]:
     """Open every image of a group, as `read_ome_zarr` does.
 
