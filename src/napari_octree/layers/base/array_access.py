@@ -6,7 +6,7 @@ Invariants: main thread; nothing is read until somebody computes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -68,6 +68,10 @@ class ArrayAccess(OctreeLayer):
         meta = np.empty((0,) * len(source.shape), source.dtype.newbyteorder("="))
         return da.from_array(_Sliced(source), chunks, name=False, asarray=False, meta=meta)
 
+    def level_source(self, number: int) -> LevelSource:
+        """Return how a level is read: for those who write it elsewhere."""
+        return self._level_sources[number]
+
     def as_dask(self) -> list[dask.array.Array]:
         """Return all levels as dask arrays, finest first."""
         return [self.level(number) for number in range(len(self._level_sources))]
@@ -108,7 +112,7 @@ class ArrayAccess(OctreeLayer):
                 box[axis] = (start, int(np.clip(np.ceil(high), start + 1, shape[axis])))
         return tuple(box)
 
-    def crop(self, box: Sequence[tuple[int, int]], name: str | None = None) -> ArrayAccess:
+    def crop(self, box: Sequence[tuple[int, int]], name: str | None = None) -> Self:
         """Return a layer that shows a box of this one; nothing is copied.
 
         Parameters

@@ -1,0 +1,198 @@
+"""What one sees, written to disk: a box of some layers, at a level, as OME-Zarr or OME-TIFF.
+
+Invariants: an `Export` is a frozen description, made in the main thread without reading; `run`
+may be called in any thread. The final name appears when all is written; a failure or a cancel
+leaves nothing under it, and never touches what was there before.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from napari_octree.layers.base.octree_scalar_field import OctreeScalarField
+from napari_octree.layers.image.octree_image import OctreeImage
+from napari_octree.sources.derived.stacked import StackedArray
+from napari_octree.sources.protocol import LevelSource, Region
+from napari_octree.writing.build import BuildOptions, Progress, build_pyramid
+from napari_octree.writing.errors import WritingError
+from napari_octree.writing.image_to_write import ChannelToWrite, ImageToWrite, image_to_write
+from napari_octree.writing.tiff import write_tiff
+
+Format = Literal["OME-Zarr", "OME-TIFF"]
+
+ENDINGS: dict[Format, str] = {"OME-Zarr": ".ome.zarr", "OME-TIFF": ".ome.tif"}
+
+
+@dataclass(frozen=True, eq=False)
+class Export:
+    """What is written where.
+
+    Attributes
+    ----------
+    image : ImageToWrite
+    path : Path
+    format : {"OME-Zarr", "OME-TIFF"}
+    overwrite : bool
+        Replace what is there, once the new one is whole.
+    label : bool
+        They are labels: never averaged.
+    """
+
+    image: ImageToWrite
+    path: Path
+    format: Format
+    overwrite: bool = False
+    label: bool = False
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes before compression, coarser levels included: what it takes at most."""
+        finest = int(np.prod(self.image.shape, dtype=object)) * self.image.dtype.itemsize
+        return finest * 4 // 3
+
+    def run(
+        self,
+        progress: Progress | None = None,
+        cancelled: Callable[[], bool] | None = None,
+        workers: int = 2,
+    ) -> Path:
+        """Write it (any thread); returns the path.
+
+        Raises
+        ------
+        WritingError, CancelledError
+        SourceError, OSError
+            What reading raises.
+        """
+        self._check()
+        if self.format == "OME-TIFF":
+            write_tiff(self.image, self.path, progress=progress, cancelled=cancelled)
+            return self.path
+        part = self.path.with_name(f".{self.path.name}.part")
+        try:
+            build_pyramid(
+                self.image,
+                str(part),
+                BuildOptions(
+                    method="nearest" if self.label else "mean", overwrite=True, label=self.label
+                ),
+                workers=workers,
+                progress=progress,
+                cancelled=cancelled,
+            )
+            if self.path.exists():
+                shutil.rmtree(self.path)
+            part.rename(self.path)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+        return self.path
+
+    def _check(self) -> None:
+        folder = self.path.parent
+        if not folder.is_dir():
+            raise WritingError(f"{folder}: there is no such folder")
+        if self.path.exists() and not self.overwrite:
+            raise WritingError(f"{self.path}: there is something already")
+        is_zarr = any((self.path / name).is_file() for name in ("zarr.json", ".zgroup"))
+        if self.path.is_dir() and not is_zarr:
+            raise WritingError(f"{self.path}: is a folder, and no zarr: it is not replaced")
+        free = shutil.disk_usage(folder).free
+        if self.nbytes // 4 > free:
+            raise WritingError(
+                f"{folder}: {free / 2**30:.1f} GiB are free; up to {self.nbytes / 2**30:.1f} GiB "
+                "may be needed"
+            )
+
+
+def export_of(
+    layers: Sequence[OctreeScalarField],
+    path: Path,
+    format: Format,  # noqa: A002
+    *,
+    box: Region | None = None,
+    level: int = 0,
+    overwrite: bool = False,
+) -> Export:
+    """Describe an export.
+
+    Parameters
+    ----------
+    layers : sequence of octree layers
+        One image, or its channels: of one shape and in one place.
+    path : Path
+    format : {"OME-Zarr", "OME-TIFF"}
+    box : tuple of (int, int), optional
+        Level-0 pixels, start and stop per axis; default: everything.
+    level : int
+        The level whose pixels are written as the finest.
+    overwrite : bool
+
+    Raises
+    ------
+    WritingError, SourceError
+        The layers do not make one image.
+    """
+    if not layers:
+        raise WritingError("no octree layer is selected")
+    first = layers[0]
+    whole = tuple((0, int(n)) for n in first.level_shapes[0][: first.ndim])
+    crops = [layer.crop(whole if box is None else box) for layer in layers]
+    pieces = [crop.level_source(level) for crop in crops]
+    matrices = [crop.level_affine(level) for crop in crops]
+    if any(not np.allclose(matrix, matrices[0]) for matrix in matrices):
+        raise WritingError("layers that lie in different places cannot be written as one image")
+    axes, names = _axes(first)
+    scale = [float(np.linalg.norm(matrices[0][:-1, axis])) for axis in range(first.ndim)]
+    translation = [float(value) for value in matrices[0][:-1, -1]]
+    units = [None if str(unit) == "pixel" else str(unit) for unit in first.units]
+    rgb = bool(getattr(first, "rgb", False))
+    source: LevelSource | StackedArray = pieces[0]
+    channels = [_look(layer) for layer in layers]
+    if rgb:
+        axes, scale, translation, units = (
+            [*axes, "s"], [*scale, 1.0], [*translation, 0.0], [*units, None],
+        )  # fmt: skip
+        channels = [ChannelToWrite(name, color) for name, color in RGB[: pieces[0].shape[-1]]]
+    elif len(layers) > 1:
+        if "c" in axes:
+            raise WritingError("layers with an axis c of their own cannot be written as channels")
+        source = StackedArray(tuple(pieces))
+        axes, scale, translation, units = (
+            ["c", *axes], [1.0, *scale], [0.0, *translation], [None, *units],
+        )  # fmt: skip
+    image = image_to_write(
+        source, axes, name=names, scale=scale, translation=translation, units=units,
+        channels=channels,
+    )  # fmt: skip
+    label = not isinstance(first, OctreeImage)
+    return Export(image, path, format, overwrite, label)
+
+
+RGB = (("red", "FF0000"), ("green", "00FF00"), ("blue", "0000FF"), ("alpha", "FFFFFF"))
+
+
+def _axes(layer: OctreeScalarField) -> tuple[list[str], str]:
+    """Axis letters, and the image's name."""
+    labels = [str(label).lower() for label in layer.axis_labels]
+    known = all(label in "tczyx" and len(label) == 1 for label in labels)
+    distinct = len(set(labels)) == len(labels) and {"y", "x"} <= set(labels)
+    letters = labels if known and distinct else list("tzyx"[-layer.ndim :])
+    if len(letters) != layer.ndim:
+        raise WritingError(f"{layer.name}: {layer.ndim} axes of which the names are not known")
+    return letters, layer.name.split(":")[0].strip() or "image"
+
+
+def _look(layer: OctreeScalarField) -> ChannelToWrite:
+    label = layer.name.partition(":")[2].strip() or layer.name
+    if not isinstance(layer, OctreeImage):
+        return ChannelToWrite(label)
+    brightest = layer.colormap.map(np.array([1.0]))[0, :3]
+    color = "".join(f"{round(float(part) * 255):02X}" for part in np.clip(brightest, 0, 1))
+    low, high = (float(limit) for limit in layer.contrast_limits)
+    return ChannelToWrite(label, color, (low, high))

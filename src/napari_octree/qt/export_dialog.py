@@ -1,0 +1,134 @@
+"""The dialog that asks what to export, and where to.
+
+Invariants: GUI thread; it reads and writes nothing; all that it knows is handed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from qtpy.QtWidgets import (
+    QComboBox,
+    QDialog,
+    QDialogButtonBox,
+    QFileDialog,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QWidget,
+)
+
+
+@dataclass(frozen=True)
+class ExportChoice:
+    """What the user has chosen.
+
+    Attributes
+    ----------
+    region, level, format : int
+        Indices of the dialog's choices.
+    path : str
+    """
+
+    region: int
+    level: int
+    format: int
+    path: str
+
+
+class ExportDialog(QDialog):
+    """Asks for a region, a level, a format and a file.
+
+    Parameters
+    ----------
+    parent : QWidget or None
+    title : str
+        What is exported.
+    regions, levels, formats : sequence of str
+    describe : callable
+        From a choice to the line that says how large it will be.
+    suggest : callable
+        From a format's index to a path.
+    """
+
+    def __init__(
+        self,
+        parent: QWidget | None,
+        title: str,
+        regions: Sequence[str],
+        levels: Sequence[str],
+        formats: Sequence[str],
+        describe: Callable[[ExportChoice], str],
+        suggest: Callable[[int], str],
+    ) -> None:
+        super().__init__(parent)
+        self.setWindowTitle(title)
+        self._describe, self._suggest = describe, suggest
+        self.region = _choices(regions, "Which part of the image is written")
+        self.level = _choices(levels, "The resolution that is written; coarser ones are added")
+        self.format = _choices(formats, "The kind of file")
+        self.path = QLineEdit(suggest(0))
+        self.path.setMinimumWidth(420)
+        self.path.setToolTip("Where it is written; the name appears when all is there")
+        browse = QPushButton("Browse…")
+        browse.clicked.connect(self._browse)
+        self.size = QLabel()
+        self.size.setWordWrap(True)
+        self.buttons = QDialogButtonBox(
+            QDialogButtonBox.StandardButton.Save | QDialogButtonBox.StandardButton.Cancel
+        )
+        self.buttons.accepted.connect(self.accept)
+        self.buttons.rejected.connect(self.reject)
+        row = QHBoxLayout()
+        row.addWidget(self.path)
+        row.addWidget(browse)
+        form = QFormLayout(self)
+        form.addRow("&Region:", self.region)
+        form.addRow("&Level:", self.level)
+        form.addRow("F&ormat:", self.format)
+        form.addRow("&File:", row)
+        form.addRow(self.size)
+        form.addRow(self.buttons)
+        self._suggested = self.path.text()
+        for box in (self.region, self.level):
+            box.currentIndexChanged.connect(self._show_size)
+        self.format.currentIndexChanged.connect(self._on_format)
+        self.path.textChanged.connect(self._show_size)
+        self._show_size()
+
+    @property
+    def choice(self) -> ExportChoice:
+        """What is chosen now."""
+        return ExportChoice(
+            self.region.currentIndex(),
+            self.level.currentIndex(),
+            self.format.currentIndex(),
+            self.path.text().strip(),
+        )
+
+    def _on_format(self, index: int) -> None:
+        if self.path.text() == self._suggested:  # not yet a name of the user's
+            self._suggested = self._suggest(index)
+            self.path.setText(self._suggested)
+        self._show_size()
+
+    def _show_size(self) -> None:
+        self.size.setText(self._describe(self.choice))
+        save = self.buttons.button(QDialogButtonBox.StandardButton.Save)
+        save.setEnabled(bool(self.path.text().strip()))
+
+    def _browse(self) -> None:
+        # A folder is a file here: an OME-Zarr image has a name that is not there yet.
+        path, _ = QFileDialog.getSaveFileName(self, self.windowTitle(), self.path.text())
+        if path:
+            self.path.setText(path)
+
+
+def _choices(names: Sequence[str], tip: str) -> QComboBox:
+    box = QComboBox()
+    box.addItems(list(names))
+    box.setToolTip(tip)
+    return box

@@ -1,0 +1,192 @@
+"""What is exported reads back equal, lies in the same place, and nothing is left of failures."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+import zarr
+from napari.layers import Image, Shapes
+from qtpy.QtWidgets import QDialogButtonBox
+
+from napari_octree import OctreeImage, open_image
+from napari_octree.plugin import export_commands
+from napari_octree.plugin.export import export_of
+from napari_octree.qt.export_dialog import ExportChoice, ExportDialog
+from napari_octree.sources.samples.mandelbrot import mandelbrot
+from napari_octree.writing.errors import CancelledError, WritingError
+
+PIXELS = np.random.default_rng(0).integers(0, 60000, (3, 200, 310)).astype(np.uint16)
+BOX = ((1, 3), (17, 180), (33, 301))
+PART = PIXELS[1:3, 17:180, 33:301]
+
+
+def image(**keywords):
+    keywords = {"scale": [2, 0.5, 0.25], "translate": [1, 2, 3], "units": "um", **keywords}
+    return OctreeImage([PIXELS, PIXELS[:, ::2, ::2]], axis_labels=["z", "y", "x"], **keywords)
+
+
+@pytest.mark.parametrize("kind", ["OME-Zarr", "OME-TIFF"])
+def test_a_box_reads_back_equal_and_in_place(tmp_path, kind):
+    layer = image(name="cells", colormap="green", contrast_limits=(5, 99))
+    path = tmp_path / ("part.ome.zarr" if kind == "OME-Zarr" else "part.ome.tif")
+    export = export_of([layer], path, kind, box=BOX)
+    assert export.nbytes >= PART.nbytes
+    assert export.run() == path
+    (back,) = open_image(path)
+    np.testing.assert_array_equal(back.data[0][...], PART)
+    assert back.scale.tolist() == [2, 0.5, 0.25]
+    if kind == "OME-Zarr":
+        np.testing.assert_allclose(back.data_to_world([0, 0, 0]), layer.data_to_world([1, 17, 33]))
+        assert back.contrast_limits == [5, 99]
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+def test_a_coarser_level_lies_where_it_lay(tmp_path):
+    layer = image()
+    export_of([layer], tmp_path / "half.ome.zarr", "OME-Zarr", level=1).run()
+    (back,) = open_image(tmp_path / "half.ome.zarr")
+    np.testing.assert_array_equal(back.data[0][...], PIXELS[:, ::2, ::2])
+    np.testing.assert_allclose(back.data_to_world([1, 5, 7]), layer.data_to_world([1, 10.5, 14.5]))
+
+
+def test_channels_become_one_image(tmp_path):
+    red = image(name="cells: red", colormap="red")
+    green = image(name="cells: GFP", colormap="green")
+    green.data = [PIXELS + 1, PIXELS[:, ::2, ::2] + 1]
+    export_of([red, green], tmp_path / "both.ome.zarr", "OME-Zarr", box=BOX).run()
+    back = open_image(tmp_path / "both.ome.zarr")
+    assert [layer.name for layer in back] == ["cells: red", "cells: GFP"]
+    assert [layer.colormap.name for layer in back] == ["red", "green"]
+    np.testing.assert_array_equal(back[1].data[0][...], PART + 1)
+
+
+def test_colours_are_written_as_channels(tmp_path):
+    rgb = np.random.default_rng(1).integers(0, 255, (60, 70, 3)).astype(np.uint8)
+    export_of([OctreeImage(rgb)], tmp_path / "rgb.ome.tif", "OME-TIFF").run()
+    np.testing.assert_array_equal(
+        tifffile.imread(tmp_path / "rgb.ome.tif"), rgb.transpose(2, 0, 1)
+    )
+
+
+def test_layers_that_make_no_image_are_refused(tmp_path):
+    with pytest.raises(WritingError, match="no octree layer"):
+        export_of([], tmp_path / "x.zarr", "OME-Zarr")
+    with pytest.raises(WritingError, match="different places"):
+        export_of([image(), image(translate=[0, 0, 9])], tmp_path / "x.zarr", "OME-Zarr")
+
+
+@pytest.mark.parametrize("kind", ["OME-Zarr", "OME-TIFF"])
+def test_a_cancel_or_a_failure_leaves_nothing(tmp_path, kind):
+    asked = iter(range(100))
+    export = export_of([image()], tmp_path / "x", kind)
+    with pytest.raises(CancelledError):
+        export.run(cancelled=lambda: next(asked) >= 1)
+    assert not list(tmp_path.iterdir())
+
+    class Broken:
+        shape, dtype = (600, 600), np.dtype("u1")
+
+        def __getitem__(self, index):
+            raise OSError("the store is gone")
+
+    with pytest.raises((WritingError, OSError), match="the store is gone"):
+        export_of([OctreeImage(Broken())], tmp_path / "x", kind).run()
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_there_is_kept_until_the_new_one_is_whole(tmp_path):
+    path = tmp_path / "x.ome.zarr"
+    export_of([image()], path, "OME-Zarr").run()
+    with pytest.raises(WritingError, match="something already"):
+        export_of([image()], path, "OME-Zarr").run()
+    asked = iter(range(100))
+    with pytest.raises(CancelledError):
+        export_of([image()], path, "OME-Zarr", box=BOX, overwrite=True).run(
+            cancelled=lambda: next(asked) >= 1
+        )
+    assert open_image(path)[0].data[0].shape == PIXELS.shape
+    export_of([image()], path, "OME-Zarr", box=BOX, overwrite=True).run()
+    assert open_image(path)[0].data[0].shape == PART.shape
+    (tmp_path / "letters").mkdir()
+    (tmp_path / "letters" / "one.txt").touch()
+    with pytest.raises(WritingError, match="no zarr"):
+        export_of([image()], tmp_path / "letters", "OME-Zarr", overwrite=True).run()
+    assert (tmp_path / "letters" / "one.txt").exists()
+
+
+def test_a_full_disk_is_told_before(tmp_path, monkeypatch):
+    usage = shutil.disk_usage(tmp_path)._replace(free=1000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(WritingError, match="GiB are free"):
+        export_of([image()], tmp_path / "x.zarr", "OME-Zarr").run()
+
+
+def test_a_part_of_a_vast_image(tmp_path):
+    layer = OctreeImage(mandelbrot())
+    start = 2**26
+    box = ((start, start + 300), (start, start + 200))
+    export_of([layer], tmp_path / "part.ome.zarr", "OME-Zarr", box=box).run()
+    (back,) = open_image(tmp_path / "part.ome.zarr")
+    truth = layer.data[0][start : start + 300, start : start + 200]
+    np.testing.assert_array_equal(back.data[0][...], truth)
+
+
+def test_the_commands_write_in_the_background(viewer, tmp_path, monkeypatch, pump_until):
+    layer = viewer.add_layer(image(name="cells: DAPI"))
+    chosen = ExportChoice(2, 0, 0, str(tmp_path / "cells.ome.zarr"))
+    monkeypatch.setattr(ExportDialog, "exec_", lambda self: 1, raising=False)
+    monkeypatch.setattr(ExportDialog, "choice", property(lambda self: chosen))
+    task = export_commands.export_layers(viewer)
+    pump_until(lambda: task.finished)
+    (back,) = open_image(tmp_path / "cells.ome.zarr")
+    assert back.data[0].shape[0] == len(PIXELS)
+    assert layer in viewer.layers
+
+
+def test_the_crop_follows_the_drawn_rectangle(viewer):
+    layer = viewer.add_layer(image(name="cells"))
+    corners = [layer.data_to_world([0, y - 0.5, x - 0.5])[1:] for y, x in ((20, 30), (90, 130))]
+    (top, left), (bottom, right) = corners
+    shapes = viewer.add_layer(
+        Shapes([[(top, left), (top, right), (bottom, right), (bottom, left)]])
+    )
+    viewer.layers.selection = {layer, shapes}
+    (crop,) = export_commands.crop_to_layer(viewer)
+    assert crop.level_shapes[0].tolist() == [3, 70, 100]
+    np.testing.assert_array_equal(crop.data[0][...], PIXELS[:, 20:90, 30:130])
+
+
+def test_a_level_pops_out_as_a_plain_layer(viewer, tmp_path):
+    levels = []
+    for step in (1, 2):
+        path = str(tmp_path / f"{step}.zarr")
+        levels.append(zarr.create_array(path, data=PIXELS[:, ::step, ::step].copy()))
+    layer = viewer.add_layer(OctreeImage(levels, scale=[2, 0.5, 0.25], colormap="magma"))
+    layer.wait_until_settled(20)
+    number = layer.data_level
+    plain = export_commands.pop_out_level(viewer)
+    assert type(plain) is Image
+    np.testing.assert_array_equal(np.asarray(plain.data), levels[number][...])
+    step = 2**number
+    there = [1, 5 * step + (step - 1) / 2, 7 * step + (step - 1) / 2]
+    np.testing.assert_allclose(plain.data_to_world([1, 5, 7]), layer.data_to_world(there))
+
+
+def test_the_dialog_follows_what_is_chosen(qtbot):
+    dialog = ExportDialog(None, "Export", ["view", "all"], ["0", "1"], ["OME-Zarr", "OME-TIFF"],
+                          lambda choice: f"{choice.region} {choice.level}",
+                          lambda index: f"image{index}")  # fmt: skip
+    qtbot.addWidget(dialog)
+    assert dialog.path.text() == "image0"
+    dialog.format.setCurrentIndex(1)
+    assert dialog.path.text() == "image1"
+    dialog.path.setText("mine")
+    dialog.format.setCurrentIndex(0)
+    assert dialog.path.text() == "mine"
+    dialog.region.setCurrentIndex(1)
+    assert dialog.size.text() == "1 0"
+    dialog.path.setText(" ")
+    assert not dialog.buttons.button(QDialogButtonBox.StandardButton.Save).isEnabled()
+    assert Path(dialog.choice.path) == Path()

@@ -1,0 +1,85 @@
+"""OME-TIFF files that are written read back equal, by tifffile; nothing is left of failures."""
+
+import numpy as np
+import pytest
+import tifffile
+
+from napari_octree import open_image
+from napari_octree.writing.errors import CancelledError, WritingError
+from napari_octree.writing.image_to_write import ChannelToWrite, image_to_write
+from napari_octree.writing.tiff import write_tiff
+
+PIXELS = np.random.default_rng(0).integers(0, 60000, (2, 700, 1030)).astype(np.uint16)
+
+
+def written(tmp_path, **options):
+    image = image_to_write(
+        PIXELS,
+        "cyx",
+        name="cells",
+        scale=[1, 0.5, 0.25],
+        units=[None, "micrometer", "micrometer"],
+        channels=[ChannelToWrite("DAPI", "FF0000"), ChannelToWrite("GFP", "00FF00")],
+    )
+    write_tiff(image, tmp_path / "cells.ome.tif", **options)
+    return tmp_path / "cells.ome.tif"
+
+
+@pytest.mark.parametrize("compression", [None, "zlib", "zstd"])
+def test_pixels_and_levels_read_back(tmp_path, compression):
+    path = written(tmp_path, compression=compression)
+    with tifffile.TiffFile(path) as tiff:
+        assert tiff.is_bigtiff
+        (series,) = tiff.series
+        assert series.axes == "CYX"
+        np.testing.assert_array_equal(series.asarray(), PIXELS)
+        assert [level.shape for level in series.levels] == [
+            (2, 700, 1030),
+            (2, 350, 515),
+            (2, 175, 258),
+        ]
+        half = series.levels[1].asarray()
+    box = PIXELS[1, 10:12, 20:22].astype(float)
+    assert half[1, 5, 10] == np.rint(box.mean())
+
+
+def test_what_is_known_of_it_comes_back(tmp_path):
+    red, green = open_image(written(tmp_path))
+    assert red.name.endswith("DAPI")
+    assert green.name.endswith("GFP")
+    assert red.scale.tolist() == [0.5, 0.25]
+    assert [str(unit) for unit in red.units] == ["micrometer", "micrometer"]
+    np.testing.assert_allclose(green.colormap.map([1.0])[0, :3], [0, 1, 0])
+
+
+def test_cancelling_leaves_nothing(tmp_path):
+    asked = iter(range(100))
+    with pytest.raises(CancelledError):
+        written(tmp_path, cancelled=lambda: next(asked) > 3)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_failure_leaves_the_former_file(tmp_path):
+    (tmp_path / "cells.ome.tif").write_text("precious")
+
+    class Broken:
+        shape, dtype = (600, 600), np.dtype("u1")
+
+        def __getitem__(self, index):
+            raise OSError("the disk is gone")
+
+    with pytest.raises(WritingError, match="the disk is gone"):
+        write_tiff(image_to_write(Broken()), tmp_path / "cells.ome.tif")
+    assert (tmp_path / "cells.ome.tif").read_text() == "precious"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_types_that_ome_does_not_know_are_refused(tmp_path):
+    with pytest.raises(WritingError, match="int64"):
+        write_tiff(image_to_write(np.zeros((9, 9), np.int64)), tmp_path / "x.ome.tif")
+
+
+def test_progress_counts_every_tile(tmp_path):
+    told = []
+    written(tmp_path, progress=lambda done, total: told.append((done, total)))
+    assert told[-1][0] == told[-1][1] == 2 * (2 * 3 + 1 * 2 + 1)
