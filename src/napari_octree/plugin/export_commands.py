@@ -78,6 +78,8 @@ def pop_out_level(viewer: napari.viewer.Viewer) -> Layer | None:
 
 def export_layers(viewer: napari.viewer.Viewer) -> BackgroundTask[Path] | None:
     """Ask what to export of the selected layers, and write it in the background."""
+    from napari.qt import get_stylesheet
+
     from napari_octree.qt.export_dialog import ExportDialog
 
     layers = selected_octrees(viewer)
@@ -116,6 +118,7 @@ def export_layers(viewer: napari.viewer.Viewer) -> BackgroundTask[Path] | None:
         describe,
         lambda index: str(Path(os.getcwd()) / f"{name}{ENDINGS[FORMATS[index]]}"),
     )
+    dialog.setStyleSheet(get_stylesheet(viewer.theme))
     if not dialog.exec_():
         return None
     try:
