@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import hypothesis
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 
 from cameras import off_tie_center
 from recording_array import ReadLog, RecordingArray, random_pixels
@@ -27,6 +28,12 @@ if TYPE_CHECKING:
     import napari
 
 CANVAS_SHAPE = (300, 400)
+
+# How long an example takes says more about what else the machine does than about us.
+settings.register_profile(
+    "steady", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("steady")
 
 # How long an example takes is the machine's affair: no property of ours is a time.
 hypothesis.settings.register_profile("no deadline", deadline=None)
