@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from napari_octree.sources.ome_zarr.coordinates.matrices import UnusableError
+from napari_octree.sources.ome_zarr.metadata.axes import with_unique_names
 from napari_octree.sources.ome_zarr.metadata.flaws import warn
 from napari_octree.sources.ome_zarr.metadata.model import Axis, Dataset
 
@@ -69,7 +70,7 @@ def place(
         rows = _rows_without_channel(matrix, channel, outputs, where)
     linear = matrix[np.ix_(rows, columns)]
     shift = matrix[rows, -1]
-    shown = [outputs[row] for row in rows]
+    shown = [replace(outputs[row], type=_type(outputs[row])) for row in rows]
     if len(rows) < len(columns):
         raise UnusableError(f"it leaves {len(rows)} of {len(columns)} axes")
     order: list[int | None] = [*columns]
@@ -94,15 +95,20 @@ def place(
         parts = (1.0,) * len(rows), (0.0,) * len(rows), affine
         _warn_if_tilted(linear, where)
     if channel is None:
-        return Placement(tuple(order), tuple(shown), *parts)
+        return Placement(tuple(order), with_unique_names(shown), *parts)
     at = min(channel, len(order))
     return Placement(
         (*order[:at], channel, *order[at:]),
-        (*shown[:at], inputs[channel], *shown[at:]),
+        with_unique_names([*shown[:at], inputs[channel], *shown[at:]]),
         (*parts[0][:at], 1.0, *parts[0][at:]),
         (*parts[1][:at], 0.0, *parts[1][at:]),
         parts[2],
     )
+
+
+def _type(axis: Axis) -> str | None:
+    """Channels are those of the arrays: another axis of that type is a slider."""
+    return None if axis.type == "channel" else axis.type
 
 
 def placed_dataset(dataset: Dataset, placement: Placement, first: bool) -> Dataset:
