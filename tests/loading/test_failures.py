@@ -1,4 +1,5 @@
 import logging
+import math
 import zlib
 from concurrent.futures import CancelledError
 from dataclasses import replace
@@ -9,6 +10,7 @@ import pytest
 from loading.loader_bench import http_error, request, take_all
 from napari_octree.loading import TileState
 from napari_octree.loading.retry import TRANSIENT_ATTEMPTS
+from napari_octree.loading.scheduling.healing import FIRST_PAUSE_S
 from napari_octree.loading.scheduling.reads import OVERDUE_S
 from napari_octree.loading.testing import SimulatedSource, VirtualExecutor
 from napari_octree.loading.work import ReadOutcome
@@ -32,11 +34,13 @@ class FlakySource(SimulatedSource):
         return self.pixels_at(region)
 
 
-def drain(b, client, seconds=100):
-    """Let reads and time go on until nothing happens any more."""
+def drain(b, client, seconds=100, tiles_wanted=math.inf):
+    """Let reads and time go on until nothing happens any more, or so many tiles have come."""
     tiles = b.run(client)
     until = b.clock.time + seconds
-    while b.clock.next_call is not None and b.clock.next_call <= until:
+    while (
+        len(tiles) < tiles_wanted and b.clock.next_call is not None and b.clock.next_call <= until
+    ):
         b.clock.advance(b.clock.next_call - b.clock.time)
         tiles += b.run(client)
     return tiles
@@ -82,12 +86,14 @@ def test_a_transient_failure_that_lasts_becomes_failed(bench):
     b = bench()
     client = b.open()
     client.replace([request(source, 0, 0)])
-    (tile,) = drain(b, client)
+    (tile,) = drain(b, client, tiles_wanted=1)
     assert tile.state is TileState.FAILED
     assert tile.data is None
     assert client.failed == {tile.key}
     assert client.pending == 0
     assert len(source.reads) == 7
+    client.replace([])
+    b.clock.advance(FIRST_PAUSE_S)
     assert not b.clock.scheduled
 
 
@@ -117,7 +123,7 @@ def test_what_failed_is_read_again_when_it_comes_back(bench, failures, error, fo
     client = b.open()
     for state in (TileState.FAILED, TileState.LOADED):
         client.replace([request(source, 0, 0)])
-        assert [tile.state for tile in drain(b, client)] == [state]
+        assert [tile.state for tile in drain(b, client, tiles_wanted=1)] == [state]
         client.replace([])
         if forget:
             b.loader.forget(source.key)

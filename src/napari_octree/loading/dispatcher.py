@@ -173,6 +173,7 @@ class Dispatcher:
             jobs = scheduler.next_jobs(now)
             woken, working_set.woken = working_set.woken, {}
             failures, working_set.failures = working_set.failures, []
+            healed, working_set.healed = working_set.healed, []
             if scheduler.reads.abandoned:
                 abandoned, scheduler.reads.abandoned = scheduler.reads.abandoned, []
             if self._workers:
@@ -189,6 +190,9 @@ class Dispatcher:
         for settings, failure in failures:
             if (workers := self._workers.get(settings)) is not None:
                 workers.tell(failure)
+        for settings, source_name in healed:
+            if (workers := self._workers.get(settings)) is not None:
+                workers.tell_healed(source_name)
         for requests in woken:
             requests.wake()
         return result

@@ -49,7 +49,10 @@ class ChunkLoader:
     """
 
     on_failure = Signal(LoadFailure)
-    """Emitted in a worker thread, once per source and cause until `retry`."""
+    """Emitted in a worker thread, once per source and cause until `retry` or `on_healed`."""
+    on_healed = Signal(str)
+    """Emitted in a worker thread with the name of a source that could not be reached (a time-out,
+    a connection, 429, 5xx), and now can: what failed of it is read again."""
 
     def __init__(
         self,
@@ -63,7 +66,7 @@ class ChunkLoader:
         self._settings = settings = ClientSettings.of(config)
         if executor is None:
             executor = executor_of(config, settings.pools.num_workers)
-        self._workers = Workers(config, executor, self._tell)
+        self._workers = Workers(config, executor, self._tell, self._tell_healed)
         self._closed = False
         self._failures: dict[tuple[str, str], LoadFailure] = {}
         self._failures_lock = threading.Lock()
@@ -147,6 +150,16 @@ class ChunkLoader:
             self.on_failure.emit(failure)
         except Exception:  # a listener is foreign code; loading goes on
             logger.exception("a listener of on_failure failed")
+
+    def _tell_healed(self, source_name: str) -> None:
+        with self._failures_lock:
+            for name in [name for name in self._failures if name[0] == source_name]:
+                del self._failures[name]
+        logger.info("%s can be read again", source_name)
+        try:
+            self.on_healed.emit(source_name)
+        except Exception:  # a listener is foreign code; loading goes on
+            logger.exception("a listener of on_healed failed")
 
 
 class LoaderClient:

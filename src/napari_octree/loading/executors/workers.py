@@ -34,12 +34,19 @@ class Workers:
     executor : Executor
     tell : callable
         Called, in any thread and without the lock, with each failure that is final.
+    tell_healed : callable
+        Called alike with the name of a source that had failed and is read again.
     """
 
     def __init__(
-        self, config: OctreeConfig, executor: Executor, tell: Callable[[LoadFailure], None]
+        self,
+        config: OctreeConfig,
+        executor: Executor,
+        tell: Callable[[LoadFailure], None],
+        tell_healed: Callable[[str], None],
     ) -> None:
         self.executor = executor
+        self.tell_healed = tell_healed
         self.tell = tell
         memory = config.memory
         self._disk = DiskCache(memory.disk_path, memory.disk_bytes) if memory.disk_bytes else None

@@ -27,6 +27,8 @@ class ReadJob:
         From the request to the start.
     overdue : bool
         It may hang: all others go on as if it were not there.
+    probe : bool
+        The chunk had failed: this is to see whether its source has healed.
     ended : bool
         Nothing is expected of it any more: whatever it returns is ignored.
     handle : object
@@ -40,6 +42,7 @@ class ReadJob:
     started: float
     queued_s: float
     overdue: bool = False
+    probe: bool = False
     ended: bool = False
     handle: object = field(default=None)
 

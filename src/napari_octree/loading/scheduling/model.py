@@ -110,8 +110,8 @@ class Chunk:
         return self.state is ChunkState.LOADING
 
     def start_reading(self) -> None:
-        """Its read is under way."""
-        assert self.state is ChunkState.QUEUED
+        """Its read is under way: it was queued, or has failed and is probed."""
+        assert self.state is ChunkState.QUEUED or self.state is ChunkState.FAILED
         self.state = ChunkState.LOADING
 
     def found_in(self, entry: CachedChunk) -> None:

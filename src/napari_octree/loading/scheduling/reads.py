@@ -15,6 +15,7 @@ Under the loader's lock only.
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 from concurrent.futures import CancelledError
 from typing import Protocol
 
@@ -22,6 +23,7 @@ import numpy as np
 
 from napari_octree.loading.failure import LoadFailure
 from napari_octree.loading.retry import delay_s, judge
+from napari_octree.loading.scheduling.healing import Healing
 from napari_octree.loading.scheduling.jobs import ReadJob
 from napari_octree.loading.scheduling.model import Chunk, ChunkState, Stage, Tile
 from napari_octree.loading.scheduling.pools import ClientSettings, Pace
@@ -76,6 +78,7 @@ class Reads:
     reservations : Reservations
     tiles : TileMaker
         Is told what has arrived.
+    healing : Healing
     jitter : random.Random
         For the delays of retries.
     """
@@ -86,12 +89,14 @@ class Reads:
         queues: StartQueues,
         reservations: Reservations,
         tiles: TileMaker,
+        healing: Healing,
         jitter: random.Random,
     ) -> None:
         self._set = working_set
         self._queues = queues
         self._reservations = reservations
         self._tiles = tiles
+        self._healing = healing
         self._jitter = jitter
         self._dead: dict[ChunkId, None] = {}
         self.running: dict[ReadJob, None] = {}
@@ -113,15 +118,53 @@ class Reads:
         assert tile.queue is not None  # it is the head of one
         pool = tile.queue.pool
         chunk = next(c for c in tile.chunks if c.state is ChunkState.QUEUED)
-        chunk.start_reading()
-        pool.running += 1
-        chunk.source.concurrency.started(now)
         only = len(tile.chunks) == 1 and not tile.only_ahead and not any(tile.request.apron)
-        job = ReadJob(
-            chunk, tile if only else None, pool, tile.client.settings, now, now - tile.since
+        return self._start(
+            ReadJob(
+                chunk, tile if only else None, pool, tile.client.settings, now, now - tile.since
+            )
         )
+
+    def next_probe(self, now: float) -> ReadJob | None:
+        """Return a read that shows whether a source has healed; the caller must run it."""
+        for chunk in self._healing.due(now):
+            tile = min(tile for tile in chunk.tiles if tile.awaited)
+            settings = tile.client.settings
+            pool = settings.pools.of(tile.request.relative_level)
+            latency_s = chunk.source.latency_s or 0.0
+            if (
+                pool.has_room()
+                and chunk.source.concurrency.has_room(False, latency_s)
+                and self._reservations.reserve_alone(chunk)
+            ):
+                self._healing.probed(chunk)
+                return self._start(ReadJob(chunk, None, pool, settings, now, 0.0, probe=True))
+            self._healing.wait(chunk, now)
+        return None
+
+    def _start(self, job: ReadJob) -> ReadJob:
+        job.chunk.start_reading()
+        job.pool.running += 1
+        job.chunk.source.concurrency.started(job.started)
         self.running[job] = None
         return job
+
+    def read_again(self, tiles: Iterable[Tile], now: float) -> None:
+        """Begin again with tiles that failed, and with all that need the same chunks."""
+        again = set(tiles)
+        for chunk in {chunk for tile in again for chunk in tile.chunks}:
+            if chunk.state is ChunkState.FAILED:
+                self._dead.pop(chunk.chunk_id, None)
+                chunk.revive()
+            again |= {tile for tile in chunk.tiles if tile.failed}
+        for job in self.running:
+            if job.probe and not job.chunk.tiles.isdisjoint(again):
+                job.probe = False  # an ordinary read from now on, with all its attempts
+                job.chunk.attempts = 0
+        for tile in again:
+            tile.retry(now)
+        for client in {tile.client for tile in again}:
+            self._queues.arrange(client)
 
     def finished(
         self, job: ReadJob, outcome: ReadOutcome, now: float, made: Made | None = None
@@ -156,6 +199,22 @@ class Reads:
         source.concurrency.succeeded(nbytes, seconds, outcome.busy_s, now)
         source.measured(nbytes, seconds, outcome.decode_s)
         self._arrived(chunk, pixels, seconds, job.tile, made)
+        if job.probe:
+            self._healed(job, now)
+        self._healing.left(chunk)
+
+    def _healed(self, job: ReadJob, now: float) -> None:
+        chunks = {job.chunk, *self._healing.healed(job.chunk)}
+        self._set.healed.append((job.settings, job.chunk.source.name))
+        failed = {tile for chunk in chunks for tile in chunk.tiles if tile.failed}
+        self.read_again(
+            [
+                tile
+                for tile in failed
+                if all(c in chunks for c in tile.chunks if c.state is ChunkState.FAILED)
+            ],
+            now,
+        )
 
     def found(
         self, chunk_id: ChunkId, pixels: np.ndarray | None, seconds: float, group: SourceGroup
@@ -208,11 +267,6 @@ class Reads:
     def is_dead(self, chunk_id: ChunkId) -> bool:
         """Whether a chunk is known to fail for good."""
         return chunk_id in self._dead
-
-    def revive(self, chunk: Chunk) -> None:
-        """Let a failed chunk be read again."""
-        self._dead.pop(chunk.chunk_id, None)
-        chunk.revive()
 
     def forget(self, storage: object) -> None:
         """Forget which chunks of an array failed for good."""
@@ -276,18 +330,20 @@ class Reads:
         chunk.requeue()
         for tile in [t for t in chunk.tiles if t.stage is Stage.ADMITTED]:
             self._reservations.withdraw(tile)
-        if isinstance(error, CancelledError):
-            source.concurrency.ended()
+        verdict = None if isinstance(error, CancelledError) else judge(error)
+        if verdict is not None and verdict.transient:
+            source.concurrency.failed(job.started, now)
         else:
-            verdict = judge(error)
-            if verdict.transient:
-                source.concurrency.failed(job.started, now)
-            else:
-                source.concurrency.ended()
+            source.concurrency.ended()
+        if job.probe and (verdict is None or verdict.transient):
+            self._fail(chunk)
+            if chunk.tiles:
+                self._healing.failed(chunk, now)
+        elif verdict is not None:
             chunk.attempts += 1
             partial = error if isinstance(error, PartialReadError) else None
             attempts = verdict.attempts if partial is None else PARTIAL_ATTEMPTS
-            if chunk.attempts < min(attempts, verdict.attempts):
+            if chunk.attempts < min(attempts, verdict.attempts) and not job.probe:
                 source.retries += 1
                 chunk.requeue(now + delay_s(chunk.attempts, verdict, self._jitter))
             else:
@@ -297,17 +353,23 @@ class Reads:
                 if partial is not None:
                     self._arrived(chunk, partial.pixels, now - job.started)
                     return
-                chunk.fail()
+                self._fail(chunk)
                 if not verdict.transient:
                     self._remember(chunk.chunk_id)
-                for tile in list(chunk.tiles):
-                    if tile.only_ahead:
-                        self.end_if_done(tile)
-                    elif tile.stage is Stage.LISTED:
-                        self._tiles.fail(tile, None)
+                    self._healing.left(chunk)
+                elif chunk.tiles:
+                    self._healing.failed(chunk, now)
         if not chunk.tiles:
             self._set.drop(chunk)
         self._tiles.decided(chunk.chunk_id)
+
+    def _fail(self, chunk: Chunk) -> None:
+        chunk.fail()
+        for tile in list(chunk.tiles):
+            if tile.only_ahead:
+                self.end_if_done(tile)
+            elif tile.stage is Stage.LISTED:
+                self._tiles.fail(tile, None)
 
     def _remember(self, chunk_id: ChunkId) -> None:
         self._dead[chunk_id] = None

@@ -74,6 +74,14 @@ class Reservations:
         self._tiles[tile] = None
         return True
 
+    def reserve_alone(self, chunk: Chunk) -> bool:
+        """Reserve memory for a chunk that is read for no tile yet, if there is some to spare."""
+        nbytes = chunk_bytes(chunk)
+        if not self._cache.reserve(nbytes, evict_listed=False):
+            return False
+        chunk.reserved = nbytes
+        return True
+
     def withdraw(self, tile: Tile) -> None:
         """Undo `admit`; reads under way keep their memory until they end."""
         cache = self._cache

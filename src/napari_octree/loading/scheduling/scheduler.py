@@ -22,6 +22,7 @@ import numpy as np
 from napari_octree.loading.cache.chunk_cache import ChunkCache
 from napari_octree.loading.request import LoadedTile, TileRequest
 from napari_octree.loading.scheduling.assemblies import Assemblies
+from napari_octree.loading.scheduling.healing import Healing
 from napari_octree.loading.scheduling.jobs import AssembleJob, ReadJob
 from napari_octree.loading.scheduling.model import Chunk, ChunkState, ClientList, Stage, Tile
 from napari_octree.loading.scheduling.pools import ClientSettings
@@ -61,8 +62,14 @@ class Scheduler:
         self.reservations = Reservations(cache)
         self.assemblies = Assemblies(self.working_set, self.reservations, assemblers)
         self.queues = StartQueues(self.clients)
+        self.healing = Healing(jitter)
         self.reads = Reads(
-            self.working_set, self.queues, self.reservations, self.assemblies, jitter
+            self.working_set,
+            self.queues,
+            self.reservations,
+            self.assemblies,
+            self.healing,
+            jitter,
         )
         self.cancelled = 0
         cache.on_evict = self._evicted
@@ -121,15 +128,7 @@ class Scheduler:
 
     def retry(self, client: ClientList, now: float) -> None:
         """Ask again for everything that failed on the client's list."""
-        again = set(client.failed.values())
-        for chunk in {chunk for tile in again for chunk in tile.chunks}:
-            if chunk.state is ChunkState.FAILED:
-                self.reads.revive(chunk)
-                again |= {tile for tile in chunk.tiles if tile.failed}
-        for tile in again:
-            tile.retry(now)
-        for other in {tile.client for tile in again}:
-            self.queues.arrange(other)
+        self.reads.read_again(client.failed.values(), now)
 
     def forget(self, storage: object) -> None:
         """Drop cached chunks and remembered failures of one array."""
@@ -145,8 +144,8 @@ class Scheduler:
 
     def next_due(self, now: float) -> float | None:
         """When, after `now`, something may start that has to wait for its time."""
-        due, held = self.queues.next_due(now), self.assemblies.due
-        return held if due is None or (held is not None and held < due) else due
+        dues = (self.queues.next_due(now), self.assemblies.due, self.healing.next_due(now))
+        return min((due for due in dues if due is not None), default=None)
 
     def next_jobs(self, now: float) -> list[ReadJob | AssembleJob]:
         """Return everything that can start now; the caller must run it."""
@@ -156,7 +155,7 @@ class Scheduler:
             self.reservations.refused = False
             while (assembly := self.assemblies.next_job(now)) is not None:
                 jobs.append(assembly)
-            while (read := self.reads.next_job(now)) is not None:
+            while (read := self.reads.next_job(now) or self.reads.next_probe(now)) is not None:
                 jobs.append(read)
             if not (self.reservations.refused and self.assemblies.release_all()):
                 return jobs
@@ -277,6 +276,7 @@ class Scheduler:
                 if chunk.state is ChunkState.QUEUED:
                     self.cancelled += 1
                 self.working_set.drop(chunk)
+                self.healing.left(chunk)
             self.assemblies.decided(chunk.chunk_id)
 
     def _need(self, chunk_id: ChunkId) -> int:

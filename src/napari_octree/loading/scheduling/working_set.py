@@ -38,6 +38,8 @@ class WorkingSet:
         """Clients that can take something since they were last woken."""
         self.failures: list[tuple[ClientSettings, LoadFailure]] = []
         """What failed finally and has not been told yet."""
+        self.healed: list[tuple[ClientSettings, str]] = []
+        """Names of sources that are read again, and of which that has not been told yet."""
 
     def source_of(self, client: ClientList, storage: StorageArray) -> SourceRecord:
         """Return what is known of an array's source."""
