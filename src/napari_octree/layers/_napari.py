@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import math
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NewType, Protocol
@@ -23,6 +24,7 @@ from napari.layers._scalar_field._slice import (  # what Image._slice must be
     _ScalarFieldView,
 )
 from napari.layers._scalar_field.scalar_field import ScalarFieldBase  # of Image and Labels
+from napari.layers._source import Source, current_source
 from napari.layers.base import _LayerSlicingState  # base of every layer's slicing
 from napari.layers.base.base import apply_units_to_transform
 from napari.layers.utils.layer_utils import calc_data_range
@@ -33,14 +35,19 @@ from napari.utils.transforms import Affine
 from napari_octree.layers.slices.slice_key import SliceKey
 
 __all__ = [
+    "LayerTypeName",
     "OctreeHistogram",
     "OctreeLevels",
     "OverviewSlicingState",
     "ScalarFieldBase",
+    "Source",
     "calc_data_range",
     "get_dtype_limits",
+    "is_asked_by_action",
+    "is_asked_by_writer",
     "labels_drag_modes",
     "normalize_dtype",
+    "parent_of_new_layer",
     "register_layer_type",
     "register_visual",
     "variable_name",
@@ -52,11 +59,23 @@ class OctreeLevels(MultiScaleData):
 
     napari's Duplicate deep-copies `layer.data` in the GUI thread; levels are sources that
     nobody writes to, so both layers may look at the same ones.
+
+    Parameters
+    ----------
+    levels : iterable of arrays
+    config : OctreeConfig, optional
+    level_transforms : sequence of LevelTransform, optional
+        What a copy of the layer is to have too. napari's state of a layer is no place for them:
+        its actions hand all of it to layers of their own.
     """
 
-    def __init__(self, levels: Iterable[Any]) -> None:
+    def __init__(
+        self, levels: Iterable[Any], config: Any = None, level_transforms: Any = None
+    ) -> None:
         # Theirs asks for `size` and `ndim` too, which follow from the shape.
         self._data = list(levels)
+        self.config = config
+        self.level_transforms = level_transforms
 
     @property
     def size(self) -> int:
@@ -71,9 +90,28 @@ class OctreeLevels(MultiScaleData):
     def __deepcopy__(self, memo: dict[int, Any]) -> OctreeLevels:
         return self
 
+    @property
+    def _array(self) -> np.ndarray | None:
+        """The only level, if it is in memory: nothing needs to be read."""
+        alone = len(self._data) == 1 and isinstance(self._data[0], np.ndarray)
+        return self._data[0] if alone else None
+
+    def __getitem__(self, key: Any) -> Any:
+        """A level; with a tuple the pixels of the only one, as plugins ask stock layers."""
+        if isinstance(key, tuple) and self._array is not None:
+            return self._array[key]
+        return self._data[key]
+
+    def __getattr__(self, name: str) -> Any:
+        # What plugins ask of a stock layer's data: astype, max, mean and the like.
+        array = self._array if "_data" in self.__dict__ and not name.startswith("_") else None
+        if array is None:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return getattr(array, name)
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        if len(self) == 1 and isinstance(self[0], np.ndarray):  # nothing needs to be read
-            return np.asarray(self[0], dtype=dtype, copy=copy)
+        if self._array is not None:
+            return np.asarray(self._array, dtype=dtype, copy=copy)
         raise TypeError(
             "an OctreeImage's data is not read as a whole: index one level, e.g. "
             "np.asarray(layer.data[-1])"
@@ -252,6 +290,65 @@ class OctreeHistogram(HistogramModel):
     @staticmethod
     def _has_chunks(data: Any) -> bool:
         return False
+
+
+class LayerTypeName(str):
+    """The name of a stock layer's type, which `Layer.create` takes for one of ours.
+
+    A layer data tuple names one type, and napari asks it two things. Writers, menus and other
+    plugins compare it with "image"; `Layer.create` and `ViewerModel`, which make layers, take it
+    in lower case. So this is equal to the stock name, and its lower case is our class's name.
+
+    Parameters
+    ----------
+    stock : str
+        "image" or "labels".
+    ours : str
+        The name of our class, in lower case.
+    """
+
+    _ours: str
+
+    def __new__(cls, stock: str, ours: str) -> LayerTypeName:
+        name = super().__new__(cls, stock)
+        name._ours = ours
+        return name
+
+    def lower(self) -> str:
+        """The name under which our class is registered."""
+        return self._ours
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return LayerTypeName, (str(self), self._ours)
+
+
+def is_asked_by_writer() -> bool:
+    """Whether napari asks for the layer's data because it is about to write them.
+
+    Only there, before a file is made, can saving be refused: writers open the file first.
+    """
+    frame: Any = sys._getframe(1)
+    for _ in range(6):
+        if frame is None:
+            return False
+        if frame.f_globals.get("__name__") == "napari.plugins._npe2":
+            return frame.f_code.co_name in ("write_layers", "<listcomp>")
+        frame = frame.f_back
+    return False
+
+
+def is_asked_by_action() -> bool:
+    """Whether the caller's caller is one of napari's actions on layers (convert, merge, …)."""
+    return sys._getframe(2).f_globals.get("__name__") in (
+        "napari.layers._layer_actions",
+        "napari.layers.utils.stack_utils",
+    )
+
+
+def parent_of_new_layer() -> Any:
+    """The layer of which napari is making a copy, or None."""
+    parent = current_source().parent
+    return parent() if callable(parent) else None
 
 
 def variable_name(value: Any) -> str | None:

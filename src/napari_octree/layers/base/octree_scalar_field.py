@@ -8,17 +8,27 @@ data, its overview and its settings.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from napari.utils.notifications import show_warning
 
 from napari_octree.config import OctreeConfig
-from napari_octree.layers._napari import OctreeLevels, register_visual, variable_name
+from napari_octree.layers._napari import (
+    LayerTypeName,
+    OctreeLevels,
+    is_asked_by_action,
+    is_asked_by_writer,
+    parent_of_new_layer,
+    register_visual,
+    variable_name,
+)
 from napari_octree.layers.base.array_access import ArrayAccess
 from napari_octree.layers.base.lazy_scalar_field import LazyScalarField
 from napari_octree.layers.data.image_pyramid import ImagePyramid
 from napari_octree.layers.data.layer_levels import LayerLevels
+from napari_octree.layers.data.saving import pixels_to_save
 from napari_octree.layers.data.store_watch import StoreWatch
 from napari_octree.layers.slices.background_pyramid import BackgroundPyramid
 from napari_octree.layers.slices.octree_slice import OctreeSlice
@@ -70,26 +80,32 @@ class OctreeScalarField(ArrayAccess, LazyScalarField):
         if keywords.get("name") is None:
             # Without a name napari would look for one in the code below.
             keywords["name"] = variable_name(named_by) or type(self).__name__
+        config, level_transforms = _inherited(named_by, config, level_transforms)
         self._levels = levels
         self._level_transforms = level_transforms
         self._store_watch = StoreWatch()
         self._slices: OctreeSlices | None = None
         self._overview: OverviewLoader | None = None
         self._background: BackgroundPyramid | None = None
+        self._refreshes = False  # what napari calls while it makes the layer
         keywords |= {"multiscale": True, "cache": False}
-        super().__init__(OctreeLevels(levels.arrays), config, **keywords)
+        super().__init__(OctreeLevels(levels.arrays, config, level_transforms), config, **keywords)
         self._overview = OverviewLoader(self._loader, self._on_overview)
         if self._config.octree.background_pyramid:
             self._background = BackgroundPyramid(self._loader, self._on_refined)
         self._set_slices()
         register_visual()
         self._on_slice_moved()
+        self._refreshes = True
 
     # ------------------------------------------------------------------ data
 
     def _as_levels(self, data: Any, fresh: bool = False) -> LayerLevels:
         """The levels that a person passes, as `LayerLevels.of`; raises where they are none."""
         return LayerLevels.of(data, fresh)
+
+    _stock_type = "image"
+    """The name of the type of stock layers that this one stands for."""
 
     @property
     def _reduction(self) -> Reduction:
@@ -118,18 +134,37 @@ class OctreeScalarField(ArrayAccess, LazyScalarField):
             former.release()
 
     @property
+    def multiscale(self) -> bool:
+        """True: there are always levels, if only computed ones.
+
+        To napari's own actions on layers one numpy array is one array, so that they make of it
+        what they make of a stock layer's: a stack to be edited or saved.
+        """
+        return not (self._levels.is_plain and is_asked_by_action())
+
+    @multiscale.setter
+    def multiscale(self, value: bool) -> None:
+        """Napari sets what it was told by us."""
+
+    @property
     def data(self) -> OctreeLevels:
         """The levels, finest first."""
+        if self._levels.is_plain and is_asked_by_action():
+            return self._levels.arrays[0]
         return self._data
 
     @data.setter
     def data(self, data: Any) -> None:
         levels = self._as_levels(data)
         self._check_data(levels)
+        same = [id(array) for array in levels.arrays] == [id(a) for a in self._levels.arrays]
+        transforms = self._level_transforms if same else None
+        if isinstance(data, OctreeLevels):
+            transforms = data.level_transforms
         if levels.names & self._levels.names:
             # Who assigns an array again, or another one in the same place, has changed its pixels.
-            levels = self._renewed(levels.arrays)
-        self._level_transforms = None
+            levels = self._renewed(levels, levels.arrays)
+        self._level_transforms = transforms
         self._overview_slicing.forget_overview()
         self._adopt(levels)
         self._announce_data()
@@ -155,7 +190,7 @@ class OctreeScalarField(ArrayAccess, LazyScalarField):
         """Have these levels from now on; a store that is watched is the new one."""
         self._levels = levels
         self._store_watch.follow(levels.arrays)
-        self._data = OctreeLevels(levels.arrays)
+        self._data = OctreeLevels(levels.arrays, self._config, self._level_transforms)
         self._set_slices()
 
     def _announce_data(self) -> None:
@@ -166,9 +201,21 @@ class OctreeScalarField(ArrayAccess, LazyScalarField):
         self._data_raw = self._data
         self._reset_data_level()
         self._reset_thumbnail_level_data()
+        self._refreshes = False
         self._update_dims()
+        self._refreshes = True
         self.events.data(value=self.data)
         self._reset_editable()
+
+    def refresh(self, event: Any = None, **parts: bool) -> None:
+        """Refresh the layer; without arguments, also show what has changed in arrays in memory.
+
+        Stores are asked again by `reload` only. (napari itself calls this with arguments.)
+        """
+        in_memory = any(source.storage.in_memory for source in self._levels.sources)
+        if self._refreshes and in_memory and event is None and not parts:
+            self._show_anew(self._levels.arrays)
+        super().refresh(event, **parts)
 
     def reload(self) -> None:
         """Forget failed and loaded chunks of this layer, and read again what is in view.
@@ -201,9 +248,10 @@ class OctreeScalarField(ArrayAccess, LazyScalarField):
     def _show_anew(self, arrays: Sequence[Any]) -> None:
         """Show this layer's own levels, perhaps opened anew, forgetting what was loaded."""
         try:
-            levels = self._renewed(arrays)
-        except SourceError as error:  # half written: some levels have grown, others not yet
-            show_warning(f"{self.name}: {error}")
+            levels = self._renewed(self._levels, arrays)
+        except SourceError as error:  # half written, or its file has been closed
+            show_warning(f"{self.name}: cannot be read again: {error}")
+            self.tell_progress()
             return
         former = self.level_shapes
         self._adopt(levels)
@@ -214,9 +262,10 @@ class OctreeScalarField(ArrayAccess, LazyScalarField):
         self._on_slice_moved()
         self._views.request_frames()
 
-    def _renewed(self, arrays: Sequence[Any]) -> LayerLevels:
+    def _renewed(self, levels: LayerLevels, arrays: Sequence[Any]) -> LayerLevels:
         """Return the levels under new keys, and drop what is kept of them on disk."""
-        levels = self._as_levels(arrays, fresh=True)
+        renewed = self._as_levels(arrays, fresh=True)
+        levels = replace(renewed, is_plain=levels.is_plain)
         for source in levels.sources:
             self._loader.forget(source.storage.key, source.storage.source_name)
         return levels
@@ -363,12 +412,40 @@ class OctreeScalarField(ArrayAccess, LazyScalarField):
         ]
 
     def as_layer_data_tuple(self) -> tuple[Any, dict[str, Any], str]:
-        """Levels, settings and type, from which `Layer.create` makes a copy.
+        """Data, settings and type, from which `Layer.create` makes a copy.
 
-        The type is this class's own: as 'image' or 'labels', Duplicate would make a stock layer,
-        which reads in the main thread.
+        The settings are those of a stock layer, so that napari's actions and other plugins can
+        make stock layers with them. What only ours has travels with the levels. A writer gets
+        what it would get of a stock layer: the finest level, as one array in memory.
+
+        Raises
+        ------
+        NotSavedError
+            A writer asks, and the pixels are too many or cannot be read.
         """
-        data, state, _ = super().as_layer_data_tuple()
-        state["config"] = self._config
-        state["level_transforms"] = self._level_transforms
-        return data, state, type(self).__name__.lower()
+        _, state, stock_type = super().as_layer_data_tuple()
+        if is_asked_by_writer():
+            pixels = pixels_to_save(self.name, self._levels)
+            return pixels, state | {"multiscale": False}, str(stock_type)
+        if self._levels.is_plain:
+            return self._levels.arrays[0], state | {"multiscale": False}, self._type_string
+        return self._data, state, self._type_string
+
+    @property
+    def _type_string(self) -> str:
+        """The stock class's name to icons, menus and writers; this class's to `Layer.create`."""
+        return LayerTypeName(self._stock_type, type(self).__name__.lower())
+
+
+def _inherited(
+    data: Any, config: OctreeConfig | None, level_transforms: Sequence[LevelTransform] | None
+) -> tuple[OctreeConfig | None, Sequence[LevelTransform] | None]:
+    """What is not given is that of the layer whose data these are, or that is being copied."""
+    if isinstance(data, OctreeLevels):
+        config = data.config if config is None else config
+        if level_transforms is None:
+            level_transforms = data.level_transforms
+    parent = parent_of_new_layer()
+    if config is None and isinstance(parent, ArrayAccess):
+        config = parent.config
+    return config, level_transforms

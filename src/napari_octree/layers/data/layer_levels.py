@@ -5,13 +5,13 @@ Invariants: a frozen value; metadata only, nothing is read.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from napari_octree.sources import as_level_sources
+from napari_octree.sources.containers import arrays_of
 from napari_octree.sources.protocol import LevelSource
 
 
@@ -25,18 +25,21 @@ class LayerLevels:
         As they were given.
     sources : tuple of LevelSource
         The same, as the loader reads them.
+    is_plain : bool
+        One numpy array in memory was given, by itself and not in a list.
     """
 
     arrays: tuple[Any, ...]
     sources: tuple[LevelSource, ...]
+    is_plain: bool = False
 
     @classmethod
     def of(cls, data: Any, fresh: bool = False) -> LayerLevels:
-        """Return the levels of whatever a person passes: a list of arrays, or one array.
+        """Return the levels of whatever a person passes: see `arrays_of`.
 
         Parameters
         ----------
-        data : array or iterable of arrays
+        data : array or container of arrays
         fresh : bool
             Under new keys, so that nothing that was loaded before is taken for theirs.
 
@@ -45,8 +48,10 @@ class LayerLevels:
         SourceError
             Where they do not make an image. The message names the level.
         """
-        arrays = _as_arrays(data)
-        return cls(tuple(arrays), as_level_sources(arrays, fresh=fresh))
+        arrays = arrays_of(data)
+        sources = as_level_sources(arrays, fresh=fresh)
+        is_plain = arrays[0] is data and isinstance(data, np.ndarray)
+        return cls(tuple(arrays), sources, is_plain and sources[0].storage.in_memory)
 
     @property
     def dtype(self) -> np.dtype:
@@ -57,10 +62,3 @@ class LayerLevels:
     def names(self) -> frozenset[str]:
         """What the arrays' places are called."""
         return frozenset(source.storage.source_name for source in self.sources)
-
-
-def _as_arrays(data: Any) -> list[Any]:
-    several = isinstance(data, Sequence) or (
-        hasattr(data, "__iter__") and not hasattr(data, "shape")
-    )
-    return list(data) if several else [data]

@@ -22,6 +22,7 @@ from napari_octree.layers._napari import (
 )
 from napari_octree.layers.base.octree_scalar_field import OctreeScalarField
 from napari_octree.layers.data.layer_levels import LayerLevels
+from napari_octree.layers.image.data_range import DataRange
 from napari_octree.layers.image.type_limits import limits_of_type
 from napari_octree.octree.transform import LevelTransform
 
@@ -66,8 +67,13 @@ class OctreeImage(OctreeScalarField, Image):
         levels = self._as_levels(data)
         limits = keywords.pop("contrast_limits", None)
         self._follow_overview = limits is None and levels.dtype != np.uint8
+        self._data_range = DataRange(self._use_range)
+        if self._follow_overview and levels.is_plain and not keywords.get("rgb"):
+            limits = self._data_range.of(levels.arrays[0])
+            self._follow_overview = False
         keywords["contrast_limits"] = limits_of_type(levels.dtype) if limits is None else limits
         super().__init__(levels, config, level_transforms, data, **keywords)
+        self._given_threshold = keywords.get("iso_threshold") is not None
         self.events.contrast_limits.connect(self._stop_following)  # somebody has chosen
 
     def _check_data(self, levels: LayerLevels) -> None:
@@ -82,6 +88,23 @@ class OctreeImage(OctreeScalarField, Image):
 
     def _stop_following(self) -> None:
         self._follow_overview = False
+        self._data_range.cancel()
+
+    def _use_range(self, low: float, high: float) -> None:
+        """Have the range of an array in memory as limits, as stock layers have."""
+        self.contrast_limits_range = (low, high)
+        self.contrast_limits = (low, high)
+        if not self._given_threshold:
+            self.iso_threshold = low + (high - low) / 2
+        self.tell_progress()
+
+    @property
+    def _model_settled(self) -> bool:
+        return super()._model_settled and not self._data_range.awaited
+
+    @property
+    def _model_at_rest(self) -> bool:
+        return super()._model_at_rest and not self._data_range.awaited
 
     def _use_overview(self) -> None:
         """Have contrast limits follow the overview, if nobody has chosen any."""
@@ -113,10 +136,6 @@ class OctreeImage(OctreeScalarField, Image):
         if not hasattr(self, "_histogram"):
             self._histogram = OctreeHistogram(self)
         return self._histogram
-
-    @property
-    def _type_string(self) -> str:
-        return "image"  # icon, context menus and writers of images
 
 
 def _add_octreeimage(viewer: ViewerModel, data: Any, **keywords: Any) -> OctreeImage:

@@ -68,6 +68,7 @@ class OctreeLabels(OctreeScalarField, Labels):
         The message names the level.
     """
 
+    _stock_type = "labels"
     _drag_modes = labels_drag_modes(pick=_pick)
 
     def __init__(
@@ -127,10 +128,6 @@ class OctreeLabels(OctreeScalarField, Labels):
         value = self.get_value(*args, **keywords)
         known = isinstance(value, tuple) and value[1] is not None
         return super()._get_properties(*args, **keywords) if known else []
-
-    @property
-    def _type_string(self) -> str:
-        return "labels"  # icon, context menus and writers of labels
 
 
 def _add_octreelabels(viewer: ViewerModel, data: Any, **keywords: Any) -> OctreeLabels:

@@ -116,10 +116,12 @@ def wrap_sliceable(array: Any) -> SlicedArray:
         It is no such thing.
     """
     name = describe(array)
+    if type(array).__module__.startswith("h5py") and not array:
+        raise SourceError(f"{name}: its file has been closed")
     try:
         shape = tuple(int(n) for n in array.shape)
         dtype = np.dtype(array.dtype)
-    except (AttributeError, TypeError, ValueError) as error:
+    except Exception as error:  # foreign code: a closed file raises anything
         raise SourceError(
             f"{name}: not an array: it needs a shape, a numpy dtype and slicing ({error})"
         ) from error
@@ -158,8 +160,11 @@ def wrap_xarray(array: Any) -> SlicedArray:
 def describe(array: Any) -> str:
     """Name an array for messages: file and path where it has them, else its class and name."""
     kind = type(array).__name__
-    name = getattr(array, "name", None)
-    filename = getattr(getattr(array, "file", None), "filename", None)
+    try:
+        name = getattr(array, "name", None)
+        filename = getattr(getattr(array, "file", None), "filename", None)
+    except Exception:  # foreign code, such as h5py of a file that has been closed
+        return kind
     if isinstance(filename, str):
         return f"{filename}:{name}"
     return f"{kind} {name}" if isinstance(name, str) and name else kind

@@ -1,0 +1,69 @@
+"""The range of values of one array in memory, for its contrast limits.
+
+Invariants: as napari reckons it for its own layers; at once where that takes less than a
+millisecond or two, else in a thread, and told in the main thread. What was cancelled, or whose
+listener has gone, is not told.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Callable
+
+import numpy as np
+
+from napari_octree.layers._napari import calc_data_range
+from napari_octree.layers.main_loop import MAIN_LOOP
+
+AT_ONCE_BYTES = 2**21
+
+
+class DataRange:
+    """Reckons the range of one layer's array.
+
+    Parameters
+    ----------
+    on_known : bound method
+        Gets least and greatest value (main thread), if they were not known at once. Held weakly.
+    """
+
+    def __init__(self, on_known: Callable[[float, float], None]) -> None:
+        self._on_known = weakref.WeakMethod(on_known)
+        self.awaited = False
+
+    def of(self, array: np.ndarray) -> tuple[float, float] | None:
+        """Return the range, or None if a thread reckons it (main thread)."""
+        if array.nbytes <= AT_ONCE_BYTES and array.size:
+            return _range(array)
+        self.awaited = True
+        me = weakref.ref(self)
+
+        def reckon() -> None:
+            found = _range(array)
+            MAIN_LOOP.post(lambda: _tell(me, found))
+
+        threading.Thread(target=reckon, name="napari-octree data range", daemon=True).start()
+        return None
+
+    def cancel(self) -> None:
+        """Tell nothing: the limits have been chosen."""
+        self.awaited = False
+
+    def tell(self, found: tuple[float, float]) -> None:
+        """Hand the range on, if it is still awaited (main thread)."""
+        listener = self._on_known()
+        if self.awaited and listener is not None:
+            self.awaited = False
+            listener(*found)
+
+
+def _range(array: np.ndarray) -> tuple[float, float]:
+    low, high = calc_data_range(array)
+    return float(low), float(high)
+
+
+def _tell(reference: weakref.ref[DataRange], found: tuple[float, float]) -> None:
+    present = reference()
+    if present is not None:
+        present.tell(found)
