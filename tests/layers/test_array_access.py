@@ -114,3 +114,13 @@ def test_crops_can_be_duplicated():
     data, state, kind = crop.as_layer_data_tuple()
     twin = OctreeImage.create(copy.deepcopy(data), state, kind)
     np.testing.assert_array_equal(twin.data[0][...], PIXELS[:2, :100, :100])
+
+
+def test_a_crop_is_read_again_when_asked() -> None:
+    data = np.full((80, 90), 7, np.uint8)
+    crop = OctreeImage(data).crop([(10, 60), (20, 70)])
+    assert crop.wait_until_settled(30)
+    data[:] = 9
+    crop.reload()
+    assert crop.wait_until_settled(30)
+    assert crop._slice.image.raw.max() == 9

@@ -10,7 +10,7 @@ import copy
 import sys
 from collections.abc import Iterable
 from itertools import takewhile
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import zarr
@@ -81,8 +81,25 @@ def as_level_sources(levels: Iterable[Any], *, fresh: bool = False) -> tuple[Lev
     return _as_one_group(sources)
 
 
+@runtime_checkable
+class Renewable(Protocol):
+    """A storage array that is made of another."""
+
+    @property
+    def source(self) -> LevelSource:
+        """The other."""
+        ...
+
+    def renewed(self, source: LevelSource) -> StorageArray:
+        """Return the same made of `source`."""
+        ...
+
+
 def renewed(storage: _Storage) -> _Storage:
     """Return the same storage array under a new key, so that nothing cached of it is found."""
+    if isinstance(storage, Renewable):  # its key is that of what it is made of
+        source = storage.source
+        return storage.renewed(LevelSource(renewed(source.storage), source.fixed))
     return _with(storage, "key", (storage.key, fresh_token()))
 
 

@@ -96,6 +96,9 @@ class OctreeScalarField(ArrayAccess, LazyScalarField):
         self._set_slices()
         register_visual()
         self._on_slice_moved()
+
+    def _post_init(self) -> None:
+        super()._post_init()  # napari's: it refreshes the layer
         self._refreshes = True
 
     # ------------------------------------------------------------------ data

@@ -31,12 +31,21 @@ class DataRange:
     def __init__(self, on_known: Callable[[float, float], None]) -> None:
         self._on_known = weakref.WeakMethod(on_known)
         self.awaited = False
+        self._array: np.ndarray | None = None
 
     def of(self, array: np.ndarray) -> tuple[float, float] | None:
-        """Return the range, or None if a thread reckons it (main thread)."""
+        """Return the range, or None if a thread is to reckon it: see `begin` (main thread)."""
         if array.nbytes <= AT_ONCE_BYTES and array.size:
             return _range(array)
         self.awaited = True
+        self._array = array
+        return None
+
+    def begin(self) -> None:
+        """Let the thread start, if one is needed: the layer has been made (main thread)."""
+        array, self._array = self._array, None
+        if array is None:
+            return
         me = weakref.ref(self)
 
         def reckon() -> None:
@@ -44,7 +53,6 @@ class DataRange:
             MAIN_LOOP.post(lambda: _tell(me, found))
 
         threading.Thread(target=reckon, name="napari-octree data range", daemon=True).start()
-        return None
 
     def cancel(self) -> None:
         """Tell nothing: the limits have been chosen."""

@@ -67,13 +67,13 @@ class OctreeImage(OctreeScalarField, Image):
         levels = self._as_levels(data)
         limits = keywords.pop("contrast_limits", None)
         self._follow_overview = limits is None and levels.dtype != np.uint8
+        self._given_threshold = keywords.get("iso_threshold") is not None
         self._data_range = DataRange(self._use_range)
         if self._follow_overview and levels.is_plain and not keywords.get("rgb"):
             limits = self._data_range.of(levels.arrays[0])
             self._follow_overview = False
         keywords["contrast_limits"] = limits_of_type(levels.dtype) if limits is None else limits
         super().__init__(levels, config, level_transforms, data, **keywords)
-        self._given_threshold = keywords.get("iso_threshold") is not None
         self.events.contrast_limits.connect(self._stop_following)  # somebody has chosen
 
     def _check_data(self, levels: LayerLevels) -> None:
@@ -89,6 +89,10 @@ class OctreeImage(OctreeScalarField, Image):
     def _stop_following(self) -> None:
         self._follow_overview = False
         self._data_range.cancel()
+
+    def _post_init(self) -> None:
+        super()._post_init()
+        self._data_range.begin()
 
     def _use_range(self, low: float, high: float) -> None:
         """Have the range of an array in memory as limits, as stock layers have."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,7 @@ class ArrangedArray:
     def _sources(self) -> list[int]:
         return [axis for axis in self.order if axis is not None]
 
-    @property
+    @cached_property
     def key(self) -> Hashable:
         """That of the array, and the order."""
         return ("arranged", self.array.key, self.order)

@@ -53,6 +53,10 @@ class CroppedArray:
         """Return the same array, which looks for the whole's chunks in `blocks`."""
         return replace(self, blocks=blocks)
 
+    def renewed(self, source: LevelSource) -> CroppedArray:
+        """Return the same box of `source`, the whole under a new key."""
+        return replace(self, source=source)
+
     @property
     def key(self) -> Hashable:
         """That of the whole, and the box."""
