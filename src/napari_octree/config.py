@@ -246,6 +246,8 @@ class RenderSection(_Section):
     fade_ms : float
         2-D: how long a tile that replaces a coarser one takes to fade in; 0: it appears at once.
         A picture is settled when all of it has.
+    export_timeout_s : float
+        How long an exported picture (figure, region, scaled screenshot) waits for its pixels.
     level_bias : float
         Levels added to the ideal level: 1 is coarser by one level, -1 finer.
     interpolation_apron : int
@@ -263,6 +265,7 @@ class RenderSection(_Section):
     upload_ms: float = Field(default=5.0, gt=0)
     upload_ms_moving: float = Field(default=3.0, gt=0)
     fade_ms: float = Field(default=0.0, ge=0, le=100)
+    export_timeout_s: float = Field(default=30.0, ge=0, le=86_400)
     level_bias: float = Field(default=0.0, ge=-8, le=8)
     interpolation_apron: int = Field(default=4, ge=1, le=8)
     skip_empty: bool = True

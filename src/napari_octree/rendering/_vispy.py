@@ -54,6 +54,7 @@ __all__ = [
     "ndisplay_of",
     "open_for_uploads",
     "register_visual_class",
+    "scissored",
     "share_queue",
     "slice_of",
     "upload",
@@ -158,6 +159,19 @@ def drawing_into(canvas: Any, framebuffer: FrameBuffer) -> Iterator[None]:
         framebuffer.deactivate()
         canvas.context.set_viewport(*(canvas._vp_stack[-1] if canvas._vp_stack else viewport))
         canvas._update_transforms()
+
+
+@contextmanager
+def scissored(canvas: Any, rectangle: tuple[int, int, int, int]) -> Iterator[None]:
+    """Draw into a (x, y, width, height) of the framebuffer only, y upwards, inside a draw."""
+    canvas.context.flush_commands()
+    gl.glEnable(gl.GL_SCISSOR_TEST)
+    gl.glScissor(*rectangle)
+    try:
+        yield
+    finally:
+        canvas.context.flush_commands()
+        gl.glDisable(gl.GL_SCISSOR_TEST)
 
 
 def share_queue(context: GLContext, texture: Texture2D) -> None:

@@ -99,6 +99,21 @@ class Drawing(Protocol):
         """
         ...
 
+    def finish(self, wait: Callable[[], bool]) -> bool:
+        """Load and draw all that the camera shows at its best, inside this draw: an export.
+
+        Parameters
+        ----------
+        wait : callable
+            Waits until something may have arrived; False when the time is up.
+
+        Returns
+        -------
+        bool
+            Whether nothing is missing but what cannot be read.
+        """
+        ...
+
     def rest(self) -> bool:
         """The view stands still. Returns whether to draw again."""
         ...

@@ -20,6 +20,9 @@ from napari_octree.layers.views.statistics import UploadCheck, ViewStatistics
 _REMEMBERED = 15
 """Uploads that tell how long the next may take."""
 
+UNHURRIED_MS = 1e6
+"""The limit of a frame that somebody waits for: all of it is wanted."""
+
 _CHECKED = 8
 """Uploads before the one that is checked: the first ones are not typical."""
 

@@ -6,7 +6,9 @@ colours and filters are the `TileKind`'s.
 
 from __future__ import annotations
 
+import time
 import weakref
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -25,12 +27,13 @@ from napari_octree.rendering.gpu.node_matrices import (
     WatchedTileMatrices,
     viewbox_of,
 )
-from napari_octree.rendering.gpu.upload_budget import UploadBudget
+from napari_octree.rendering.gpu.upload_budget import UNHURRIED_MS, UploadBudget
 from napari_octree.rendering.gpu.upload_check import check_upload
 from napari_octree.rendering.layer_like import LayerLike
 from napari_octree.rendering.tiles.atlas.texture_atlas_2d import TextureAtlas2D
 from napari_octree.rendering.tiles.atlas_lease import AtlasLease, AtlasNeeds
 from napari_octree.rendering.tiles.channel_group import ChannelMember, group_of
+from napari_octree.rendering.tiles.parts import Part
 from napari_octree.rendering.tiles.quads import no_quads
 from napari_octree.rendering.tiles.tile_frame import TileFrame, TileInputs
 from napari_octree.rendering.tiles.tile_kind import TileKind
@@ -67,6 +70,7 @@ class TileDrawing:
         self._held: OctreeSlice | None = None
         self._joined: tuple[weakref.ref[Any] | None, str | None] = (None, None)
         self.frames = 0
+        self._finishing = False
         self._render = layer.config.render
         fades = self._render.fade_ms > 0
         self.node = kind.make_node(context.on_prepare, fades)
@@ -99,14 +103,13 @@ class TileDrawing:
         size, scale = matrices.size, matrices.pixel_scale
         needs = AtlasNeeds(self.kind.encoding, reach, size, scale, in_view)
         atlas = self.lease.keep(node, needs)
-        render = self._render
         frame.picture.former.keep = display.keep_slice
         frame.follow(POLICIES[display.policy])
         self._join(node.canvas, display.channel_group)
         inputs = TileInputs(
             octree_slice,
             self.tracked.view,
-            render.upload_ms_moving if self.moving else render.upload_ms,
+            self._upload_ms,
             self._level_lock(),
             margin_texels=reach,
             scroll_axis=self.tracked.scroll_axis,
@@ -120,12 +123,10 @@ class TileDrawing:
             # GL makes room when it is told to, not when it is asked: now, while tiles are read.
             self._allocated = atlas
             self._send()
-        self.lease.show()
+        self._show(former)
         opacity = self.layer.opacity * (FORMER_OPACITY if frame.picture.former.shown else 1.0)
         if node.opacity != opacity:
             node.opacity = opacity
-        if node.atlas is not former:
-            self.kind.place(node)
         if changed:
             node.set_quads(frame.picture.quads or no_quads())
         if changed or matrices is not self._placed:
@@ -135,6 +136,75 @@ class TileDrawing:
             grid = matrices.pixel_size if display.show_grid else (0.0, 0.0)
             node.set_overlays(display.tint_levels, grid)
         return moved
+
+    def _show(self, former: TextureAtlas2D) -> None:
+        """Draw from the atlas that the picture is of; `former` is the one drawn from so far."""
+        self.lease.show()
+        if self.node.atlas is not former:
+            self.kind.place(self.node)
+
+    @property
+    def _upload_ms(self) -> float:
+        """What the uploads of a frame may take."""
+        if self._finishing or self.layer.config.loader_defaults.force_synchronous:
+            return UNHURRIED_MS
+        render = self._render
+        return render.upload_ms_moving if self.moving else render.upload_ms
+
+    def finish(self, wait: Callable[[], bool]) -> bool:
+        """Load and draw all that the camera shows at its best, inside this draw: an export."""
+        frame = self.frame
+        channel, frame.channel, self._finishing = frame.channel, None, True
+        try:
+            frame.look_afresh()
+            for _ in range(2):  # the second time with the atlas that the first has called for
+                self.prepare(time.perf_counter())
+                self.rest()
+                if not frame.coarsened:
+                    break
+            if frame.coarsened:
+                return self._finish_in_parts(wait)
+            while not (self.settled or self.stuck):
+                if not frame.more and not wait():
+                    return False
+                self.prepare(time.perf_counter())
+            return True
+        finally:
+            frame.channel, self._finishing = channel, False
+
+    def _finish_in_parts(self, wait: Callable[[], bool]) -> bool:
+        """Draw a picture whose tiles do not fit in the atlas: one part after the other."""
+        node, frame, octree_slice = self.node, self.frame, self._slice()
+        assert octree_slice is not None
+        assert frame.picture.tiles is not None
+        matrices, atlas = self._place.now(), frame.picture.tiles.atlas
+        framebuffer = _vispy.viewport_size(node.canvas)
+        complete, parts = True, [Part.whole(matrices)]
+        while parts:
+            part = parts.pop()
+            frame.look_afresh()
+            inputs = TileInputs(
+                octree_slice,
+                part.view(matrices, octree_slice.key),
+                self._upload_ms,
+                self._level_lock(),
+                margin_texels=self.kind.filter_reach,
+            )
+            frame.prepare(atlas, inputs)
+            halves = part.halves()
+            if frame.coarsened and halves is not None:
+                parts += halves
+                continue
+            while complete and not (frame.settled or frame.stuck):
+                complete = frame.more or wait()
+                frame.prepare(atlas, inputs)
+            self._show(node.atlas)
+            node.set_quads(frame.picture.quads or no_quads())
+            node.set_matrix(matrices.to_render)
+            with _vispy.scissored(node.canvas, part.scissor(matrices, framebuffer)):
+                node.draw_part()
+        frame.look_afresh()
+        return complete
 
     def _draw_again(self) -> None:
         _vispy.when_idle(self.node.canvas, self.node.update)

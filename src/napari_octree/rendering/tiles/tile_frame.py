@@ -169,6 +169,10 @@ class TileFrame:
         self._intersection = None
         self._uploads.more = False
 
+    def look_afresh(self) -> None:
+        """Plan the next view by itself: no level is kept because the one before had it."""
+        self._intersection = self._level_before = None
+
     def _show_nothing(self) -> bool:
         self._wishes.want_nothing()
         self._intersection = None

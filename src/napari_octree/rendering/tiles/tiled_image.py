@@ -103,6 +103,7 @@ class TiledImageVisual(ImageVisual):
         self.unfreeze()
         self._bind_atlas(self._texture)
         self._placed = b""
+        self._drawn = False
         self._marked = False
         self._fade = Function(_FADE) if fades else None
         self.shared_program.vert["fade"] = Function(_FADE_VERTEX if fades else _NOTHING)
@@ -256,9 +257,22 @@ class TiledImageVisual(ImageVisual):
         """Leave the transforms to `set_matrix`."""
 
     def _prepare_draw(self, view: Any) -> bool | None:
+        self._drawn = False
         self._on_prepare(self)
-        if not self.n_quads:
+        if self._drawn or not self.n_quads:
             return False
+        self._make_ready(view)
+        return None
+
+    def draw_part(self) -> None:
+        """Draw the quads of now inside of `on_prepare`: vispy draws none after it."""
+        self._drawn = True
+        if self.n_quads:
+            self._make_ready(self)
+            self._configure_gl_state()
+            self._program.draw(self._draw_mode, self._index_buffer)
+
+    def _make_ready(self, view: Any) -> None:
         if self._need_interpolation_update:
             self._build_interpolation()
             self._fade_with("get_data")
@@ -271,7 +285,6 @@ class TiledImageVisual(ImageVisual):
             self._build_vertex_data()
         if view._need_method_update:
             self._update_method(view)
-        return None
 
     def _fade_with(self, name: str) -> None:
         """Let what was there before be looked up, and coloured, as the tile is."""

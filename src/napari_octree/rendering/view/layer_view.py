@@ -9,6 +9,7 @@ of layer: what a frame does is told by the drawings.
 from __future__ import annotations
 
 import functools
+import threading
 import time
 import warnings
 import weakref
@@ -23,6 +24,7 @@ from napari_octree.layers.views.statistics import ViewStatistics
 from napari_octree.octree.chunk_key import ChunkKey
 from napari_octree.octree.view import View, VolumeView
 from napari_octree.rendering import _vispy
+from napari_octree.rendering.canvas.exports import MOST_WAIT_S, Exports, exports_of
 from napari_octree.rendering.canvas.loading_sign import LoadingNotice
 from napari_octree.rendering.canvas.playback_gate import PlaybackGate
 from napari_octree.rendering.canvas.status_refresh import StatusRefresh
@@ -65,9 +67,16 @@ class LayerView:
             if (view := this()) is not None:
                 view._refine()
 
-        self._wake = functools.partial(MAIN_LOOP.post, draw)
+        arrived = self._arrived = threading.Event()
+
+        def wake() -> None:
+            arrived.set()
+            MAIN_LOOP.post(draw)
+
+        self._wake = wake
+        self._exports: Exports | None = None
         self.volume: Drawing | None = None
-        self.tiles = make_tiles(self._context(_vispy.get_max_texture_sizes()[0] or 4096))
+        self.tiles = self._made(make_tiles, _vispy.get_max_texture_sizes()[0] or 4096)
         self._notice = LoadingNotice(draw)
         self._play = PlaybackGate(self._play_waits)
         self._status = StatusRefresh(layer)
@@ -76,9 +85,18 @@ class LayerView:
         self._patience.setSingleShot(True)
         self._patience.timeout.connect(self.request_frame)
 
-    def _context(self, max_side: int) -> DrawContext[Any]:
+    def _made(self, make: MakeDrawing, max_side: int) -> Drawing:
         client = self.layer.loader.open(self._wake)
-        return DrawContext(self.layer, self._texels, client, self._on_prepare, max_side)
+        context = DrawContext(self.layer, self._texels, client, self._on_prepare, max_side)
+        drawing = make(context)
+        drawing.node.events.canvas_change.connect(self._on_canvas)
+        return drawing
+
+    def _on_canvas(self, event: Any) -> None:
+        """The node is drawn in another canvas from now on, or in none."""
+        if event.new is not None and not self._closed:
+            self._exports = exports_of(event.new)
+            self._exports.views.add(self)
 
     # ---------------------------------------------------------------- drawings
 
@@ -87,9 +105,8 @@ class LayerView:
         if ndisplay == 2:
             return self.tiles
         if self.volume is None:
-            self.volume = self._make_volume(
-                self._context(_vispy.get_max_texture_sizes()[1] or 2048)
-            )
+            most = _vispy.get_max_texture_sizes()[1] or 2048
+            self.volume = self._made(self._make_volume, most)
         return self.volume
 
     @property
@@ -118,6 +135,8 @@ class LayerView:
     def close(self) -> None:
         """Stop loading and let go of the GPU's memory."""
         self._closed = True
+        if self._exports is not None:
+            self._exports.views.discard(self)
         self._rest.stop()
         self._patience.stop()
         self._notice.close()
@@ -151,7 +170,10 @@ class LayerView:
         MAIN_LOOP.post(functools.partial(_raise_later, error, message))
 
     def _prepare(self, drawing: Drawing) -> None:
-        if drawing.prepare(time.perf_counter()):
+        deadline = None if self._exports is None else self._exports.deadline()
+        if deadline is not None:
+            self._finish(drawing, deadline)
+        elif drawing.prepare(time.perf_counter()):
             self._rest.start(drawing.rest_ms)
         canvas = drawing.node.canvas
         if drawing.more:
@@ -161,6 +183,45 @@ class LayerView:
         self._play.attach(canvas)
         self._status.attach(canvas)
         self._report()
+
+    def _finish(self, drawing: Drawing, deadline: float) -> None:
+        """Draw all of an exported picture, waiting for it until `deadline`."""
+
+        def wait() -> bool:
+            remaining = deadline - time.perf_counter()
+            if remaining > 0:
+                self._arrived.wait(min(remaining, MOST_WAIT_S))
+                self._arrived.clear()
+            return remaining > 0
+
+        if not drawing.finish(wait):
+            _warn(
+                f"{self.layer.name}: the exported picture is coarser than it should be: not "
+                f"everything could be loaded within {self.export_timeout_s:g} s "
+                "(see render.export_timeout_s)"
+            )
+
+    @property
+    def export_timeout_s(self) -> float:
+        """How long an exported picture waits for its pixels."""
+        return self.layer.config.render.export_timeout_s
+
+    @property
+    def is_current(self) -> bool:
+        """What was drawn last is what the camera shows now."""
+        drawn = self.layer.visible and not (self._closed or self._broken)
+        return not drawn or self.drawing.is_current
+
+    def begin_export(self) -> None:
+        """Ask for what the camera shows now, at rest."""
+        if not self.layer.visible or self._closed or self._broken:
+            return
+        try:
+            drawing = self.drawing
+            drawing.prepare(time.perf_counter())
+            drawing.rest()
+        except Exception as error:  # as in a draw of its own
+            self._stop(error)
 
     def _play_waits(self) -> bool:
         """Whether a playing slider is to stay where it is, until what is blank has come."""
@@ -253,6 +314,14 @@ class LayerView:
     def statistics(self) -> ViewStatistics:
         """Counts so far."""
         return self.drawing.statistics
+
+
+def _warn(message: str) -> None:
+    """Warn at once, as a script may not run the event loop; where that raises, later."""
+    try:
+        warnings.warn(message, RuntimeWarning, stacklevel=2)
+    except RuntimeWarning:
+        MAIN_LOOP.post(functools.partial(warnings.warn, message, RuntimeWarning))
 
 
 def _raise_later(error: BaseException, message: str) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -34,7 +35,7 @@ from napari_octree.rendering.gpu.texture_encoding import (
     encoding_for_limits,
     texture_encoding,
 )
-from napari_octree.rendering.gpu.upload_budget import UploadBudget
+from napari_octree.rendering.gpu.upload_budget import UNHURRIED_MS, UploadBudget
 from napari_octree.rendering.gpu.upload_check import check_upload
 from napari_octree.rendering.view.view_3d import volume_view
 from napari_octree.rendering.view.view_motion import ViewMotion
@@ -83,6 +84,7 @@ class VolumeDrawing:
         self._rested = False
         self._moved_s = self._began_s = self._ended_s = 0.0
         self.frames = 0
+        self._finishing = False  # in an export, whose frames say nothing of what frames cost
         nowhere = Octree.from_shapes([(1, 1, 1)], 16)
         encoding = BrickEncoding(context.texels, (16, 16, 16))
         self.node = BrickVolume(encoding, nowhere, context.on_prepare)
@@ -117,12 +119,11 @@ class VolumeDrawing:
             self._expect(octree_slice.key, now)
         if not self._rested and (moved or not self.settled):
             self._draw_in(self.quality.moved())
-        render = self.layer.config.render
         self._drawn_unseen = self._unseen()
         inputs = BrickInputs(
             octree_slice,
             view,
-            render.upload_ms_moving if self.moving else render.upload_ms,
+            self._upload_ms,
             self.layer.locked_data_level,
             unseen=self._drawn_unseen,
         )
@@ -147,8 +148,31 @@ class VolumeDrawing:
         display = self.layer.display
         failed = self.frame.shown is not None and bool(self.frame.shown.failed)
         node.set_overlays(display.tint_levels, display.show_grid, self.frame.level, failed)
-        _vispy.when_idle(node.canvas, self.drawn)
+        if not self._finishing:
+            _vispy.when_idle(node.canvas, self.drawn)
         return moved or (changed and not self._rested)
+
+    @property
+    def _upload_ms(self) -> float:
+        """What the uploads of a frame may take."""
+        if self._finishing or self.layer.config.loader_defaults.force_synchronous:
+            return UNHURRIED_MS
+        render = self.layer.config.render
+        return render.upload_ms_moving if self.moving else render.upload_ms
+
+    def finish(self, wait: Callable[[], bool]) -> bool:
+        """Load and draw all that the camera shows at its best, inside this draw: an export."""
+        self._finishing = True
+        try:
+            self.prepare(time.perf_counter())
+            self.rest()
+            while not (self.settled or self.stuck):
+                if not self.more and not wait():
+                    return False
+                self.prepare(time.perf_counter())
+            return True
+        finally:
+            self._finishing = False
 
     def _expect(self, key: SliceKey, now: float) -> None:
         before, self._slice_key = self._slice_key, key
