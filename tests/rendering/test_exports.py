@@ -89,9 +89,8 @@ def test_layers_of_one_export_load_at_the_same_time(viewer, recording_pyramid, r
     far_away(viewer, *(Image(d, colormap=c, **look) for d, c in zip(data, colours, strict=True)))
     right = viewer.export_figure()
     other = [data[1][:: 2**k, :: 2**k] for k in range(3)]
-    layers = [
-        OctreeImage(d, colormap=c, **look) for d, c in zip((levels, other), colours, strict=True)
-    ]
+    pairs = zip((levels, other), colours, strict=True)
+    layers = [OctreeImage(d, colormap=c, **look) for d, c in pairs]
     far_away(viewer, *layers)
     read_log.hold()
     timer = threading.Timer(0.3, read_log.release)

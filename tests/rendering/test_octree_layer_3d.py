@@ -377,7 +377,8 @@ def test_moving_is_coarse_and_resting_full(
     held = VRAM.held_bytes - node.reduced_picture.nbytes  # a slow machine has used it before
     view.volume.quality.drawn(16 * TARGET_MS)  # as on a machine that draws slowly
     viewer.scene.camera.angles = (0, 20, 40)
-    coarse = screenshot(viewer)
+    pump_until(lambda: node.pixel_size > 1)
+    coarse = screenshot(viewer)  # of what is on the screen; of another view it would wait
     assert node.pixel_size > 1
     assert node.step_factor > 1
     assert not layer.settled

@@ -64,9 +64,19 @@ class MainLoop:
         return post
 
     def drain(self) -> None:
-        """Call what has been posted so far (main thread)."""
+        """Call what has been posted so far (main thread).
+
+        A callback that raises ends it; those behind it are called in the next turn.
+        """
         for _ in range(len(self._posted)):
-            self._posted.popleft()()
+            if not self._posted:
+                return  # a callback has drained them itself
+            try:
+                self._posted.popleft()()
+            except BaseException:
+                if self._posted and self._toolkit is not None:
+                    self._toolkit.wake()
+                raise
 
     def run_until(self, done: Callable[[], bool], timeout: float) -> bool:
         """Serve callbacks until `done()` is true (main thread).

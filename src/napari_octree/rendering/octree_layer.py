@@ -92,6 +92,10 @@ class OctreeVispyLayer(_vispy.VispyScalarFieldBaseLayer):
         self._on_matrix_change()
         node.update()
 
+    def _on_visible_change(self) -> None:
+        super()._on_visible_change()
+        self.view.visible_changed()
+
     @property
     def _is_volume(self) -> bool:
         """Whether bricks are shown."""

@@ -291,8 +291,14 @@ class OctreeScalarField(ArrayAccess, LazyScalarField):
     def _on_slice_moved(self) -> None:
         """Bring the overview of the slice that the sliders name now."""
         if self._overview is not None:
-            self._overview.request(self.octree_slice)
+            if self.visible:
+                self._overview.request(self.octree_slice)
             self.tell_progress()
+
+    def _on_visible_changed(self) -> None:
+        super()._on_visible_changed()
+        if self._overview is not None and not self.visible:
+            self._overview.pause()  # napari asks anew when the layer is shown again
 
     def _show_awaited(self, awaited: bool) -> None:
         self._overview_slicing.awaited = awaited
@@ -301,7 +307,8 @@ class OctreeScalarField(ArrayAccess, LazyScalarField):
         """Have coarser levels computed while nobody waits, if that is wished for."""
         if self._background is not None:
             idle = settled and not self._views.moving
-            self._background.look(self.octree_slice if self._views else None, idle)
+            shown = bool(self._views) and self.visible
+            self._background.look(self.octree_slice if shown else None, idle)
 
     def _on_refined(self) -> None:
         """Show the better overview, and have better tiles loaded."""

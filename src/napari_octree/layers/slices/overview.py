@@ -75,6 +75,12 @@ class OverviewLoader:
         self._wanted = None
         self._client.replace([])
 
+    def pause(self) -> None:
+        """Want nothing until the next request; what has arrived stays."""
+        if not self.settled:
+            self.forget()
+            self.settled = True
+
     def _collect(self) -> None:
         while (tile := self._client.take()) is not None:
             if self._wanted is None or tile.key != self._wanted:

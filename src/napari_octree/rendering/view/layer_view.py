@@ -132,6 +132,17 @@ class LayerView:
         if self.volume is not None and not self._is_volume:
             self.volume.leave()
 
+    def visible_changed(self) -> None:
+        """A hidden layer starts nothing new; shown again, its next frame asks anew."""
+        if self.layer.visible:
+            self.request_frame()
+            return
+        self._rest.stop()
+        self._patience.stop()
+        self._notice.report(self.node, False, False)
+        self.drawing.pause()
+        self.layer.tell_progress()
+
     def close(self) -> None:
         """Stop loading and let go of the GPU's memory."""
         self._closed = True
