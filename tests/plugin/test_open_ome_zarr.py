@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import zarr
+from napari.components import ViewerModel
 
 from napari_octree import OctreeImage, open_ome_zarr
 from napari_octree.sources import SourceError, as_level_source
@@ -78,11 +79,14 @@ def test_channels_share_storage_chunks(path):
 
 @pytest.mark.parametrize(
     ("count", "names"),
-    [(1, ["gray"]), (2, ["magenta", "green"]), (3, ["cyan", "yellow", "magenta"])],
+    [(1, ["gray"]), (2, ["magenta", "green"]), (3, ["cyan", "magenta", "yellow"]), (7, None)],
 )
 def test_channels_without_colours_get_those_of_napari(path, count, names):
     layers = open_ome_zarr(write_image(path, [(count, 2, 16, 16)]))
-    assert [layer.colormap.name for layer in layers] == names
+    stock = ViewerModel().add_image(np.zeros((count, 2, 16, 16)), channel_axis=0)
+    found = [layer.colormap.name for layer in layers]
+    assert found == [layer.colormap.name for layer in stock]
+    assert names is None or found == names
     assert layers[0].name == ("cells" if count == 1 else "cells: channel 0")
 
 

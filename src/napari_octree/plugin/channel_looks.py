@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from napari.utils.colormaps import Colormap, ensure_colormap
+from napari.utils.colormaps import CMYBGR, MAGENTA_GREEN, Colormap, ensure_colormap
 
 from napari_octree.sources.ome_zarr.metadata import Channel
 
-TWO_COLORS = ("magenta", "green")
-MANY_COLORS = ("cyan", "yellow", "magenta", "red", "green", "blue")
+TWO_COLORS = tuple(MAGENTA_GREEN)
+MANY_COLORS = tuple(CMYBGR)
 """Colour maps of channels without colours: those that napari itself uses for `channel_axis`."""
 
 NAMED_COLORS = {

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
-from napari.layers import Labels
 from napari.utils.colormaps import DirectLabelColormap, label_colormap
 
 from napari_octree.config import OctreeConfig
+from napari_octree.layers.labels.octree_labels import OctreeLabels
 from napari_octree.plugin.image_layers import channel_arrays, geometry, levels_with_channel
 from napari_octree.sources.ome_zarr.image import OmeZarrImage
 from napari_octree.sources.ome_zarr.metadata.flaws import warn
@@ -20,7 +20,7 @@ MOST_PROPERTIES = 100
 """Columns; each is shown in the status bar."""
 
 
-def label_layers(image: OmeZarrImage, config: OctreeConfig | None) -> Iterator[Labels]:
+def label_layers(image: OmeZarrImage, config: OctreeConfig | None) -> Iterator[OctreeLabels]:
     """Make the layers of a label image: one, or one per channel if it has channels.
 
     Raises
@@ -43,7 +43,7 @@ def label_layers(image: OmeZarrImage, config: OctreeConfig | None) -> Iterator[L
             keywords["colormap"] = colormap
         if features := features_of(image.label):
             keywords["features"] = features
-        yield _overview(arrays, keywords, image.where)
+        yield OctreeLabels(arrays, config, **keywords)
 
 
 def colors_of(label: ImageLabel) -> DirectLabelColormap | None:
@@ -73,14 +73,3 @@ def features_of(label: ImageLabel) -> dict[str, list[Any]]:
 def _plain(value: Any) -> Any:
     """A value that fits a cell of a table."""
     return str(value) if isinstance(value, list | tuple | Mapping) else value
-
-
-def _overview(arrays: list[Any], keywords: dict[str, Any], where: str) -> Labels:
-    """The coarsest level as an ordinary layer."""
-    transform = keywords.pop("level_transforms")[-1]
-    warn(f"{where}: its labels are shown at their lowest resolution")
-    scale, translate = np.array(keywords["scale"]), np.array(keywords["translate"])
-    factor, shift = np.array(transform.factor), np.array(transform.translation)
-    keywords["translate"] = translate + scale * (shift + (factor - 1) / 2)
-    keywords["scale"] = scale * factor
-    return Labels(np.asarray(arrays[-1][...]), **keywords)

@@ -47,7 +47,7 @@ class ArrangedArray:
         """That of the array, and the order."""
         return ("arranged", self.array.key, self.order)
 
-    @property
+    @cached_property
     def shape(self) -> tuple[int, ...]:
         """Pixels per axis."""
         return self._arranged(self.array.shape, 1)
@@ -72,17 +72,17 @@ class ArrangedArray:
         """That of the array."""
         return self.array.source_name
 
-    @property
+    @cached_property
     def group(self) -> SourceGroup:
         """That of the array."""
         return self.array.group
 
-    @property
+    @cached_property
     def is_remote(self) -> bool:
         """Whether the array is."""
         return self.array.is_remote
 
-    @property
+    @cached_property
     def is_computed(self) -> bool:
         """Whether the array is: what is done to it here costs nothing to speak of."""
         return self.array.is_computed

@@ -15,9 +15,12 @@ import zarr
 
 from napari_octree.sources.errors import SourceError
 from napari_octree.sources.ome_zarr.addresses import join
+from napari_octree.sources.ome_zarr.metadata.flaws import warn
 from napari_octree.sources.ome_zarr.metadata.values import as_path, shown
 from napari_octree.sources.ome_zarr.zip_files import ROOT_FILES, open_zip
 from napari_octree.sources.stores.address import local_path
+from napari_octree.sources.stores.documents import Documents
+from napari_octree.sources.stores.opening import bytes_of
 from napari_octree.sources.stores.zarr_nodes import documents_of, is_far, node_at, open_far
 
 Node = zarr.Array | zarr.Group
@@ -40,6 +43,9 @@ def open_node(where: str, **storage_options: Any) -> Node:
     try:
         return zarr.open(store, path=inside, mode="r")
     except FileNotFoundError as error:
+        node = _without_zgroup(where, store)
+        if node is not None:
+            return node
         raise SourceError(f"{where}: not zarr: no array or group is there") from error
     except Exception as error:  # stores of any kind, and broken JSON, raise anything
         raise SourceError(f"{where}: cannot be opened as zarr: {_reason(error)}") from error
@@ -61,7 +67,7 @@ def child(group: zarr.Group, path: str, where: str) -> Node | None:
             return node_at(documents_of(group), safe)
         return group[safe]
     except (KeyError, FileNotFoundError, NotADirectoryError):
-        return None
+        return _attributes_only(group, safe) if group.metadata.zarr_format == 2 else None
     except Exception as error:  # as above
         raise SourceError(f"{join(where, safe)}: cannot be opened: {_reason(error)}") from error
 
@@ -85,6 +91,28 @@ def attributes_of(node: Node) -> Mapping[str, Any]:
     """All attributes of a node."""
     values = node.attrs.asdict()
     return values if isinstance(values, Mapping) else {}
+
+
+def _without_zgroup(where: str, folder: Any) -> zarr.Group | None:
+    """The group of a folder that has `.zattrs`, but lacks the `.zgroup` that makes it one."""
+    if not isinstance(folder, Path) or not (folder / ".zattrs").is_file():
+        return None
+    try:
+        store = zarr.storage.LocalStore(folder, read_only=True)
+        node = node_at(Documents(bytes_of(store), 2))
+    except Exception as error:
+        raise SourceError(f"{where}: cannot be opened as zarr: {_reason(error)}") from error
+    warn(f"{where}: has no .zgroup; it is taken for a group of zarr format 2")
+    return node if isinstance(node, zarr.Group) else None
+
+
+def _attributes_only(group: zarr.Group, path: str) -> zarr.Group | None:
+    """As `_without_zgroup`, of what is in a group."""
+    try:
+        node = node_at(documents_of(group), path)
+    except Exception:
+        return None
+    return node if isinstance(node, zarr.Group) else None
 
 
 def _local_store(where: str) -> tuple[Any, str]:

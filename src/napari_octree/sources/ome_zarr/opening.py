@@ -56,22 +56,23 @@ def read_ome_zarr(
     SourceError
         There is no image, or none of a kind that can be shown.
     """
-    where = os.fspath(path)
-    node = open_node(where, **storage_options)
-    where = shown_address(where)
+    address = os.fspath(path)
+    node = open_node(address, **storage_options)
+    where = shown_address(address)
     if isinstance(node, zarr.Array):
         return (open_array(node, where),)
-    return images_in(node, where, coordinate_system, storage_options, acquisition)
+    if "image-label" in ome_attributes(attributes_of(node)):
+        return tuple(_label_with_its_place(node, where, address, storage_options))
+    return images_in(node, where, coordinate_system, acquisition)
 
 
 def images_in(
     node: zarr.Group,
     where: str,
     coordinate_system: str | None = None,
-    storage_options: Mapping[str, Any] | None = None,
     acquisition: int | None = None,
 ) -> tuple[OmeZarrImage, ...]:
-    """Open every image of a group, as `read_ome_zarr` does.
+    """Open every image of a group, as `read_ome_zarr` does; a label image in its own place.
 
     Raises
     ------
@@ -82,7 +83,7 @@ def images_in(
     if "plate" in ome or "well" in ome:  # before bioformats2raw's layout, since 0.4
         return read_mosaics(node, attributes, where, acquisition)
     if "image-label" in ome:
-        return tuple(_label_with_its_place(node, attributes, where, storage_options or {}))
+        return tuple(read_label(node, attributes, where))
     if "multiscales" in ome:
         return tuple(open_images(node, attributes, where, coordinate_system))
     if "bioformats2raw.layout" in ome:
@@ -101,20 +102,20 @@ def images_in(
 
 def _label_with_its_place(
     group: zarr.Group,
-    attributes: Mapping[str, Any],
     where: str,
+    address: str,
     storage_options: Mapping[str, Any],
 ) -> Iterator[OmeZarrImage]:
     """A label image, placed as the image beside which it lies, if that can be found."""
     parent = None
-    folder, _, last = where.rstrip("/").rpartition("/")
+    folder, _, last = address.rstrip("/").rpartition("/")
     above, _, labels = folder.rpartition("/")
     if labels == FOLDER and above and last:
         with contextlib.suppress(SourceError):
             node = open_node(above, **storage_options)
             if isinstance(node, zarr.Group):
-                (parent, *_) = read_images(node, attributes_of(node), above)
+                parent, *_ = read_images(node, attributes_of(node), shown_address(above))
                 placed = in_system(parent, node, None)
-    for image in read_label(group, attributes, where):
+    for image in read_label(group, attributes_of(group), where):
         image = replace(image, name=name_of(where))
         yield image if parent is None else placed_like(image, parent, placed)
