@@ -103,7 +103,7 @@ class ArrayAccess(OctreeLayer):
         """
         shape = [int(n) for n in self._level_sources[0].shape[: self.ndim]]
         box = [(0, n) for n in shape]
-        view = self._views[-1].view if self._views else None
+        view = self.view
         if isinstance(view, View):
             corners = np.array(view.corners)
             displayed = self._displayed_axes[-2:]

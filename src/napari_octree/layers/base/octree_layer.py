@@ -21,6 +21,7 @@ from napari_octree.layers.views.progress import OctreeProgress
 from napari_octree.layers.views.progress_events import ProgressEvents
 from napari_octree.layers.views.statistics import OctreeStatistics
 from napari_octree.loading.loader import ChunkLoader, default_loader
+from napari_octree.octree.view import View, VolumeView
 
 
 class OctreeLayer(Layer):
@@ -82,6 +83,11 @@ class OctreeLayer(Layer):
     def progress(self) -> OctreeProgress:
         """Chunks of the current view, summed over the viewers."""
         return self._views.progress
+
+    @property
+    def view(self) -> View | VolumeView | None:
+        """What the view drawn last shows, in octree coordinates; None before any."""
+        return self._views[-1].view if self._views else None
 
     @property
     def statistics(self) -> OctreeStatistics:

@@ -288,6 +288,17 @@ class OctreeScalarField(ArrayAccess, LazyScalarField):
         plain, background = slices.at(key), self._background
         return plain if background is None else background.best(plain)
 
+    @property
+    def overview(self) -> np.ndarray | None:
+        """Pixels of the coarsest level of the present slice, as displayed; None until it is there.
+
+        Axes are those displayed, and that of colours; never to be written to.
+        """
+        octree_slice = self.octree_slice
+        if octree_slice is None:
+            return None
+        return self._overview_slicing.overview_of(octree_slice.key)
+
     def _on_slice_moved(self) -> None:
         """Bring the overview of the slice that the sliders name now."""
         if self._overview is not None:

@@ -1,0 +1,1 @@
+"""The Octree dock: levels, minimap, switches, meters, bookmarks, report."""

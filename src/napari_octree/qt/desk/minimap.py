@@ -1,0 +1,291 @@
+"""The whole image, small, with what is in view: drag to travel, click to jump.
+
+Invariants: GUI thread; it draws the overview that is in memory and reads nothing. In 3-D it shows
+the brightest values along each of the three axes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from napari.layers import Labels
+from qtpy.QtCore import QPointF, QRectF, QSize, Qt, Signal
+from qtpy.QtGui import QColor, QImage, QMouseEvent, QPainter, QPaintEvent, QPen, QPolygonF
+from qtpy.QtWidgets import QSizePolicy, QWidget
+
+from napari_octree.layers.base.octree_scalar_field import OctreeScalarField
+from napari_octree.octree.view import View, VolumeView
+
+MOST_PIXELS = 512
+"""Sides of the picture; larger overviews are thinned."""
+
+PLANES = ((1, 2), (0, 2), (1, 0))
+"""Axes (down, right) of the three pictures of a volume: xy, xz, and yz turned on its side."""
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """One picture of the map.
+
+    Attributes
+    ----------
+    axes : tuple of int
+        Displayed axes that go down and right.
+    image : QImage
+    extent : tuple of float
+        Octree coordinates that the picture covers, down and right.
+    """
+
+    axes: tuple[int, int]
+    image: QImage
+    extent: tuple[float, float]
+
+
+class Minimap(QWidget):
+    """Shows a layer's overview and the view; emits where to go."""
+
+    travelled = Signal(object)
+    """A dictionary from displayed axis to octree coordinate: where the camera is to look."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setMinimumSize(160, 120)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self.setToolTip("Click to jump, drag to travel")
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self._panels: list[Panel] = []
+        self._outline: list[np.ndarray] = []
+        self._centre: dict[int, float] = {}
+        self._grip: tuple[int, float, float] | None = None
+        self._dragged = False
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        """As Qt asks for it."""
+        return QSize(280, 200)
+
+    # -------------------------------------------------------------------- what
+
+    def show_layer(self, layer: OctreeScalarField | None) -> None:
+        """Show the overview of a layer, as far as it is there."""
+        self._panels = [] if layer is None else panels_of(layer)
+        self.update()
+
+    def show_view(self, view: View | VolumeView | None) -> None:
+        """Show what is in view."""
+        if isinstance(view, View):
+            corners = np.array(view.corners)
+            outlines, centre = [corners], dict(enumerate(view.centre))
+        elif isinstance(view, VolumeView):
+            outlines = [_outline_3d(view, panel.axes) for panel in self._panels]
+            centre = dict(enumerate(view.focus))
+        else:
+            outlines, centre = [], {}
+        same = len(outlines) == len(self._outline) and all(
+            np.array_equal(a, b) for a, b in zip(outlines, self._outline, strict=True)
+        )
+        if not same:
+            self._outline, self._centre = outlines, centre
+            self.update()
+
+    # ------------------------------------------------------------------- where
+
+    def _frames(self) -> list[QRectF]:
+        """Where each picture is, in pixels of the widget: as large as fits, side by side."""
+        if not self._panels:
+            return []
+        gap = 6.0
+        widths = [panel.extent[1] for panel in self._panels]
+        heights = [panel.extent[0] for panel in self._panels]
+        free = self.width() - gap * (len(self._panels) + 1)
+        scale = min(free / max(sum(widths), 1e-9), (self.height() - 2 * gap) / max(heights))
+        left = (self.width() - scale * sum(widths) - gap * (len(self._panels) - 1)) / 2
+        frames = []
+        for width, height in zip(widths, heights, strict=True):
+            top = (self.height() - scale * height) / 2
+            frames.append(QRectF(left, top, scale * width, scale * height))
+            left += scale * width + gap
+        return frames
+
+    def place_at(self, number: int, point: QPointF) -> tuple[float, float]:
+        """Octree coordinates (down, right) of a point of the widget, in one of the pictures."""
+        frame, panel = self._frames()[number], self._panels[number]
+        down = (point.y() - frame.top()) / frame.height() * panel.extent[0]
+        right = (point.x() - frame.left()) / frame.width() * panel.extent[1]
+        return down, right
+
+    def point_at(self, number: int, down: float, right: float) -> QPointF:
+        """The reverse of `place_at`."""
+        frame, panel = self._frames()[number], self._panels[number]
+        return QPointF(
+            frame.left() + right / panel.extent[1] * frame.width(),
+            frame.top() + down / panel.extent[0] * frame.height(),
+        )
+
+    # ------------------------------------------------------------------- mouse
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+        """Jump there, or take hold of the view."""
+        point = _position(event)
+        for number, frame in enumerate(self._frames()):
+            if frame.adjusted(-2, -2, 2, 2).contains(point):
+                down, right = self.place_at(number, point)
+                axes = self._panels[number].axes
+                if number < len(self._outline) and self._holds(number, point):
+                    centre = self._centre.get(axes[0], down), self._centre.get(axes[1], right)
+                    self._grip = (number, centre[0] - down, centre[1] - right)
+                    self._dragged = False
+                else:
+                    self._grip = (number, 0.0, 0.0)
+                    self._dragged = True
+                    self._travel(point)
+                return
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+        """Travel along."""
+        if self._grip is not None:
+            self._dragged = True
+            self._travel(_position(event))
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+        """Let go; a click within the view, without a drag, is a jump too."""
+        if self._grip is not None and not self._dragged:
+            self._grip = (self._grip[0], 0.0, 0.0)
+            self._travel(_position(event))
+        self._grip = None
+
+    def keyPressEvent(self, event: Any) -> None:  # noqa: N802
+        """Travel by an eighth of the image with the arrow keys."""
+        steps = {
+            Qt.Key.Key_Up: (-1, 0),
+            Qt.Key.Key_Down: (1, 0),
+            Qt.Key.Key_Left: (0, -1),
+            Qt.Key.Key_Right: (0, 1),
+        }
+        step = steps.get(event.key())
+        if step is None or not self._panels or not self._centre:
+            super().keyPressEvent(event)
+            return
+        panel = self._panels[0]
+        self.travelled.emit(
+            {
+                axis: self._centre.get(axis, 0.0) + direction * extent / 8
+                for axis, direction, extent in zip(panel.axes, step, panel.extent, strict=True)
+            }
+        )
+
+    def _holds(self, number: int, point: QPointF) -> bool:
+        polygon = self._polygon(number)
+        return polygon.containsPoint(point, Qt.FillRule.OddEvenFill)
+
+    def _travel(self, point: QPointF) -> None:
+        assert self._grip is not None
+        number, down, right = self._grip
+        here = self.place_at(number, point)
+        panel = self._panels[number]
+        goal = (here[0] + down, here[1] + right)
+        self.travelled.emit(
+            {
+                axis: float(np.clip(place, 0, extent))
+                for axis, place, extent in zip(panel.axes, goal, panel.extent, strict=True)
+            }
+        )
+
+    # ------------------------------------------------------------------- paint
+
+    def _polygon(self, number: int) -> QPolygonF:
+        return QPolygonF([self.point_at(number, y, x) for y, x in self._outline[number]])
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
+        """Draw the pictures, and the view in yellow on black: seen on any picture."""
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        if not self._panels:
+            painter.setPen(self.palette().color(self.foregroundRole()))
+            painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, "No octree layer to show")
+            painter.end()
+            return
+        for number, (frame, panel) in enumerate(zip(self._frames(), self._panels, strict=True)):
+            painter.drawImage(frame, panel.image)
+            if number >= len(self._outline):
+                continue
+            painter.setClipRect(frame.adjusted(-2, -2, 2, 2))
+            polygon = self._polygon(number)
+            bounds = polygon.boundingRect()
+            for width, colour in ((3.5, QColor(0, 0, 0, 180)), (1.5, QColor(255, 215, 0))):
+                painter.setPen(QPen(colour, width))
+                painter.drawPolygon(polygon)
+                if max(bounds.width(), bounds.height()) < 8:  # too small to be found
+                    middle = bounds.center()
+                    painter.drawLine(middle - QPointF(9, 0), middle + QPointF(9, 0))
+                    painter.drawLine(middle - QPointF(0, 9), middle + QPointF(0, 9))
+            painter.setClipping(False)
+        painter.end()
+
+
+def panels_of(layer: OctreeScalarField) -> list[Panel]:
+    """Make the pictures of a layer's overview; none while it is not there."""
+    overview, octree_slice = layer.overview, layer.octree_slice
+    if overview is None or octree_slice is None:
+        return []
+    extent = [float(n) for n in octree_slice.octree.extent]
+    colours = overview.ndim - len(extent)
+    if len(extent) == 2:
+        return [Panel((0, 1), _picture(layer, _thinned(overview)), (extent[0], extent[1]))]
+    panels = []
+    for down, right in PLANES:
+        across = ({0, 1, 2} - {down, right}).pop()
+        flat = overview.max(axis=across)
+        if down > right:
+            flat = np.swapaxes(flat, 0, 1)
+        assert flat.ndim == 2 + colours
+        picture = _picture(layer, _thinned(flat))
+        panels.append(Panel((down, right), picture, (extent[down], extent[right])))
+    return panels
+
+
+def _thinned(pixels: np.ndarray) -> np.ndarray:
+    steps = [max(-(-n // MOST_PIXELS), 1) for n in pixels.shape[:2]]
+    return pixels[:: steps[0], :: steps[1]]
+
+
+def _picture(layer: OctreeScalarField, pixels: np.ndarray) -> QImage:
+    """Colours as the layer has them."""
+    if layer.rgb:
+        colours = pixels.astype(float) / (255 if pixels.dtype == np.uint8 else 1)
+    elif isinstance(layer, Labels):
+        colours = layer.colormap.map(pixels)[..., :3]
+    else:
+        any_layer: Any = layer
+        low, high = any_layer.contrast_limits
+        scaled = (pixels.astype(float) - low) / max(high - low, 1e-300)
+        scaled = np.nan_to_num(np.clip(scaled, 0, 1)) ** any_layer.gamma
+        colours = any_layer.colormap.map(scaled.ravel())[:, :3].reshape((*scaled.shape, 3))
+    rgb = np.ascontiguousarray(np.clip(colours[..., :3], 0, 1) * 255, np.uint8)
+    height, width = rgb.shape[:2]
+    return QImage(rgb.tobytes(), width, height, 3 * width, QImage.Format.Format_RGB888).copy()
+
+
+def _outline_3d(view: VolumeView, axes: Sequence[int]) -> np.ndarray:
+    """The canvas, through the focus, as it lies along two axes: corners (down, right)."""
+    matrix = np.array(view.matrix)
+    focus = np.array(view.focus)
+    clip = matrix @ np.append(focus, 1.0)
+    try:
+        inverse = np.linalg.inv(matrix)
+    except np.linalg.LinAlgError:
+        return np.zeros((0, 2))
+    corners = []
+    for x, y in ((-1, -1), (1, -1), (1, 1), (-1, 1)):
+        point = inverse @ np.array([x * clip[3], y * clip[3], clip[2], clip[3]])
+        if abs(point[3]) < 1e-12:
+            return np.zeros((0, 2))
+        corners.append(point[:3] / point[3])
+    return np.array(corners)[:, list(axes)]
+
+
+def _position(event: QMouseEvent) -> QPointF:
+    """Where it happened: Qt 5 and 6 say it in different words."""
+    return event.position() if hasattr(event, "position") else QPointF(event.pos())
