@@ -30,6 +30,7 @@ from napari_octree.sources.errors import SourceError
 from napari_octree.sources.identity import SourceGroup, fresh_token
 from napari_octree.sources.protocol import (
     BlockStore,
+    Forgets,
     LevelSource,
     SharesBlocks,
     StorageArray,
@@ -100,6 +101,8 @@ def renewed(storage: _Storage) -> _Storage:
     if isinstance(storage, Renewable):  # its key is that of what it is made of
         source = storage.source
         return storage.renewed(LevelSource(renewed(source.storage), source.fixed))
+    if isinstance(storage, Forgets):
+        storage.forget()
     return _with(storage, "key", (storage.key, fresh_token()))
 
 

@@ -134,6 +134,15 @@ class SharesBlocks(Protocol):
 
 
 @runtime_checkable
+class Forgets(Protocol):
+    """An array that remembers what it has found in its store."""
+
+    def forget(self) -> None:
+        """Look again when it is read next (any thread)."""
+        ...
+
+
+@runtime_checkable
 class NamesPlaces(Protocol):
     """An array that shows several things, each with a name."""
 

@@ -53,6 +53,10 @@ class FieldOpener(Protocol):
         """Run reads of several fields, side by side where they mostly wait."""
         ...
 
+    def forget(self) -> None:
+        """Open fields anew when they are asked for next (any thread)."""
+        ...
+
 
 @dataclass(frozen=True, eq=False)
 class GivenField:
@@ -83,6 +87,9 @@ class GivenFields:
     def run(self, tasks: Sequence[Callable[[], T]], turn: int) -> list[T | BaseException]:
         """Run the reads one after the other: the loader has threads for the others."""
         return run_in_turn(tasks)
+
+    def forget(self) -> None:
+        """The levels at hand are all there is."""
 
 
 def run_in_turn(tasks: Sequence[Callable[[], T]]) -> list[T | BaseException]:

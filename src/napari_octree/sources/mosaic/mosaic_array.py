@@ -12,7 +12,6 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from math import prod
-from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -26,7 +25,8 @@ from napari_octree.sources.mosaic.field import FieldOpener, PixelSize
 from napari_octree.sources.mosaic.field_reading import cast, fitting_level, read_field
 from napari_octree.sources.mosaic.grid import coarse_grid, field_grid
 from napari_octree.sources.mosaic.places import Places
-from napari_octree.sources.protocol import BlockStore, ChunkGrid, ChunkId, LevelSource, Region
+from napari_octree.sources.mosaic.thumbnails import THUMBNAILS
+from napari_octree.sources.protocol import BlockStore, ChunkGrid, LevelSource, Region
 from napari_octree.sources.stores.side_by_side import POOL
 
 
@@ -37,7 +37,9 @@ class MosaicArray:
     Attributes
     ----------
     key : tuple of Hashable
-        Its last item tells the levels of a mosaic apart.
+        Its `family`, and the number of the level.
+    family : tuple of Hashable
+        What the levels of a mosaic have in common.
     source_name : str
         Path or address, without blanks.
     group : SourceGroup
@@ -66,6 +68,7 @@ class MosaicArray:
     """
 
     key: tuple[Hashable, ...]
+    family: tuple[Hashable, ...]
     source_name: str
     group: SourceGroup
     is_remote: bool
@@ -120,6 +123,10 @@ class MosaicArray:
     def sharing(self, blocks: BlockStore | None) -> MosaicArray:
         """Return the same array, which looks for chunks of its fields in `blocks`."""
         return replace(self, blocks=blocks)
+
+    def forget(self) -> None:
+        """Let fields be opened anew, as their store may have changed."""
+        self.opener.forget()
 
     def place_at(self, point: Sequence[float]) -> str | None:
         """Return the name of the field at a point (pixels of this level), if there is one."""
@@ -241,11 +248,10 @@ class MosaicArray:
     def _thumbnail(
         self, number: int, box: Region, factors: tuple[int, ...], sizes: Sequence[int]
     ) -> np.ndarray | None:
-        chunk_id = ChunkId(("thumbnail", self.key[:-1], number), box)
-        kept = None if self.blocks is None else self.blocks.find(chunk_id)
+        name = (self._name, number, box)
+        kept = THUMBNAILS.find(name)
         if kept is not None:
             return kept[0]
-        started = perf_counter()
         pixel_size = tuple(map(float, factors))
         found = self._level_of(number, pixel_size)
         picture = None
@@ -254,9 +260,14 @@ class MosaicArray:
             if part is not None:
                 picture = np.full([b - a for a, b in box], self.fill_value, self.dtype)
                 picture[part[1]] = cast(part[0], self.dtype)
-        if self.blocks is not None:
-            self.blocks.keep(chunk_id, picture, perf_counter() - started, self.group)
+        THUMBNAILS.keep(name, picture)
         return picture
+
+    @cached_property
+    def _name(self) -> Hashable:
+        """Under which thumbnails are kept: for all levels, but for one that is read anew."""
+        family = self.key[:-1]
+        return family if family == self.family else self.key
 
     def _level_of(
         self, number: int, pixel_size: PixelSize

@@ -110,6 +110,7 @@ def mosaic_levels(
     field_size = np.max(places.boxes[:, -2:, 1] - places.boxes[:, -2:, 0], axis=0, initial=1)
     thumbnail = _thumbnail_factors(field_size.tolist(), factors[stored:])
     deviations = Deviations(where) if deviations is None else deviations
+    family = ("mosaic", identity, version, reduction)
     levels = []
     for number, own in enumerate(factors):
         is_stored = number < stored
@@ -123,7 +124,8 @@ def mosaic_levels(
         )
         levels.append(
             MosaicArray(
-                key=("mosaic", identity, version, reduction, number),
+                key=(*family, number),
+                family=family,
                 source_name=f"{name}/mosaic-level-{number}",
                 group=SourceGroup(("mosaic", identity), name),
                 is_remote=name.partition("://")[0] in NETWORK_SCHEMES,

@@ -123,6 +123,9 @@ class PaintedFields:
         """Paint one after the other."""
         return run_in_turn(tasks)
 
+    def forget(self) -> None:
+        """Nothing is remembered."""
+
 
 def _cells(seed: int, side: int, vitality: float) -> np.ndarray:
     """Return y, x, radius and brightness of each cell."""

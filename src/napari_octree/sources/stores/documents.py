@@ -86,6 +86,13 @@ class Documents:
             return None
         return document
 
+    def forget(self) -> None:
+        """Fetch every document again when it is wanted next, also consolidated ones (any thread)."""
+        with self._lock:
+            self._consolidated = {}
+            self._known = {}
+            self._decoded = {}
+
     def raw(self, name: str) -> Mapping[str, Any] | None:
         """Return a document by its name (worker threads only); raises as `attributes` does."""
         return self._document(name)
@@ -125,7 +132,7 @@ class Documents:
                 known.set_result(self._fetch(name))
             except BaseException as error:
                 with self._lock:
-                    del self._known[name]
+                    self._known.pop(name, None)
                 known.set_exception(error)
         return known.result()
 

@@ -187,6 +187,12 @@ class PlateFields:
         """Read several fields, side by side if their store is far."""
         return POOL.run(tasks, turn) if self._documents.store.is_far else run_in_turn(tasks)
 
+    def forget(self) -> None:
+        """Read all documents again when they are wanted next (any thread)."""
+        self._documents.forget()
+        self._opened = {}
+        self._images, self._formats, self._lists = Memo(), Memo(), Memo()
+
     def path_of(self, number: int) -> str | None:
         """Return the path of a field's group in the plate, None if there is none."""
         well = self._wells[number // self._count]
