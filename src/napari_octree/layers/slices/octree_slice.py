@@ -226,7 +226,10 @@ class OctreeSlice:
         )
 
     def overview_request(self) -> TileRequest:
-        """The whole coarsest level, as displayed, in its own type."""
+        """The whole coarsest level, as displayed, in its own type.
+
+        What a view shows of that level comes first: of a plate it takes as long as all else.
+        """
         level = self.octree.levels[-1]
         return TileRequest(
             key=self.key,
@@ -235,7 +238,7 @@ class OctreeSlice:
             apron=(0,) * len(self.hint),
             hint=self.hint,
             finish=lambda block: np.ascontiguousarray(self.to_display(block)),
-            tier=Tier.OVERVIEW,
+            tier=Tier.COVERAGE,
         )
 
     def tile_at(self, level: int, position: Sequence[float]) -> tuple[ChunkKey, tuple[int, ...]]:

@@ -87,7 +87,7 @@ class Documents:
         return document
 
     def forget(self) -> None:
-        """Fetch every document again when it is wanted next, also consolidated ones (any thread)."""
+        """Fetch documents again when they are wanted next, consolidated ones too (any thread)."""
         with self._lock:
             self._consolidated = {}
             self._known = {}
