@@ -39,7 +39,13 @@ def test_folders_are_ours(path, ending):
     assert get_reader(str(path) + ending) is not None
 
 
-@pytest.mark.parametrize("where", ["https://host/a.zarr?x=1", "s3://b/a.ome.zarr/", "x.zarr.zip"])
+@pytest.mark.parametrize(
+    "where",
+    [
+        "https://host/a.zarr?x=1", "s3://b/a.ome.zarr/", "x.zarr.zip", "x.ozx", "X.OZX",
+        "x.ZARR", "x.Zarr.Zip", "https://host/x.ozx",
+    ],
+)  # fmt: skip
 def test_addresses_and_zip_files_are_ours(where):
     assert get_reader(where) is not None
 

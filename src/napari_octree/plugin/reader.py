@@ -10,14 +10,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from napari_octree.layers.image.octree_image import OctreeImage
+from napari.layers import Layer
+
 from napari_octree.plugin.open_ome_zarr import open_layers
 from napari_octree.plugin.preferences import preferred_config
 from napari_octree.sources.ome_zarr.opening import is_url
 
-ENDINGS = (".zarr", ".zarr.zip")
+ENDINGS = (".zarr", ".zarr.zip", ".ozx")
+"""Whatever their case."""
 
-ReadLayers = Callable[[str | Sequence[str]], list[OctreeImage]]
+ReadLayers = Callable[[str | Sequence[str]], list[Layer]]
 
 
 def get_reader(path: str | Sequence[str]) -> ReadLayers | None:
@@ -41,12 +43,13 @@ def get_reader(path: str | Sequence[str]) -> ReadLayers | None:
 def is_zarr_path(path: str) -> bool:
     """Whether a path or URL is named like zarr, and is no ordinary file."""
     name = urlsplit(path).path if is_url(path) else path
-    if not name.rstrip("/\\").endswith(ENDINGS):
+    name = name.rstrip("/\\").lower()
+    if not name.endswith(ENDINGS):
         return False
-    return is_url(path) or name.endswith(".zip") or not Path(path).is_file()
+    return is_url(path) or name.endswith((".zip", ".ozx")) or not Path(path).is_file()
 
 
-def read_layers(path: str | Sequence[str]) -> list[OctreeImage]:
+def read_layers(path: str | Sequence[str]) -> list[Layer]:
     """Open the layers of a path (metadata only).
 
     Raises

@@ -37,7 +37,11 @@ def open_node(where: str, **storage_options: Any) -> Node:
     SourceError
         There is none, or the store cannot be reached.
     """
-    if local_path(where) is None:
+    try:
+        is_local = local_path(where) is not None
+    except (OSError, ValueError, RuntimeError) as error:  # a home that is nobody's
+        raise SourceError(f"{shown(where)}: cannot be opened: {_reason(error)}") from error
+    if not is_local:
         return open_far(where, **storage_options)
     store, inside = _local_store(where)
     try:
