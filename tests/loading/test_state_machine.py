@@ -17,10 +17,12 @@ from hypothesis.stateful import (
 )
 
 from loading.loader_bench import expected, request
+from loading.test_states import drawn
+from loading.watched_states import transitions
 from napari_octree.config import OctreeConfig
 from napari_octree.loading import ChunkLoader, Pace, TileState
 from napari_octree.loading.dispatcher import Dispatcher
-from napari_octree.loading.scheduling.model import Stage
+from napari_octree.loading.scheduling.model import ChunkState, Stage
 from napari_octree.loading.scheduling.pools import RUSHING_FACTOR
 from napari_octree.loading.scheduling.reads import OVERDUE_S
 from napari_octree.loading.testing import SimulatedSource, VirtualClock, VirtualExecutor
@@ -97,6 +99,8 @@ class LoaderMachine(RuleBasedStateMachine):
         workers=st.tuples(st.integers(1, 4), st.integers(1, 4)),
     )
     def start(self, limits, workers):
+        self.watching = transitions(drawn(Stage) | drawn(ChunkState))
+        self.watching.__enter__()
         self.clock = VirtualClock()
         self.opened = []
         self.used = 0
@@ -281,13 +285,13 @@ class LoaderMachine(RuleBasedStateMachine):
         return True
 
     def end_read(self, read, error, seconds):
-        self.end(read)
+        self.end_of(read)
         if error is None:
             read.done(ReadOutcome(read.storage.pixels_at(read.region), None, seconds))
         else:
             read.done(ReadOutcome(None, error, seconds))
 
-    def end(self, read):
+    def end_of(self, read):
         executor = next(e for e in self.executors if read in e.reads)
         executor.reads.remove(read)
         executor.open_regions.discard((read.storage.key, read.region))
@@ -302,7 +306,7 @@ class LoaderMachine(RuleBasedStateMachine):
                 if self.started(read) is not None and self.started(read) + READ_LIMIT_S <= due
             }
             for read in late:
-                self.end(read)
+                self.end_of(read)
             self.clock.advance(max(due - self.clock.time, 0))
         self.clock.advance(until - self.clock.time)
 
@@ -388,6 +392,12 @@ class LoaderMachine(RuleBasedStateMachine):
     def teardown(self):
         if not hasattr(self, "loaders"):
             return
+        try:
+            self.end()
+        finally:
+            self.watching.__exit__(None, None, None)
+
+    def end(self):
         for steps_left in reversed(range(2_000)):
             assert steps_left, "it goes on for ever"
             taken = [self.take_one(user) for user in self.opened if not user.closed]

@@ -134,7 +134,9 @@ class Chunk:
 
     def requeue(self, not_before: float = 0.0) -> None:
         """Its read ended without pixels that are kept: it has to be read again."""
-        assert self.state is ChunkState.LOADING or self.state is ChunkState.QUEUED
+        assert (
+            self.state is ChunkState.LOADING or self.state is ChunkState.QUEUED
+        )  # found, no room
         self.state = ChunkState.QUEUED
         self.not_before = not_before
         self._look_again()

@@ -327,7 +327,6 @@ class Reads:
     def _failed(self, job: ReadJob, error: BaseException, now: float) -> None:
         chunk = job.chunk
         source = chunk.source
-        chunk.requeue()
         for tile in [t for t in chunk.tiles if t.stage is Stage.ADMITTED]:
             self._reservations.withdraw(tile)
         verdict = None if isinstance(error, CancelledError) else judge(error)
@@ -339,7 +338,9 @@ class Reads:
             self._fail(chunk)
             if chunk.tiles:
                 self._healing.failed(chunk, now)
-        elif verdict is not None:
+        elif verdict is None:
+            chunk.requeue()
+        else:
             chunk.attempts += 1
             partial = error if isinstance(error, PartialReadError) else None
             attempts = verdict.attempts if partial is None else PARTIAL_ATTEMPTS
