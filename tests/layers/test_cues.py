@@ -82,7 +82,7 @@ def test_the_share_that_is_loaded() -> None:
     assert part["value"] == "0, 20 [25% loaded]"
     assert part["coordinates"] == "[1 2]: 0, 20 [25% loaded]"
     failed = with_progress(status, 0, OctreeProgress(ideal=4, resident=3, failed=1))
-    assert failed["value"] == "0, 20"
+    assert failed["value"] == "0, 20 [1 failed]"
     outside = {"coords": "[-1 2]", "value": "", "coordinates": "[-1 2]"}
     assert with_progress(outside, 0, OctreeProgress(ideal=4, loading=4)) == outside
 

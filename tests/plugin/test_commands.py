@@ -1,14 +1,24 @@
 import numpy as np
 import pytest
 import zarr
+from napari._app_model import get_app_model
+from napari._qt.widgets.qt_keyboard_settings import ShortcutEditor
 from napari.components import ViewerModel
 from napari.layers import Image
 from napari.settings import get_settings
-from qtpy.QtWidgets import QFileDialog, QInputDialog
+from napari.utils.notifications import notification_manager
+from qtpy.QtWidgets import QFileDialog
 
 from napari_octree import OctreeImage
-from napari_octree.plugin import commands
-from napari_octree.sources import SourceError
+from napari_octree.plugin import commands, default_reader, layer_actions, remembered
+from napari_octree.qt import address_dialog
+from napari_octree.sources import AxisView, SourceError
+
+
+@pytest.fixture(autouse=True)
+def nothing_remembered(monkeypatch, tmp_path):
+    monkeypatch.setattr(remembered, "_path", lambda: tmp_path / "remembered.json")
+    notification_manager.records.clear()
 
 
 @pytest.fixture
@@ -32,11 +42,30 @@ def test_a_chosen_folder_is_opened(model, tmp_path, monkeypatch):
 def test_an_address_is_opened(model, monkeypatch):
     store = zarr.storage.FsspecStore.from_url("memory://commands/b.zarr")
     zarr.create_array(store, data=np.zeros((8, 8)))
-    answers = [(" memory://commands/b.zarr ", True), ("memory://x", False), ("", True)]
-    monkeypatch.setattr(QInputDialog, "getText", lambda *_: answers.pop(0))
+    answers, offered = ["memory://commands/b.zarr", "", "memory://commands/none.zarr"], []
+
+    def ask(parent, known):
+        offered.append(list(known))
+        return answers.pop(0)
+
+    monkeypatch.setattr(address_dialog, "ask_address", ask)
     for _ in range(3):
         commands.open_address(model)
     assert [layer.name for layer in model.layers] == ["b"]
+    assert model.layers[0].source.path == "memory://commands/b.zarr"
+    assert offered == [[], ["memory://commands/b.zarr"], ["memory://commands/b.zarr"]]
+    (told,) = [n.message for n in notification_manager.records]
+    assert "memory://commands/none.zarr" in told
+
+
+def test_the_field_for_an_address_is_wide_and_offers_former_ones(qtbot):
+    dialog = address_dialog.AddressDialog(None, ["https://host/a.zarr", "s3://b/c.zarr"])
+    qtbot.addWidget(dialog)
+    assert dialog.field.minimumWidth() >= 600
+    assert [dialog.field.itemText(i) for i in range(2)] == ["https://host/a.zarr", "s3://b/c.zarr"]
+    assert dialog.address == ""
+    dialog.field.setEditText("  https://host/d.zarr ")
+    assert dialog.address == "https://host/d.zarr"
 
 
 def test_bad_folders_add_nothing(model, tmp_path):
@@ -150,6 +179,54 @@ def test_layers_are_reloaded(model, monkeypatch):
     assert reloaded == [layer]
 
 
+def test_reloading_acts_on_all_channels_of_an_image(model, monkeypatch, tmp_path):
+    zarr.save_array(tmp_path / "a.zarr", np.zeros((2, 8, 8), "u1"))
+    array = zarr.open_array(tmp_path / "a.zarr")
+    red, green = (OctreeImage([AxisView(array, 0, i)], name=str(i)) for i in range(2))
+    other = OctreeImage(np.zeros((8, 8)))
+    for layer in (red, green, other):
+        model.add_layer(layer)
+    reloaded = []
+    monkeypatch.setattr(OctreeImage, "reload", lambda self: reloaded.append(self))
+    model.layers.selection = {green}
+    commands.reload(model)
+    assert reloaded == [red, green]
+
+
+def test_levels_are_stepped_through(model):
+    layer = model.add_layer(OctreeImage(two_levels()))
+    model.layers.selection = {layer}
+    locked = []
+    for step in (
+        layer_actions.show_finer_level,
+        layer_actions.show_finer_level,
+        layer_actions.show_coarser_level,
+        layer_actions.choose_level_automatically,
+    ):
+        step(model)
+        locked.append(layer.locked_data_level)
+    assert locked == [0, 0, 1, None]
+
+
+def test_being_the_default_reader_is_offered_once(make_napari_viewer, tmp_path):
+    get_settings().plugins.extension2reader = {}
+    viewer = make_napari_viewer()
+    zarr.save_array(tmp_path / "a.zarr", np.zeros((8, 8)))
+    for _ in range(2):
+        commands.open_path(viewer, str(tmp_path / "a.zarr"))
+    (offer,) = [n for n in notification_manager.records if "without asking" in n.message]
+    ((_, accept),) = offer.actions
+    accept()
+    assert get_settings().plugins.extension2reader["*.zarr"] == "napari-octree"
+
+
+def test_it_is_not_offered_where_a_reader_was_chosen(make_napari_viewer):
+    make_napari_viewer()
+    get_settings().plugins.extension2reader = {"*.zarr": "napari-ome-zarr"}
+    default_reader.offer_to_be_default()
+    assert not notification_manager.records
+
+
 def test_without_octree_layers_there_is_a_note(model):
     for command in (commands.toggle_grid, commands.toggle_tint, commands.reload):
         command(model)
@@ -158,29 +235,71 @@ def test_without_octree_layers_there_is_a_note(model):
 
 def test_commands_appear_in_the_menus(octree_plugin, make_napari_viewer):
     viewer = make_napari_viewer()
-    file_menu = _texts(viewer.window.file_menu)
-    layers_menu = _texts(viewer.window.layers_menu)
+    file_menu = _entries(viewer.window.file_menu)
     assert "Open OME-Zarr as octree… (Octree)" in file_menu
     for text in (
         "Open OME-Zarr address as octree…",
+        "Open TIFF or slide as octree…",
         "Use napari-octree for *.zarr by default",
         "Mandelbrot set, 2^27 × 2^27 pixels, 18 levels",
     ):
-        assert any(text in shown for shown in file_menu), file_menu
-    for text in (
-        "Convert selected layers to OctreeImage",
-        "Octree, show or hide tile grid",
-        "Octree, tint levels or not",
-        "Octree, reload layer",
-    ):
-        assert any(text in shown for shown in layers_menu), layers_menu
+        assert any(text in shown for shown in file_menu), list(file_menu)
+    assert any("Convert selected" in shown for shown in _entries(viewer.window.layers_menu))
 
 
-def _texts(menu):
+def test_entries_are_greyed_where_they_do_not_apply_and_show_their_state(make_napari_viewer):
+    viewer = make_napari_viewer()
+    stock = viewer.add_image(np.zeros((8, 8)))
+    layer = viewer.add_layer(OctreeImage(two_levels()))
+    titles = [f"{entry.title} (Octree)" for entry in layer_actions.ENTRIES]
+
+    def states():
+        shown = _entries(viewer.window.layers_menu)
+        return [shown[title] for title in titles]
+
+    viewer.layers.selection = {stock}
+    assert not any(entry.isEnabled() for entry in states())
+    viewer.layers.selection = {layer}
+    assert all(entry.isEnabled() for entry in states())
+    checks = [entry.isChecked() for entry in states() if entry.isCheckable()]
+    assert checks == [False, False, True]
+    layer.display.show_grid = layer.display.tint_levels = True
+    layer.locked_data_level = 0
+    checks = [entry.isChecked() for entry in states() if entry.isCheckable()]
+    assert checks == [True, True, False]
+    states()[0].trigger()
+    assert not layer.display.show_grid
+
+
+def test_the_command_palette_offers_no_readers(octree_plugin, make_napari_viewer):
+    make_napari_viewer()
+    manifest = octree_plugin.get_manifest("napari-octree")
+    readers = {reader.command for reader in manifest.contributions.readers}
+    app = get_app_model()
+    offered = {item.command.id for _, items in app.menus for item in items if _is_command(item)}
+    assert "napari-octree.open_folder" in offered
+    assert not offered & readers
+
+
+def test_keys_are_listed_in_napari_s_preferences(make_napari_viewer):
+    make_napari_viewer()
+    OctreeImage(two_levels())
+    listed = ShortcutEditor().key_bindings_strs.values()
+    names = {name for actions in listed for name in actions}
+    keyed = {f"napari-octree:{entry.name}" for entry in layer_actions.ENTRIES if entry.key}
+    assert len(keyed) == 6
+    assert keyed <= names
+
+
+def _is_command(item):
+    return getattr(item, "command", None) is not None
+
+
+def _entries(menu):
     menu.aboutToShow.emit()
-    texts = []
+    entries = {}
     for action in menu.actions():
-        texts.append(action.text())
+        entries[action.text()] = action
         if action.menu() is not None:
-            texts += _texts(action.menu())
-    return texts
+            entries |= _entries(action.menu())
+    return entries

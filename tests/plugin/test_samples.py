@@ -4,7 +4,8 @@ from napari.components import ViewerModel
 
 from napari_octree import OctreeImage
 from napari_octree.plugin.command_line import DEMOS
-from napari_octree.plugin.samples import SAMPLES, get_sample_reader, mandelbrot_colormap
+from napari_octree.plugin.reader import get_reader
+from napari_octree.plugin.samples import SAMPLES, mandelbrot_colormap
 from napari_octree.sources import SourceError
 
 
@@ -15,7 +16,9 @@ def test_napari_opens_the_sample(octree_plugin):
     assert layer.name == "Mandelbrot set"
     assert len(layer.data) == 18
     assert layer.level_shapes[0].tolist() == [2**27, 2**27]
-    assert layer.source.path == "octree://mandelbrot"
+    assert layer.source.sample == ("napari-octree", "mandelbrot")
+    (bulb,) = viewer.open_sample("napari-octree", "mandelbulb")
+    assert bulb.source.path == "octree://mandelbulb"
 
 
 @pytest.mark.parametrize("name", SAMPLES)
@@ -28,13 +31,23 @@ def test_every_sample_can_be_opened_as_an_address(octree_plugin, name):
 def test_every_sample_is_a_demo_and_in_the_menu(octree_plugin):
     assert set(DEMOS) == set(SAMPLES)
     contributed = octree_plugin.get_manifest("napari-octree").contributions.sample_data
-    assert {sample.uri for sample in contributed} == {f"octree://{name}" for name in SAMPLES}
+    assert {sample.key for sample in contributed} == set(SAMPLES)
+    addresses = {sample.uri for sample in contributed if hasattr(sample, "uri")}
+    assert addresses == {f"octree://{name}" for name in SAMPLES} - {"octree://mandelbrot"}
+
+
+def test_what_is_to_be_seen_in_3_d_opens_in_3_d(octree_plugin, make_napari_viewer):
+    viewer = make_napari_viewer()
+    viewer.open_sample("napari-octree", "mandelbrot")
+    assert viewer.dims.ndisplay == 2
+    viewer.open_sample("napari-octree", "mandelbulb")
+    assert viewer.dims.ndisplay == 3
 
 
 def test_other_addresses_are_refused():
-    assert get_sample_reader("https://mandelbrot") is None
-    assert get_sample_reader(["octree://mandelbrot"]) is None
-    read = get_sample_reader("octree://mandelbro")
+    assert get_reader("https://mandelbrot") is None
+    assert get_reader(["octree://mandelbrot"]) is None
+    read = get_reader("octree://mandelbro")
     with pytest.raises(SourceError, match="octree://mandelbro: there is no such sample"):
         read("octree://mandelbro")
 

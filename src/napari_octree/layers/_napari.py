@@ -16,6 +16,9 @@ from typing import Any, NewType, Protocol
 import napari.layers
 import napari.types
 import numpy as np
+from app_model.types import Action
+from napari._app_model import get_app_model
+from napari._app_model.context import create_context
 from napari.components.histogram import HistogramModel
 from napari.layers import Labels, Layer
 from napari.layers._multiscale_data import MultiScaleData
@@ -41,15 +44,19 @@ __all__ = [
     "OverviewSlicingState",
     "ScalarFieldBase",
     "Source",
+    "add_context_key",
     "calc_data_range",
     "get_dtype_limits",
     "is_asked_by_action",
     "is_asked_by_writer",
+    "is_registered",
     "labels_drag_modes",
     "normalize_dtype",
     "parent_of_new_layer",
+    "register_actions",
     "register_layer_type",
     "register_visual",
+    "set_layer_source",
     "variable_name",
 ]
 
@@ -345,6 +352,34 @@ def is_asked_by_action() -> bool:
     )
 
 
+def set_layer_source(layer: Any, path: str, reader_plugin: str) -> None:
+    """Write napari's record of where a layer came from, which has no public setter."""
+    layer._source = Source(path=path, reader_plugin=reader_plugin)
+
+
+def add_context_key(name: str, value: Callable[[], Any]) -> None:
+    """Let the conditions of menu entries name a value, asked for when a menu is opened.
+
+    Contexts of windows and layer lists have one common root, where it is put.
+    """
+    context: Any = create_context(value)
+    while len(context.maps) > 1 and hasattr(context.maps[1], "maps"):
+        context = context.maps[1]
+    context[name] = value
+
+
+def is_registered(action_id: str) -> bool:
+    """Whether napari knows a command."""
+    return action_id in get_app_model().registered_actions
+
+
+def register_actions(actions: Iterable[Action]) -> None:
+    """Add menu entries and commands to napari."""
+    app = get_app_model()
+    for action in actions:
+        app.register_action(action)
+
+
 def parent_of_new_layer() -> Any:
     """The layer of which napari is making a copy, or None."""
     parent = current_source().parent
@@ -378,7 +413,12 @@ def register_add_method(viewer_model: type, name: str, add: Callable[..., Any]) 
         setattr(viewer_model, name, add)
 
 
-def register_visual(modules: Iterable[str] = ("napari_octree.rendering.register",)) -> bool:
+def register_visual(
+    modules: Iterable[str] = (
+        "napari_octree.rendering.register",
+        "napari_octree.plugin.layer_actions",
+    ),
+) -> bool:
     """Have `napari_octree.rendering` tell napari how the layer is drawn, where there is Qt.
 
     The layer is found by its name only: models know no drawing, and must import without Qt.
@@ -390,7 +430,7 @@ def register_visual(modules: Iterable[str] = ("napari_octree.rendering.register"
     """
     try:
         for module in modules:
-            importlib.import_module(module)
+            importlib.import_module(module).install()
     except ImportError as error:  # qtpy raises a subclass where it finds no binding
         if "napari_octree" in str(getattr(error, "name", "") or ""):
             raise

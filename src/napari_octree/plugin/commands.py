@@ -6,48 +6,115 @@ a layer is replaced only after its successor has been made.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeGuard
 
 from napari.layers import Image, Labels, Layer
-from napari.settings import get_settings
-from napari.utils.notifications import show_info
+from napari.utils.notifications import show_error, show_info
 
+from napari_octree.config import ConfigError
 from napari_octree.layers.image.octree_image import OctreeImage
-from napari_octree.plugin.open_ome_zarr import open_layers
+from napari_octree.layers.source import note_source
+from napari_octree.plugin.default_reader import offer_to_be_default, prefer_reader
+from napari_octree.plugin.layer_actions import reload, toggle_grid, toggle_tint
+from napari_octree.plugin.open_image import prepare_image
+from napari_octree.plugin.opening import Cancelled, open_and_wait
 from napari_octree.plugin.preferences import PLUGIN, preferred_config
+from napari_octree.plugin.reader import is_zarr_path
+from napari_octree.plugin.remembered import recall, remember
+from napari_octree.plugin.slide_names import SLIDE_ENDINGS
+from napari_octree.sources.errors import SourceError
 
 if TYPE_CHECKING:
     import napari.viewer
+    from qtpy.QtWidgets import QWidget
 
-READER_PATTERNS = ("*.zarr", "*.zarr/", "*.zarr.zip")
-"""As napari's preferences write them: folders end with a slash."""
+__all__ = [
+    "convert_selected",
+    "open_address",
+    "open_folder",
+    "open_path",
+    "open_tiff_file",
+    "prefer_reader",
+    "reload",
+    "toggle_grid",
+    "toggle_tint",
+]
+
+ADDRESSES = "addresses"
+"""Under this key those are remembered that were opened last, the latest first."""
+FOLDER = "folder"
+MOST_ADDRESSES = 20
 
 
 def open_folder(viewer: napari.viewer.Viewer) -> None:
     """Ask for a zarr folder and open it."""
     from qtpy.QtWidgets import QFileDialog
 
-    path = QFileDialog.getExistingDirectory(None, "Open an OME-Zarr folder as octree")
+    start = str(recall(FOLDER, ""))
+    path = QFileDialog.getExistingDirectory(_window(), "Open an OME-Zarr folder as octree", start)
     if path:
-        open_path(viewer, path)
+        remember(FOLDER, str(Path(path).parent))
+        _open(viewer, path)
 
 
 def open_address(viewer: napari.viewer.Viewer) -> None:
     """Ask for the address of a zarr image and open it."""
-    from qtpy.QtWidgets import QInputDialog
+    from napari_octree.qt.address_dialog import ask_address
 
-    address, accepted = QInputDialog.getText(
-        None, "Open an OME-Zarr address as octree", "Address (https://…, s3://…, gs://…):"
+    known = [str(address) for address in recall(ADDRESSES, [])]
+    address = ask_address(_window(), known)
+    if address:
+        kept = [address, *(other for other in known if other != address)]
+        remember(ADDRESSES, kept[:MOST_ADDRESSES])
+        _open(viewer, address)
+
+
+def open_tiff_file(viewer: napari.viewer.Viewer) -> None:
+    """Ask for a TIFF file or slide and open it."""
+    from qtpy.QtWidgets import QFileDialog
+
+    names = " ".join(f"*{ending}" for ending in (".tif", ".tiff", ".btf", *SLIDE_ENDINGS))
+    path, _ = QFileDialog.getOpenFileName(
+        _window(), "Open TIFF or slide as octree", "", f"TIFF and slides ({names});;All files (*)"
     )
-    if accepted and address.strip():
-        open_path(viewer, address.strip())
+    if path:
+        _open(viewer, path)
 
 
 def open_path(viewer: napari.viewer.Viewer, path: str) -> None:
-    """Add the layers of a path or URL."""
-    for layer in open_layers(path, preferred_config()):
+    """Add the layers of a path or URL; the window stays alive while a store is asked.
+
+    Raises
+    ------
+    SourceError
+    Cancelled
+        The user pressed Cancel in the activity dock.
+    """
+    config = preferred_config()
+    make = open_and_wait(path, lambda: prepare_image(path, config))
+    for layer in make():
+        note_source(layer, path, PLUGIN)
         viewer.add_layer(layer)
+    if is_zarr_path(path):
+        offer_to_be_default()
+
+
+def _open(viewer: napari.viewer.Viewer, path: str) -> None:
+    """`open_path`, where one message tells what is wrong."""
+    try:
+        open_path(viewer, path)
+    except (SourceError, ConfigError) as error:
+        show_error(str(error))
+    except Cancelled:
+        show_info(f"{path}: opening was cancelled")
+
+
+def _window() -> QWidget | None:
+    """The window whose menu was used, as the parent of dialogs."""
+    from qtpy.QtWidgets import QApplication
+
+    return QApplication.activeWindow()
 
 
 def convert_selected(viewer: napari.viewer.Viewer) -> None:
@@ -75,47 +142,6 @@ def as_octree_image(image: Image) -> OctreeImage:
     return OctreeImage(levels, preferred_config(), **state)
 
 
-def prefer_reader() -> None:
-    """Have napari open *.zarr with this plugin without asking."""
-    plugins = get_settings().plugins
-    plugins.extension2reader = {
-        **plugins.extension2reader,
-        **dict.fromkeys(READER_PATTERNS, PLUGIN),
-    }
-    show_info("*.zarr now opens with napari-octree. To undo it: Preferences, Plugins.")
-
-
-def toggle_grid(viewer: napari.viewer.Viewer) -> None:
-    """Show the borders of tiles, or hide them if any are shown."""
-    layers = list(_octree_images(viewer))
-    show = not any(layer.display.show_grid for layer in layers)
-    for layer in layers:
-        layer.display.show_grid = show
-
-
-def toggle_tint(viewer: napari.viewer.Viewer) -> None:
-    """Colour tiles by level, or stop it if any are coloured."""
-    layers = list(_octree_images(viewer))
-    tint = not any(layer.display.tint_levels for layer in layers)
-    for layer in layers:
-        layer.display.tint_levels = tint
-
-
-def reload(viewer: napari.viewer.Viewer) -> None:
-    """Read the selected layers again, also what had failed."""
-    for layer in _octree_images(viewer):
-        layer.reload()
-
-
 def _selected(viewer: napari.viewer.Viewer) -> list[Layer]:
     """The selected layers, from bottom to top."""
     return [layer for layer in viewer.layers if layer in viewer.layers.selection]
-
-
-def _octree_images(viewer: napari.viewer.Viewer) -> Iterator[OctreeImage]:
-    """The selected octree layers; if none is selected, all; a note if there are none."""
-    layers = [layer for layer in viewer.layers if isinstance(layer, OctreeImage)]
-    if not layers:
-        show_info("There is no octree layer.")
-    selected = [layer for layer in layers if layer in viewer.layers.selection]
-    yield from selected or layers

@@ -1,56 +1,90 @@
-"""The reader that napari asks for paths ending in .zarr.
+"""The reader that napari asks for zarr folders and addresses, slides and our samples.
 
 Invariants: None is answered only for what is certainly not ours; what is ours and cannot be shown
-raises an error that names the path and the problem, before anything is added to the viewer.
+raises an error that names the path and the problem, before anything is added to the viewer. While
+a store is asked, the window stays alive.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from napari.layers import Layer
 
-from napari_octree.plugin.open_ome_zarr import open_layers
+from napari_octree.plugin.default_reader import offer_to_be_default
+from napari_octree.plugin.open_image import prepare_image
+from napari_octree.plugin.opening import Cancelled, open_and_wait
 from napari_octree.plugin.preferences import preferred_config
-from napari_octree.sources.ome_zarr.opening import is_url
+from napari_octree.plugin.samples import FIRST_SAMPLE, read_sample, sample_data
+from napari_octree.plugin.samples import SCHEME as SAMPLE_SCHEME
+from napari_octree.plugin.slide_names import OPENSLIDE_ENDINGS, SLIDE_ENDINGS
+from napari_octree.sources.ome_zarr.addresses import is_url
 
-ENDINGS = (".zarr", ".zarr.zip", ".ozx")
+ZARR_ENDINGS = (".zarr", ".zarr.zip", ".ozx")
 """Whatever their case."""
+ZARR_FILES = ("zarr.json", ".zarray", ".zgroup", ".zattrs")
+"""One of these lies in every folder that is a zarr array or group."""
 
-ReadLayers = Callable[[str | Sequence[str]], list[Layer]]
+NO_LAYERS: list[Any] = [(None,)]
+"""What napari takes for "all went well, but there is nothing to add"."""
+
+ReadLayers = Callable[..., list[Any]]
 
 
-def get_reader(path: str | Sequence[str]) -> ReadLayers | None:
-    """Return the function that opens `path`, or None if it is not a zarr image's path.
+def get_reader(path: str | Sequence[str] | None = None) -> ReadLayers | list[Any] | None:
+    """Return the function that opens `path`, or None if it is not for this plugin.
 
     Parameters
     ----------
-    path : str or sequence of str
-        Several paths, to be read as one stack, are not ours.
+    path : str or sequence of str, optional
+        Several paths, to be read as one stack, are not ours. Without a path this is the command
+        of napari's first sample, and returns its layer data: napari lists every command in its
+        palette, where a reader has no place, except the commands of samples.
 
     Raises
     ------
     ConfigError
         The configuration is wrong.
     """
-    if not isinstance(path, str | Path) or not is_zarr_path(str(path)):
+    if path is None:
+        return sample_data(FIRST_SAMPLE)
+    if not isinstance(path, str | Path):
+        return None
+    text = str(path)
+    if text.startswith(SAMPLE_SCHEME):
+        return read_sample
+    if not (is_zarr_path(text) or is_slide_path(text)):
         return None
     return read_layers if preferred_config().octree.enabled else None
 
 
 def is_zarr_path(path: str) -> bool:
-    """Whether a path or URL is named like zarr, and is no ordinary file."""
-    name = urlsplit(path).path if is_url(path) else path
-    name = name.rstrip("/\\").lower()
-    if not name.endswith(ENDINGS):
-        return False
-    return is_url(path) or name.endswith((".zip", ".ozx")) or not Path(path).is_file()
+    """Whether a local folder is zarr by what lies in it or by its name, an address by its name."""
+    if is_url(path):
+        name = urlsplit(path).path.rstrip("/").lower()
+        inside = ".zarr/" in name and not name.endswith(ZARR_FILES)
+        return inside or name.endswith(ZARR_ENDINGS)
+    name = path.rstrip("/\\").lower()
+    if name.endswith(ZARR_ENDINGS) and name.endswith((".zip", ".ozx")):
+        return True
+    folder = Path(path).expanduser()
+    if folder.is_dir() and any((folder / file).is_file() for file in ZARR_FILES):
+        return True
+    return name.endswith(ZARR_ENDINGS) and not folder.is_file()
 
 
-def read_layers(path: str | Sequence[str]) -> list[Layer]:
+def is_slide_path(path: str) -> bool:
+    """Whether this is a file with the name of a slide or of an OME-TIFF file."""
+    return path.lower().endswith((*SLIDE_ENDINGS, *OPENSLIDE_ENDINGS)) and Path(path).is_file()
+
+
+def read_layers(path: str | Sequence[str]) -> list[Any]:
     """Open the layers of a path (metadata only).
+
+    In the main thread events are served while a slow store is asked; who cancels gets no layers.
 
     Raises
     ------
@@ -58,4 +92,13 @@ def read_layers(path: str | Sequence[str]) -> list[Layer]:
     """
     paths = [path] if isinstance(path, str | Path) else path
     config = preferred_config()
-    return [layer for each in paths for layer in open_layers(each, config)]
+    layers: list[Layer] = []
+    for each in map(str, paths):
+        try:
+            make = open_and_wait(each, lambda each=each: prepare_image(each, config))  # type: ignore[misc]
+        except Cancelled:
+            return NO_LAYERS
+        layers += make()
+    if any(is_zarr_path(str(each)) for each in paths):
+        offer_to_be_default()
+    return layers

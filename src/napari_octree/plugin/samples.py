@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextvars import Context
+from typing import Any
 
 import numpy as np
+from napari import current_viewer
 from napari.utils.colormaps import Colormap
 
 from napari_octree.config import OctreeConfig
@@ -19,8 +21,6 @@ from napari_octree.sources.samples.mandelbrot import mandelbrot
 from napari_octree.sources.samples.mandelbulb import mandelbulb
 
 SCHEME = "octree://"
-
-ReadLayers = Callable[[str | Sequence[str]], list[OctreeImage]]
 
 BANDS = 8
 """How often the palette returns over all escape times."""
@@ -100,20 +100,15 @@ SAMPLES: dict[str, Callable[[OctreeConfig | None], OctreeImage]] = {
     "mandelbulb": mandelbulb_layer,
 }
 """By the name that ``napari-octree --demo`` takes and that follows ``octree://``."""
+FIRST_SAMPLE = "mandelbrot"
 
 
-def get_sample_reader(path: str | Sequence[str]) -> ReadLayers | None:
-    """Return the function that makes the sample ``octree://NAME`` (napari's sample data).
-
-    Samples have addresses, because napari takes ready layers from readers only.
-    """
-    if isinstance(path, str) and path.startswith(SCHEME):
-        return read_sample
-    return None
+SHOWN_IN_3D = frozenset({"mandelbulb"})
+"""Samples that are worth looking at in 3-D only."""
 
 
 def read_sample(address: str | Sequence[str]) -> list[OctreeImage]:
-    """Make the layers of a sample's address.
+    """Make the layers of a sample's address, ``octree://NAME``.
 
     Raises
     ------
@@ -123,6 +118,14 @@ def read_sample(address: str | Sequence[str]) -> list[OctreeImage]:
     name = str(address).removeprefix(SCHEME).rstrip("/")
     if name not in SAMPLES:
         raise SourceError(f"{address}: there is no such sample; there is {', '.join(SAMPLES)}")
+    viewer = current_viewer()
+    if viewer is not None and name in SHOWN_IN_3D:
+        viewer.dims.ndisplay = 3
     # In a context of its own the layer notes no source: napari writes the address there, and
     # would not where it already says that the layer is a sample.
     return [Context().run(SAMPLES[name], preferred_config())]
+
+
+def sample_data(name: str) -> list[tuple[Any, dict[str, Any], str]]:
+    """Return a sample as napari wants it from the command of a sample: layer data."""
+    return [Context().run(SAMPLES[name], preferred_config()).as_layer_data_tuple()]

@@ -9,4 +9,8 @@ from napari_octree.rendering.labels.vispy_labels import VispyOctreeLabels
 
 register_visual_class(OctreeImage, VispyOctreeImage)
 register_visual_class(OctreeLabels, VispyOctreeLabels)
-attach_qt_loop()
+
+
+def install() -> None:
+    """Let Qt carry callbacks, as soon as there is an application."""
+    attach_qt_loop()

@@ -7,13 +7,28 @@ retry), in the main thread, as a warning that stops nothing.
 from __future__ import annotations
 
 import functools
+import logging
 import weakref
 
-from napari.utils.notifications import show_warning
+from napari.utils.notifications import notification_manager, show_warning
 
 from napari_octree.layers.main_loop import MAIN_LOOP
 from napari_octree.loading.failure import LoadFailure
 from napari_octree.loading.loader import ChunkLoader
+
+
+class _WhereNapariTellsNothing(logging.Handler):
+    """Writes to the terminal what napari does not write there itself, as it does with a window.
+
+    Without any handler Python would write each failure beside napari's notice of it.
+    """
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if not notification_manager.notification_ready.callbacks and logging.lastResort:
+            logging.lastResort.handle(record)
+
+
+logging.getLogger("napari_octree.loader").addHandler(_WhereNapariTellsNothing(logging.WARNING))
 
 _REPORTED: weakref.WeakSet[ChunkLoader] = weakref.WeakSet()
 
@@ -28,4 +43,24 @@ def report_failures(loader: ChunkLoader) -> None:
 
 def _on_failure(failure: LoadFailure) -> None:
     # In a worker thread.
-    MAIN_LOOP.post(functools.partial(show_warning, f"{failure}. Retry with layer.reload()."))
+    MAIN_LOOP.post(functools.partial(show_warning, notice_of(failure)))
+
+
+def notice_of(failure: LoadFailure) -> str:
+    """What a person is told: the problem first, then what to do, then the address.
+
+    Each on a line of its own: a notice is narrow.
+    """
+    place = failure.source_name
+    problem = f"{failure.cause}: {failure.message}" if failure.message else failure.cause
+    return (
+        f"{short_name(place)}: some pixels could not be read: {problem}.\n"
+        f"To try again: Layers ▸ Visualize ▸ Reload.\n{place}"
+    )
+
+
+def short_name(place: str) -> str:
+    """The last parts of a path or an address, which tell images apart in a narrow notice."""
+    parts = place.rstrip("/").split("?")[0].split("/")
+    kept = parts[-2:] if parts[-1].isdigit() and len(parts) > 1 else parts[-1:]
+    return "/".join(kept) or place

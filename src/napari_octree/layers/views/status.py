@@ -38,6 +38,8 @@ def with_progress(
         text += f" [coarser levels: {refined:.0%} computed]"
     if progress.loading:
         text += f" [{progress.resident / progress.ideal:.0%} loaded]"
+    if progress.failed:
+        text += f" [{progress.failed} failed]"
     return status | {"value": text, "coordinates": ": ".join((status["coords"], text))}
 
 
