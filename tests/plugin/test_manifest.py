@@ -37,6 +37,7 @@ def test_every_command_is_used(manifest):
     contributions = manifest.contributions
     used = {item.command for items in contributions.menus.values() for item in items}
     used |= {item.command for item in contributions.readers}
+    used |= {item.command for item in contributions.widgets or ()}
     assert used == {command.id for command in contributions.commands}
 
 
