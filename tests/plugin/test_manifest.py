@@ -51,9 +51,34 @@ def test_preferences_are_keys_of_the_configuration(manifest):
     config = OctreeConfig()
     for section, contribution in manifest.contributions.configurations.items():
         for key, schema in contribution.properties.items():
-            value = getattr(getattr(config, section), key)
-            expected = 0 if key == "ram_bytes" else value
-            assert schema.default == expected, f"{section}.{key}"
+            value = getattr(getattr(config, section), key.replace("_mib", "_bytes"))
+            if key.endswith("_mib"):
+                value = 0 if key == "ram_mib" else value / 2**20
+            assert schema.default == value, f"{section}.{key}"
+
+
+def test_every_key_of_the_configuration_is_there_or_it_is_said_where_the_others_are(manifest):
+    shown = {
+        f"{section}.{key.replace('_mib', '_bytes')}"
+        for section, contribution in manifest.contributions.configurations.items()
+        for key in contribution.properties
+    }
+    hidden = {
+        f"{section}.{key}"
+        for section in ("loader_defaults", "octree", "memory", "render")
+        for key in type(getattr(OctreeConfig(), section)).model_fields
+    } - shown
+    assert hidden <= {
+        "loader_defaults.log_path",
+        "loader_defaults.force_synchronous",
+        "loader_defaults.use_processes",
+        "octree.log_path",
+        "octree.loaders",
+        "memory.disk_path",
+        "render.prefetch",
+    }, hidden
+    (first, *_) = manifest.contributions.configurations.values()
+    assert "NAPARI_OCTREE" in first.properties["enabled"].description
 
 
 def test_numbers_have_bounds_that_hold_the_default(manifest):

@@ -18,12 +18,14 @@ def test_untouched_preferences_are_the_defaults(preferences):
 
 def test_preferences_are_followed(preferences):
     preferences.octree.tile_size = 128
-    preferences.memory.ram_bytes = 5e9 + 0.5  # the form has no whole numbers as large
+    preferences.memory.ram_mib = 5000
+    preferences.memory.disk_mib = 7
     preferences.render.level_bias = -1
     preferences.loader_defaults.num_workers = 3
     config = preferred_config()
     assert config.octree.tile_size == 128
-    assert config.memory.ram_bytes == 5_000_000_000
+    assert config.memory.ram_bytes == 5000 * 2**20
+    assert config.memory.disk_bytes == 7 * 2**20
     assert config.render.level_bias == -1
     assert config.loader_defaults.num_workers == 3
 

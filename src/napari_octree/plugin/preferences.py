@@ -1,7 +1,8 @@
 """The configuration of layers that are opened from napari's window.
 
-Invariants: preferences have the keys of `OctreeConfig`; the file that `NAPARI_OCTREE` names
-replaces them, and `NAPARI_OCTREE=0` switches the reader off whatever they say.
+Invariants: preferences have the keys of `OctreeConfig`, sizes in MiB; the file that
+`NAPARI_OCTREE` names replaces them, and `NAPARI_OCTREE=0` switches the reader off whatever they
+say.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any
 
 from napari.settings import get_plugin_settings
 
-from napari_octree.config import ENVIRONMENT_VARIABLE, OctreeConfig
+from napari_octree.config import ENVIRONMENT_VARIABLE, MEBIBYTE, OctreeConfig
 
 PLUGIN = "napari-octree"
 SECTIONS = ("loader_defaults", "octree", "memory", "render")
@@ -40,9 +41,14 @@ def _preferences() -> dict[str, dict[str, Any]]:
         for section in SECTIONS
         if hasattr(settings, section)
     }
-    memory = values.get("memory", {})
-    for key, value in list(memory.items()):  # larger than the form's whole numbers can be
-        memory[key] = int(value)
-    if not memory.get("ram_bytes"):  # 0 in the preferences: a share of this machine's
-        memory.pop("ram_bytes", None)
+    if "memory" in values:
+        values["memory"] = _in_bytes(values["memory"])
     return values
+
+
+def _in_bytes(memory: dict[str, Any]) -> dict[str, int]:
+    """The section as the configuration has it: bytes instead of MiB."""
+    sizes = {key.replace("_mib", "_bytes"): int(size) * MEBIBYTE for key, size in memory.items()}
+    if not sizes.get("ram_bytes"):  # 0 in the preferences: a share of this machine's
+        sizes.pop("ram_bytes", None)
+    return sizes
