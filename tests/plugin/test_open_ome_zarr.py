@@ -176,3 +176,10 @@ def test_levels_of_another_type_are_converted_and_warned_of(path):
     assert block.dtype == np.uint16
     assert block[0, 0, 0].tolist() == [0, 0, 300, 65535, 0, 65535, 1, 2]
     assert np.asarray(layer.data[1][0, 0]).tolist() == block[0, 0, 0].tolist()
+
+
+@pytest.mark.parametrize(("given", "name"), [("image", "a"), ("Data", "a"), ("x", "x")])
+def test_images_without_a_telling_name_are_called_as_their_file(path, given, name):
+    write_image(path, [(2, 16, 16)], axes=AXES[1:], name=given)
+    (layer,) = open_ome_zarr(path)
+    assert layer.name == name

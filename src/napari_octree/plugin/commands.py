@@ -105,9 +105,18 @@ def _open(viewer: napari.viewer.Viewer, path: str) -> None:
     try:
         open_path(viewer, path)
     except (SourceError, ConfigError) as error:
-        show_error(str(error))
+        show_error(problem_first(str(error), path))
     except Cancelled:
         show_info(f"{path}: opening was cancelled")
+
+
+def problem_first(message: str, path: str) -> str:
+    """A message that begins with a path, with the path at its end: notices are narrow."""
+    problem, _, _ = message.partition("\n\n")  # what libraries add is for those who mend them
+    if not problem.startswith(f"{path}: "):
+        return problem
+    problem = problem.removeprefix(f"{path}: ")
+    return f"{problem[:1].upper()}{problem[1:]}\n{path}"
 
 
 def _window() -> QWidget | None:

@@ -90,4 +90,19 @@ def read_images(
         levels, image = drop_misfits(levels, image, where)
         image = reconcile_scales(image, [level.shape for level in levels.values()], where)
         levels, image = drop_misfits(levels, image, where)
-        yield OmeZarrImage(image.name or name_of(where), tuple(levels.values()), image, where)
+        yield OmeZarrImage(_name(image.name, where), tuple(levels.values()), image, where)
+
+
+GENERIC_NAMES = frozenset({"image", "images", "data", "default", "untitled", "unnamed", "/"})
+"""Names that programs write where nobody gave one; they tell no image from another."""
+
+
+def _name(given: str | None, where: str) -> str:
+    """The image's name in its metadata, or that of its file where it says nothing."""
+    if given and given.strip().lower() not in GENERIC_NAMES:
+        return given
+    name = name_of(where)
+    if not given or not name.isdigit():
+        return name
+    folder = name_of(where.rstrip("/").rpartition("/")[0])  # one of several in one file
+    return f"{folder} {name}" if folder else name
