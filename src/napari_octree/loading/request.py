@@ -35,7 +35,7 @@ class TileRequest:
     finish : callable
         Turns the assembled block (shape of `region` plus aprons) into the contiguous array
         that is uploaded: transpose, project, convert. Runs in a worker.
-    tier, relative_level, distance
+    tier, relative_level
         As in `octree.Wish`; they choose the pool and the delay. A request of the tier PREFETCH
         only brings its storage chunks into RAM: it is never assembled nor handed out. Those of the
         tiers AHEAD, PREFETCH and BACKGROUND are not awaited: a client is done without them.
@@ -49,7 +49,6 @@ class TileRequest:
     finish: Callable[[np.ndarray], np.ndarray]
     tier: Tier
     relative_level: int = 0
-    distance: float = 0.0
 
     @property
     def only_ahead(self) -> bool:

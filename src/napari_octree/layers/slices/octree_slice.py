@@ -222,7 +222,6 @@ class OctreeSlice:
             finish=lambda block: np.ascontiguousarray(encode(self.to_display(block))),
             tier=wish.tier,
             relative_level=wish.relative_level,
-            distance=wish.distance,
         )
 
     def overview_request(self) -> TileRequest:

@@ -38,4 +38,7 @@ def value_at(
         return None
     if cached.pixels is None:
         return storage.fill_value
-    return cached.pixels[tuple(start - o for (start, _), (o, _) in zip(point, box, strict=True))]
+    result: object | None = cached.pixels[
+        tuple(start - o for (start, _), (o, _) in zip(point, box, strict=True))
+    ]
+    return result

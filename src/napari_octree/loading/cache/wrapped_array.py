@@ -33,7 +33,8 @@ class WrappedArray:
     @property
     def version(self) -> str:
         """The array's own; an AttributeError if it has none."""
-        return self.storage.version  # type: ignore[attr-defined]
+        result: str = self.storage.version  # type: ignore[attr-defined]
+        return result
 
     def around(self, storage: StorageArray) -> Self:
         """Return the same for another array of equal pixels."""

@@ -68,7 +68,8 @@ class ReaderProcess:
             raise ProcessDiedError("the reading process has died") from error
         if not good:
             raise answer
-        return answer
+        result: np.ndarray | None = answer
+        return result
 
     def kill(self) -> None:
         """End the process at once (any thread)."""

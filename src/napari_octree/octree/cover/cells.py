@@ -47,7 +47,8 @@ def cells_of(boxes: IntArray) -> tuple[IntArray, IntArray]:
 def number(cells: IntArray, origin: IntArray, width: int) -> IntArray:
     """Number cells row by row, in a block of `width` columns that begins at a cell `origin`."""
     rows, columns = (cells - origin).T
-    return rows * width + columns
+    result: IntArray = rows * width + columns
+    return result
 
 
 def distinct(cells: IntArray) -> tuple[IntArray, IntArray]:

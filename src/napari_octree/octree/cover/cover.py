@@ -78,7 +78,8 @@ class Cover:
     @property
     def ideal(self) -> BoolArray:
         """Which quads show their ideal tile."""
-        return self.relative_levels == 0
+        result: BoolArray = self.relative_levels == 0
+        return result
 
     @cached_property
     def complete(self) -> bool:

@@ -109,7 +109,8 @@ class OctreeIntersection:
         gaps = np.maximum(bounds[:, :2] - focus, focus - bounds[:, 2:])
         np.maximum(gaps, 0.0, out=gaps)
         gaps /= pixel_size
-        return np.hypot(gaps[:, 0], gaps[:, 1])
+        result: FloatArray = np.hypot(gaps[:, 0], gaps[:, 1])
+        return result
 
     @cached_property
     def _focus(self) -> FloatArray:

@@ -118,7 +118,8 @@ class ArrangedArray:
                 box = tuple((start, max(start, stop)) for start, stop, _ in spans)
                 pixels = self._turned(_load(self.array, self._stored(box)))
                 return pixels[tuple(slice(None, None, step) for _, _, step in spans)]
-        return self._turned(_load(self.array, whole))[index]
+        result: np.ndarray = self._turned(_load(self.array, whole))[index]
+        return result
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self[...], dtype=dtype, copy=copy)

@@ -55,7 +55,8 @@ class AxisView:
     @property
     def dtype(self) -> np.dtype:
         """Type of the pixels."""
-        return self.array.dtype
+        result: np.dtype = self.array.dtype
+        return result
 
     @property
     def ndim(self) -> int:

@@ -176,7 +176,8 @@ def _bounded(codec: Any, nbytes: int | None) -> Decode:
     """Return the codec's decoder, which refuses what announces another size than is due."""
     announced = _ANNOUNCED.get(codec.codec_id)
     if nbytes is None or announced is None:
-        return codec.decode
+        result: Decode = codec.decode
+        return result
     return partial(_decode_checked, codec.decode, announced, nbytes)
 
 

@@ -87,8 +87,10 @@ class ConvertedArray:
 
 def convert(pixels: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """Pixels as another type; what lies out of its range becomes the nearest it can hold."""
+    result: np.ndarray
     if dtype.kind == "b":
-        return pixels != 0
+        result = pixels != 0
+        return result
     if dtype.kind not in "iu" or pixels.dtype.kind == "b":
         with np.errstate(over="ignore"):
             return pixels.astype(dtype)
@@ -96,7 +98,8 @@ def convert(pixels: np.ndarray, dtype: np.dtype) -> np.ndarray:
     if pixels.dtype.kind in "iu":
         own = np.iinfo(pixels.dtype)
         low, high = max(int(limits.min), int(own.min)), min(int(limits.max), int(own.max))
-        return np.clip(pixels, low, high).astype(dtype)
+        result = np.clip(pixels, low, high).astype(dtype)
+        return result
     with np.errstate(invalid="ignore", over="ignore"):
         rounded = np.nan_to_num(np.rint(pixels), nan=0.0, posinf=np.inf, neginf=-np.inf)
         result = np.clip(rounded, float(limits.min), float(limits.max)).astype(dtype)

@@ -59,7 +59,7 @@ def wrap_dask(array: da.Array) -> DaskArray:
     )
 
 
-def wrapped_zarr(array: da.Array) -> zarr.Array | None:
+def wrapped_zarr(array: da.Array[Any]) -> zarr.Array[Any] | None:
     """Return the zarr array of which `array` shows all pixels, unchanged; else None."""
     layers = array.dask.layers
     top = layers.get(array.name)

@@ -18,7 +18,7 @@ from zarr.storage import StorePath, WrapperStore
 from napari_octree.sources.fetch_clock import FetchClock
 
 
-def timed(array: zarr.Array) -> zarr.Array:
+def timed(array: zarr.Array[Any]) -> zarr.Array[Any]:
     """Return the same array, whose fetches are counted by `FetchClock`."""
     place = StorePath(TimedStore(array.store), array.path)
     return zarr.Array.from_dict(place, array.metadata.to_dict())

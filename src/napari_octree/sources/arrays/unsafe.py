@@ -22,7 +22,7 @@ OBJECT_CODECS = ("json2", "msgpack2", "vlen-utf8", "vlen-bytes", "vlen-array", "
 """Codecs whose result is no array of numbers."""
 
 
-def problem_of(array: zarr.Array) -> str | None:
+def problem_of(array: zarr.Array[Any]) -> str | None:
     """Why this array cannot be shown, or None."""
     if array.dtype.kind == "c":
         return (
@@ -54,7 +54,7 @@ def problem_of(array: zarr.Array) -> str | None:
     return codec_problem(array)
 
 
-def codec_problem(array: zarr.Array) -> str | None:
+def codec_problem(array: zarr.Array[Any]) -> str | None:
     """Why the chunks of this array must not be decoded, or None."""
     for name in _codec_names(array):
         plain = name.rpartition(".")[2]
@@ -65,7 +65,7 @@ def codec_problem(array: zarr.Array) -> str | None:
     return None
 
 
-def _codec_names(array: zarr.Array) -> Iterator[str]:
+def _codec_names(array: zarr.Array[Any]) -> Iterator[str]:
     metadata: dict[str, Any] = dict(array.metadata.to_dict())
     values: list[Any] = [metadata.get("compressor")]
     for key in ("filters", "codecs"):

@@ -61,7 +61,7 @@ class ZarrArray(SlicedArray):
         return digest(self.array.metadata.to_dict())
 
     @cached_property
-    def _timed(self) -> zarr.Array:
+    def _timed(self) -> zarr.Array[Any]:
         """The same array, which tells fetching from decoding."""
         return timed(self.array)
 
@@ -84,7 +84,8 @@ class ZarrArray(SlicedArray):
         key = self.array.metadata.encode_chunk_key(stored_index(self.array, region))
         folder = local_folder(self.array)
         if folder is not None:
-            return (folder / key).exists()
+            result: bool = (folder / key).exists()
+            return result
         # zarr (3.0 to 3.4) has no public way to ask a store from outside its event loop.
         from zarr.core.sync import sync
 
@@ -94,7 +95,7 @@ class ZarrArray(SlicedArray):
             return True  # the store does not say (some allow reading only): take it as stored
 
 
-def wrap_zarr(array: zarr.Array) -> ZarrArray:
+def wrap_zarr(array: zarr.Array[Any]) -> ZarrArray:
     """Wrap a zarr array."""
     fill_value = array.fill_value
     place = _place(array)
@@ -123,7 +124,7 @@ def is_all(block: np.ndarray, value: Any) -> bool:
         return bool((block != block).all() if is_nan else (block == value).all())
 
 
-def local_folder(array: zarr.Array) -> Path | None:
+def local_folder(array: zarr.Array[Any]) -> Path | None:
     """The array's folder, if it lies in a file system of this machine."""
     store = array.store
     if isinstance(store, LocalStore):
@@ -150,7 +151,7 @@ def _protocols(file_system: Any) -> tuple[str, ...]:
     return protocols if isinstance(protocols, tuple) else (protocols,)
 
 
-def _written(array: zarr.Array) -> int:
+def _written(array: zarr.Array[Any]) -> int:
     """When the metadata of a local array was written."""
     folder = local_folder(array)
     name = "zarr.json" if array.metadata.zarr_format == 3 else ".zarray"
@@ -160,7 +161,7 @@ def _written(array: zarr.Array) -> int:
         return 0
 
 
-def _place(array: zarr.Array) -> Hashable:
+def _place(array: zarr.Array[Any]) -> Hashable:
     """Where the array is.
 
     A store object that does not say is told by itself: two of them are never taken for one.
@@ -176,7 +177,7 @@ def _place(array: zarr.Array) -> Hashable:
     return object_token(store), array.path
 
 
-def _url(array: zarr.Array) -> str:
+def _url(array: zarr.Array[Any]) -> str:
     store = array.store
     folder = local_folder(array)
     if folder is not None:

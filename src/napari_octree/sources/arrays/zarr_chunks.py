@@ -17,7 +17,7 @@ from napari_octree.sources.chunk_grid import IrregularGrid, RegularGrid, grid_fr
 from napari_octree.sources.protocol import Region
 
 
-def chunk_sizes(array: zarr.Array) -> tuple[int, ...] | tuple[tuple[int, ...], ...]:
+def chunk_sizes(array: zarr.Array[Any]) -> tuple[int, ...] | tuple[tuple[int, ...], ...]:
     """Return what a read brings: one size per axis, or those of all chunks along it."""
     try:
         return tuple(array.chunks)
@@ -25,14 +25,14 @@ def chunk_sizes(array: zarr.Array) -> tuple[int, ...] | tuple[tuple[int, ...], .
         return _all_sizes(array, "read_chunk_sizes")
 
 
-def chunk_grid(array: zarr.Array) -> RegularGrid | IrregularGrid | None:
+def chunk_grid(array: zarr.Array[Any]) -> RegularGrid | IrregularGrid | None:
     """Return the grid of the chunks; None of an array without pixels."""
     if not min(array.shape, default=0):
         return None
     return grid_from_chunks(array.shape, chunk_sizes(array))
 
 
-def stored_index(array: zarr.Array, region: Region) -> tuple[int, ...]:
+def stored_index(array: zarr.Array[Any], region: Region) -> tuple[int, ...]:
     """Return the grid index of the stored object (chunk or shard) that `region` lies in."""
     starts = [start for start, _ in region]
     try:

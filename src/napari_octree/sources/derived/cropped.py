@@ -171,4 +171,5 @@ class CroppedArray:
         if block is None:
             return np.full(shape, self.fill_value, self.dtype)
         index = (np.array(r) - low for r, (low, _) in zip(ranges, region, strict=True))
-        return block[np.ix_(*index)]
+        result: np.ndarray = block[np.ix_(*index)]
+        return result

@@ -125,7 +125,8 @@ def cast(pixels: np.ndarray, dtype: np.dtype) -> np.ndarray:
             low, high = max(limits.min, own.min), min(limits.max, own.max)
             return pixels.clip(low, high).astype(dtype)
     if dtype.kind == "b":
-        return pixels != 0
+        result: np.ndarray = pixels != 0
+        return result
     return pixels.astype(dtype)
 
 

@@ -186,7 +186,8 @@ class MosaicArray:
         if not found:
             return None
         if len(found) == 1 and found[0][0].shape == sizes:
-            return found[0][0]
+            result: np.ndarray | None = found[0][0]
+            return result
         block = np.full(sizes, self.fill_value, self.dtype)
         for pixels, place in reversed(found):  # the first field is on top
             block[place] = pixels
@@ -306,4 +307,5 @@ class MosaicArray:
         if block is None:
             return np.full(sizes, self.fill_value, self.dtype)
         places = [np.array(r) - low for r, (low, _) in zip(ranges, region, strict=True)]
-        return block[np.ix_(*places)]
+        result: np.ndarray = block[np.ix_(*places)]
+        return result

@@ -46,7 +46,7 @@ def choose_levels(opened: Mapping[str, Node | SourceError | None], where: str) -
     """
     absent: list[str] = []
     problems: dict[str, str] = {}
-    kept: dict[str, zarr.Array] = {}
+    kept: dict[str, zarr.Array[Any]] = {}
     for path, node in opened.items():
         if not isinstance(node, zarr.Array | SourceError):
             absent.append(path)
@@ -70,7 +70,7 @@ def choose_levels(opened: Mapping[str, Node | SourceError | None], where: str) -
     return _of_one_type(kept, where)
 
 
-def _misfit(array: zarr.Array, kept: Sequence[zarr.Array]) -> str | None:
+def _misfit(array: zarr.Array[Any], kept: Sequence[zarr.Array[Any]]) -> str | None:
     """Why an array cannot be a coarser level of those before, if so."""
     first, before = kept[0].shape, kept[-1].shape
     if len(array.shape) != len(first):
@@ -80,7 +80,7 @@ def _misfit(array: zarr.Array, kept: Sequence[zarr.Array]) -> str | None:
     return None
 
 
-def _of_one_type(levels: Mapping[str, zarr.Array], where: str) -> dict[str, Any]:
+def _of_one_type(levels: Mapping[str, zarr.Array[Any]], where: str) -> dict[str, Any]:
     dtype = next(iter(levels.values())).dtype
     result: dict[str, Any] = {}
     for path, array in levels.items():

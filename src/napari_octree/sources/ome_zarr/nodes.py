@@ -23,7 +23,7 @@ from napari_octree.sources.stores.documents import Documents
 from napari_octree.sources.stores.opening import bytes_of
 from napari_octree.sources.stores.zarr_nodes import documents_of, is_far, node_at, open_far
 
-Node = zarr.Array | zarr.Group
+Node = zarr.Array[Any] | zarr.Group
 
 OPENED_AT_ONCE = 16
 """Requests that a server is asked at a time; more are told off by some."""

@@ -26,7 +26,7 @@ SMALLEST_COLOUR_PICTURE = 30
 """napari takes no array for a colour picture whose sides are shorter (`guess_rgb`)."""
 
 
-def open_array(array: zarr.Array, where: str) -> OmeZarrImage:
+def open_array(array: zarr.Array[Any], where: str) -> OmeZarrImage:
     """One array as an image.
 
     Raises
@@ -92,7 +92,7 @@ def _from_arrays(levels: tuple[Any, ...], where: str) -> OmeZarrImage:
     return OmeZarrImage(name_of(where), levels, ImageMetadata("", None, axes, datasets), where)
 
 
-def _axis_names(array: zarr.Array) -> list[str | None]:
+def _axis_names(array: zarr.Array[Any]) -> list[str | None]:
     """Names of the axes: zarr's own of format 3, or those that xarray writes beside format 2."""
     names: Sequence[Any] = getattr(array.metadata, "dimension_names", None) or ()
     if not names:
@@ -103,7 +103,7 @@ def _axis_names(array: zarr.Array) -> list[str | None]:
     return [None if name in texts[:i] else name for i, name in enumerate(texts)]
 
 
-def _is_colour(array: zarr.Array, names: Sequence[str | None]) -> bool:
+def _is_colour(array: zarr.Array[Any], names: Sequence[str | None]) -> bool:
     """Whether this is a picture of red, green, blue and perhaps alpha, as napari guesses."""
     last = (names[-1] or "").lower()
     return (

@@ -154,4 +154,5 @@ def _paint(cells: np.ndarray, step: int, ranges: tuple[range, ...]) -> np.ndarra
                 np.exp(-(((a - c) / width) ** 2)) for a, c in ((rows[high], y), (columns[wide], x))
             ]
             image[np.ix_(high, wide)] += peak * np.outer(*profile)
-    return np.minimum(image, 65535).astype(np.uint16)
+    result: np.ndarray = np.minimum(image, 65535).astype(np.uint16)
+    return result

@@ -83,7 +83,10 @@ class ObstoreBytes:
         import obstore
 
         try:
-            return obstore.get(self._zarr_store.store, self._prefix + name).bytes().to_bytes()
+            result: bytes | None = (
+                obstore.get(self._zarr_store.store, self._prefix + name).bytes().to_bytes()
+            )
+            return result
         except FileNotFoundError:
             return None
 

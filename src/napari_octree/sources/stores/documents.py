@@ -134,7 +134,8 @@ class Documents:
                 with self._lock:
                     self._known.pop(name, None)
                 known.set_exception(error)
-        return known.result()
+        result: Mapping[str, Any] | None = known.result()
+        return result
 
     def _fetch(self, name: str) -> Mapping[str, Any] | None:
         try:

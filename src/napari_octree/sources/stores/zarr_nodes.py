@@ -24,7 +24,7 @@ from napari_octree.sources.stores.documents import Documents, open_documents
 from napari_octree.sources.stores.opening import bytes_of, open_bytes
 from napari_octree.sources.stores.side_by_side import POOL
 
-Node = zarr.Array | zarr.Group
+Node = zarr.Array[Any] | zarr.Group
 
 CREDENTIALS = frozenset(
     {"anon", "key", "secret", "token", "profile", "account_key", "sas_token", "headers"}

@@ -129,7 +129,8 @@ class OpenSlideArray:
             return np.empty([len(r) for r in ranges], self.dtype)
         region = tuple((min(r[0], r[-1]), max(r[0], r[-1]) + 1) for r in ranges)
         index = (np.array(r) - low for r, (low, _) in zip(ranges, region, strict=True))
-        return self.read(region)[np.ix_(*index)]
+        result: np.ndarray = self.read(region)[np.ix_(*index)]
+        return result
 
 
 def read_openslide(path: str | os.PathLike[str]) -> tuple[TiffImage, ...]:

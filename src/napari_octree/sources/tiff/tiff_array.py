@@ -218,7 +218,8 @@ class TiffArray:
         if block is None:
             return np.full(shape, self.fill_value, self.dtype)
         index = (np.array(r) - low for r, (low, _) in zip(ranges, region, strict=True))
-        return block[np.ix_(*index)]
+        result: np.ndarray = block[np.ix_(*index)]
+        return result
 
     def _read_page(self, index: tuple[int, ...], box: Region) -> np.ndarray | None:
         """Pixels of a box of one page, in five axes; None if no tile of it is in the file."""
