@@ -16,7 +16,6 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-import hypothesis
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
@@ -34,10 +33,6 @@ settings.register_profile(
     "steady", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("steady")
-
-# How long an example takes is the machine's affair: no property of ours is a time.
-hypothesis.settings.register_profile("no deadline", deadline=None)
-hypothesis.settings.load_profile("no deadline")
 
 # napari reads these when it is first imported, which no import above does.
 _SETTINGS_FOLDER = tempfile.TemporaryDirectory(prefix="napari-octree-tests-")

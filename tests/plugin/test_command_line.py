@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 
@@ -67,6 +68,10 @@ def test_bad_input_is_told_without_a_traceback(tmp_path, monkeypatch, message):
     assert message() == f"napari-octree: {config}: unknown key 'octre'; did you mean 'octree'?\n"
 
 
+# napari about PyQt5 and about Qt without settings of a user; numcodecs 0.16 about its own codec.
+WARN_THEMSELVES = re.compile(r"PyQt5|Qt6 backend|XDG_RUNTIME_DIR|/numcodecs/")
+
+
 def test_a_picture_of_an_image_is_written(tmp_path, qapp_args):
     """As a user runs it: in a process of its own, with its own window."""
     pixels = np.zeros((64, 64), "uint8")
@@ -77,6 +82,10 @@ def test_a_picture_of_an_image_is_written(tmp_path, qapp_args):
     arguments = [str(tmp_path / "image.zarr"), "--screenshot", str(picture)]
     result = subprocess.run([*command, *arguments], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
+    warned = [
+        line for line in result.stderr.splitlines() if re.search(r"Warning: |WARNING: ", line)
+    ]
+    assert [line for line in warned if not WARN_THEMSELVES.search(line)] == []
     shown = np.asarray(Picture.open(picture).convert("L"))
     height, width = shown.shape
     assert width > 400

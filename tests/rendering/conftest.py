@@ -42,12 +42,15 @@ def scene() -> np.ndarray:
 
 @pytest.fixture
 def compare(viewer, screenshot, pump, look_at, tmp_path) -> Callable[..., np.ndarray]:
-    """`compare(data, center, zoom, …)`: greatest difference (0–255) per screen pixel."""
+    """`compare(data, center, zoom, …)`: greatest difference (0–255) per screen pixel.
+
+    Of several centers, the pictures stand side by side: making a layer costs more than drawing it.
+    """
     made: list[Image] = []
 
     def run(
         data: Any,
-        center: tuple[float, float] = (256.2, 255.7),
+        center: tuple[float, float] | list[tuple[float, float]] = (256.2, 255.7),
         zoom: float = 1.7731,
         generic: bool = False,
         config: Any = None,
@@ -65,20 +68,22 @@ def compare(viewer, screenshot, pump, look_at, tmp_path) -> Callable[..., np.nda
             viewer.add_layer(layer)
             if arrange is not None:
                 arrange(viewer)
-            if generic:  # rotated or sheared: no screen pixel is near a tie for long
-                viewer.scene.camera.zoom = zoom
-                viewer.scene.camera.center = (0.0, *center)
-            else:
-                axes = list(viewer.dims.displayed)
-                scale = layer.scale[axes]
-                origin = layer.translate[axes] - scale / 2
-                look_at(viewer, center, zoom, np.abs(scale), origin)
-            pump()
-            if isinstance(layer, OctreeImage):
-                assert layer.wait_until_settled(30)
-            picture = screenshot(viewer).astype(int)
+            pictures = []
+            for place in center if isinstance(center, list) else [center]:
+                if generic:  # rotated or sheared: no screen pixel is near a tie for long
+                    viewer.scene.camera.zoom = zoom
+                    viewer.scene.camera.center = (0.0, *place)
+                else:
+                    axes = list(viewer.dims.displayed)
+                    scale = layer.scale[axes]
+                    origin = layer.translate[axes] - scale / 2
+                    look_at(viewer, place, zoom, np.abs(scale), origin)
+                pump()
+                if isinstance(layer, OctreeImage):
+                    assert layer.wait_until_settled(30)
+                pictures.append(screenshot(viewer).astype(int))
             viewer.layers.remove(layer)
-            return picture
+            return np.concatenate(pictures, axis=1)
 
         multiscale = isinstance(data, list)
         stock = shoot(Image(data, multiscale=multiscale, **keywords))
