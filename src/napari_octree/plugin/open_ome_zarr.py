@@ -6,7 +6,6 @@ made or an error is raised. Layers of one image share their storage chunks.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -18,11 +17,11 @@ from napari_octree.plugin.label_layers import label_layers
 from napari_octree.sources.errors import SourceError
 from napari_octree.sources.ome_zarr.image import OmeZarrImage
 from napari_octree.sources.ome_zarr.metadata.flaws import warn
-from napari_octree.sources.ome_zarr.opening import read_ome_zarr
+from napari_octree.sources.ome_zarr.opening import Openable, read_ome_zarr
 
 
 def open_ome_zarr(
-    path_or_url: str | os.PathLike[str],
+    path_or_url: Openable,
     coordinate_system: str | None = None,
     **storage_options: Any,
 ) -> list[Layer]:
@@ -30,10 +29,10 @@ def open_ome_zarr(
 
     Parameters
     ----------
-    path_or_url : str or path-like
+    path_or_url : str, path-like, zarr.Group, zarr.Array or zarr store
         An OME-Zarr image (0.1 to 0.6), its labels, a plate, a well, a scene, a collection
         written by bioformats2raw, or a plain zarr array: a folder, a zip file, or an address
-        (http, s3, gs, az, or any other that fsspec knows).
+        (http, s3, gs, az, or any other that fsspec knows); or what somebody has opened.
     coordinate_system : str, optional
         The name of a coordinate system of the image or scene (0.6) in which it is to be shown;
         default: the image's intrinsic one, or the first of the scene.
@@ -58,7 +57,7 @@ def open_ome_zarr(
 
 
 def open_layers(
-    path_or_url: str | os.PathLike[str],
+    path_or_url: Openable,
     config: OctreeConfig | None,
     coordinate_system: str | None = None,
     **storage_options: Any,
@@ -68,7 +67,7 @@ def open_layers(
 
 
 def prepare_layers(
-    path_or_url: str | os.PathLike[str],
+    path_or_url: Openable,
     config: OctreeConfig | None,
     coordinate_system: str | None = None,
     **storage_options: Any,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 ENDINGS = (".zip", ".ozx", ".zarr", ".ome")
 
@@ -20,7 +20,7 @@ def join(where: str, path: str) -> str:
 
 def name_of(where: str) -> str:
     """The last part of a path or URL, without ``.ome.zarr``, ``.zip`` and ``.ozx``."""
-    path = urlsplit(where).path if is_url(where) else os.path.abspath(where)
+    path = unquote(urlsplit(where).path) if is_url(where) else os.path.abspath(where)
     name = path.rstrip("/" + os.sep).replace(os.sep, "/").rpartition("/")[2]
     for ending in ENDINGS:
         if name.lower().endswith(ending):

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import zarr
+from zarr.abc.store import Store
 
 from napari_octree.sources.errors import SourceError
 from napari_octree.sources.ome_zarr.addresses import join
@@ -52,6 +53,25 @@ def open_node(where: str, **storage_options: Any) -> Node:
             return node
         raise SourceError(f"{where}: not zarr: no array or group is there") from error
     except Exception as error:  # stores of any kind, and broken JSON, raise anything
+        raise SourceError(f"{where}: cannot be opened as zarr: {_reason(error)}") from error
+
+
+def given_node(given: Node | Store) -> tuple[Node, str]:
+    """Return a node that somebody has opened, or the root of a store, and what it is called.
+
+    Raises
+    ------
+    SourceError
+        The store holds neither array nor group.
+    """
+    if not isinstance(given, Store):
+        return given, f"{given.store_path}".rstrip("/").removeprefix("file://")
+    where = f"{given}".rstrip("/")
+    try:
+        return zarr.open(given, mode="r"), where
+    except FileNotFoundError as error:
+        raise SourceError(f"{where}: not zarr: no array or group is there") from error
+    except Exception as error:  # as above
         raise SourceError(f"{where}: cannot be opened as zarr: {_reason(error)}") from error
 
 

@@ -13,13 +13,14 @@ from dataclasses import replace
 from typing import Any
 
 import zarr
+from zarr.abc.store import Store
 
 from napari_octree.sources.errors import SourceError
 from napari_octree.sources.ome_zarr.addresses import is_url, name_of
 from napari_octree.sources.ome_zarr.image import OmeZarrImage, read_images
 from napari_octree.sources.ome_zarr.labels import FOLDER, open_labels, placed_like, read_label
 from napari_octree.sources.ome_zarr.metadata.versions import ome_attributes
-from napari_octree.sources.ome_zarr.nodes import attributes_of, open_node
+from napari_octree.sources.ome_zarr.nodes import Node, attributes_of, given_node, open_node
 from napari_octree.sources.ome_zarr.placing import in_system
 from napari_octree.sources.ome_zarr.plain import open_array, open_numbered
 from napari_octree.sources.ome_zarr.plates.opening import read_mosaics
@@ -29,9 +30,12 @@ from napari_octree.sources.stores.address import shown as shown_address
 
 __all__ = ["OmeZarrImage", "is_url", "name_of", "open_node", "read_ome_zarr"]
 
+Openable = str | os.PathLike[str] | Node | Store
+"""What can be opened: a path, an address, or what somebody has opened."""
+
 
 def read_ome_zarr(
-    path: str | os.PathLike[str],
+    path: Openable,
     coordinate_system: str | None = None,
     acquisition: int | None = None,
     **storage_options: Any,
@@ -40,8 +44,9 @@ def read_ome_zarr(
 
     Parameters
     ----------
-    path : str or path-like
-        A folder, a zip file, or a URL that fsspec knows; of an OME-Zarr image, a collection of
+    path : str, path-like, zarr.Group, zarr.Array or zarr store
+        A folder, a zip file, or an address; or a group or store that somebody has opened
+        (icechunk, kerchunk, virtualizarr, …); of an OME-Zarr image, a collection of
         images written by bioformats2raw, a plate or a well, a plain zarr array, or a plain
         zarr group with arrays named 0, 1, ….
     coordinate_system : str, optional
@@ -56,8 +61,11 @@ def read_ome_zarr(
     SourceError
         There is no image, or none of a kind that can be shown.
     """
-    address = os.fspath(path)
-    node = open_node(address, **storage_options)
+    if isinstance(path, zarr.Array | zarr.Group | Store):
+        node, address = given_node(path)
+    else:
+        address = os.fspath(path)
+        node = open_node(address, **storage_options)
     where = shown_address(address)
     if isinstance(node, zarr.Array):
         return (open_array(node, where),)

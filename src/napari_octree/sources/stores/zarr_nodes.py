@@ -81,7 +81,8 @@ def open_far(where: str, **storage_options: Any) -> Node:
     except SourceError:
         raise
     except Exception as error:  # stores of any kind, and broken JSON, raise anything
-        reason = without_secrets(f"{type(error).__name__}: {error}"[:500], known)
+        text = f"{error}".partition("\n\n")[0]  # what follows is for obstore's own programmers
+        reason = without_secrets(f"{type(error).__name__}: {text}"[:500], known)
         refused = "; access is refused: credentials may be missing" if is_refused(error) else ""
         raise SourceError(f"{shown(where)}: cannot be opened as zarr: {reason}{refused}") from (
             None if known else error
