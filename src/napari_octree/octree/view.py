@@ -27,7 +27,8 @@ class View:
         Octree-coordinate length of one framebuffer pixel, per displayed axis (y, x). Framebuffer,
         not canvas: so high-DPI screens get the finer level that they can show.
     focus : (y, x) or None
-        Where the user looks (the cursor), octree coordinates; None is the centre.
+        Where the user looks (the cursor), octree coordinates: tiles are loaded from there
+        outward. None is the centre.
     slice : Hashable
         Which slice of the other axes is shown; only compared.
     motion : Motion

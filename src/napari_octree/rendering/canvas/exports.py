@@ -75,6 +75,11 @@ class Exports(QObject):
     def _on_drawn(self, event: Any = None) -> None:
         self._painting, self._deadline = False, None
 
+    @property
+    def painting(self) -> bool:
+        """The draw that is under way is for the screen, not for a picture."""
+        return self._painting
+
     def deadline(self) -> float | None:
         """Until when the draw that is under way may wait (`time.perf_counter`), if it is one."""
         now = time.perf_counter()

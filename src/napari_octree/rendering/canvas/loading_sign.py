@@ -1,8 +1,8 @@
 """A small dot in the corner of a canvas while what is shown is not all there yet.
 
 Invariants: one dot per view box, however many layers load in it; whether it is drawn is decided in
-the draw itself, after the layers, so that a settled picture never shows it; it asks for no frames
-and keeps no view alive. GUI thread only.
+the draw itself, after the layers, so that no settled picture shows it, and no screenshot nor
+export either; it asks for no frames and keeps no view alive. GUI thread only.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from qtpy.QtCore import QTimer
 from vispy.scene.visuals import create_visual_node
 from vispy.visuals.markers import MarkersVisual
 
+from napari_octree.rendering.canvas.exports import exports_of
 from napari_octree.rendering.gpu.node_matrices import viewbox_of
 
 SIGN_MS = 300
@@ -35,10 +36,7 @@ class LoadingSignVisual(MarkersVisual):
         self._states: WeakKeyDictionary[object, bool] = WeakKeyDictionary()
         self._drawn: Any = None
         super().__init__(pos=np.zeros((1, 2)), size=SIZE, edge_width=0, antialias=1)
-        self.unfreeze()
         self.set_gl_state("translucent", depth_test=False)
-        self.height = 0.0
-        self.freeze()
 
     def tell(self, owner: object, failed: bool | None) -> None:
         """Note how `owner` is: None for settled, else whether it waits in vain."""
@@ -51,13 +49,16 @@ class LoadingSignVisual(MarkersVisual):
         return None
 
     def _prepare_draw(self, view: Any) -> Any:
-        if not self._states:
+        # Pictures and exports show the data; the sign is for who looks at the screen.
+        viewbox = viewbox_of(self)
+        if not self._states or viewbox is None or not exports_of(self.canvas).painting:
             return False
-        wanted = (self.height, FAILED if all(self._states.values()) else LOADING)
+        height = float(viewbox.rect.size[1])
+        wanted = (height, FAILED if all(self._states.values()) else LOADING)
         if wanted != self._drawn:
             self._drawn = wanted
             self.set_data(
-                pos=np.array([[INSET, self.height - INSET]]),
+                pos=np.array([[INSET, height - INSET]]),
                 size=SIZE,
                 edge_width=0,
                 face_color=wanted[1],
@@ -108,7 +109,6 @@ class LoadingNotice:
         viewbox = self._viewbox()
         if viewbox is not None:
             self._sign = sign_of(viewbox)
-            self._sign.height = float(viewbox.rect.size[1])
             self._request_frame()
 
     def close(self) -> None:

@@ -21,6 +21,7 @@ from napari_octree.octree.cover.intersection import intersect
 from napari_octree.octree.policy import POLICIES
 from napari_octree.octree.view import View
 from napari_octree.rendering import _vispy
+from napari_octree.rendering.canvas.cursor import cursor_of
 from napari_octree.rendering.drawing import DrawContext
 from napari_octree.rendering.gpu.node_matrices import (
     TileMatrices,
@@ -89,7 +90,8 @@ class TileDrawing:
         node, frame, display = self.node, self.frame, self.layer.display
         matrices = self._place.now()
         octree_slice = self._slice()
-        moved = self.tracked.see(matrices, octree_slice, display.track_view, now)
+        tracks = display.track_view
+        moved = self.tracked.see(matrices, octree_slice, tracks, now, self._cursor)
         self.client.pace = self.tracked.pace
         self.frames += 1
         reach, former = self.kind.filter_reach, node.atlas
@@ -136,6 +138,9 @@ class TileDrawing:
             grid = matrices.pixel_size if display.show_grid else (0.0, 0.0)
             node.set_overlays(display.tint_levels, grid)
         return moved
+
+    def _cursor(self) -> tuple[float, float] | None:
+        return cursor_of(self.node.canvas).over(self.node)
 
     def _show(self, former: TextureAtlas2D) -> None:
         """Draw from the atlas that the picture is of; `former` is the one drawn from so far."""

@@ -172,10 +172,6 @@ class TiledImageVisual(ImageVisual):
         self._marked = quads.marks is not None and quads.marks.any_failed
         self._need_vertex_update = True
 
-    def clear_quads(self) -> None:
-        """Draw nothing."""
-        self.set_quads(no_quads())
-
     @property
     def n_quads(self) -> int:
         """How many quads are drawn."""

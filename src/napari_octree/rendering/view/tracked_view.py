@@ -6,6 +6,7 @@ there; a view that has not changed stays the same object, and finding that out i
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from napari_octree.layers.slices.octree_slice import OctreeSlice
@@ -16,6 +17,8 @@ from napari_octree.octree.view import View
 from napari_octree.rendering.gpu.node_matrices import TileMatrices
 from napari_octree.rendering.view.view_2d import view_from_matrix
 from napari_octree.rendering.view.view_motion import ViewMotion
+
+WhereCursor = Callable[[], "tuple[float, float] | None"]
 
 RUSH_OCTAVES, RUSH_WIDTHS = 0.5, 5.0
 """Faster than this, per second, tiles leave the view before they were worth a read."""
@@ -45,7 +48,12 @@ class TrackedView:
         return self._motion.axis
 
     def see(
-        self, matrices: TileMatrices, octree_slice: OctreeSlice | None, track: bool, now: float
+        self,
+        matrices: TileMatrices,
+        octree_slice: OctreeSlice | None,
+        track: bool,
+        now: float,
+        cursor: WhereCursor | None = None,
     ) -> bool:
         """Take in what a frame shows.
 
@@ -58,13 +66,15 @@ class TrackedView:
             Whether the camera is followed; if not, the region of the frame before is kept.
         now : float
             Seconds.
+        cursor : callable, optional
+            Where the mouse is in the view box; asked for where something has moved.
 
         Returns
         -------
         bool
             Whether it is another view than that of the frame before.
         """
-        view, former = self._find(matrices, octree_slice, track), self.view
+        view, former = self._find(matrices, octree_slice, track, cursor), self.view
         moved = (
             view is not None
             and octree_slice is not None
@@ -105,7 +115,11 @@ class TrackedView:
         return motion
 
     def _find(
-        self, matrices: TileMatrices, octree_slice: OctreeSlice | None, track: bool
+        self,
+        matrices: TileMatrices,
+        octree_slice: OctreeSlice | None,
+        track: bool,
+        cursor: WhereCursor | None = None,
     ) -> View | None:
         if octree_slice is None:
             return None
@@ -117,6 +131,7 @@ class TrackedView:
             matrices.to_viewbox,
             matrices.size,
             matrices.pixel_scale,
+            None if cursor is None else cursor(),
             slice_key=octree_slice.key,
             motion=self.view.motion if self.view is not None else AT_REST,
         )
