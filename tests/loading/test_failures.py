@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 
 from loading.loader_bench import http_error, request, take_all
-from napari_octree.loading import TileState
+from napari_octree.loading import LoadFailure, TileState
 from napari_octree.loading.retry import TRANSIENT_ATTEMPTS
 from napari_octree.loading.scheduling.healing import FIRST_PAUSE_S
 from napari_octree.loading.scheduling.reads import OVERDUE_S
@@ -424,3 +424,24 @@ def test_an_assembly_that_cannot_be_started_holds_up_none_behind_it(bench):
     assert len(client.failed) == 1  # finally, until somebody retries
     client.retry()
     assert [tile.state for tile in drain(b, client)] == [TileState.LOADED]
+
+
+@pytest.mark.parametrize(
+    ("failure", "said"),
+    [
+        (
+            LoadFailure("http://here/a.zarr", "HTTP 403", "Forbidden"),
+            "Chunks could not be read: HTTP 403: Forbidden (http://here/a.zarr)",
+        ),
+        (
+            LoadFailure("http://here/a.zarr", "HTTP 403", "Forbidden: http://here/a.zarr/0/1.0"),
+            "Chunks could not be read: HTTP 403: Forbidden: http://here/a.zarr/0/1.0",
+        ),
+        (
+            LoadFailure("/data/a.zarr", "TimeoutError", ""),
+            "Chunks could not be read: TimeoutError (/data/a.zarr)",
+        ),
+    ],
+)
+def test_the_problem_comes_first_and_the_address_once(failure, said):
+    assert str(failure) == said

@@ -29,5 +29,12 @@ class LoadFailure:
         """Return the same, counted once more."""
         return replace(self, count=self.count + 1)
 
+    @property
+    def problem(self) -> str:
+        """What is wrong: the cause, and what the first error said."""
+        return f"{self.cause}: {self.message}" if self.message else self.cause
+
     def __str__(self) -> str:
-        return f"{self.source_name}: chunks cannot be loaded ({self.cause}: {self.message})"
+        """Say the problem first, then the address, once."""
+        where = "" if self.source_name in self.message else f" ({self.source_name})"
+        return f"Chunks could not be read: {self.problem}{where}"

@@ -108,7 +108,7 @@ def delay_s(attempt: int, verdict: Verdict, jitter: random.Random) -> float:
     time, so that many failed reads do not come back in one wave.
     """
     backoff = min(FIRST_DELAY_S * 2 ** (attempt - 1), LONGEST_DELAY_S)
-    waited = backoff * (0.5 + 0.5 * jitter.random())
+    waited: float = backoff * (0.5 + 0.5 * jitter.random())
     if verdict.retry_after_s is None:
         return waited
     return min(verdict.retry_after_s, LONGEST_DELAY_S) + waited

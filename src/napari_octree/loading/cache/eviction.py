@@ -84,7 +84,7 @@ class Share:
         and what may not go any more, or has left, is taken out when it comes up."""
 
 
-class ChunkScorer(Scorer):
+class ChunkScorer(Scorer):  # type: ignore[misc] # cachey has no types
     """cachey's score that forgets and never overflows.
 
     cachey's own keeps every key for ever, and its age factor becomes infinite after about
