@@ -19,7 +19,7 @@ from napari_octree.config import ConfigError, OctreeConfig
 from napari_octree.sources.errors import SourceError
 
 if TYPE_CHECKING:
-    from napari_octree.layers.image.octree_image import OctreeImage
+    from napari_octree.layers.base.octree_scalar_field import OctreeScalarField
 
 BAD_INPUT = 1
 BAD_USAGE = 2  # argparse's own
@@ -29,7 +29,7 @@ NOT_SETTLED = 4
 PICTURE_WINDOW = (1500, 1000)
 """Width and height of the window of a picture; the canvas is what the docks leave."""
 
-DEMOS = ("mandelbrot", "mandelbulb")
+DEMOS = ("mandelbrot", "julia", "mandelbulb", "checkerboard", "series", "plate", "labels")
 
 EPILOG = f"""\
 exit status:
@@ -144,7 +144,7 @@ def _display_problem() -> str | None:
     return None
 
 
-def _layers(path: str | None, demo: str | None, config: OctreeConfig) -> list[OctreeImage]:
+def _layers(path: str | None, demo: str | None, config: OctreeConfig) -> list[OctreeScalarField]:
     # napari takes a second to import: not for --help or a wrong argument.
     if demo is not None:
         from napari_octree.plugin.samples import SAMPLES
@@ -156,7 +156,7 @@ def _layers(path: str | None, demo: str | None, config: OctreeConfig) -> list[Oc
 
 
 def _show(
-    layers: list[OctreeImage], ndisplay: int, screenshot: Path | None, timeout: float
+    layers: list[OctreeScalarField], ndisplay: int, screenshot: Path | None, timeout: float
 ) -> int:
     import napari
     from qtpy.QtWidgets import QApplication

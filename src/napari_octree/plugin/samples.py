@@ -14,11 +14,20 @@ from napari import current_viewer
 from napari.utils.colormaps import Colormap
 
 from napari_octree.config import OctreeConfig
+from napari_octree.layers.base.octree_scalar_field import OctreeScalarField
 from napari_octree.layers.image.octree_image import OctreeImage
+from napari_octree.layers.labels.octree_labels import OctreeLabels
 from napari_octree.plugin.preferences import preferred_config
+from napari_octree.samples import (
+    checkerboard,
+    julia,
+    labels,
+    mandelbrot,
+    mandelbulb,
+    plate,
+    series,
+)
 from napari_octree.sources.errors import SourceError
-from napari_octree.sources.samples.mandelbrot import mandelbrot
-from napari_octree.sources.samples.mandelbulb import mandelbulb
 
 SCHEME = "octree://"
 
@@ -95,9 +104,55 @@ def ember() -> Colormap:
     return Colormap(np.array(colors), controls=controls, name="ember", display_name="Ember")
 
 
-SAMPLES: dict[str, Callable[[OctreeConfig | None], OctreeImage]] = {
+def julia_layer(config: OctreeConfig | None = None) -> OctreeImage:
+    """A Julia set, 2^27 × 2^27 pixels."""
+    return OctreeImage(
+        julia(),
+        config,
+        name="Julia set",
+        colormap=mandelbrot_colormap(),
+        contrast_limits=(0, 65535),
+        interpolation2d="linear",
+    )
+
+
+def checkerboard_layer(config: OctreeConfig | None = None) -> OctreeImage:
+    """A checkerboard whose squares say their level, row and column."""
+    return OctreeImage(checkerboard(), config, name="Checkerboard", contrast_limits=(0, 255))
+
+
+def series_layer(config: OctreeConfig | None = None) -> OctreeImage:
+    """A time series, one layer with a slider for each further axis."""
+    return OctreeImage(
+        series(),
+        config,
+        name="Time series",
+        axis_labels=("t", "c", "z", "y", "x"),
+        contrast_limits=(0, 32767),
+        colormap="magma",
+    )
+
+
+def plate_layer(config: OctreeConfig | None = None) -> OctreeImage:
+    """A plate of 384 wells with 4 fields each."""
+    return OctreeImage(
+        plate(), config, name="Plate", contrast_limits=(0, 4000), axis_labels=("y", "x")
+    )
+
+
+def labels_layer(config: OctreeConfig | None = None) -> OctreeLabels:
+    """Cells on a lattice, each with a label of its own."""
+    return OctreeLabels(labels(), config, name="Labels")
+
+
+SAMPLES: dict[str, Callable[[OctreeConfig | None], OctreeScalarField]] = {
     "mandelbrot": mandelbrot_layer,
+    "julia": julia_layer,
     "mandelbulb": mandelbulb_layer,
+    "checkerboard": checkerboard_layer,
+    "series": series_layer,
+    "plate": plate_layer,
+    "labels": labels_layer,
 }
 """By the name that ``napari-octree --demo`` takes and that follows ``octree://``."""
 FIRST_SAMPLE = "mandelbrot"
@@ -107,7 +162,7 @@ SHOWN_IN_3D = frozenset({"mandelbulb"})
 """Samples that are worth looking at in 3-D only."""
 
 
-def read_sample(address: str | Sequence[str]) -> list[OctreeImage]:
+def read_sample(address: str | Sequence[str]) -> list[OctreeScalarField]:
     """Make the layers of a sample's address, ``octree://NAME``.
 
     Raises

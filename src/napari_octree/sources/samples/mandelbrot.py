@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_octree.sources.arrays.generated_array import GeneratedArray
+from napari_octree.sources.samples.pyramids import part_of_pyramid
 
 SIDE_BITS = 27
 LEVELS = 18
@@ -38,8 +39,25 @@ BATCH = 1 << 14
 Floats = npt.NDArray[np.float64]
 
 
-def mandelbrot() -> list[GeneratedArray]:
-    """Make the pyramid, finest level first: arrays of uint16 from 2^27 to 2^10 pixels a side."""
+def mandelbrot(side: int = 1 << SIDE_BITS, levels: int | None = None) -> list[GeneratedArray]:
+    """Make the pyramid, finest level first: arrays of uint16.
+
+    Parameters
+    ----------
+    side : int
+        Pixels of the finest level, both ways: a power of two from 2^10 to 2^27.
+    levels : int, optional
+        Default: down to 2^10 pixels a side.
+
+    Raises
+    ------
+    ValueError
+        There is no such pyramid.
+    """
+    return part_of_pyramid(_whole(), side, levels)
+
+
+def _whole() -> list[GeneratedArray]:
     return [
         GeneratedArray(
             name=f"Mandelbrot set/level {level}",

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_octree.sources.arrays.generated_array import GeneratedArray
+from napari_octree.sources.samples.pyramids import part_of_pyramid
 
 SIDE_BITS = 20
 LEVELS = 15
@@ -43,8 +44,25 @@ BATCH = 1 << 14
 Floats = npt.NDArray[np.floating]
 
 
-def mandelbulb() -> list[GeneratedArray]:
-    """Make the pyramid, finest level first: arrays of uint8 from 2^20 to 2^6 voxels a side."""
+def mandelbulb(side: int = 1 << SIDE_BITS, levels: int | None = None) -> list[GeneratedArray]:
+    """Make the pyramid, finest level first: arrays of uint8.
+
+    Parameters
+    ----------
+    side : int
+        Voxels of the finest level, all three ways: a power of two from 2^6 to 2^20.
+    levels : int, optional
+        Default: down to 2^6 voxels a side.
+
+    Raises
+    ------
+    ValueError
+        There is no such pyramid.
+    """
+    return part_of_pyramid(_whole(), side, levels)
+
+
+def _whole() -> list[GeneratedArray]:
     return [
         GeneratedArray(
             name=f"Mandelbulb/level {level}",
