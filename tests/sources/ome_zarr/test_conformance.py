@@ -2,6 +2,7 @@
 
 import pytest
 
+import make_conformance_table
 from ngff_documents import CANNOT_CHANGE_THE_PICTURE, cases, opened
 
 CASES = {"/".join(case[:4]): case for case in cases()}
@@ -31,3 +32,10 @@ def test_invalid_documents_are_refused_or_warned_of(tmp_path, name):
         assert outcome.error.startswith(f"{tmp_path / 'a.zarr'}")
     elif not any(flaw in name for flaw in CANNOT_CHANGE_THE_PICTURE):
         assert outcome.warnings, f"opened without a word, {outcome.images} images"
+
+
+def test_the_table_of_the_documentation_is_up_to_date():
+    page = make_conformance_table.PAGE.read_text(encoding="utf-8")
+    begin, end = make_conformance_table.BEGIN, make_conformance_table.END
+    shown = page.partition(begin)[2].partition(end)[0]
+    assert shown.strip() == make_conformance_table.table()

@@ -18,9 +18,14 @@ from napari_octree.sources.level_source import as_level_source
 from napari_octree.sources.ome_zarr.coordinates.graph import Step, find_way, reachable
 from napari_octree.sources.ome_zarr.coordinates.matrices import UnusableError
 from napari_octree.sources.ome_zarr.coordinates.parameters import parameter_reader
-from napari_octree.sources.ome_zarr.coordinates.placement import place, placed_dataset
+from napari_octree.sources.ome_zarr.coordinates.placement import (
+    place,
+    placed_dataset,
+    slider_type,
+)
 from napari_octree.sources.ome_zarr.coordinates.resolve import Read, check_edge, follow
 from napari_octree.sources.ome_zarr.image import OmeZarrImage
+from napari_octree.sources.ome_zarr.metadata.axes import with_unique_names
 from napari_octree.sources.ome_zarr.metadata.flaws import warn
 from napari_octree.sources.ome_zarr.metadata.model import Axis, Edge, Key, System
 
@@ -98,13 +103,17 @@ def transformed(
     if count == len(inputs) and np.array_equal(matrix, np.eye(count + 1)):
         if image.metadata.coordinates is None:
             return image
-        # Same numbers, but the names and units are those of the system that is shown.
-        axes = [
-            b if a.type == "channel" else replace(b, type=b.type or a.type)
-            for a, b in zip(inputs, outputs, strict=True)
-        ]
-        axes = [a if a.type == "channel" else b for a, b in zip(inputs, axes, strict=True)]
-        return replace(image, metadata=replace(image.metadata, axes=tuple(axes)))
+        # Same numbers, but the names and units are those of the system that is shown; channels
+        # are those of the arrays.
+        axes = with_unique_names(
+            [
+                own
+                if own.type == "channel"
+                else replace(shown, type=slider_type(shown) or own.type)
+                for own, shown in zip(inputs, outputs, strict=True)
+            ]
+        )
+        return replace(image, metadata=replace(image.metadata, axes=axes))
     try:
         placement = place(matrix, inputs, outputs, image.where)
     except UnusableError as problem:

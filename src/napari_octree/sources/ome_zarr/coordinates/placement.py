@@ -70,7 +70,7 @@ def place(
         rows = _rows_without_channel(matrix, channel, outputs, where)
     linear = matrix[np.ix_(rows, columns)]
     shift = matrix[rows, -1]
-    shown = [replace(outputs[row], type=_type(outputs[row])) for row in rows]
+    shown = [replace(outputs[row], type=slider_type(outputs[row])) for row in rows]
     if len(rows) < len(columns):
         raise UnusableError(f"it leaves {len(rows)} of {len(columns)} axes")
     order: list[int | None] = [*columns]
@@ -106,7 +106,7 @@ def place(
     )
 
 
-def _type(axis: Axis) -> str | None:
+def slider_type(axis: Axis) -> str | None:
     """Channels are those of the arrays: another axis of that type is a slider."""
     return None if axis.type == "channel" else axis.type
 
