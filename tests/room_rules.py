@@ -27,6 +27,12 @@ BY_NAME_ONLY = (PACKAGE, "napari", "vispy", "OpenGL", "qtpy", "superqt")
 PRIVATE_OWNERS = ("napari", "vispy")
 PRIVATE_NAMES_ALLOWED = {f"{PACKAGE}.layers._napari", f"{PACKAGE}.rendering._vispy"}
 
+KNOW_NAPARI = ("layers", "rendering", "qt", "plugin")
+"""Packages that meet objects of napari and vispy: they touch no private attribute of others."""
+
+NAMED_TUPLES = {"_replace", "_make", "_asdict", "_fields"}
+"""Public in spite of their underscore."""
+
 
 def violations(module: str, source: str, is_package: bool = False) -> list[str]:
     """Say what breaks the rules in the source of one module.
@@ -49,6 +55,9 @@ def violations(module: str, source: str, is_package: bool = False) -> list[str]:
     found = []
     for line, name in sorted(set(_names_used(tree, package))):
         found += [f"{module}:{line}: {problem}" for problem in _problems(module, name)]
+    if module not in PRIVATE_NAMES_ALLOWED and _top(module) in KNOW_NAPARI:
+        for line, name in sorted(set(_private_attributes(tree))):
+            found.append(f"{module}:{line}: {name} is private to somebody else")
     for line, name in sorted(set(_imported_by_a_string(tree))):
         if name.partition(".")[0] in BY_NAME_ONLY:
             found.append(f"{module}:{line}: {name} is imported by a string: use import")
@@ -112,6 +121,45 @@ def _names_used(tree: ast.Module, package: str) -> Iterator[tuple[int, str]]:
             chain = _attribute_chain(node)
             if chain and chain[0] in bound:
                 yield node.lineno, ".".join([bound[chain[0]], *chain[1:]])
+
+
+def _private_attributes(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Private attributes of anything that the module does not define itself.
+
+    What is known of an object is its name only, so an attribute counts as the module's own if one
+    of its classes has it. Those of `self` and `super()` are inherited: subclasses may.
+    """
+    own = {
+        node.name
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
+    }
+    for node in ast.walk(tree):
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        for target in targets:
+            for part in ast.walk(target) if isinstance(target, ast.AST) else ():
+                if isinstance(part, ast.Name):
+                    own.add(part.id)
+                elif isinstance(part, ast.Attribute) and _is_self(part.value):
+                    own.add(part.attr)
+    libraries = {
+        (alias.asname or alias.name).partition(".")[0]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import)
+        for alias in node.names
+    }
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Attribute) or not _is_private(node.attr):
+            continue
+        of_library = isinstance(node.value, ast.Name) and node.value.id in libraries
+        if not (_is_self(node.value) or of_library or node.attr in own | NAMED_TUPLES):
+            yield node.lineno, ast.unparse(node)
+
+
+def _is_self(node: ast.expr) -> bool:
+    if isinstance(node, ast.Call):
+        return isinstance(node.func, ast.Name) and node.func.id == "super"
+    return isinstance(node, ast.Name) and node.id in ("self", "cls")
 
 
 def _imported_by_a_string(tree: ast.Module) -> Iterator[tuple[int, str]]:

@@ -75,6 +75,10 @@ def test_the_contracts_speak_of_every_folder():
         ("rendering.atlas", "from napari_octree.layers._napari import register"),
         ("rendering.atlas", "from ..layers import _napari"),
         ("plugin.reader", "from napari_octree.loading.loader import _private"),
+        ("rendering.atlas", "def f(layer):\n    return layer._slice_input.ndisplay"),
+        ("rendering.atlas", "def f(self):\n    self.dims._play_ready = False"),
+        ("layers.octree_image", "def f(layer):\n    layer.events._emit()"),
+        ("plugin.reader", "class A:\n    def f(self, viewer):\n        viewer.window._qt_window"),
     ],
 )
 def test_a_breach_is_found(module, source):
@@ -93,6 +97,10 @@ def test_a_breach_is_found(module, source):
         ("rendering._vispy", "from napari._vispy.utils.visual import layer_to_visual"),
         ("rendering.layer", "from qtpy.QtCore import QTimer\nfrom vispy import __version__"),
         ("plugin.reader", "from napari_octree.qt import dock\nimport napari"),
+        ("rendering.atlas", "def f(self, other):\n    self._x = 1\n    return other._x"),
+        ("rendering.atlas", "def f(key):\n    return key._replace(level=1), super()._draw()"),
+        ("rendering._vispy", "def f(layer):\n    return layer._slice_input"),
+        ("loading.loader", "def f(store):\n    return store._sync_open"),
     ],
 )
 def test_what_is_allowed_passes(module, source):

@@ -44,6 +44,7 @@ __all__ = [
     "delete_texture",
     "displayed_axes",
     "drawing_into",
+    "drawn_as_quads",
     "extend",
     "finish",
     "fix_data_dtype",
@@ -60,6 +61,7 @@ __all__ = [
     "upload",
     "viewer_of",
     "viewport_size",
+    "volume_fragment_template",
     "when_idle",
 ]
 
@@ -374,6 +376,16 @@ def when_idle(canvas: Any, callback: Callable[[], None]) -> None:
 def image_templates(**ours: str) -> dict[str, str]:
     """The shader templates of vispy's image visual, with some replaced."""
     return {**ImageVisual._func_templates, **ours}
+
+
+def drawn_as_quads(view: Any) -> None:
+    """Tell an image visual's view that it has its method: vertices are given, not made."""
+    view._method_used = "subdivide"
+
+
+def volume_fragment_template() -> str:
+    """The template of the fragment shader of vispy's volume visual, as napari has it."""
+    return str(Volume._shaders["fragment"])
 
 
 def clamped_filters() -> str:

@@ -19,7 +19,7 @@ from vispy.scene.visuals import create_visual_node
 from vispy.visuals.image import ImageVisual
 from vispy.visuals.shaders import Function
 
-from napari_octree.rendering._vispy import clamped_filters, image_templates
+from napari_octree.rendering._vispy import clamped_filters, drawn_as_quads, image_templates
 from napari_octree.rendering.gpu.texture_encoding import TextureEncoding
 from napari_octree.rendering.tiles.atlas.texture_atlas_2d import TextureAtlas2D
 from napari_octree.rendering.tiles.quads import Quads, Under, no_quads
@@ -244,7 +244,7 @@ class TiledImageVisual(ImageVisual):
         self._buffers[name].set_data(data.reshape(-1, data.shape[-1]))
 
     def _update_method(self, view: Any) -> None:
-        view._method_used = "subdivide"
+        drawn_as_quads(view)
         for name, buffer in self._buffers.items():
             view.view_program[name] = buffer
         view._need_method_update = False

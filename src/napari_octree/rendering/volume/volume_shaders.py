@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 
-from napari_octree.rendering._vispy import Volume
+from napari_octree.rendering._vispy import volume_fragment_template
 
 MODES = ("mip", "minip", "attenuated_mip", "translucent", "additive", "average", "iso")
 
@@ -42,7 +42,7 @@ def shader(name: str) -> str:
 @cache
 def volume_fragment_shader() -> str:
     """Return the template of the fragment shader, with the functions that are vispy's own."""
-    prelude, main, _ = str(Volume._shaders["fragment"]).partition("void main()")
+    prelude, main, _ = volume_fragment_template().partition("void main()")
     if not main or "applyColormap" not in prelude or "calculateColor" not in prelude:
         raise RuntimeError("vispy's volume shader has changed: cannot take its functions")
     own = map(shader, ("bricks.glsl", "brick_overlay.glsl", "brick_volume.frag"))
