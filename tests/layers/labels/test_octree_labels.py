@@ -64,7 +64,8 @@ def test_bool_becomes_uint8() -> None:
 
 
 def test_layer_data_tuples_make_them() -> None:
-    layer = OctreeLabels(LABELS, name="cells", config=OctreeConfig(octree={"tile_size": 64}))
+    levels = [LABELS, LABELS[::2, ::2]]  # a single array in RAM is handed on as it is
+    layer = OctreeLabels(levels, name="cells", config=OctreeConfig(octree={"tile_size": 64}))
     data, state, kind = layer.as_layer_data_tuple()
     copy = Layer.create(data, state, kind)
     assert isinstance(copy, OctreeLabels)
