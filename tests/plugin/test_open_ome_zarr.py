@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 import zarr
 from napari.components import ViewerModel
+from napari.layers._source import Source
 
-from napari_octree import OctreeImage, open_ome_zarr
+from napari_octree import OctreeImage, open_image, open_ome_zarr
 from napari_octree.sources import SourceError, as_level_source
 from napari_octree.sources.ome_zarr.metadata import OmeZarrWarning
 
@@ -183,3 +184,14 @@ def test_images_without_a_telling_name_are_called_as_their_file(path, given, nam
     write_image(path, [(2, 16, 16)], axes=AXES[1:], name=given)
     (layer,) = open_ome_zarr(path)
     assert layer.name == name
+
+
+def test_layers_say_where_they_came_from_also_in_another_plugin_s_reader(path):
+    write_image(path, [(2, 16, 16)], axes=AXES[1:])
+    for layers in (open_ome_zarr(path), open_image(path)):
+        assert [layer.source.path for layer in layers] == [str(path)]
+    (layer,) = layers
+    layer._set_source(Source(path="file.xyz", reader_plugin="another"))  # as napari does
+    assert (layer.source.path, layer.source.reader_plugin) == ("file.xyz", "another")
+    with pytest.raises(ValueError, match="already set"):
+        layer._set_source(Source(path="b"))

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from napari.layers import Layer
 
 from napari_octree.layers._napari import set_layer_source
 
+PLUGIN = "napari-octree"
 
-def note_source(layer: Layer, path: str, reader_plugin: str) -> None:
-    """Have `layer.source` say the path and the plugin, unless it says something already."""
-    if not (layer.source.path or layer.source.sample):
-        set_layer_source(layer, path, reader_plugin)
+
+def note_source(layers: Iterable[Layer], path: str) -> None:
+    """Have `layer.source` say the path and this plugin, unless it says something already."""
+    for layer in layers:
+        source = layer.source
+        if not (source.path or source.sample or source.widget or source.parent):
+            set_layer_source(layer, path, PLUGIN)

@@ -13,6 +13,7 @@ from typing import Any
 
 from napari_octree.config import OctreeConfig
 from napari_octree.layers.image.octree_image import OctreeImage
+from napari_octree.layers.source import note_source
 from napari_octree.sources.errors import SourceError
 from napari_octree.sources.ome_zarr.addresses import is_url
 
@@ -41,7 +42,9 @@ def open_image(path_or_url: str | os.PathLike[str], **storage_options: Any) -> l
     SourceError
         A `ValueError` that names the path and the problem.
     """
-    return open_image_layers(path_or_url, None, **storage_options)
+    layers = open_image_layers(path_or_url, None, **storage_options)
+    note_source(layers, os.fspath(path_or_url))
+    return layers
 
 
 def open_image_layers(

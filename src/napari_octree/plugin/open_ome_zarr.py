@@ -12,6 +12,7 @@ from typing import Any
 from napari.layers import Labels, Layer
 
 from napari_octree.config import OctreeConfig
+from napari_octree.layers.source import note_source
 from napari_octree.plugin.image_layers import image_layers
 from napari_octree.plugin.label_layers import label_layers
 from napari_octree.sources.errors import SourceError
@@ -53,7 +54,9 @@ def open_ome_zarr(
     SourceError
         A `ValueError` that names the path and the problem.
     """
-    return open_layers(path_or_url, None, coordinate_system, **storage_options)
+    layers = open_layers(path_or_url, None, coordinate_system, **storage_options)
+    note_source(layers, os.fspath(path_or_url))
+    return layers
 
 
 def open_layers(

@@ -13,6 +13,7 @@ from napari.layers import Layer
 
 from napari_octree.config import OctreeConfig
 from napari_octree.layers.main_loop import MAIN_LOOP
+from napari_octree.layers.source import PLUGIN
 from napari_octree.layers.views.display_options import OctreeDisplayOptions
 from napari_octree.layers.views.failure_reports import report_failures
 from napari_octree.layers.views.octree_view import OctreeView, OctreeViews
@@ -52,6 +53,13 @@ class OctreeLayer(Layer):
         self._progress_events = ProgressEvents(self)
         self.display = OctreeDisplayOptions()
         self.display.events.connect(lambda _: self._views.request_frames())
+
+    def _set_source(self, source: Any) -> None:
+        """Take napari's word for where the layer came from, also if we had noted it (`source`)."""
+        if self.source.reader_plugin == PLUGIN and not self.source.sample:
+            self._source = source
+        else:
+            super()._set_source(source)
 
     @property
     def config(self) -> OctreeConfig:
