@@ -6,6 +6,7 @@ made or an error is raised. Layers of one image share their storage chunks.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from typing import Any
 
