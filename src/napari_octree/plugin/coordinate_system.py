@@ -14,7 +14,6 @@ from napari.utils.notifications import show_error, show_info
 from napari_octree.layers.source import note_source
 from napari_octree.plugin.open_ome_zarr import prepare_layers
 from napari_octree.plugin.opening import Cancelled, open_and_wait
-from napari_octree.plugin.preferences import PLUGIN
 from napari_octree.sources.errors import SourceError
 
 if TYPE_CHECKING:
@@ -62,7 +61,7 @@ def show_in(viewer: Any, layer: Layer, name: str) -> list[Layer]:
     at = viewer.layers.index(former[0])
     known = {other.name: other for other in former}
     for new in made:
-        note_source(new, path, PLUGIN)
+        note_source([new], path)
         if (old := known.get(new.name)) is not None and type(old) is type(new):
             for look in KEPT:
                 if hasattr(old, look):

@@ -56,7 +56,8 @@ def open_ome_zarr(
         A `ValueError` that names the path and the problem.
     """
     layers = open_layers(path_or_url, None, coordinate_system, **storage_options)
-    note_source(layers, os.fspath(path_or_url))
+    if isinstance(path_or_url, str | os.PathLike):
+        note_source(layers, os.fspath(path_or_url))
     return layers
 
 
