@@ -15,22 +15,34 @@ from typing import Any
 import zarr
 from zarr.storage import StorePath, WrapperStore
 
+from napari_octree.sources.arrays.unpacked_size import UnpackedLimit, unpacked_limit
 from napari_octree.sources.fetch_clock import FetchClock
 
 
 def timed(array: zarr.Array[Any]) -> zarr.Array[Any]:
     """Return the same array, whose fetches are counted by `FetchClock`."""
-    place = StorePath(TimedStore(array.store), array.path)
+    store = TimedStore(array.store)
+    store.unpacked_limit = unpacked_limit(array)
+    place = StorePath(store, array.path)
     return zarr.Array.from_dict(place, array.metadata.to_dict())
 
 
 class TimedStore(WrapperStore[Any]):
-    """A zarr store that tells the read it serves how long its bytes took."""
+    """A zarr store that tells the read it serves how long its bytes took.
+
+    Attributes
+    ----------
+    unpacked_limit : UnpackedLimit or None
+        Chunks that would unpack to more are refused.
+    """
+
+    unpacked_limit: UnpackedLimit | None = None
 
     async def get(self, key: str, prototype: Any, byte_range: Any = None) -> Any:
         """Fetch an object, or a part of it."""
         with _fetching():
-            return await super().get(key, prototype, byte_range)
+            found = await super().get(key, prototype, byte_range)
+        return self._checked(found, key, byte_range)
 
     async def get_partial_values(self, prototype: Any, key_ranges: Iterable[Any]) -> Any:
         """Fetch parts of objects."""
@@ -56,7 +68,14 @@ class TimedStore(WrapperStore[Any]):
             """Fetch an object, or a part of it, in this thread."""
             parent: Any = super()
             with _fetching():
-                return parent.get_sync(key, **options)
+                found = parent.get_sync(key, **options)
+            return self._checked(found, key, options.get("byte_range"))
+
+    def _checked(self, found: Any, key: str, byte_range: Any) -> Any:
+        if found is not None and byte_range is None and self.unpacked_limit is not None:
+            chunk = memoryview(found.as_numpy_array()).cast("B")
+            self.unpacked_limit.check(chunk, chunk[-4:], key)
+        return found
 
 
 @contextmanager

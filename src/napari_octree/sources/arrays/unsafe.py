@@ -56,7 +56,7 @@ def problem_of(array: zarr.Array[Any]) -> str | None:
 
 def codec_problem(array: zarr.Array[Any]) -> str | None:
     """Why the chunks of this array must not be decoded, or None."""
-    for name in _codec_names(array):
+    for name in codec_names(array):
         plain = name.rpartition(".")[2]
         if plain in UNSAFE_CODECS:
             return f"is stored with the codec {name!r}, which runs code of the file"
@@ -65,7 +65,8 @@ def codec_problem(array: zarr.Array[Any]) -> str | None:
     return None
 
 
-def _codec_names(array: zarr.Array[Any]) -> Iterator[str]:
+def codec_names(array: zarr.Array[Any]) -> Iterator[str]:
+    """The names of all codecs of an array."""
     metadata: dict[str, Any] = dict(array.metadata.to_dict())
     values: list[Any] = [metadata.get("compressor")]
     for key in ("filters", "codecs"):

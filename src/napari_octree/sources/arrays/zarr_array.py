@@ -24,6 +24,7 @@ from zarr.storage import FsspecStore, LocalStore
 
 from napari_octree.sources.arrays.sliced_array import SlicedArray, slices
 from napari_octree.sources.arrays.timed_store import timed
+from napari_octree.sources.arrays.unpacked_size import HEAD, UnpackedLimit, unpacked_limit
 from napari_octree.sources.arrays.zarr_chunks import chunk_grid, chunk_sizes, stored_index
 from napari_octree.sources.digest import digest
 from napari_octree.sources.identity import NETWORK_SCHEMES, SourceGroup, object_token
@@ -46,6 +47,8 @@ class ZarrArray(SlicedArray):
 
     def _load(self, region: Region) -> np.ndarray | None:
         fast = self._fast
+        if fast is not None and self._blosc is not None:
+            self._check_size(region, self._blosc)
         block = (
             np.asarray(self._timed[slices(region)])
             if fast is None
@@ -78,6 +81,23 @@ class ZarrArray(SlicedArray):
         except (ValueError, NotImplementedError, OSError):
             return None  # a codec or a type of pixels that only zarr-python knows
         return opened if opened.shape == self.shape else None
+
+    @cached_property
+    def _blosc(self) -> UnpackedLimit | None:
+        """What chunks may unpack to, where tensorstore does not see to it: of blosc."""
+        limit = unpacked_limit(self.array)
+        return limit if limit is not None and limit.codec == "blosc" else None
+
+    def _check_size(self, region: Region, limit: UnpackedLimit) -> None:
+        key = self.array.metadata.encode_chunk_key(stored_index(self.array, region))
+        folder = local_folder(self.array)
+        assert folder is not None  # tensorstore is used for local folders
+        try:
+            with open(folder / key, "rb", buffering=0) as file:
+                head = file.read(HEAD)
+        except OSError:
+            return  # absent, or tensorstore will say what is wrong with it
+        limit.check(head, b"", f"{self.source_name}/{key}")
 
     def _is_stored(self, region: Region) -> bool:
         """Whether the store holds the object (chunk or shard) that `region` lies in."""
