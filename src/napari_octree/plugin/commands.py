@@ -19,6 +19,7 @@ from napari_octree.plugin.default_reader import offer_to_be_default, prefer_read
 from napari_octree.plugin.layer_actions import reload, toggle_grid, toggle_tint
 from napari_octree.plugin.open_image import prepare_image
 from napari_octree.plugin.opening import Cancelled, open_and_wait
+from napari_octree.plugin.plates import with_plate_names
 from napari_octree.plugin.preferences import preferred_config
 from napari_octree.plugin.reader import is_zarr_path
 from napari_octree.plugin.remembered import recall, remember
@@ -93,7 +94,7 @@ def open_path(viewer: napari.viewer.Viewer, path: str) -> None:
     """
     config = preferred_config()
     make = open_and_wait(path, lambda: prepare_image(path, config))
-    layers = make()
+    layers = with_plate_names(make())
     note_source(layers, path)
     for layer in layers:
         viewer.add_layer(layer)

@@ -17,6 +17,7 @@ from napari.layers import Layer
 from napari_octree.plugin.default_reader import offer_to_be_default
 from napari_octree.plugin.open_image import prepare_image
 from napari_octree.plugin.opening import Cancelled, open_and_wait
+from napari_octree.plugin.plates import with_plate_names
 from napari_octree.plugin.preferences import preferred_config
 from napari_octree.plugin.samples import FIRST_SAMPLE, read_sample, sample_data
 from napari_octree.plugin.samples import SCHEME as SAMPLE_SCHEME
@@ -98,7 +99,7 @@ def read_layers(path: str | Sequence[str]) -> list[Any]:
             make = open_and_wait(each, lambda each=each: prepare_image(each, config))  # type: ignore[misc]
         except Cancelled:
             return NO_LAYERS
-        layers += make()
+        layers += with_plate_names(make())
     if any(is_zarr_path(str(each)) for each in paths):
         offer_to_be_default()
     return layers

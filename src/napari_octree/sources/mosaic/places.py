@@ -63,8 +63,13 @@ class Places:
 
     def name_at(self, point: Sequence[float]) -> str | None:
         """Return the name of the field under a point (pixels of the finest level), if any."""
+        number = self.number_at(point)
+        return None if number is None else self.names[number]
+
+    def number_at(self, point: Sequence[float]) -> int | None:
+        """Return the number of the field under a point, as `name_at` does its name."""
         found = self.find(tuple((int(np.floor(p)), int(np.floor(p)) + 1) for p in point))
-        return self.names[int(found[0])] if len(found) else None
+        return int(found[0]) if len(found) else None
 
     @cached_property
     def are_a_lattice(self) -> bool:

@@ -31,6 +31,7 @@ from napari_octree.sources.ome_zarr.plates.model import (
 from napari_octree.sources.protocol import LevelSource
 from napari_octree.sources.stores.documents import Documents
 from napari_octree.sources.stores.side_by_side import POOL
+from napari_octree.sources.stores.zarr_nodes import Node, node_at
 
 T = TypeVar("T")
 
@@ -202,6 +203,13 @@ class PlateFields:
             return None
         parts = (well.path, fields[index].path, self._below)
         return "/".join(part for part in parts if part)
+
+    def node(self, number: int, whole_well: bool = False) -> Node | None:
+        """Return the group of a field, or of its well; None if it is not there."""
+        if whole_well:
+            return node_at(self._documents, self._wells[number // self._count].path)
+        path = self.path_of(number)
+        return None if path is None else node_at(self._documents, path)
 
     def _path_of(self, number: int) -> str | None:
         try:
