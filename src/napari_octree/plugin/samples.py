@@ -28,6 +28,7 @@ from napari_octree.samples import (
     series,
 )
 from napari_octree.sources.errors import SourceError
+from napari_octree.sources.samples.plate import row_name
 
 SCHEME = "octree://"
 
@@ -134,9 +135,23 @@ def series_layer(config: OctreeConfig | None = None) -> OctreeImage:
 
 
 def plate_layer(config: OctreeConfig | None = None) -> OctreeImage:
-    """A plate of 384 wells with 4 fields each."""
+    """A plate of 384 wells with 4 fields each; a dose that kills grows from left to right."""
+    levels = plate()
+    pitch = levels[0].pitch[-1]
+    rows, columns = (n // pitch for n in levels[0].shape)
+    facts = {
+        "name": "plate",
+        "rows": [row_name(n) for n in range(rows)],
+        "columns": [f"{n + 1:02}" for n in range(columns)],
+        "pitch": (pitch, pitch),
+    }
     return OctreeImage(
-        plate(), config, name="Plate", contrast_limits=(0, 4000), axis_labels=("y", "x")
+        list(levels),
+        config,
+        name="Plate",
+        contrast_limits=(0, 4000),
+        axis_labels=("y", "x"),
+        metadata={"ome_zarr": {"plate": facts}},
     )
 
 
