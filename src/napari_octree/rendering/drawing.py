@@ -133,6 +133,10 @@ class Drawing(Protocol):
         """Take the memory that browsing needs, now that nobody waits. Returns whether to draw."""
         ...
 
+    def edited(self, box: tuple[tuple[int, int], ...]) -> None:
+        """Show what was painted in a box of level 0, with the next frame."""
+        ...
+
     def pause(self) -> None:
         """Want nothing of the loader until the next frame: the layer is hidden."""
         ...

@@ -26,7 +26,7 @@ from napari_octree.layers._napari import (
 )
 from napari_octree.layers.base.array_access import ArrayAccess
 from napari_octree.layers.base.lazy_scalar_field import LazyScalarField
-from napari_octree.layers.data.image_pyramid import ImagePyramid
+from napari_octree.layers.data.image_pyramid import ImagePyramid, PixelEdits
 from napari_octree.layers.data.layer_levels import LayerLevels
 from napari_octree.layers.data.saving import pixels_to_save
 from napari_octree.layers.data.store_watch import StoreWatch
@@ -89,7 +89,8 @@ class OctreeScalarField(ArrayAccess, LazyScalarField):
         self._background: BackgroundPyramid | None = None
         self._refreshes = False  # what napari calls while it makes the layer
         keywords |= {"multiscale": True, "cache": False}
-        super().__init__(OctreeLevels(levels.arrays, config, level_transforms), config, **keywords)
+        wrapped = self._wrapped(levels, config, level_transforms)
+        super().__init__(wrapped, config, **keywords)
         self._overview = OverviewLoader(self._loader, self._on_overview)
         if self._config.octree.background_pyramid:
             self._background = BackgroundPyramid(self._loader, self._on_refined)
@@ -109,6 +110,11 @@ class OctreeScalarField(ArrayAccess, LazyScalarField):
 
     _stock_type = "image"
     """The name of the type of stock layers that this one stands for."""
+
+    @property
+    def _edits(self) -> PixelEdits | None:
+        """What was painted above the levels."""
+        return None
 
     @property
     def _reduction(self) -> Reduction:
@@ -131,6 +137,7 @@ class OctreeScalarField(ArrayAccess, LazyScalarField):
             brick_size=self._config.octree.brick_size,
             blocks=self._loader.blocks,
             reduction=self._reduction,
+            edits=self._edits,
         )
         former, self._slices = self._slices, OctreeSlices(pyramid, self._loader)
         if former is not None:
@@ -186,6 +193,15 @@ class OctreeScalarField(ArrayAccess, LazyScalarField):
         octree_slice = self.octree_slice
         return () if octree_slice is None else octree_slice.key.displayed
 
+    def _wrapped(
+        self,
+        levels: LayerLevels,
+        config: OctreeConfig | None,
+        level_transforms: Sequence[LevelTransform] | None,
+    ) -> OctreeLevels:
+        """The levels as `data` returns them."""
+        return OctreeLevels(levels.arrays, config, level_transforms)
+
     def _check_data(self, levels: LayerLevels) -> None:
         """Raise where `levels` cannot take the place of this layer's data."""
 
@@ -193,7 +209,7 @@ class OctreeScalarField(ArrayAccess, LazyScalarField):
         """Have these levels from now on; a store that is watched is the new one."""
         self._levels = levels
         self._store_watch.follow(levels.arrays)
-        self._data = OctreeLevels(levels.arrays, self._config, self._level_transforms)
+        self._data = self._wrapped(levels, self._config, self._level_transforms)
         self._set_slices()
 
     def _announce_data(self) -> None:

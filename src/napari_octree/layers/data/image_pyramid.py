@@ -5,13 +5,33 @@ Invariant: metadata only; nothing here reads or changes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
+
+import numpy as np
 
 from napari_octree.octree.transform import LevelTransform
 from napari_octree.sources.derived.reduction import Reduction
 from napari_octree.sources.level_source import sharing
 from napari_octree.sources.protocol import BlockStore, LevelSource
+
+
+class PixelEdits(Protocol):
+    """What was painted above the levels (any thread)."""
+
+    def onto(self, block: np.ndarray, places: Sequence[np.ndarray]) -> np.ndarray:
+        """Return `block`, or a copy with what was painted at its places on level 0."""
+        ...
+
+    def overlay(self, places: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray] | None:
+        """Return what was painted at a grid of places, and where; None if nothing was."""
+        ...
+
+    def value(self, place: Sequence[int]) -> np.generic | None:
+        """Return a pixel of level 0 as it is now, if it is known."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -36,6 +56,8 @@ class ImagePyramid:
         Where levels that are computed share chunks with those that are shown.
     reduction : {"mean", "nearest", "mode"}
         How levels that nobody stored are made.
+    edits : PixelEdits, optional
+        What was painted.
     """
 
     sources: tuple[LevelSource, ...]
@@ -46,6 +68,7 @@ class ImagePyramid:
     brick_size: int = 64
     blocks: BlockStore | None = None
     reduction: Reduction = "mean"
+    edits: PixelEdits | None = None
 
     def __post_init__(self) -> None:
         shared = tuple(sharing(source, self.blocks) for source in self.sources)

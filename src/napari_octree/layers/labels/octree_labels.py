@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from napari.components import ViewerModel
-from napari.layers import Labels
 
 from napari_octree.config import OctreeConfig
 from napari_octree.layers._napari import (
@@ -21,8 +20,8 @@ from napari_octree.layers._napari import (
     register_add_method,
     register_layer_type,
 )
-from napari_octree.layers.base.octree_scalar_field import OctreeScalarField
 from napari_octree.layers.data.layer_levels import LayerLevels
+from napari_octree.layers.labels.painting.paintable import PaintableLabels
 from napari_octree.layers.labels.thumbnail import label_thumbnail
 from napari_octree.octree.transform import LevelTransform
 from napari_octree.sources.arrays.recast_view import recast
@@ -41,7 +40,7 @@ def _pick(layer: OctreeLabels, event: Any) -> None:
     layer.selected_label = layer.colormap.background_value if label is None else int(label)
 
 
-class OctreeLabels(OctreeScalarField, Labels):
+class OctreeLabels(PaintableLabels):
     """A labels layer for segmentations far larger than memory.
 
     Parameters

@@ -210,16 +210,15 @@ class OctreeSlice:
             From pixels as displayed to what the texture takes (in a worker).
         """
         level = self.octree.levels[wish.key.level]
-        margins = [0] * len(self.hint)
-        for axis in self.key.displayed:
-            margins[axis] = apron
+        margins = self._margins(apron)
+        region = self.region(level.index, level.tile_region(wish.key.index))
         return TileRequest(
             key=TileKey(self.key, wish.key),
             source=self.sources[level.index],
-            region=self.region(level.index, level.tile_region(wish.key.index)),
-            apron=tuple(margins),
+            region=region,
+            apron=margins,
             hint=self.hint,
-            finish=lambda block: np.ascontiguousarray(encode(self.to_display(block))),
+            finish=self._finish(level.index, region, margins, encode),
             tier=wish.tier,
             relative_level=wish.relative_level,
         )
@@ -230,15 +229,100 @@ class OctreeSlice:
         What a view shows of that level comes first: of a plate it takes as long as all else.
         """
         level = self.octree.levels[-1]
+        region = self.region(level.index, [(0, n) for n in level.shape])
+        margins = self._margins(0)
         return TileRequest(
             key=self.key,
             source=self.sources[-1],
-            region=self.region(level.index, [(0, n) for n in level.shape]),
-            apron=(0,) * len(self.hint),
+            region=region,
+            apron=margins,
             hint=self.hint,
-            finish=lambda block: np.ascontiguousarray(self.to_display(block)),
+            finish=self._finish(level.index, region, margins, _as_is),
             tier=Tier.COVERAGE,
         )
+
+    def _margins(self, apron: int) -> tuple[int, ...]:
+        """Texels around a region, per axis of the sources."""
+        displayed = self.key.displayed
+        return tuple(apron if axis in displayed else 0 for axis in range(len(self.hint)))
+
+    def _finish(
+        self,
+        level: int,
+        region: Region,
+        margins: Sequence[int],
+        encode: Callable[[np.ndarray], np.ndarray],
+    ) -> Callable[[np.ndarray], np.ndarray]:
+        """From a region's pixels to what is shown, with what was painted by then."""
+        edits = self.pyramid.edits
+        if edits is None:
+            return lambda block: np.ascontiguousarray(encode(self.to_display(block)))
+
+        def finish(block: np.ndarray) -> np.ndarray:
+            painted = edits.onto(block, self.places(level, region, margins))
+            return np.ascontiguousarray(encode(self.to_display(painted)))
+
+        return finish
+
+    def places(self, level: int, region: Region, margins: Sequence[int]) -> tuple[np.ndarray, ...]:
+        """The pixels of level 0 that stand for those of a region of a level, axis by axis.
+
+        Of each it is the one at its centre, the lower of two; beyond the level its nearest.
+        """
+        last = min(level, len(self.pyramid.sources) - 1)
+        given, shown = self.pyramid.transforms[last], self.octree.levels[level].transform
+        places = []
+        for axis, ((start, stop), margin) in enumerate(zip(region, margins, strict=True)):
+            factor, offset, size = given.factor[axis], given.translation[axis], None
+            if axis in self.key.displayed:
+                at = self.key.displayed.index(axis)
+                factor, offset = shown.factor[at], shown.translation[at]
+                size = self.octree.levels[level].shape[at]
+            pixels = np.arange(start - margin, stop + margin)
+            pixels = pixels.clip(0, (stop if size is None else size) - 1)
+            found = np.floor(pixels * factor + offset + (factor - 1) / 2).astype(np.int64)
+            places.append(found.clip(0, self.pyramid.shapes[0][axis] - 1))
+        return tuple(places)
+
+    def painted_in(
+        self, level: int, box: Sequence[tuple[int, int]]
+    ) -> tuple[np.ndarray, np.ndarray] | None:
+        """What was painted in a box of the displayed axes (pixels of `level`), as displayed."""
+        edits = self.pyramid.edits
+        if edits is None:
+            return None
+        found = edits.overlay(self.places(level, self.region(level, box), self._margins(0)))
+        return None if found is None else (self.to_display(found[0]), self.to_display(found[1]))
+
+    def painted(
+        self, key: ChunkKey, apron: int, box: Region | None = None
+    ) -> tuple[np.ndarray, np.ndarray] | None:
+        """What was painted in a tile with its apron, as displayed: labels, and where.
+
+        Parameters
+        ----------
+        key : ChunkKey
+        apron : int
+        box : Region, optional
+            Of level 0: only there something has changed.
+
+        Returns
+        -------
+        values, written : arrays
+            None if nothing was, or nothing in `box`.
+        """
+        edits = self.pyramid.edits
+        if edits is None:
+            return None
+        level = self.octree.levels[key.level]
+        region = self.region(key.level, level.tile_region(key.index))
+        places = self.places(key.level, region, self._margins(apron))
+        if box is not None and any(
+            p[0] >= stop or p[-1] < start for p, (start, stop) in zip(places, box, strict=True)
+        ):
+            return None
+        found = edits.overlay(places)
+        return None if found is None else (self.to_display(found[0]), self.to_display(found[1]))
 
     def tile_at(self, level: int, position: Sequence[float]) -> tuple[ChunkKey, tuple[int, ...]]:
         """The tile of `level` at `position` (octree coordinates), and the pixel of the level."""
@@ -255,6 +339,10 @@ class OctreeSlice:
         )
         index = tuple(i // n for i, n in zip(pixel, grid.tile_shape, strict=True))
         return ChunkKey(level, index), pixel
+
+
+def _as_is(block: np.ndarray) -> np.ndarray:
+    return block
 
 
 def brick_shape(extent: Sequence[int], brick_size: int) -> tuple[int, ...]:

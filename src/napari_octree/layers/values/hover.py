@@ -44,6 +44,10 @@ def value_under(
     shape = pyramid.shapes[0]
     if any(not 0 <= point[a] < shape[a] for a in key.displayed):
         return None
+    if pyramid.edits is not None:
+        place = [int(point[a]) if r is None else r[0] for a, r in enumerate(key.ranges)]
+        if (painted := pyramid.edits.value(place)) is not None:
+            return (0, painted)
     spot = [float(point[a]) for a in key.displayed]
     coarsest = len(octree_slice.octree.levels) - 1
     for level in range(coarsest + 1):

@@ -13,6 +13,7 @@ from napari_octree.layers.views.progress import OctreeProgress
 from napari_octree.layers.views.statistics import ViewStatistics
 from napari_octree.octree.chunk_key import ChunkKey
 from napari_octree.octree.view import View, VolumeView
+from napari_octree.sources.protocol import Region
 
 
 class OctreeView(Protocol):
@@ -67,6 +68,10 @@ class OctreeView(Protocol):
         """Draw again soon."""
         ...
 
+    def edited(self, box: Region) -> None:
+        """Show what was painted in a box of level 0, with the next frame."""
+        ...
+
 
 class OctreeViews:
     """The views of one layer, oldest first."""
@@ -95,6 +100,12 @@ class OctreeViews:
     def request_frames(self) -> None:
         """Have all draw again soon."""
         for view in self._views:
+            view.request_frame()
+
+    def edited(self, box: Region) -> None:
+        """Have all show what was painted in a box of level 0."""
+        for view in self._views:
+            view.edited(box)
             view.request_frame()
 
     @property

@@ -38,6 +38,7 @@ from napari_octree.rendering.tiles.parts import Part
 from napari_octree.rendering.tiles.quads import no_quads
 from napari_octree.rendering.tiles.tile_frame import TileFrame, TileInputs
 from napari_octree.rendering.tiles.tile_kind import TileKind
+from napari_octree.rendering.tiles.tile_patches import TilePatches
 from napari_octree.rendering.view.tracked_view import TrackedView
 
 FORMER_OPACITY = 0.4
@@ -70,6 +71,7 @@ class TileDrawing:
         self._placed: TileMatrices | None = None
         self._held: OctreeSlice | None = None
         self._joined: tuple[weakref.ref[Any] | None, str | None] = (None, None)
+        self._patches = TilePatches()
         self.frames = 0
         self._finishing = False
         self._render = layer.config.render
@@ -119,6 +121,9 @@ class TileDrawing:
             now=now,
         )
         changed = frame.prepare(atlas, inputs)
+        if octree_slice is not None and octree_slice.pyramid.edits is not None:
+            shown = filter(None, (frame.picture.tiles, frame.picture.stand_in))
+            self._patches.apply(octree_slice, shown, frame.arrived)
         if frame.coarsened and not coarsened:
             self._draw_again()  # with an atlas that has room for it, if there can be one
         if atlas is not self._allocated:
@@ -250,6 +255,10 @@ class TileDrawing:
         if octree_slice is None or self.moving or not (self.lease.opening and self.whole):
             return False
         return self.lease.grow(octree_slice.tiles)
+
+    def edited(self, box: tuple[tuple[int, int], ...]) -> None:
+        """Show what was painted in a box of level 0, with the next frame."""
+        self._patches.add(box)
 
     def pause(self) -> None:
         """Want nothing of the loader until the next frame: the layer is hidden."""

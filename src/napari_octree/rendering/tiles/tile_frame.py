@@ -252,6 +252,11 @@ class TileFrame:
         tile = TileKey(place, chunk)
         return tile in self.picture.tiles.atlas.slots or tile in self._uploads.failed
 
+    @property
+    def arrived(self) -> set[ChunkKey]:
+        """Tiles, of whatever slice, that were uploaded in the last frame."""
+        return self._uploads.arrived
+
     # ------------------------------------------------------------------- state
 
     @property

@@ -31,6 +31,8 @@ class TileUploads:
     failed : set of TileKey
     fresh : set of ChunkKey
         Tiles of the slice shown that came with the last `take`, and were not there before.
+    arrived : set of ChunkKey
+        All tiles, of whatever slice, that came with it.
     more : bool
         Tiles are ready that did not fit in the last budget.
     """
@@ -40,6 +42,7 @@ class TileUploads:
         self._budget = budget
         self.failed: set[TileKey] = set()
         self.fresh: set[ChunkKey] = set()
+        self.arrived: set[ChunkKey] = set()
         self.more = False
 
     def take(self, tiles: AtlasTiles, wishes: TileRequests, upload_ms: float) -> bool:
@@ -53,6 +56,7 @@ class TileUploads:
         atlas, budget, changed = tiles.atlas, self._budget, False
         self.more = False
         self.fresh.clear()
+        self.arrived.clear()
         if not self._client.ready:
             return False
         budget.begin(upload_ms)
@@ -71,6 +75,7 @@ class TileUploads:
                 self.failed.add(key)
                 continue
             self.failed.discard(key)
+            self.arrived.add(key.chunk)
             data, complete = tile.data, tile.complete
 
             def put() -> None:

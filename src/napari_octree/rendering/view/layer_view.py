@@ -281,6 +281,12 @@ class LayerView:
         if not self._closed:
             self.node.update()
 
+    def edited(self, box: tuple[tuple[int, int], ...]) -> None:
+        """Show what was painted in a box of level 0, with the next frame."""
+        for drawing in (self.tiles, self.volume):
+            if drawing is not None:
+                drawing.edited(box)
+
     @property
     def settled(self) -> bool:
         """Every ideal chunk of what the camera shows now is drawn."""

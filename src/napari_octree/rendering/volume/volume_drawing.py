@@ -216,6 +216,12 @@ class VolumeDrawing:
         wait_s = self._ended_s + 2 * cost_s - now_s
         return int(1e3 * wait_s) if cost_s * 1e3 > CHEAP_MS else 0
 
+    def edited(self, box: tuple[tuple[int, int], ...]) -> None:
+        """Have bricks loaded again that hold what was painted in a box of level 0."""
+        slots = self.lease.atlas.slots
+        slots.outdate(list(slots))
+        self.frame.replan()
+
     def rest(self) -> bool:
         """Nothing happens: full quality from now on. Returns whether to draw again."""
         self.client.pace = Pace.STEADY

@@ -91,6 +91,22 @@ class TextureAtlas2D(GPUScaledTexture2D):
                 self._write = write
         return slot, evicted
 
+    def patch(self, slot: Slot, texels: np.ndarray, place: tuple[int, int]) -> None:
+        """Replace some texels of a slot's tile, before returning.
+
+        Parameters
+        ----------
+        slot : Slot
+        texels : (rows, columns[, channels]) array of `encoding.texel_dtype`
+        place : (row, column)
+            In the tile with its apron.
+        """
+        write = self._write or open_for_uploads(self, self.encoding.texel_dtype)
+        row, column = self.origin(slot)
+        write(np.ascontiguousarray(texels), (row + place[0], column + place[1]))
+        if self._several:
+            self._write = write
+
     def begin(self) -> None:
         """Until `end`, nothing else is uploaded or drawn: what GL needs to know is told once."""
         self._several = True

@@ -1,0 +1,1 @@
+"""Painting: edits in memory above levels that nobody changes."""

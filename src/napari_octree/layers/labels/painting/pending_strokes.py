@@ -1,0 +1,175 @@
+"""Strokes whose pixels are not loaded yet: applied in order when these have come.
+
+Invariants: main thread. What was painted first is applied first, also where its pixels come later.
+A stroke is applied as a whole or, where its pixels cannot be loaded, not at all.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+
+from napari_octree.layers.finalizers import when_gone
+from napari_octree.layers.labels.painting.edits import Index, LabelEdits
+from napari_octree.layers.main_loop import MAIN_LOOP
+from napari_octree.loading.assembly import assemble
+from napari_octree.loading.loader import ChunkLoader
+from napari_octree.loading.request import TileRequest, TileState
+from napari_octree.octree.chunk_key import Tier
+from napari_octree.sources.protocol import ChunkId, LevelSource, Region
+
+
+@dataclass(frozen=True, eq=False)
+class Dab:
+    """One change that waits.
+
+    Attributes
+    ----------
+    stroke : int
+        Those of one number are undone together.
+    region : Region
+        Its pixels of level 0.
+    apply : callable
+    """
+
+    stroke: int
+    region: Region
+    apply: Callable[[], None]
+
+
+class PendingStrokes:
+    """The changes of one layer that wait for pixels.
+
+    Parameters
+    ----------
+    loader : ChunkLoader
+    edits : LabelEdits
+    source : LevelSource
+        Level 0.
+    hint : tuple of int
+        Chunk shape for sources that have none of their own, as in the requests of tiles.
+    on_ready : bound method
+        Called when the first dabs can be applied; held weakly.
+    on_lost : bound method
+        Gets the number of strokes that cannot be applied, as their pixels cannot be loaded.
+    """
+
+    def __init__(
+        self,
+        loader: ChunkLoader,
+        edits: LabelEdits,
+        source: LevelSource,
+        hint: tuple[int, ...],
+        on_ready: Callable[[], None],
+        on_lost: Callable[[int], None],
+    ) -> None:
+        self._client = loader.open(MAIN_LOOP.poster(self._collect))
+        when_gone(self, self._client.close)
+        self._cache = loader.cache
+        self._edits, self._source, self._hint = edits, source, hint
+        self._on_ready = weakref.WeakMethod(on_ready)
+        self._on_lost = weakref.WeakMethod(on_lost)
+        self._dabs: deque[Dab] = deque()
+        self._requests: dict[Index, TileRequest] = {}
+
+    def __len__(self) -> int:
+        return len(self._dabs)
+
+    def bring(self, region: Region) -> bool:
+        """Have the edits hold a region's chunks, as far as they are in memory; whether all are."""
+        return not [index for index in self._edits.missing(region) if not self._hold(index)]
+
+    def add(self, dab: Dab) -> None:
+        """Apply `dab` later, after all that wait already."""
+        self._dabs.append(dab)
+        self._ask()
+
+    def drop_last(self) -> bool:
+        """Forget the last stroke that waits; whether there was one."""
+        if not self._dabs:
+            return False
+        last = self._dabs[-1].stroke
+        self._dabs = deque(dab for dab in self._dabs if dab.stroke != last)
+        self._ask()
+        return True
+
+    def ready(self) -> Iterable[Dab]:
+        """Take the dabs that can be applied now: whole strokes, in order."""
+        while self._dabs:
+            stroke = self._dabs[0].stroke
+            dabs = [dab for dab in self._dabs if dab.stroke == stroke]
+            if not all(self.bring(dab.region) for dab in dabs):
+                return
+            for _ in dabs:
+                self._dabs.popleft()
+            yield from dabs
+
+    def close(self) -> None:
+        """Load nothing more, apply nothing more."""
+        self._dabs.clear()
+        self._client.close()
+
+    def _ask(self) -> None:
+        wanted = dict.fromkeys(
+            index for dab in self._dabs for index in self._edits.missing(dab.region)
+        )
+        self._requests = {i: self._requests.get(i) or self._request(i) for i in wanted}
+        self._client.replace(list(self._requests.values()))
+
+    def _request(self, index: Index) -> TileRequest:
+        return TileRequest(
+            key=index,
+            source=self._source,
+            region=self._edits.box(index),
+            apron=(0,) * len(index),
+            hint=self._hint,
+            finish=np.array,
+            tier=Tier.IDEAL,
+        )
+
+    def _collect(self) -> None:
+        while (tile := self._client.take()) is not None:
+            index = cast(Index, tile.key)
+            if tile.state is TileState.FAILED or tile.data is None:
+                self._lose(index)
+            elif index in self._requests:
+                self._edits.hold(index, tile.data)
+        if (on_ready := self._on_ready()) is not None:
+            on_ready()
+
+    def _lose(self, index: Index) -> None:
+        lost = {dab.stroke for dab in self._dabs if index in set(self._edits.indices(dab.region))}
+        self._dabs = deque(dab for dab in self._dabs if dab.stroke not in lost)
+        self._ask()
+        if lost and (on_lost := self._on_lost()) is not None:
+            on_lost(len(lost))
+
+    def _hold(self, index: Index) -> bool:
+        """Take a chunk from memory, without reading anything."""
+        region = self._source.storage_region(self._edits.box(index))
+        storage = self._source.storage
+        if storage.in_memory:
+            pixels = storage.read(region)
+        else:
+            grid = storage.grid(self._source.storage_shape(self._hint))
+            parts = []
+            for cell in grid.indices(region):
+                box = grid.region(cell)
+                cached = self._cache.peek(ChunkId(storage.key, box))
+                if cached is None:
+                    return False
+                parts.append((box, cached.pixels))
+            apron = (0,) * len(region)
+            pixels = assemble(
+                region, apron, storage.shape, storage.dtype, storage.fill_value, parts
+            )
+        if pixels is None:
+            shape = [stop - start for start, stop in region]
+            pixels = np.full(shape, storage.fill_value or 0, storage.dtype)
+        self._edits.hold(index, self._source.drop_fixed(pixels))
+        return True
