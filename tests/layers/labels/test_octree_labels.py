@@ -71,6 +71,7 @@ def test_layer_data_tuples_make_them() -> None:
     assert isinstance(copy, OctreeLabels)
     assert copy.config == layer.config
     assert copy.data[0] is LABELS
+    assert copy.name == "cells"
     assert "octreelabels" in napari.layers.NAMES
     (added,) = ViewerModel()._add_layer_from_data(LABELS, {"name": "x"}, "octreelabels")
     assert isinstance(added, OctreeLabels)

@@ -262,6 +262,7 @@ class TileDrawing:
 
     def pause(self) -> None:
         """Want nothing of the loader until the next frame: the layer is hidden."""
+        self.tracked.rest()  # hidden in the midst of a zoom it is shown again as at rest
         self.client.pace = Pace.STEADY
         self.frame.pause()
 
