@@ -219,15 +219,15 @@ class PaintableLabels(OctreeScalarField, Labels):
             self.events.labels_update(data=None, offset=[s.start for s in displayed])
 
     def _draw(self, new_label: int, last_cursor_coord: Any, coordinates: Any) -> None:
+        draw = super()._draw
         if self._slice_input.ndisplay == 2:
-            super()._draw(new_label, last_cursor_coord, coordinates)
+            draw(new_label, last_cursor_coord, coordinates)
         elif coordinates is not None:
-            place = np.round(coordinates).astype(int)
-            region = tuple((int(p), int(p) + 1) for p in place)
-            self._when_at_hand(
-                region,
-                lambda: Labels._draw(self, new_label, last_cursor_coord, coordinates),
-            )
+            # In 3-D napari's own asks for the label at each place before it paints.
+            ends = [np.round(c).astype(int) for c in (last_cursor_coord, coordinates)]
+            low, high = np.minimum(*ends), np.maximum(*ends) + 1
+            region = tuple((int(a), int(b)) for a, b in zip(low, high, strict=True))
+            self._when_at_hand(region, lambda: draw(new_label, last_cursor_coord, coordinates))
 
     def _get_flood_mask_and_bbox(
         self, coord: Sequence[float], new_label: int, dims_to_paint: list[int]
