@@ -370,7 +370,9 @@ class OctreeScalarField(ArrayAccess, LazyScalarField):
             return (self.data_level, None)
         point = np.asarray(position, dtype=float)[-self.ndim :] + 0.5
         overview = self._overview_slicing.overview_of(octree_slice.key)
-        found = value_under(octree_slice, self._loader.cache, point, overview)
+        found = value_under(
+            octree_slice, self._loader.cache, point, overview, self.locked_data_level or 0
+        )
         return (self.data_level, None) if found is None else found
 
     def get_status(self, *args: Any, **keywords: Any) -> dict[str, str]:

@@ -21,7 +21,11 @@ MOST_PLANES = 256
 
 
 def value_under(
-    octree_slice: OctreeSlice, cache: ChunkCache, point: np.ndarray, overview: np.ndarray | None
+    octree_slice: OctreeSlice,
+    cache: ChunkCache,
+    point: np.ndarray,
+    overview: np.ndarray | None,
+    finest: int = 0,
 ) -> tuple[int, Any] | None:
     """Return (level, value) of the finest level that is at hand.
 
@@ -33,6 +37,8 @@ def value_under(
         Octree coordinates of all axes.
     overview : numpy.ndarray or None
         The coarsest level of this very slice, as displayed.
+    finest : int
+        No finer level is looked at: the one that is shown whatever the zoom.
 
     Returns
     -------
@@ -50,7 +56,7 @@ def value_under(
             return (0, painted)
     spot = [float(point[a]) for a in key.displayed]
     coarsest = len(octree_slice.octree.levels) - 1
-    for level in range(coarsest + 1):
+    for level in range(min(finest, coarsest), coarsest + 1):
         _, pixel = octree_slice.tile_at(level, spot)
         region = octree_slice.region(level, [(i, i + 1) for i in pixel])
         value = _cached(octree_slice, cache, level, region)

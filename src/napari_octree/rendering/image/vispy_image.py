@@ -26,6 +26,10 @@ class VispyOctreeImage(OctreeVispyLayer, _vispy.VispyImageLayer):
             layer, texels, lambda context: TileDrawing(context, self._tiles), VolumeDrawing
         )
 
+    def is_flat(self, layer: OctreeImage) -> bool:
+        """Never: images of two axes are one plane of bricks in 3-D."""
+        return False
+
     def _on_contrast_limits_change(self) -> None:
         drawing = self.view.drawing
         if self.node is self.view.tiles.node:

@@ -118,7 +118,7 @@ class LayerView:
 
     @property
     def _is_volume(self) -> bool:
-        return self.layer.ndim > 2 and _vispy.ndisplay_of(self.layer) == 3
+        return _vispy.ndisplay_of(self.layer) == 3
 
     @property
     def node(self) -> Any:

@@ -18,6 +18,7 @@ import numpy as np
 
 from napari_octree.layers.image.hidden_values import hidden_up_to
 from napari_octree.layers.image.octree_image import OctreeImage
+from napari_octree.layers.slices.flat_slice import FlatSlice
 from napari_octree.layers.slices.octree_slice import OctreeSlice
 from napari_octree.layers.slices.slice_key import SliceKey
 from napari_octree.layers.views.progress import OctreeProgress
@@ -84,6 +85,7 @@ class VolumeDrawing:
         self._rested = False
         self._moved_s = self._began_s = self._ended_s = 0.0
         self.frames = 0
+        self._flat: tuple[OctreeSlice, FlatSlice] | None = None  # of 2-D data, made once a slice
         self._finishing = False  # in an export, whose frames say nothing of what frames cost
         nowhere = Octree.from_shapes([(1, 1, 1)], 16)
         encoding = BrickEncoding(context.texels, (16, 16, 16))
@@ -294,9 +296,13 @@ class VolumeDrawing:
 
     def _slice(self) -> OctreeSlice | None:
         octree_slice = self.layer.octree_slice
-        if octree_slice is None or len(octree_slice.octree.extent) != 3:
+        if octree_slice is None or _vispy.ndisplay_of(self.layer) != 3:
             return None
-        return octree_slice
+        if len(octree_slice.octree.extent) == 3:
+            return octree_slice
+        if self._flat is None or self._flat[0] is not octree_slice:
+            self._flat = (octree_slice, FlatSlice(octree_slice))
+        return self._flat[1]
 
     def _view(self, octree_slice: OctreeSlice | None) -> VolumeView | None:
         if octree_slice is None or viewbox_of(self.node) is None:
