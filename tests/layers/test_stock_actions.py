@@ -14,7 +14,7 @@ from napari.layers import Image, Labels, Layer, _layer_actions
 from napari.layers._multiscale_data import MultiScaleData
 from npe2 import PluginManager
 
-from napari_octree import OctreeConfig, OctreeImage
+from napari_octree import OctreeConfig, OctreeImage, OctreeLabels
 from napari_octree.layers.data.saving import MOST_READ_BYTES, NotSavedError
 from napari_octree.octree.transform import LevelTransform
 from napari_octree.sources import SourceError
@@ -215,7 +215,7 @@ def test_a_huge_store_is_refused_before_a_file_is_made(writers: None, tmp_path: 
     side = int(MOST_READ_BYTES**0.5) + 1
     huge = zarr.create_array(zarr.storage.MemoryStore(), shape=(side, side), dtype="u1")
     model = model_with(OctreeImage(huge, name="slide"), Image(np.zeros((4, 4))))
-    with pytest.raises(NotSavedError, match=r"slide: not saved.*Export…"):
+    with pytest.raises(NotSavedError, match=r"slide: not saved.*Export selected octree layers…"):
         model.layers[0].save(str(tmp_path / "a.tif"))
     with pytest.raises(NotSavedError, match="slide"):
         model.layers.save(str(tmp_path / "all"))
@@ -297,3 +297,17 @@ def test_what_napari_refreshes_by_itself_reads_no_store_again() -> None:
     layer.scale = (2, 2)
     assert layer.wait_until_settled(30)
     assert len(reads) == before
+
+
+def test_labels_are_copied_converted_and_saved_too(writers: None, tmp_path: Any) -> None:
+    labels = np.arange(40 * 50, dtype=np.int32).reshape(40, 50)
+    model = model_with(OctreeLabels(labels))
+    _layer_actions._duplicate_layer(model.layers)
+    assert [type(layer) for layer in model.layers] == [OctreeLabels] * 2
+    model.layers[0].save(str(tmp_path / "labels.tif"))
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "labels.tif"), labels)
+    model = model_with(OctreeLabels(labels))
+    _layer_actions._convert_to_image(model.layers)
+    (image,) = model.layers
+    assert type(image) is Image
+    np.testing.assert_array_equal(image.data, labels)
