@@ -100,10 +100,11 @@ class Target:
 
     def array(self, number: int) -> zarr.Array:
         """Open the array of a level."""
-        opened = zarr.open_array(
-            LocalStore(self.path), path=level_path(number), mode="r+", zarr_format=self._format
-        )
-        return opened.with_config({"write_empty_chunks": True})
+        # Arrays are configured when they are opened: zarr 3.0 has no other way.
+        with zarr.config.set({"array.write_empty_chunks": True}):
+            return zarr.open_array(
+                LocalStore(self.path), path=level_path(number), mode="r+", zarr_format=self._format
+            )
 
     def shards(self, number: int) -> Iterator[Region]:
         """Boxes of a level that are written at once."""

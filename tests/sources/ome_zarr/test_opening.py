@@ -234,7 +234,8 @@ def test_nothing_behind_plain_http(http):
 def test_a_plain_group_of_numbered_arrays(tmp_path):
     group = zarr.create_group(tmp_path / "levels.zarr")
     for number in range(3):
-        group.create_array(str(number), data=PIXELS[0, 0, :: 2**number, :: 2**number])
+        pixels = PIXELS[0, 0, :: 2**number, :: 2**number]
+        zarr.create_array(group.store, name=str(number), data=pixels)
     (image,) = read_ome_zarr(tmp_path / "levels.zarr")
     assert [level.shape for level in image.levels] == [(64, 96), (32, 48), (16, 24)]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import zarr
 from zarr.abc.store import Store
@@ -24,7 +24,10 @@ from napari_octree.sources.stores.documents import Documents
 from napari_octree.sources.stores.opening import bytes_of
 from napari_octree.sources.stores.zarr_nodes import documents_of, is_far, node_at, open_far
 
-Node = zarr.Array[Any] | zarr.Group
+if TYPE_CHECKING:
+    Node = zarr.Array[Any] | zarr.Group
+else:
+    Node = zarr.Array | zarr.Group  # of zarr 3.0, which has no generic arrays
 
 OPENED_AT_ONCE = 16
 """Requests that a server is asked at a time; more are told off by some."""

@@ -9,7 +9,7 @@ Invariants: a node costs one round of requests: one of format 3, three of format
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import zarr
@@ -24,7 +24,10 @@ from napari_octree.sources.stores.documents import Documents, open_documents
 from napari_octree.sources.stores.opening import bytes_of, open_bytes
 from napari_octree.sources.stores.side_by_side import POOL
 
-Node = zarr.Array[Any] | zarr.Group
+if TYPE_CHECKING:
+    Node = zarr.Array[Any] | zarr.Group
+else:
+    Node = zarr.Array | zarr.Group  # of zarr 3.0, which has no generic arrays
 
 CREDENTIALS = frozenset(
     {"anon", "key", "secret", "token", "profile", "account_key", "sas_token", "headers"}
