@@ -15,6 +15,7 @@ import numpy as np
 
 from napari_octree.layers.data.computed_levels import is_sampled, quick_levels, whole_levels
 from napari_octree.layers.data.image_pyramid import ImagePyramid
+from napari_octree.layers.data.representatives import representatives
 from napari_octree.layers.slices.slice_key import SliceKey, TileKey
 from napari_octree.loading.request import TileRequest
 from napari_octree.octree.chunk_key import ChunkKey, Tier, Wish
@@ -280,8 +281,7 @@ class OctreeSlice:
                 size = self.octree.levels[level].shape[at]
             pixels = np.arange(start - margin, stop + margin)
             pixels = pixels.clip(0, (stop if size is None else size) - 1)
-            found = np.floor(pixels * factor + offset + (factor - 1) / 2).astype(np.int64)
-            places.append(found.clip(0, self.pyramid.shapes[0][axis] - 1))
+            places.append(representatives(pixels, factor, offset, self.pyramid.shapes[0][axis]))
         return tuple(places)
 
     def painted_in(

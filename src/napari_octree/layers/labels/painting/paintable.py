@@ -9,6 +9,7 @@ thread but of arrays in memory.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -25,7 +26,9 @@ from napari_octree.layers.labels.painting.edits import LabelEdits
 from napari_octree.layers.labels.painting.flood import flood
 from napari_octree.layers.labels.painting.painted_levels import PaintedLevels
 from napari_octree.layers.labels.painting.pending_strokes import Dab, PendingStrokes
+from napari_octree.layers.labels.painting.save_edits import save_edits
 from napari_octree.layers.main_loop import MAIN_LOOP
+from napari_octree.layers.views.octree_view import OctreeView
 from napari_octree.octree.transform import LevelTransform
 from napari_octree.sources.protocol import Region
 
@@ -302,6 +305,45 @@ class PaintableLabels(OctreeScalarField, Labels):
     def _load_history(self, *args: Any, **keywords: Any) -> None:
         super()._load_history(*args, **keywords)
         self._updated_slice = None
+
+    def save_edits(self, timeout: float = 3600) -> int:
+        """Write what was painted into the arrays of all levels, in a worker.
+
+        Runs the event loop meanwhile: the window stays alive. Main thread only.
+
+        Parameters
+        ----------
+        timeout : float
+            Seconds.
+
+        Returns
+        -------
+        int
+            How many chunks or shards were written.
+
+        Raises
+        ------
+        SourceError
+            A level cannot be written to; nothing was written then.
+        Exception
+            Whatever the store raises. What was not written is still there as edits.
+        """
+        assert self._label_edits is not None
+        edits, arrays, places = self._label_edits, self._levels.arrays, self._level_places
+        with ThreadPoolExecutor(1, thread_name_prefix="napari-octree saving") as pool:
+            future = pool.submit(save_edits, edits, arrays, places)
+            future.add_done_callback(lambda _: MAIN_LOOP.post(lambda: None))  # wakes the loop
+            MAIN_LOOP.run_until(future.done, timeout)
+            return future.result()
+
+    def detach_view(self, view: OctreeView) -> None:
+        """Forget `view`; tell of what is not saved when the last one goes."""
+        super().detach_view(view)
+        if not self._views and self.has_edits:
+            show_warning(
+                f"{self.name}: what was painted is not saved. It is lost when the layer is; "
+                "layer.save_edits() writes it into the data, an export into a new file."
+            )
 
     def discard_edits(self) -> None:
         """Forget all that was painted and not saved."""

@@ -1,0 +1,73 @@
+"""Writes edits into the arrays they lie above: finest level first, unit by unit.
+
+Invariants: worker thread. Coarser levels get the pixels that stand for theirs at level 0, as they
+are shown; what was not painted stays as it is stored, however it was made. Edits count as
+saved when all levels have them.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from napari_octree.layers.data.representatives import representatives
+from napari_octree.layers.labels.painting.edits import LabelEdits
+from napari_octree.octree.transform import LevelTransform
+from napari_octree.sources.protocol import Region
+from napari_octree.sources.writing import writable
+
+
+def save_edits(
+    edits: LabelEdits, arrays: Sequence[Any], transforms: Sequence[LevelTransform]
+) -> int:
+    """Write all that is not in the arrays yet.
+
+    Returns
+    -------
+    int
+        How many chunks or shards were written, over all levels.
+
+    Raises
+    ------
+    SourceError
+        An array cannot be written to; nothing was written then.
+    Exception
+        Whatever the store raises: what was not written counts as not saved.
+    """
+    targets = [writable(array) for array in arrays]
+    unsaved = edits.unsaved
+    known = {index: edits.chunk(index).values for index in unsaved}
+    boxes = [edits.box(index) for index in unsaved]
+    written = 0
+    for target, transform in zip(targets, transforms, strict=True):
+        shape = tuple(int(n) for n in target.array.shape)
+        units = dict.fromkeys(
+            unit for box in boxes for unit in target.units(_on_level(box, transform, shape))
+        )
+        for unit in units:
+            places = [
+                representatives(np.arange(start, stop), f, t, n)
+                for (start, stop), f, t, n in zip(
+                    unit, transform.factor, transform.translation, edits.shape, strict=True
+                )
+            ]
+            written += target.change(unit, functools.partial(edits.onto, places=places))
+    for index, values in known.items():
+        edits.mark_saved(index, values)
+    return written
+
+
+def _on_level(box: Region, transform: LevelTransform, shape: tuple[int, ...]) -> Region:
+    """The pixels of a level that may be represented in a box of level 0."""
+    region = []
+    for (start, stop), f, t, n in zip(
+        box, transform.factor, transform.translation, shape, strict=True
+    ):
+        first = min(max(math.floor((start - t) / f) - 1, 0), n - 1)
+        last = min(max(math.ceil((stop - t) / f) + 1, first + 1), n)
+        region.append((first, last))
+    return tuple(region)
