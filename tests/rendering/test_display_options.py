@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import zarr
+from vispy.gloo import read_pixels
 
 from napari_octree import OctreeConfig, OctreeImage
 from napari_octree.octree.chunk_key import ChunkKey
@@ -108,6 +109,9 @@ def test_failed_is_hatched_and_shows_the_coarser_level(
     assert coarse.mean() > 0.6
     layer.display.show_loading = False
     like_reference("failed", screenshot(viewer))
+    layer.display.show_failed = False
+    plain = screenshot(viewer)[100:200, 100:200, :3].astype(int)
+    assert np.ptp(plain, axis=-1).max() == 0, "the coarser picture, and nothing else"
 
 
 def test_missing_is_plain(show, viewer, screenshot, like_reference) -> None:
@@ -155,13 +159,32 @@ def test_an_untracked_view_keeps_its_chunks(
     assert ChunkKey(0, (23, 23)) in layer._views[0].tiles.frame._intersection.chunks
 
 
+def on_screen(viewer: Any, pump_until: Any) -> np.ndarray:
+    """What a frame for the screen shows, which a screenshot does not: (height, width, 4)."""
+    canvas = viewer.window._qt_viewer.canvas._scene_canvas
+    frames: list[np.ndarray] = []
+
+    def read(event: Any) -> None:
+        frames.append(read_pixels(alpha=True))
+
+    canvas.events.draw.connect(read, position="last")
+    canvas.update()
+    pump_until(lambda: frames)
+    frames.clear()  # it may have been asked for before the dot was due
+    canvas.update()
+    pump_until(lambda: frames)
+    canvas.events.draw.disconnect(read)
+    return frames[-1]
+
+
 def test_a_dot_says_that_something_is_to_come(
     show, viewer, screenshot, recording_array, read_log, pump_until, like_reference
 ) -> None:
     read_log.hold()
     layer = show(flat_levels(recording_array))
-    pump_until(lambda: screenshot(viewer)[SIGN][..., :3].any())
-    like_reference("loading", screenshot(viewer))
+    pump_until(lambda: layer._views[0]._notice.late)
+    like_reference("loading", on_screen(viewer, pump_until))
+    assert not screenshot(viewer)[SIGN][..., :3].any(), "a picture shows the data only"
     read_log.release()
     assert layer.wait_until_settled(30)
     settled = screenshot(viewer)

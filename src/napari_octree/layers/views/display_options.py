@@ -23,6 +23,9 @@ class OctreeDisplayOptions(EventedModel):
     show_loading : bool
         Draw a dot in the corner of the canvas while something is still to come (red: while
         reads have failed).
+    show_failed : bool
+        Draw thin red lines through tiles that could not be read; the coarser picture stays under
+        them.
     keep_slice : bool
         After a step of a slider keep the former slice, dimmed, until something of the new one
         can be shown everywhere. (Else what is there is shown at once, and blank elsewhere.)
@@ -45,6 +48,7 @@ class OctreeDisplayOptions(EventedModel):
     track_view: bool = True
     freeze_level: bool = False
     show_loading: bool = True
+    show_failed: bool = True
     keep_slice: bool = False
     play: Literal["skip", "wait"] = "skip"
     policy: Literal["explore", "play", "quality"] = "explore"

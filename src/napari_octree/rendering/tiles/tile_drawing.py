@@ -141,7 +141,7 @@ class TileDrawing:
             node.set_matrix(matrices.to_render)
         if self.tracked.view is not None:
             grid = matrices.pixel_size if display.show_grid else (0.0, 0.0)
-            node.set_overlays(display.tint_levels, grid)
+            node.set_overlays(display.tint_levels, grid, display.show_failed)
         return moved
 
     def _cursor(self) -> tuple[float, float] | None:

@@ -110,6 +110,7 @@ class TiledImageVisual(ImageVisual):
         self.shared_program.frag["fade"] = self._fade or Function(_AS_IT_IS)
         self._overlay(False)
         self.shared_program["u_tint"] = 0.0
+        self.shared_program["u_failed"] = 0.0
         self.shared_program["u_grid_width"] = (0.0, 0.0)
         self.shared_program["u_octree_matrix"] = np.eye(4, dtype=np.float32)
         self.freeze()
@@ -194,13 +195,26 @@ class TiledImageVisual(ImageVisual):
             self._placed = placed.tobytes()
             self.shared_program["u_octree_matrix"] = placed
 
-    def set_overlays(self, tint: bool, grid_width: tuple[float, float]) -> None:
-        """What is shown of the octree itself; `grid_width` (x, y) in level-0 pixels, 0 is off."""
+    def set_overlays(
+        self, tint: bool, grid_width: tuple[float, float], failed: bool = True
+    ) -> None:
+        """What is shown of the octree itself.
+
+        Parameters
+        ----------
+        tint : bool
+            Levels.
+        grid_width : (x, y)
+            Of lines at the borders of tiles, in level-0 pixels; 0 is off.
+        failed : bool
+            Lines through tiles that could not be read.
+        """
         wanted = tint or self._marked or grid_width[0] > 0
         if wanted != self._overlaid:
             self._overlay(wanted)
         if wanted:
             self.shared_program["u_tint"] = 0.5 if tint else 0.0
+            self.shared_program["u_failed"] = 0.6 if failed else 0.0
             self.shared_program["u_grid_width"] = grid_width
 
     def _overlay(self, wanted: bool) -> None:

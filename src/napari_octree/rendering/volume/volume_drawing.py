@@ -149,6 +149,7 @@ class VolumeDrawing:
         node.fade = STALE_FADE if self.frame.stale else 1.0
         display = self.layer.display
         failed = self.frame.shown is not None and bool(self.frame.shown.failed)
+        failed = failed and display.show_failed
         node.set_overlays(display.tint_levels, display.show_grid, self.frame.level, failed)
         if not self._finishing:
             _vispy.when_idle(node.canvas, self.drawn)

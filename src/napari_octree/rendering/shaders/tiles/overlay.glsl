@@ -1,5 +1,6 @@
 // What is asked to be seen of the octree itself: levels, tile borders, failed tiles.
 uniform float u_tint;        // how much of the level's colour
+uniform float u_failed;      // how strong lines through failed tiles are; 0: there are none
 uniform vec2 u_grid_width;   // half a framebuffer pixel in level-0 pixels (x, y); 0: no grid
 varying vec4 v_tint;
 varying vec4 v_border;
@@ -10,8 +11,9 @@ vec4 overlay(vec4 color) {
         color = vec4(0.0);
     }
     color.rgb = mix(color.rgb, v_tint.rgb, mod(marks, 2.0) * u_tint);
-    if (mod(marks, 4.0) >= 2.0 && mod(gl_FragCoord.x + gl_FragCoord.y, 16.0) < 3.0) {
-        color = vec4(0.9, 0.25, 0.2, max(color.a, 0.7));
+    // Thin lines through which the coarser picture is seen.
+    if (mod(marks, 4.0) >= 2.0 && mod(gl_FragCoord.x + gl_FragCoord.y, 16.0) < 2.0 && u_failed > 0.0) {
+        color = mix(color, vec4(0.9, 0.25, 0.2, max(color.a, 0.7)), u_failed);
     }
     if (u_grid_width.x > 0.0) {
         vec2 near = min(v_border.xy, v_border.zw);

@@ -22,8 +22,8 @@ vec4 overlay(vec4 color, vec3 place, float w, bool failed) {
             color.rgb = mix(color.rgb, vec3(1.0, 0.6, 0.1), 0.7);
         }
     }
-    if (failed && mod(gl_FragCoord.x + gl_FragCoord.y, 16.0) < 3.0) {
-        color = vec4(0.9, 0.25, 0.2, max(color.a, 0.7));
+    if (failed && mod(gl_FragCoord.x + gl_FragCoord.y, 16.0) < 2.0) {
+        color = mix(color, vec4(0.9, 0.25, 0.2, max(color.a, 0.7)), 0.6);
     }
     return color;
 }
