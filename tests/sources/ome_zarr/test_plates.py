@@ -12,12 +12,14 @@ import numpy as np
 import pytest
 import zarr
 
+from faulty_server import FaultyServer
 from napari_octree.sources import SourceError
 from napari_octree.sources.derived.downsampled import read_region
 from napari_octree.sources.errors import PartialReadError
 from napari_octree.sources.ome_zarr.metadata.flaws import OmeZarrWarning
 from napari_octree.sources.ome_zarr.opening import read_ome_zarr
 from napari_octree.sources.protocol import LevelSource
+from napari_octree.sources.stores.documents import NOBODY_HAS
 
 RNG = np.random.default_rng(0)
 
@@ -386,3 +388,62 @@ def test_chunks_of_all_usual_codecs(tmp_path, codec, separator):
     (image,) = read_ome_zarr(tmp_path / "p.zarr")
     np.testing.assert_array_equal(np.asarray(image.levels[0])[box_of(image, "A/1")], data)
     assert writer.format == 3
+
+
+def test_a_plate_over_http_asks_for_each_document_and_chunk_once(tmp_path):
+    writer = write_plate(tmp_path / "p.zarr", "0.5", fields=("0", "1"))
+    server = FaultyServer(tmp_path, latency_s=0)
+    try:
+        (image,) = read_ome_zarr(f"{server.url}/p.zarr")
+        opening = len(server.requests)
+        check(image, writer, 2)
+        documents = [name for name in server.requests if "/c/" not in name]
+        assert len(documents) == len(set(documents))
+        chunks = {name for name in server.requests if "/c/" in name}
+        np.asarray(image.levels[1])
+        assert {name for name in server.requests if "/c/" in name} == chunks
+    finally:
+        server.stop()
+    assert opening <= 5 + 4 + 2 + 4 + 2  # root, wells, fields, labels, levels
+
+
+def test_a_server_that_refuses_what_is_absent_shows_the_rest_of_a_plate(tmp_path):
+    writer = write_plate(tmp_path / "p.zarr", "0.5", fields=("0", "1"))
+    shutil.rmtree(tmp_path / "p.zarr/B/1")
+    (tmp_path / "p.zarr/A/2/zarr.json").write_text("kept from us")
+    for lost in [key for key in writer.pixels if key[0] in ("B/1", "A/2")]:
+        del writer.pixels[lost]
+    server = FaultyServer(tmp_path, latency_s=0)
+    for name in ("B/1/zarr.json", NOBODY_HAS, ".zgroup", ".zattrs", ".zarray", ".zmetadata"):
+        server.faults[f"p.zarr/{name}"] = ["forever 403"]
+    try:
+        (image,) = read_ome_zarr(f"{server.url}/p.zarr")
+        source = LevelSource(image.levels[0], (None, None))
+        boxes = {
+            name: tuple((part.start, part.stop) for part in box_of(image, f"{name} field 1"))
+            for name in ("A/1", "A/2", "B/1", "B/2")
+        }
+        for well in ("A/1", "B/2"):
+            shown = read_region(source, boxes[well])
+            np.testing.assert_array_equal(shown, writer.pixels[well, "0"])
+        assert read_region(source, boxes["B/1"]) is None
+        with pytest.raises(SourceError, match="broken JSON"):
+            read_region(source, boxes["A/2"])
+    finally:
+        server.stop()
+
+
+def test_consolidated_metadata_answer_for_all_wells(tmp_path):
+    writer = write_plate(tmp_path / "p.zarr", "0.5", fields=("0", "1"))
+    for row in "AB":
+        writer.group(row, {})
+    zarr.consolidate_metadata(tmp_path / "p.zarr", zarr_format=3)
+    server = FaultyServer(tmp_path, latency_s=0)
+    try:
+        (image,) = read_ome_zarr(f"{server.url}/p.zarr")
+        check(image, writer, 2)
+        asked = [name for name in server.requests if "/c/" not in name]
+        absent = [name for name in asked if "labels" in name]
+        assert len(asked) - len(absent) <= 5  # what is looked for at the root
+    finally:
+        server.stop()

@@ -14,6 +14,7 @@ from faulty_server import FaultyServer
 from napari_octree.loading.retry import judge
 from napari_octree.sources import SourceError, as_level_source
 from napari_octree.sources.ome_zarr.opening import read_ome_zarr
+from napari_octree.sources.stores.documents import NOBODY_HAS
 
 PIXELS = np.random.default_rng(0).integers(1, 255, (64, 96)).astype("u1")
 
@@ -88,8 +89,8 @@ def test_metadata_that_is_refused_is_absent_if_other_metadata_is_there(tmp_path,
     absent += [f"{level}/{name}" for level in (0, 1) for name in (".zattrs", ".zgroup")]
     for name in absent:
         server.faults[f"a.zarr/{name}"] = ["forever 403"]
-    server.faults["napari-octree-looks-whether-absent-means-refused"] = ["forever 403"]
-    server.faults["a.zarr/napari-octree-looks-whether-absent-means-refused"] = ["forever 403"]
+    for folder in ("", "0/", "1/", "labels/"):
+        server.faults[f"a.zarr/{folder}{NOBODY_HAS}"] = ["forever 403"]
     (image,) = read_ome_zarr(f"{server.url}/a.zarr")
     np.testing.assert_array_equal(image.levels[0][...], PIXELS)
 
@@ -104,6 +105,13 @@ def test_what_is_refused_and_what_is_not_there_are_told_apart(tmp_path, server):
         read_ome_zarr(f"{server.url}/absent.zarr")
     with pytest.raises(SourceError, match=r"busy\.zarr: .*503"):
         read_ome_zarr(f"{server.url}/busy.zarr")
+
+
+def test_a_server_that_refuses_everything_is_said_to_refuse(server):
+    for name in ("zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata", NOBODY_HAS):
+        server.faults[f"a.zarr/{name}"] = ["forever 403"]
+    with pytest.raises(SourceError, match=r"a\.zarr: .*access is refused"):
+        read_ome_zarr(f"{server.url}/a.zarr")
 
 
 def test_blanks_and_letters_in_addresses(tmp_path, server):

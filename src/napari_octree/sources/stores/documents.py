@@ -52,6 +52,8 @@ class Documents:
         """By their text: the documents of a plate's fields are mostly the same one."""
         self._lock = threading.Lock()
         self._refuses_absent: bool | None = None
+        self.refusal: Exception | None = None
+        """The latest that was taken for "not there"."""
 
     def __getstate__(self) -> dict[str, Any]:
         return {
@@ -142,6 +144,7 @@ class Documents:
             data = self.store.get(name)
         except Exception as error:
             if is_refused(error) and self._absent_is_refused():
+                self.refusal = error
                 return None
             raise
         if data is None:
@@ -182,8 +185,9 @@ def open_documents(store: ByteStore) -> Documents | None:
         consolidated = documents.pop(".zmetadata", {}).get("metadata")
         at_hand = consolidated if isinstance(consolidated, Mapping) else {}
         return Documents(store, 2, {**at_hand, **documents})
-    for error in errors.values():
-        raise error
+    for error in [*errors.values(), probe.refusal]:
+        if error is not None:
+            raise error
     return None
 
 

@@ -8,7 +8,7 @@ Invariants: a node costs one round of requests: one of format 3, three of format
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -90,6 +90,8 @@ def open_far(where: str, **storage_options: Any) -> Node:
         raise SourceError(f"{shown(where)}: cannot be opened as zarr: {reason}{refused}") from (
             None if known else error
         )
+    if documents is not None:
+        _remember(documents)
     if node is None:
         raise SourceError(f"{shown(where)}: not zarr: no array or group is there")
     return node
@@ -111,9 +113,25 @@ def is_far(group: zarr.Group) -> bool:
 
 
 def documents_of(group: zarr.Group, address: str | None = None) -> Documents:
-    """Return the documents of a group that somebody has opened."""
+    """Return the documents of a group that somebody has opened.
+
+    Of one that `open_far` has just opened they are those that it has found: consolidated
+    metadata answer all questions at once.
+    """
     store = bytes_of(group.store, group.path, address)
-    return Documents(store, group.metadata.zarr_format)
+    found = _LATEST.pop(store.identity, None)
+    return Documents(store, group.metadata.zarr_format) if found is None else found
+
+
+_LATEST: dict[Hashable, Documents] = {}
+"""Opened last, by store, for who asks next; a few."""
+MOST_LATEST = 4
+
+
+def _remember(documents: Documents) -> None:
+    _LATEST[documents.store.identity] = documents
+    for former in list(_LATEST)[:-MOST_LATEST]:
+        _LATEST.pop(former, None)
 
 
 def _place(store: ByteStore, path: str) -> StorePath:
