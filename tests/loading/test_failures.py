@@ -205,7 +205,7 @@ def test_a_read_that_hangs_is_given_up_and_tried_again(bench):
     (hung,) = b.executor.reads
     b.executor.reads.clear()
     b.clock.advance(61)
-    assert b.executor.written_off == [hung]
+    assert b.executor.timed_out == [hung]
     b.clock.advance(1)
     assert len(b.run(client)) == 1
     hung.done(ReadOutcome(source.pixels_at(hung.region), None, 70))  # too late: ignored
@@ -301,7 +301,7 @@ def test_a_store_that_hangs_holds_up_no_other_of_its_pool(bench):
         if b.clock.time <= OVERDUE_S - 1:
             assert not delivered
     assert b.executor.set_apart_reads[:2] == handles
-    assert not b.executor.written_off
+    assert not b.executor.timed_out
     assert {tile.key[0] for tile in delivered} == {"other"}
     b.run(client)  # they come back after all
     assert client.pending == 0

@@ -5,7 +5,7 @@ import pytest
 
 from loading.loader_bench import expected, request, take_all
 from napari_octree.loading import Pace
-from napari_octree.loading.scheduling.assemblies import HOLD_S
+from napari_octree.loading.scheduling.assemblies import WAIT_S
 from napari_octree.loading.testing import SimulatedSource
 from napari_octree.loading.work import ReadOutcome
 from napari_octree.octree.chunk_key import Tier
@@ -50,9 +50,9 @@ def test_a_tile_waits_a_moment_at_most(one_reader, source):
     finish_first(b, source, client, FAST_S)
     client.replace([request(source, 0, 0), request(source, 0, 1)])
     b.executor.finish(seconds=FAST_S)
-    b.clock.advance(HOLD_S * 0.9)
+    b.clock.advance(WAIT_S * 0.9)
     assert client.take() is None
-    b.clock.advance(HOLD_S * 0.2)
+    b.clock.advance(WAIT_S * 0.2)
     assert b.wakes
     tile = client.take()
     assert tile.key == (source.key, 0, 0)
@@ -77,7 +77,7 @@ def test_a_tile_does_not_wait_for_what_is_far_down_the_list(one_reader):
     client = b.open()
     finish_first(b, source, client, FAST_S)
     others = [request(source, 2, c) for c in range(50)]
-    assert len(others) * FAST_S > HOLD_S
+    assert len(others) * FAST_S > WAIT_S
     first, last = request(source, 0, 0), request(source, 0, 1)
     client.replace([first, *others, last])
     b.executor.finish(seconds=FAST_S)
@@ -90,7 +90,7 @@ def test_a_tile_waits_for_what_several_readers_soon_come_to(bench):
     client = b.open()
     finish_first(b, source, client, FAST_S)
     others = [request(source, 2, c) for c in range(50)]
-    assert len(others) / 3 * FAST_S < HOLD_S < len(others) * FAST_S
+    assert len(others) / 3 * FAST_S < WAIT_S < len(others) * FAST_S
     client.replace([request(source, 0, 0), *others, request(source, 0, 1)])
     b.executor.finish(b.executor.reads[0], seconds=FAST_S)
     assert client.take() is None
@@ -134,7 +134,7 @@ def test_a_tile_that_waits_less_than_a_wish_is_not_late(bench, source):
     fast.replace([request(source, 0, 0), request(source, 0, 1)])
     b.executor.finish(b.executor.reads[0], seconds=FAST_S)
     assert fast.take() is None
-    b.clock.advance(HOLD_S * 1.1)
+    b.clock.advance(WAIT_S * 1.1)
     assert fast.take().key == (source.key, 0, 0)
 
 

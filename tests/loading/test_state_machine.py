@@ -358,8 +358,10 @@ class LoaderMachine(RuleBasedStateMachine):
     @invariant()
     def only_what_is_listed_is_held_back(self):
         assemblies = self.dispatcher.scheduler.assemblies
-        held = {(chunk_id, tile) for tile, chunk_id in assemblies._held._held.items()}
-        watched = [(i, tile) for i, tiles in assemblies._held._watched.items() for tile in tiles]
+        held = {(chunk_id, tile) for tile, chunk_id in assemblies._waiting._tiles.items()}
+        watched = [
+            (i, tile) for i, tiles in assemblies._waiting._watched.items() for tile in tiles
+        ]
         assert len(watched) == len(held)
         assert set(watched) == held
         assert all(tile.listed and tile.stage is Stage.ADMITTED for _, tile in held)
@@ -424,7 +426,7 @@ class LoaderMachine(RuleBasedStateMachine):
         scheduler = self.dispatcher.scheduler
         assert not scheduler.working_set.chunks
         assert not len(scheduler.assemblies.gaps)
-        assert not scheduler.assemblies._held._watched
+        assert not scheduler.assemblies._waiting._watched
         assert not scheduler.reads.running
         assert not scheduler.assemblies.running
         assert self.dispatcher.cache.reserved_bytes == 0

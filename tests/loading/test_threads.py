@@ -107,7 +107,7 @@ def test_a_wake_that_raises_stalls_nobody(loader):
     assert len(finish(client, woken)) == 20
 
 
-def test_a_hung_worker_is_written_off_and_replaced():
+def test_a_hung_worker_is_timed_out_and_replaced():
     config = OctreeConfig(octree={"loaders": {0: {"num_workers": 1, "delay_queue_ms": 0}}})
     loader = ChunkLoader(config, dispatcher=Dispatcher(read_limit_s=0.05))
     hung = GatedSource((8, 8), (8, 8), key="hung")

@@ -35,7 +35,7 @@ from napari_octree.loading.work import Made, ReadOutcome
 logger = logging.getLogger("napari_octree.loader")
 
 READ_LIMIT_S = 60.0
-"""A read that takes longer is given up and counts as a time-out."""
+"""A read that takes longer has timed out."""
 
 T = TypeVar("T")
 
@@ -48,7 +48,7 @@ class Dispatcher:
     timer : Timer, optional
         The clock; a virtual one in tests.
     read_limit_s : float
-        Reads that take longer are given up.
+        Reads that take longer time out.
     seed : int, optional
         Of the jitter of retries.
     processors : int, optional
@@ -101,12 +101,12 @@ class Dispatcher:
                 self._timer.close()
         workers.close(wait_s)
 
-        def give_up(scheduler: Scheduler, now: float) -> None:
+        def end_jobs(scheduler: Scheduler, now: float) -> None:
             # What its workers have not done may be waited for by clients of others.
-            scheduler.give_up(settings, now)
+            scheduler.workers_left(settings, now)
             self._limit_memory()
 
-        self.change(give_up)
+        self.change(end_jobs)
         with self.lock:
             if not self._workers:
                 self.cache.clear()
@@ -199,7 +199,7 @@ class Dispatcher:
 
     def _start(self, job: ReadJob | AssembleJob) -> None:
         workers = self._workers.get(job.settings)
-        if workers is None:  # they have left meanwhile: `leave` gives their jobs up
+        if workers is None:  # they have left meanwhile: `leave` ends their jobs
             return
         if isinstance(job, ReadJob):
             workers.read(job, _ReadDone(self, job, workers))
@@ -253,7 +253,7 @@ class Dispatcher:
                 workers.executor.set_apart(job.handle)
         for job in timed_out:
             if (workers := self._workers.get(job.settings)) is not None:
-                workers.executor.write_off(job.handle)
+                workers.executor.time_out(job.handle)
         with self.lock:
             if self._workers:
                 self._watch_reads()

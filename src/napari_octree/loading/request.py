@@ -63,7 +63,7 @@ class TileState(Enum):
     MISSING = "missing"
     """Every chunk is absent from the store: the tile is all fill value (and can be drawn)."""
     FAILED = "failed"
-    """Some chunk cannot be read, for now or for good: there is nothing to draw."""
+    """Some chunk cannot be read, for now or finally: there is nothing to draw."""
 
 
 class LoadedTile(NamedTuple):
@@ -77,7 +77,7 @@ class LoadedTile(NamedTuple):
     state : TileState
     complete : bool
         The apron is final: every neighbouring chunk inside the array was at hand. An
-        incomplete tile is delivered again when its neighbours (if wished for) have arrived.
+        incomplete tile is delivered again when its neighbours (if requested) have arrived.
     """
 
     key: Hashable

@@ -51,7 +51,7 @@ class Verdict:
     cause : str
         A short name for people and for counting ("HTTP 503", "TimeoutError").
     attempts : int
-        Reads in all after which it has failed for good.
+        Reads in all after which the failure is final.
     retry_after_s : float or None
         What the server asked for.
     """

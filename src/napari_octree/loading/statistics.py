@@ -15,7 +15,7 @@ class SourceStatistics:
     reads : int
         Chunks that arrived well.
     retries, failures : int
-        Reads tried again; chunks and tiles that failed for good.
+        Reads tried again; chunks and tiles that failed finally.
     nbytes : int
         Decoded bytes that arrived.
     latency_ms : float or None

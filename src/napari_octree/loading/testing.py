@@ -157,7 +157,7 @@ class VirtualExecutor:
     reads: list[PendingRead] = field(default_factory=list)
     works: list[Callable[[], None]] = field(default_factory=list)
     set_apart_reads: list[object] = field(default_factory=list)
-    written_off: list[object] = field(default_factory=list)
+    timed_out: list[object] = field(default_factory=list)
     _running: bool = False
 
     def read(self, storage: StorageArray, region: Region, done: Done) -> PendingRead:
@@ -184,9 +184,9 @@ class VirtualExecutor:
         """Note it."""
         self.set_apart_reads.append(handle)
 
-    def write_off(self, handle: object) -> None:
+    def time_out(self, handle: object) -> None:
         """Note it."""
-        self.written_off.append(handle)
+        self.timed_out.append(handle)
 
     def close(self, wait_s: float) -> None:
         """Forget everything."""

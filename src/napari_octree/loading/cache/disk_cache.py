@@ -92,7 +92,7 @@ class DiskCache:
     def keep(
         self, storage: StorageArray, region: Region, pixels: np.ndarray | None, since: int
     ) -> None:
-        """Have a chunk that was read from its store, unless its source was forgotten `since`."""
+        """Store a chunk that was read, unless its source was forgotten `since`."""
         value = _NOTHING if pixels is None else np.ascontiguousarray(pixels).tobytes()
         with self._lock:  # so that nothing comes after its source has been dropped
             if self.forgotten(storage) != since:

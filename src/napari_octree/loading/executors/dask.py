@@ -104,7 +104,7 @@ class DaskExecutor:
     def set_apart(self, handle: object) -> None:
         """No thread of ours waits for it."""
 
-    def write_off(self, handle: object) -> None:
+    def time_out(self, handle: object) -> None:
         """Cancel the future."""
         self.cancel(handle)
 

@@ -39,7 +39,7 @@ class Executor(Protocol):
         """The read may hang: let no other wait for its worker. Its end is told all the same."""
         ...
 
-    def write_off(self, handle: object) -> None:
+    def time_out(self, handle: object) -> None:
         """The read hangs, and nobody waits for its end any more: end it if that is possible."""
         ...
 

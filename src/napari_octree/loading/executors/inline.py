@@ -45,7 +45,7 @@ class InlineExecutor:
     def set_apart(self, handle: object) -> None:
         """Nothing is ever under way."""
 
-    def write_off(self, handle: object) -> None:
+    def time_out(self, handle: object) -> None:
         """Nothing is ever under way."""
 
     def close(self, wait_s: float) -> None:

@@ -38,6 +38,7 @@ class ProcessExecutor(ThreadExecutor):
         super().__init__(most)
         self._own = threading.local()
         self._processes: dict[ReaderProcess, object] = {}
+        self._telling = threading.Lock()
         self._not_picklable: weakref.WeakSet[StorageArray] = weakref.WeakSet()
 
     def read(self, storage: StorageArray, region: Region, done: Done) -> object:
@@ -55,13 +56,13 @@ class ProcessExecutor(ThreadExecutor):
         # What this thread has done meanwhile says nothing about what the process has.
         return super()._timed(storage, region)._replace(busy_s=None)
 
-    def write_off(self, handle: object) -> None:
+    def time_out(self, handle: object) -> None:
         """Kill the process that hangs; its thread goes on, unless another has taken its place."""
         for process, busy_with in list(self._processes.items()):
             if busy_with is handle:
                 process.kill()
                 return
-        super().write_off(handle)
+        super().time_out(handle)
 
     def close(self, wait_s: float) -> None:
         """Wait at most `wait_s` for reads under way, then end all processes."""
@@ -88,8 +89,10 @@ class ProcessExecutor(ThreadExecutor):
         try:
             return process.read(storage, region)
         except NotPicklableError as error:
-            logger.warning("%s is read in threads: %s", storage.source_name, error)
-            self._not_picklable.add(storage)
+            with self._telling:  # other threads may find out at the same time
+                if storage not in self._not_picklable:
+                    self._not_picklable.add(storage)
+                    logger.warning("%s is read in threads: %s", storage.source_name, error)
         except ProcessDiedError:
             process.kill()
             self._own.process = None

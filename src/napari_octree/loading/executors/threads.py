@@ -140,7 +140,7 @@ class ThreadExecutor:
                         del self._workers[worker]
                     return
 
-    def write_off(self, handle: object) -> None:
+    def time_out(self, handle: object) -> None:
         """As `set_apart`; threads cannot be interrupted."""
         self.set_apart(handle)
 

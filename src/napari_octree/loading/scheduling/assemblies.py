@@ -3,8 +3,8 @@
 Invariants:
 
 * A tile whose chunks are all there is assembled at once, unless its source is fast and chunks
-  around it are expected within `HOLD_S`: then it is held back until they are there, for so long
-  at most. So most tiles are assembled, handed out and uploaded once; where a store is slow, and
+  around it are expected within `WAIT_S`: then it waits until they are there, for so long at
+  most. So most tiles are assembled, handed out and uploaded once; where a store is slow, and
   where nothing is shown yet, nothing waits.
 * A tile that was handed out with an incomplete apron is assembled again once: when a chunk
   around it has come and no other is to come.
@@ -30,14 +30,14 @@ from napari_octree.loading.work import Made
 from napari_octree.octree.chunk_key import Tier
 from napari_octree.sources.protocol import ChunkId
 
-HOLD_S = 0.06
+WAIT_S = 0.06
 """Less than four frames: hardly seen, and time for a fast source to read what lies around."""
 FAST_S = 0.03
 """Sources whose reads take longer are not waited for."""
 
 
 class Assemblies:
-    """Tiles that are ready, held back, being assembled, or could be better.
+    """Tiles that are ready, wait for neighbours, are being assembled, or could be better.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ class Assemblies:
         self._most = most
         self.running: dict[AssembleJob, None] = {}
         self.gaps = MissingNeighbours()
-        self._held = WaitingTiles()
+        self._waiting = WaitingTiles()
 
     # ---- what becomes of tiles and chunks --------------------------------------------------
 
@@ -63,27 +63,27 @@ class Assemblies:
 
     def leave(self, tile: Tile) -> None:
         """Forget a tile that left its list."""
-        if tile in self._held:
-            self._held.let_go(tile)
+        if tile in self._waiting:
+            self._waiting.remove(tile)
         if tile.gaps:
             self.gaps.close(tile)
 
     def came(self, chunk_id: ChunkId) -> None:
         """Fill the gaps that a chunk leaves in aprons: it is there, for somebody to see."""
-        if self._held:
+        if self._waiting:
             self._look_around(chunk_id)
         if self.gaps:
             for tile in self.gaps.fill(chunk_id):
                 tile.improvable = True
-                self._think_again(tile)
+                self._improve(tile)
 
     def decided(self, chunk_id: ChunkId) -> None:
-        """Think again about tiles whose apron lacks a chunk: perhaps it will not come."""
-        if self._held:
+        """Look again at tiles whose apron lacks a chunk: perhaps it will not come."""
+        if self._waiting:
             self._look_around(chunk_id)
         if self.gaps:
             for tile in self.gaps.tiles(chunk_id):
-                self._think_again(tile)
+                self._improve(tile)
 
     def fail(self, tile: Tile, error: BaseException | None) -> None:
         """Stage a tile as failed; `error` is its own, or None if a chunk's."""
@@ -102,20 +102,20 @@ class Assemblies:
 
     @property
     def due(self) -> float | None:
-        """When the first tile that is held back has waited enough."""
-        return self._held.due
+        """When the first waiting tile has waited enough."""
+        return self._waiting.due
 
     def release_due(self, now: float) -> None:
-        """Hold no longer what has waited enough."""
+        """Let those go on that have waited enough."""
         while (due := self.due) is not None and due <= now:
-            self._release(next(iter(self._held)))
+            self._release(next(iter(self._waiting)))
 
     def release_all(self) -> bool:
-        """Hold nothing back, as memory is short; return whether something was."""
-        held = list(self._held)
-        for tile in held:
+        """Let none wait, as memory is short; return whether one did."""
+        tiles = list(self._waiting)
+        for tile in tiles:
             self._release(tile)
-        return bool(held)
+        return bool(tiles)
 
     # ---- work ------------------------------------------------------------------------------
 
@@ -132,7 +132,7 @@ class Assemblies:
 
     def finished(self, job: AssembleJob, made: Made) -> None:
         """Note the end of an assembly: stage the tile."""
-        if job not in self.running:  # it was given up
+        if job not in self.running:  # its workers have left
             return
         del self.running[job]
         cache = self._set.cache
@@ -158,9 +158,9 @@ class Assemblies:
         if not staged_before:
             self._stage(tile)
         if tile.improvable:
-            self._think_again(tile)
+            self._improve(tile)
 
-    def give_up(self, settings: ClientSettings) -> None:
+    def workers_left(self, settings: ClientSettings) -> None:
         """Expect nothing more of workers that have left; nobody waits for their tiles any more."""
         for job in [job for job in self.running if job.tile.client.settings is settings]:
             self.finished(job, Made(None, None))
@@ -198,29 +198,29 @@ class Assemblies:
         if not tile.listed or tile.waiting:
             return False
         if tile.unassembled:
-            return tile not in self._held
+            return tile not in self._waiting
         return tile.improvable and tile.finished
 
     def _waits(self, tile: Tile, now: float) -> bool:
-        """Hold a tile back if that is worth while; return whether it is."""
-        if tile.hold_until is not None:
+        """Let a tile wait if that is worth while; return whether it is."""
+        if tile.wait_until is not None:
             return False
-        tile.hold_until = now + HOLD_S
+        tile.wait_until = now + WAIT_S
         if tile.tier <= Tier.COVERAGE or not tile.chunks or not any(tile.request.apron):
             return False
         chunk_id = self._soon_around(tile)
         if chunk_id is None:
             return False
-        self._held.hold(tile, chunk_id)
+        self._waiting.add(tile, chunk_id)
         return True
 
     def _look_around(self, chunk_id: ChunkId) -> None:
-        for tile in self._held.decided(chunk_id, self._soon_around):
+        for tile in self._waiting.decided(chunk_id, self._soon_around):
             self.complete(tile)
 
     def _release(self, tile: Tile) -> None:
-        if tile in self._held:
-            self._held.let_go(tile)
+        if tile in self._waiting:
+            self._waiting.remove(tile)
             self.complete(tile)
 
     def _job_of(self, tile: Tile) -> AssembleJob | None:
@@ -255,8 +255,8 @@ class Assemblies:
             tile.around = neighbours(tile.request, [chunk.chunk_id for chunk in tile.chunks])
         return tile.around
 
-    def _think_again(self, tile: Tile) -> None:
-        """Assemble a tile whose apron lacked something, if nothing is to come any more."""
+    def _improve(self, tile: Tile) -> None:
+        """Assemble a tile anew whose apron lacked something, if nothing is to come any more."""
         if (
             tile.improvable
             and tile.finished
@@ -267,13 +267,13 @@ class Assemblies:
 
     def _soon_around(self, tile: Tile) -> ChunkId | None:
         """Return a chunk around a tile, mostly the last one, for which to wait is worth while."""
-        latency_s, until = tile.chunks[0].source.latency_s, tile.hold_until
+        latency_s, until = tile.chunks[0].source.latency_s, tile.wait_until
         if latency_s is None or latency_s >= FAST_S or until is None:
             return None
         chunk_id = self._to_come(reversed(self._around(tile)))
         if chunk_id is None:
             return None
-        comes = expected(self._set.chunks[chunk_id], latency_s, now=until - HOLD_S)
+        comes = expected(self._set.chunks[chunk_id], latency_s, now=until - WAIT_S)
         return chunk_id if comes < until else None
 
     def _to_come(self, chunk_ids: Iterable[ChunkId]) -> ChunkId | None:

@@ -170,7 +170,6 @@ class Tile:
         "chunks",
         "client",
         "gaps",
-        "hold_until",
         "improvable",
         "listed",
         "only_ahead",
@@ -183,6 +182,7 @@ class Tile:
         "since",
         "stage",
         "tier",
+        "wait_until",
         "waiting",
     )
 
@@ -207,7 +207,7 @@ class Tile:
         self.gaps: set[ChunkId] = NO_GAPS
         self.improvable = False
         """A chunk around it has come since it was assembled."""
-        self.hold_until: float | None = None
+        self.wait_until: float | None = None
         """Until when its first assembly waits for chunks around it; None: not decided yet."""
 
     def __lt__(self, other: Tile) -> bool:

@@ -228,7 +228,7 @@ class Reads:
             self._arrived(chunk, pixels, seconds)
 
     def next_late(self, limit_s: float) -> float | None:
-        """When `set_apart` and `write_off` should look next."""
+        """When `set_apart` and `time_out` should look next."""
         late = [next(iter(self.running)).started + limit_s] if self.running else []
         late += [job.started + OVERDUE_S for job in self.running if not job.overdue][:1]
         return min(late, default=None)
@@ -245,8 +245,8 @@ class Reads:
             job.chunk.source.concurrency.overdue(job.started, now)
         return overdue
 
-    def write_off(self, limit_s: float, now: float) -> list[ReadJob]:
-        """Give up reads that have taken longer than `limit_s`, as if they had timed out."""
+    def time_out(self, limit_s: float, now: float) -> list[ReadJob]:
+        """End reads that have taken longer than `limit_s`, whatever they return."""
         late = [job for job in self.running if job.started + limit_s <= now]
         for job in late:
             error = TimeoutError(f"a read took longer than {limit_s:g} s")
@@ -254,7 +254,7 @@ class Reads:
             job.ended = True
         return late
 
-    def give_up(self, settings: ClientSettings, now: float) -> None:
+    def workers_left(self, settings: ClientSettings, now: float) -> None:
         """Expect nothing more of workers that have left; others read what is still wanted."""
         for job in [job for job in self.running if job.settings is settings]:
             self.finished(job, ReadOutcome(None, CancelledError()), now)
@@ -265,11 +265,11 @@ class Reads:
         self.abandoned += [job for job in self.running if job.chunk is chunk]
 
     def is_dead(self, chunk_id: ChunkId) -> bool:
-        """Whether a chunk is known to fail for good."""
+        """Whether a chunk is known to fail finally."""
         return chunk_id in self._dead
 
     def forget(self, storage: object) -> None:
-        """Forget which chunks of an array failed for good."""
+        """Forget which chunks of an array failed finally."""
         for chunk_id in [i for i in self._dead if i.storage == storage]:
             del self._dead[chunk_id]
 

@@ -219,18 +219,18 @@ class Scheduler:
         self.assemblies.finished(job, made)
 
     def late_reads(self, limit_s: float, now: float) -> tuple[list[ReadJob], list[ReadJob]]:
-        """Set reads apart that are overdue, give up those that took longer than `limit_s`.
+        """Set reads apart that are overdue, and end those that took longer than `limit_s`.
 
         Returns
         -------
-        overdue, given_up : list of ReadJob
+        overdue, timed_out : list of ReadJob
         """
-        return self.reads.set_apart(now), self.reads.write_off(limit_s, now)
+        return self.reads.set_apart(now), self.reads.time_out(limit_s, now)
 
-    def give_up(self, settings: ClientSettings, now: float) -> None:
+    def workers_left(self, settings: ClientSettings, now: float) -> None:
         """Expect nothing more of workers that have left."""
-        self.reads.give_up(settings, now)
-        self.assemblies.give_up(settings)
+        self.reads.workers_left(settings, now)
+        self.assemblies.workers_left(settings)
 
     # ---- tiles come and go -----------------------------------------------------------------
 

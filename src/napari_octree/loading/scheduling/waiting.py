@@ -34,33 +34,33 @@ class WaitingTiles:
     """Tiles, and for which chunk each waits.
 
     Of the chunks around a tile one at a time is watched: most are there when the last one is. A
-    tile waits until its `hold_until` at most, and tiles are held in the order in which their time
+    tile waits until its `wait_until` at most, and tiles stand in the order in which their time
     ends.
     """
 
     def __init__(self) -> None:
-        self._held: dict[Tile, ChunkId] = {}
+        self._tiles: dict[Tile, ChunkId] = {}
         self._watched: dict[ChunkId, list[Tile]] = {}
 
     def __len__(self) -> int:
-        return len(self._held)
+        return len(self._tiles)
 
     def __contains__(self, tile: Tile) -> bool:
-        return tile in self._held
+        return tile in self._tiles
 
     def __iter__(self) -> Iterator[Tile]:
-        return iter(self._held)
+        return iter(self._tiles)
 
     @property
     def due(self) -> float | None:
         """When the first of them has waited enough."""
-        for tile in self._held:
-            return tile.hold_until
+        for tile in self._tiles:
+            return tile.wait_until
         return None
 
-    def hold(self, tile: Tile, chunk_id: ChunkId) -> None:
-        """Hold a tile until its `hold_until`, or until what becomes of a chunk is decided."""
-        self._held[tile] = chunk_id
+    def add(self, tile: Tile, chunk_id: ChunkId) -> None:
+        """Let a tile wait until its `wait_until`, or until a chunk is there or never will be."""
+        self._tiles[tile] = chunk_id
         tiles = self._watched.get(chunk_id)
         if tiles is None:
             self._watched[chunk_id] = [tile]
@@ -68,7 +68,7 @@ class WaitingTiles:
             tiles.append(tile)
 
     def decided(self, chunk_id: ChunkId, next_of: Callable[[Tile], ChunkId | None]) -> list[Tile]:
-        """Let go of the tiles with nothing more to wait for, as a chunk is there or never will be.
+        """Take out the tiles that wait for nothing more, as a chunk is there or never will be.
 
         Parameters
         ----------
@@ -79,21 +79,21 @@ class WaitingTiles:
         Returns
         -------
         list of Tile
-            They, in the order in which they came.
+            In the order in which they came.
         """
         done: list[Tile] = []
         for tile in self._watched.pop(chunk_id, ()):
             other = next_of(tile)
             if other is None:
-                del self._held[tile]
+                del self._tiles[tile]
                 done.append(tile)
             else:
-                self.hold(tile, other)
+                self.add(tile, other)
         return done
 
-    def let_go(self, tile: Tile) -> None:
-        """Hold a tile no longer."""
-        chunk_id = self._held.pop(tile)
+    def remove(self, tile: Tile) -> None:
+        """Let a tile wait no longer."""
+        chunk_id = self._tiles.pop(tile)
         tiles = self._watched[chunk_id]
         tiles.remove(tile)
         if not tiles:

@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from napari_octree.sources.protocol import StorageArray
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class GeneratedArray:
@@ -75,3 +77,17 @@ class GeneratedArray:
 
     def __repr__(self) -> str:
         return f"<{self.name}, {' × '.join(map(str, self.shape))}, {self.dtype}>"
+
+
+def read_ranges(storage: StorageArray, ranges: tuple[range, ...]) -> np.ndarray:
+    """Read pixels of a `StorageArray` as a `GeneratedArray` computes them (may block)."""
+    shape = tuple(len(r) for r in ranges)
+    if 0 in shape:
+        return np.empty(shape, storage.dtype)
+    region = tuple((min(r[0], r[-1]), max(r[0], r[-1]) + 1) for r in ranges)
+    block = storage.read(region)
+    if block is None:
+        return np.full(shape, storage.fill_value, storage.dtype)
+    index = (np.array(r) - low for r, (low, _) in zip(ranges, region, strict=True))
+    result: np.ndarray = block[np.ix_(*index)]
+    return result

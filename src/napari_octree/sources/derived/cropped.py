@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from napari_octree.sources.arrays.generated_array import GeneratedArray
+from napari_octree.sources.arrays.generated_array import GeneratedArray, read_ranges
 from napari_octree.sources.chunk_grid import IrregularGrid, RegularGrid
 from napari_octree.sources.derived.downsampled import read_region
+from napari_octree.sources.identity import SourceGroup
 from napari_octree.sources.protocol import BlockStore, ChunkGrid, LevelSource, Region
 
 MOST_EDGES = 4096
@@ -63,9 +64,9 @@ class CroppedArray:
         return ("cropped", self.source.storage.key, self.source.fixed, self.box)
 
     @property
-    def group(self) -> Hashable:
+    def group(self) -> SourceGroup:
         """That of the whole."""
-        return getattr(self.source.storage, "group", self.source.storage.source_name)
+        return self.source.storage.group
 
     @property
     def is_remote(self) -> bool:
@@ -163,13 +164,4 @@ class CroppedArray:
         return [chunk for chunk, fixed in pairs if fixed is None]
 
     def _ranges(self, ranges: tuple[range, ...]) -> np.ndarray:
-        shape = tuple(len(r) for r in ranges)
-        if 0 in shape:
-            return np.empty(shape, self.dtype)
-        region = tuple((min(r[0], r[-1]), max(r[0], r[-1]) + 1) for r in ranges)
-        block = self.read(region)
-        if block is None:
-            return np.full(shape, self.fill_value, self.dtype)
-        index = (np.array(r) - low for r, (low, _) in zip(ranges, region, strict=True))
-        result: np.ndarray = block[np.ix_(*index)]
-        return result
+        return read_ranges(self, ranges)

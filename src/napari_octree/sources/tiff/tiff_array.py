@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_octree.sources.arrays.generated_array import GeneratedArray
+from napari_octree.sources.arrays.generated_array import GeneratedArray, read_ranges
 from napari_octree.sources.chunk_grid import RegularGrid
 from napari_octree.sources.errors import SourceError
 from napari_octree.sources.identity import SourceGroup
@@ -210,16 +210,7 @@ class TiffArray:
         return f"<TiffArray {self.shape} {self.dtype}: {self.source_name}>"
 
     def _read_ranges(self, ranges: tuple[range, ...]) -> np.ndarray:
-        shape = tuple(len(r) for r in ranges)
-        if 0 in shape:
-            return np.empty(shape, self.dtype)
-        region = tuple((min(r[0], r[-1]), max(r[0], r[-1]) + 1) for r in ranges)
-        block = self.read(region)
-        if block is None:
-            return np.full(shape, self.fill_value, self.dtype)
-        index = (np.array(r) - low for r, (low, _) in zip(ranges, region, strict=True))
-        result: np.ndarray = block[np.ix_(*index)]
-        return result
+        return read_ranges(self, ranges)
 
     def _read_page(self, index: tuple[int, ...], box: Region) -> np.ndarray | None:
         """Pixels of a box of one page, in five axes; None if no tile of it is in the file."""
