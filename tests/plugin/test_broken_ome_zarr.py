@@ -183,6 +183,20 @@ def test_plain_arrays_of_colours(path, shape, dtype, rgb):
     assert layer.ndim == len(shape) - rgb
 
 
+@pytest.mark.parametrize("names", [None, ["y", "x", "rgb"]])
+def test_a_plain_pyramid_in_colour(path, names):
+    group = zarr.create_group(path)
+    for k in range(2):
+        shape = (64 >> k, 96 >> k, 3)
+        group.create_array(str(k), data=np.full(shape, k, "u1"), dimension_names=names)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        (layer,) = open_ome_zarr(path)
+    assert layer.rgb
+    assert [level.shape for level in layer.data] == [(64, 96, 3), (32, 48, 3)]
+    assert layer._level_transforms[1].factor == (2, 2)
+
+
 def test_names_of_axes_of_xarray(path):
     array = zarr.create_array(path, data=np.zeros((8, 64, 3), "u1"), zarr_format=2)
     array.attrs["_ARRAY_DIMENSIONS"] = ["time", "lat", "lon"]

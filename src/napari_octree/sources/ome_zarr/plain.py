@@ -61,8 +61,10 @@ def open_numbered(group: zarr.Group, where: str) -> OmeZarrImage:
         )
     levels = choose_levels(found, where)
     first, *others = levels
+    plane = _plane(levels[first])
     for path in others:
-        if not shrink_evenly(levels[first].shape, levels[path].shape):
+        shapes = [[levels[each].shape[axis] for axis in plane] for each in (first, path)]
+        if not shrink_evenly(*shapes):
             warn(
                 f"{join(where, path)}: its shape {levels[path].shape} is not that of "
                 f"{levels[first].shape} made smaller, so it may be another image and is left out"
@@ -90,6 +92,15 @@ def _from_arrays(levels: tuple[Any, ...], where: str) -> OmeZarrImage:
         axes = (*axes[:-1], Axis(axes[-1].name, "colour"))
     datasets = tuple(Dataset(getattr(level, "path", "")) for level in levels)
     return OmeZarrImage(name_of(where), levels, ImageMetadata("", None, axes, datasets), where)
+
+
+def _plane(array: Any) -> tuple[int, int]:
+    """The axes that a pyramid makes smaller together: y and x, else those of a picture."""
+    names = [(name or "").lower() for name in _axis_names(array)]
+    if "y" in names and "x" in names:
+        return names.index("y"), names.index("x")
+    last = array.ndim - 1 - _is_colour(array, _axis_names(array))
+    return last - 1, last
 
 
 def _axis_names(array: zarr.Array[Any]) -> list[str | None]:
