@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from napari_octree.plugin.image_layers import channel_arrays, geometry, levels_with_channel
 from napari_octree.plugin.label_layers import colors_of, features_of
 from napari_octree.sources import SourceError
+from napari_octree.sources.ome_zarr import nodes
 from napari_octree.sources.ome_zarr.metadata import OmeZarrWarning
 from napari_octree.sources.ome_zarr.opening import images_in
 from ome_zarr_documents import KINDS, image_06, label, labels
@@ -41,6 +42,28 @@ DEEP: Any = "end"
 for _ in range(60):
     DEEP = {"type": "sequence", "transformations": [DEEP]}
 JUNK.append(DEEP)
+
+
+class OneAfterTheOther:
+    """In place of a pool of threads: most of the time would be spent on starting them."""
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        pass
+
+    def __enter__(self) -> OneAfterTheOther:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        pass
+
+    map = staticmethod(map)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _without_threads():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(nodes, "ThreadPoolExecutor", OneAfterTheOther)
+        yield
 
 
 class Group(zarr.Group):
@@ -152,6 +175,7 @@ mutation = st.tuples(st.integers(0, 10**6), st.integers(0, 12), st.integers(0, l
 DOCUMENTS = list(KINDS.values())
 
 
+@pytest.mark.timeout(600)
 @settings(
     max_examples=EXAMPLES,
     deadline=None,

@@ -110,6 +110,8 @@ def children(
         except SourceError as error:
             return error
 
+    if len(paths) < 2:
+        return [look(path) for path in paths]
     with ThreadPoolExecutor(OPENED_AT_ONCE, thread_name_prefix="open-zarr") as pool:
         return list(pool.map(look, paths))
 
