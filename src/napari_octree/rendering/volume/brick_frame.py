@@ -46,9 +46,12 @@ class BrickInputs(FrameInputs[VolumeView]):
     unseen : float
         Texture values up to this leave no trace. A brick of one such value, apron included, is
         taken for empty.
+    hurried : bool
+        Frames are late as it is: an atlas that should grow, which takes a moment, does so later.
     """
 
     unseen: float = -math.inf
+    hurried: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,6 +149,8 @@ class BrickFrame:
         former, self._unseen = self._unseen, unseen
         planned = self._plan(octree_slice, view, inputs.locked_level)
         self.wish()
+        if not inputs.hurried:
+            planned |= self._grow()
         uploaded = self._uploads.take(atlas, self._wishes.protected, inputs.upload_ms)
         uploaded = uploaded or self._uploaded
         self._uploaded = False
@@ -208,11 +213,29 @@ class BrickFrame:
         )
         self.plans += 1
         self._selection = selection
-        if not self._atlas.reserve(room_for(len(selection))):
-            self._start_over()
-            self._planned = (view, locked_level)
         self._wishes.ask(octree_slice, selection, self._atlas)
         self._told = True
+        return True
+
+    def _grow(self) -> bool:
+        """Have room for the selection, once what is shown covers the view.
+
+        A larger atlas is only there after its memory has been cleared: no first picture waits for
+        that. Returns whether what was resident has been lost.
+        """
+        atlas, selection, octree_slice = self._atlas, self._selection, self._slice
+        assert atlas is not None
+        assert selection is not None
+        assert octree_slice is not None
+        covers = self.shown is not None and self.shown.covers
+        if not covers and len(atlas.slots) < atlas.slots.capacity:
+            return False
+        planned = self._planned
+        if atlas.reserve(room_for(len(selection))):
+            return False
+        self._start_over()
+        self._planned = planned
+        self._wishes.ask(octree_slice, selection, atlas)
         return True
 
     def _without_trace(self, octree_slice: OctreeSlice) -> set[ChunkKey]:

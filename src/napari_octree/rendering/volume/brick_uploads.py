@@ -59,6 +59,7 @@ class BrickUploads:
         self._budget = budget
         self._upload: _Upload | None = None
         self._evicted = False
+        self._free = 0  # slots without a brick that is protected
         self.failed: set[TileKey] = set()
         self.hollow: set[TileKey] = set()
         self.uniform: dict[TileKey, float] = {}
@@ -94,6 +95,9 @@ class BrickUploads:
             Whether what can be shown, or has failed, is not the same as before.
         """
         changed = self.more = self._evicted = False
+        if not self._client.ready and self._upload is None:
+            return False
+        self._free = atlas.slots.capacity - sum(brick in atlas.slots for brick in protected)
         self._budget.begin(upload_ms)
         while True:
             if self._upload is None and not self._begin(atlas, protected):
@@ -110,6 +114,8 @@ class BrickUploads:
 
     def _begin(self, atlas: TextureAtlas3D, protected: Collection[TileKey]) -> bool:
         """Take the next brick; False if none is ready, or nothing may start in this frame."""
+        if self._free <= 0 and atlas.slots.capacity < atlas.most:
+            return False  # it waits in RAM until the atlas has grown
         if not self._budget.allows(0):
             self.more = self._client.ready
             return False
@@ -139,6 +145,7 @@ class BrickUploads:
         complete: bool,
         protected: Collection[TileKey],
     ) -> Slot | None:
+        self._free -= brick in protected and brick not in atlas.slots
         slot, evicted = atlas.stage(brick, complete, {*protected, brick})
         # Its slot is overwritten from now on, even if this frame does not come to the end.
         self._evicted |= evicted is not None

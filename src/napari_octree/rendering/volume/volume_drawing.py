@@ -128,6 +128,7 @@ class VolumeDrawing:
             self._upload_ms,
             self.layer.locked_data_level,
             unseen=self._drawn_unseen,
+            hurried=self.moving and self.quality.current != FULL,
         )
         changed = self.frame.prepare(self.lease.atlas, inputs)
         shown = self.frame.shown
@@ -288,7 +289,7 @@ class VolumeDrawing:
         self.frame.prepare(self.lease.atlas, BrickInputs(None, None, 0.0))
         self.lease.release()
         self._drawn_view = None
-        self._slice_key = None
+        self._slice_key = self._drawn_key = None
 
     def close(self) -> None:
         """Stop loading and let go of the GPU's memory."""
