@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 from vispy.color import get_colormap
 
 from napari_octree.rendering.gpu.clear_colours import NOTHING, clear_share, highest_clear
+from napari_octree.rendering.gpu.label_encoding import label_encoding
 from napari_octree.rendering.gpu.node_matrices import VolumeMatrices
 from napari_octree.rendering.gpu.texture_encoding import texture_encoding
 from napari_octree.rendering.gpu.vram import VramLedger
@@ -48,6 +51,37 @@ def test_ranges_hold_each_cell_and_its_apron(dtype: str) -> None:
         low, high = record["cells"][0][cell]
         assert low == pytest.approx(part.min() / top)
         assert high == pytest.approx(part.max() / top)
+
+
+@pytest.mark.parametrize("side", [16, 48, 64, 80])
+def test_cells_are_those_into_which_the_shader_divides_a_brick(side: int) -> None:
+    brick = encoding("uint8", (side, 64, 64))
+    count = brick.cells[0]
+    for plane in range(side):
+        voxels = np.zeros(brick.slot_shape, np.uint8)
+        voxels[APRON + plane] = 255
+        highest = brick.encode(voxels)["cells"][0, :, 0, 0, 1]
+        assert highest[int((plane + 0.5) * count / side)] == 1
+
+
+LABELS = {
+    "uint8": [0, 3, 255],
+    "int16": [-32768, -1, 0, 32767],
+    "uint32": [0, 256, 2**24 + 1, 2**32 - 1],
+    "int64": [-(2**63), -(2**40), 0, 2**53 + 1],
+}
+
+
+@pytest.mark.parametrize("dtype", LABELS)
+def test_ranges_of_labels_are_of_labels_not_of_their_bytes(dtype: str) -> None:
+    brick = BrickEncoding(label_encoding(np.dtype(dtype)), (32, 32, 32))
+    for low, high in combinations(LABELS[dtype], 2):
+        voxels = np.full(brick.slot_shape, low, dtype)
+        voxels[5, 6, 7] = high
+        assert brick.encode(voxels)["cells"][0, 0, 0, 0].tolist() == [
+            np.float32(low),
+            np.float32(high),
+        ]
 
 
 def test_bricks_at_the_border_repeat_their_last_voxels() -> None:

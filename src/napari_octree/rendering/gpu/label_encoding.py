@@ -69,6 +69,24 @@ class LabelEncoding(TextureEncoding):
         words = [float(word) for word in np.ravel(texel)] + [0.0] * 3
         return (words[0], words[1], words[2], words[3])
 
+    def label(self, words: Words) -> int | None:
+        """The label of some words; None of those that no label has."""
+        if min(words) < 0:
+            return None
+        texel = np.array(words[: self.channels], self.texel_dtype)
+        if self.channels == 1 and self.is_signed:
+            texel ^= self.texel_dtype.type(1 << (self.word_bits - 1))
+        return int(texel.view(self.label_dtype)[0])
+
+    def ordered(self, pixels: np.ndarray, texels: np.ndarray) -> np.ndarray:
+        """The labels: their words have no order."""
+        return np.asarray(pixels, self.label_dtype)
+
+    @property
+    def ordered_unit(self) -> float:
+        """Ranges are of labels."""
+        return 1.0
+
 
 def label_encoding(dtype: np.dtype) -> LabelEncoding:
     """The encoding of labels of `dtype`, an integer type."""

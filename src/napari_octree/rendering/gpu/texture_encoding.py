@@ -89,6 +89,28 @@ class TextureEncoding:
         with np.errstate(over="ignore"):
             return pixels.astype(self.texel_dtype, copy=False)
 
+    def ordered(self, pixels: np.ndarray, texels: np.ndarray) -> np.ndarray | None:
+        """What ranges of values are made of, for shaders that pass by what lies outside of them.
+
+        Parameters
+        ----------
+        pixels, texels : array
+            The same, before and after `encode`.
+
+        Returns
+        -------
+        array or None
+            Of the same shape; in units of `ordered_unit` it is what the shader compares with.
+            None: there is no order, as of colours.
+        """
+        return texels if self.channels == 1 else None
+
+    @property
+    def ordered_unit(self) -> float:
+        """Textures of integers are normalised."""
+        kind = self.texel_dtype
+        return np.iinfo(kind).max if kind.kind == "u" else 1.0
+
     def _scaled(self, pixels: np.ndarray) -> np.ndarray:
         origin = self.origin
         if pixels.dtype.kind in "iu" and pixels.dtype.itemsize == 8:

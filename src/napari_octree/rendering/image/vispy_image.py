@@ -5,6 +5,7 @@ from __future__ import annotations
 from napari_octree.layers.image.octree_image import OctreeImage
 from napari_octree.rendering import _vispy
 from napari_octree.rendering.gpu.texture_encoding import texture_encoding
+from napari_octree.rendering.image.image_bricks import ImageBricks
 from napari_octree.rendering.image.image_tiles import ImageTiles
 from napari_octree.rendering.octree_layer import OctreeVispyLayer
 from napari_octree.rendering.tiles.tile_drawing import TileDrawing
@@ -17,13 +18,17 @@ class VispyOctreeImage(OctreeVispyLayer, _vispy.VispyImageLayer):
 
     layer: OctreeImage
     _tiles: ImageTiles
+    _bricks: ImageBricks
 
     def make_view(self, layer: OctreeImage) -> LayerView:
         """Tiles and bricks with contrast limits."""
         texels = texture_encoding(layer.dtype, layer.data.shape[-1] if layer.rgb else 1)
-        self._tiles = ImageTiles(layer, texels)
+        self._tiles, self._bricks = ImageTiles(layer, texels), ImageBricks(layer, texels)
         return LayerView(
-            layer, texels, lambda context: TileDrawing(context, self._tiles), VolumeDrawing
+            layer,
+            texels,
+            lambda context: TileDrawing(context, self._tiles),
+            lambda context: VolumeDrawing(context, self._bricks),
         )
 
     def is_flat(self, layer: OctreeImage) -> bool:
@@ -31,19 +36,17 @@ class VispyOctreeImage(OctreeVispyLayer, _vispy.VispyImageLayer):
         return False
 
     def _on_contrast_limits_change(self) -> None:
-        drawing = self.view.drawing
         if self.node is self.view.tiles.node:
             self._tiles.limits_changed(self.node)
-        elif isinstance(drawing, VolumeDrawing):
+        elif self._is_volume:
             # napari's own takes narrow limits for others, to which it has scaled the data.
-            drawing.set_limits()
+            self._bricks.limits_changed(self.view.node)
         else:
             super()._on_contrast_limits_change()
 
     def _on_iso_threshold_change(self) -> None:
         """Place the surface of a volume."""
-        drawing = self.view.drawing
-        if isinstance(drawing, VolumeDrawing):
-            drawing.place_threshold()
+        if self._is_volume:
+            self._bricks.place_threshold(self.view.node)
         else:
             super()._on_iso_threshold_change()

@@ -24,6 +24,9 @@ from napari_octree.rendering.labels.hash_table import COLUMNS, hash_table
 NEVER = 1e9
 """Above every word."""
 
+EVERY = 3e38
+"""Above every label."""
+
 EXACT = 2**24
 """Integers below are exact in float32."""
 
@@ -79,9 +82,31 @@ class LabelLook:
             "colours",
             *self.colours.parts,
         ]
-        bits = encoding.word_bits
-        defines = f"#define LARGEST_WORD {2**bits - 1}.0\n" + "#define WIDE_WORDS\n" * (bits > 8)
-        return "\n".join([_part("lookup"), defines, *map(_part, parts)])
+        return "\n".join([_part("lookup"), _defines(encoding), *map(_part, parts)])
+
+    def volume_source(self, encoding: LabelEncoding) -> str:
+        """The same for volumes: a function from a label to its colour."""
+        parts = ["all" if self.selected is None else "only_selected", "colours"]
+        parts += self.colours.parts
+        return "\n".join([_part("shown"), _defines(encoding), *map(_part, parts)])
+
+    def volume_uniforms(self, encoding: LabelEncoding) -> dict[str, Any]:
+        """All that a volume of this look reads, but textures.
+
+        Which labels a ray looks for, and which ranges of them it may pass by, as float32.
+        """
+        wanted = self.selected
+        one = encoding.label(self.background if wanted is None else wanted)
+        # Where float32 holds the background exactly no other label becomes the same number.
+        number = None if one is None else float(one)
+        hollow = wanted is None and number is not None and abs(number) < EXACT
+        return {
+            **self.uniforms(encoding),
+            "label_key": self.background if wanted is None else wanted,
+            "label_is_wanted": float(wanted is not None),
+            "label_range": (-EVERY, EVERY) if wanted is None or number is None else (number,) * 2,
+            "label_hollow": (number,) * 2 if hollow else (EVERY, -EVERY),
+        }
 
     def uniforms(self, encoding: LabelEncoding) -> dict[str, Any]:
         """All that a program of this look reads, but textures."""
@@ -171,6 +196,11 @@ def _rows(table: np.ndarray) -> np.ndarray:
     texels = np.zeros((rows, min(len(table), COLUMNS), 4), np.float32)
     texels.reshape(-1, 4)[: len(table)] = table
     return texels
+
+
+def _defines(encoding: LabelEncoding) -> str:
+    bits = encoding.word_bits
+    return f"#define LARGEST_WORD {2**bits - 1}.0\n" + "#define WIDE_WORDS\n" * (bits > 8)
 
 
 def _part(name: str) -> str:

@@ -11,6 +11,7 @@ from napari_octree.layers.labels.octree_labels import OctreeLabels
 from napari_octree.rendering import _vispy
 from napari_octree.rendering.gpu.label_encoding import label_encoding
 from napari_octree.rendering.labels.flat_labels import TableColormap, indexed
+from napari_octree.rendering.labels.label_bricks import LabelBricks
 from napari_octree.rendering.labels.label_tiles import LabelTiles
 from napari_octree.rendering.octree_layer import OctreeVispyLayer
 from napari_octree.rendering.tiles.tile_drawing import TileDrawing
@@ -23,6 +24,7 @@ class VispyOctreeLabels(OctreeVispyLayer):
 
     layer: OctreeLabels
     _tiles: LabelTiles
+    _bricks: LabelBricks
 
     def __init__(self, layer: OctreeLabels, **keywords: Any) -> None:
         super().__init__(layer, **keywords)
@@ -32,11 +34,14 @@ class VispyOctreeLabels(OctreeVispyLayer):
         layer.events.iso_gradient_mode.connect(self._on_iso_gradient_mode_change)
 
     def make_view(self, layer: OctreeLabels) -> LayerView:
-        """Tiles of exact labels."""
+        """Tiles and bricks of exact labels."""
         encoding = label_encoding(layer.dtype)
-        self._tiles = LabelTiles(layer, encoding)
+        self._tiles, self._bricks = LabelTiles(layer, encoding), LabelBricks(layer, encoding)
         return LayerView(
-            layer, encoding, lambda context: TileDrawing(context, self._tiles), VolumeDrawing
+            layer,
+            encoding,
+            lambda context: TileDrawing(context, self._tiles),
+            lambda context: VolumeDrawing(context, self._bricks),
         )
 
     # ------------------------------------------------------------------- looks
@@ -53,14 +58,12 @@ class VispyOctreeLabels(OctreeVispyLayer):
 
     def _show(self, colours_too: bool) -> None:
         self._tiles.look_changed(self.view.tiles.node, colours_too)
+        if self.view.volume is not None:
+            self._bricks.look_changed(self.view.volume.node, colours_too)
         if _vispy.ndisplay_of(self.layer) == 3 and not self._is_volume:
             self._on_data_change()
 
-    # ---------------------------------------------------- the overview, in 3-D
-
-    def is_flat(self, layer: OctreeLabels) -> bool:
-        """Always, until there are bricks of labels."""
-        return True
+    # -------------------------------------- the overview of two axes, in 3-D
 
     def make_flat(self) -> Any:
         """Napari's volume of indices."""

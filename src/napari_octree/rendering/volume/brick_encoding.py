@@ -15,7 +15,7 @@ import numpy as np
 from napari_octree.rendering.gpu.texture_encoding import TextureEncoding
 
 CELL = 32
-"""Voxels a side of the cells that have their own range."""
+"""Voxels a side, at most, of the cells that have their own range."""
 
 APRON = 2
 """Voxels around a brick: the gradient of a surface (1.5) and its interpolation (0.5)."""
@@ -80,30 +80,30 @@ class BrickEncoding:
         -------
         (1,) array of `record`
         """
-        texels = self.texels.encode(voxels)
-        missing = [(0, n - m) for n, m in zip(self.slot_shape, texels.shape, strict=False)]
+        missing = [(0, n - m) for n, m in zip(self.slot_shape, voxels.shape, strict=False)]
         if any(after for _, after in missing):
-            rest = [(0, 0)] * (texels.ndim - 3)
-            texels = np.pad(texels, [*missing, *rest], mode="edge")
+            rest = [(0, 0)] * (voxels.ndim - 3)
+            voxels = np.pad(voxels, [*missing, *rest], mode="edge")
         brick = np.empty(1, self.record)
-        brick["texels"][0] = texels
-        brick["cells"][0] = self._ranges(brick["texels"][0])
+        texels = brick["texels"][0] = self.texels.encode(voxels)
+        brick["cells"][0] = self._ranges(self.texels.ordered(voxels, texels))
         return brick
 
-    def _ranges(self, texels: np.ndarray) -> np.ndarray:
+    def _ranges(self, values: np.ndarray | None) -> np.ndarray:
         """Lowest and highest value of each cell and its apron: (z, y, x, 2) float32."""
-        if self.texels.channels > 1:
+        if values is None:
             return np.broadcast_to(np.array(EVERYTHING, np.float32), (*self.cells, 2))
-        low, high = texels, texels
+        low, high = values, values
         for axis, n in enumerate(self.brick_shape):
-            starts = range(0, n, CELL)
-            spans = [slice(s, min(s + CELL, n) + 2 * APRON) for s in starts]
+            count = self.cells[axis]  # as the shader divides a brick: evenly
+            ends = [(i * n // count, -(-(i + 1) * n // count)) for i in range(count)]
+            spans = [slice(start, stop + 2 * APRON) for start, stop in ends]
             lead = (slice(None),) * axis
             low = np.stack([low[(*lead, span)].min(axis=axis) for span in spans], axis=axis)
             high = np.stack([high[(*lead, span)].max(axis=axis) for span in spans], axis=axis)
         ranges = np.stack([low, high], axis=-1).astype(np.float32)
-        if texels.dtype.kind == "u":
-            return ranges / np.float32(np.iinfo(texels.dtype).max)
+        if values.dtype.kind in "iu":
+            return ranges / np.float32(self.texels.ordered_unit)
         unknown = np.isnan(ranges).any(axis=-1)
         ranges[unknown] = EVERYTHING
         return np.clip(ranges, *EVERYTHING)

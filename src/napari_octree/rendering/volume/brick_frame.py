@@ -36,6 +36,9 @@ from napari_octree.rendering.volume.texture_atlas_3d import TextureAtlas3D
 if TYPE_CHECKING:
     from napari_octree.loading.loader import LoaderClient
 
+SOON_CLEARED = 32 * 2**20
+"""Bytes of an atlas that no picture needs to wait for."""
+
 
 @dataclass(frozen=True, eq=False)
 class BrickInputs(FrameInputs[VolumeView]):
@@ -220,18 +223,20 @@ class BrickFrame:
     def _grow(self) -> bool:
         """Have room for the selection, once what is shown covers the view.
 
-        A larger atlas is only there after its memory has been cleared: no first picture waits for
+        A larger atlas is there only after its memory has been cleared: no first picture waits for
         that. Returns whether what was resident has been lost.
         """
         atlas, selection, octree_slice = self._atlas, self._selection, self._slice
         assert atlas is not None
         assert selection is not None
         assert octree_slice is not None
+        wanted = room_for(len(selection))
         covers = self.shown is not None and self.shown.covers
-        if not covers and len(atlas.slots) < atlas.slots.capacity:
+        waits = not covers and len(atlas.slots) < atlas.slots.capacity
+        if waits and wanted * atlas.encoding.nbytes > SOON_CLEARED:
             return False
         planned = self._planned
-        if atlas.reserve(room_for(len(selection))):
+        if atlas.reserve(wanted):
             return False
         self._start_over()
         self._planned = planned

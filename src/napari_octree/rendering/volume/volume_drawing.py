@@ -1,4 +1,4 @@
-"""VolumeDrawing: the `Drawing` of an `OctreeImage` in 3-D.
+"""VolumeDrawing: the `Drawing` of a layer in 3-D, whatever its kind.
 
 Invariants: those of every `Drawing`.
 From a change of the view until nothing has happened for a while, frames may be coarse, so that
@@ -16,8 +16,6 @@ from typing import Any
 
 import numpy as np
 
-from napari_octree.layers.image.hidden_values import hidden_up_to
-from napari_octree.layers.image.octree_image import OctreeImage
 from napari_octree.layers.slices.flat_slice import FlatSlice
 from napari_octree.layers.slices.octree_slice import OctreeSlice
 from napari_octree.layers.slices.slice_key import SliceKey
@@ -31,27 +29,20 @@ from napari_octree.octree.view import VolumeView
 from napari_octree.rendering import _vispy
 from napari_octree.rendering.drawing import DrawContext
 from napari_octree.rendering.gpu.node_matrices import viewbox_of, volume_matrices
-from napari_octree.rendering.gpu.texture_encoding import (
-    LIT_SHADES,
-    encoding_for_limits,
-    texture_encoding,
-)
 from napari_octree.rendering.gpu.upload_budget import UNHURRIED_MS, UploadBudget
 from napari_octree.rendering.gpu.upload_check import check_upload
+from napari_octree.rendering.layer_like import LayerLike
 from napari_octree.rendering.view.view_3d import volume_view
 from napari_octree.rendering.view.view_motion import ViewMotion
 from napari_octree.rendering.volume.brick_atlas_lease import BrickAtlasLease
 from napari_octree.rendering.volume.brick_encoding import BrickEncoding
 from napari_octree.rendering.volume.brick_frame import BrickFrame, BrickInputs, ShownBricks
-from napari_octree.rendering.volume.brick_volume import BrickVolume
+from napari_octree.rendering.volume.brick_kind import BrickKind
 from napari_octree.rendering.volume.motion_quality import FULL, MotionQuality, Quality
 from napari_octree.rendering.volume.texture_atlas_3d import TextureAtlas3D
 
 STALE_FADE = 0.5
 """Brightness of a slice that still stands in for the one asked for."""
-
-CUT_BLENDINGS = ("translucent", "translucent_no_depth")
-"""With these napari shows nothing where a projection finds no value within the limits."""
 
 PATIENCE = 5
 """How many times as long a rest must be while bricks are on their way: full frames would keep a
@@ -67,29 +58,30 @@ class VolumeDrawing:
     Parameters
     ----------
     context : DrawContext
+    kind : BrickKind
     """
 
-    def __init__(self, context: DrawContext[OctreeImage]) -> None:
+    def __init__(self, context: DrawContext[LayerLike], kind: BrickKind) -> None:
         self.layer = layer = context.layer
         self.client = client = context.client
         self.budget = UploadBudget(self._send, check=check_upload)
         self.frame = BrickFrame(client, layer.config, self.budget)
         self.quality = MotionQuality()
-        self._plain = self._texels = context.texels
+        self._kind = kind
         self._drawn_view: VolumeView | None = None
         self._drawn_unseen = -math.inf
         self._motion = ViewMotion()
         self._slice_key: SliceKey | None = None
         self._drawn_key: SliceKey | None = None
-        self._limited: TextureAtlas3D | None = None
+        self._placed: TextureAtlas3D | None = None
         self._rested = False
         self._moved_s = self._began_s = self._ended_s = 0.0
         self.frames = 0
         self._flat: tuple[OctreeSlice, FlatSlice] | None = None  # of 2-D data, made once a slice
         self._finishing = False  # in an export, whose frames say nothing of what frames cost
         nowhere = Octree.from_shapes([(1, 1, 1)], 16)
-        encoding = BrickEncoding(context.texels, (16, 16, 16))
-        self.node = BrickVolume(encoding, nowhere, context.on_prepare)
+        encoding = BrickEncoding(kind.encoding, (16, 16, 16))
+        self.node = kind.make_node(encoding, nowhere, context.on_prepare)
         self.lease = BrickAtlasLease(self.node, layer.config, context.max_side, self._send)
 
     # ------------------------------------------------------------------- frame
@@ -116,7 +108,7 @@ class VolumeDrawing:
         self._began_s = now
         self.frames += 1
         if octree_slice is not None:
-            self._hold_values(octree_slice.display_dtype)
+            self._kind.take_values(octree_slice.display_dtype)
             self._keep_atlas(octree_slice)
             self._expect(octree_slice.key, now)
         if not self._rested and (moved or not self.settled):
@@ -136,9 +128,11 @@ class VolumeDrawing:
             self.lease.show()
             self.frame.replan()  # there may be room for more now
             changed = True
-        if node.atlas is not self._limited:
-            self._place_limits()
+        if node.atlas is not self._placed:
+            self._placed = node.atlas
+            self._kind.place(node)
         if self.lease.grow():
+            changed = True  # its nodes are to be written anew
             self._draw_in(self.quality.current)  # if there is memory for that, still
         if changed and self.lease.is_shown:
             if shown is None:
@@ -245,40 +239,6 @@ class VolumeDrawing:
         if quality.pixel_size > 1 and self.lease.affords(quality.pixel_size):
             node.pixel_size = quality.pixel_size
 
-    def set_limits(self) -> None:
-        """Hand the contrast limits to the shader; where float32 needs it, have other texels."""
-        limits = self.layer.contrast_limits
-        self._texels = encoding_for_limits(self._plain, limits, self._texels, LIT_SHADES)
-        self._place_limits()
-
-    def _hold_values(self, dtype: np.dtype) -> None:
-        """Have texels for values of `dtype`: a thick slice may need others than a thin one."""
-        plain = texture_encoding(dtype, self._plain.channels)
-        if plain != self._plain:
-            self._plain = self._texels = plain
-            self.set_limits()
-
-    def _place_limits(self) -> None:
-        """Tell the shader of the limits, and what goes by them, in units of the texels drawn."""
-        node, layer = self.node, self.layer
-        self._limited = node.atlas
-        largest = np.finfo(np.float32).max / 8
-        limits = node.atlas.encoding.texels.texel_limits(layer.contrast_limits)
-        low, high = np.clip(limits, -largest, largest).astype(np.float32)
-        # Limits that fall together would leave nothing to divide by.
-        node.clim = float(low), float(max(high, np.nextafter(low, np.float32(np.inf))))
-        cut = node.atlas.clim_normalized if layer.blending in CUT_BLENDINGS else (None, None)
-        node.mip_cutoff, node.minip_cutoff = cut
-        self.place_threshold()
-
-    def place_threshold(self) -> None:
-        """Place the surface at its value in data units.
-
-        napari's own takes the range of the limits' slider for that of the type.
-        """
-        node = self.node
-        node.threshold = node.atlas.texture_value(self.layer.iso_threshold)
-
     def pause(self) -> None:
         """Want nothing of the loader until the next frame: the layer is hidden."""
         self.client.pace = Pace.STEADY
@@ -317,7 +277,7 @@ class VolumeDrawing:
 
     def _unseen(self) -> float:
         """Texture values up to this leave no trace in the picture."""
-        value = hidden_up_to(self.layer) if self.layer.config.render.skip_empty else -math.inf
+        value = self._kind.hidden_up_to
         return value if value == -math.inf else self.lease.atlas.texture_value(value)
 
     def _keep_atlas(self, octree_slice: OctreeSlice) -> None:
@@ -326,7 +286,7 @@ class VolumeDrawing:
         # An atlas on its way has none shown yet: then what is drawn is still the same as before.
         drawn = self._drawn_key if shown is None else shown.octree_slice.key
         self._drawn_key = drawn
-        self.lease.keep(octree_slice, self._texels, drawn == octree_slice.key)
+        self.lease.keep(octree_slice, self._kind.encoding, drawn == octree_slice.key)
 
     def _send(self) -> None:
         _vispy.flush(self.node.canvas.context)
@@ -339,7 +299,7 @@ class VolumeDrawing:
         octree_slice = self._slice()
         if octree_slice is None:
             return True
-        if self._texels != self.lease.atlas.encoding.texels:
+        if self._kind.encoding != self.lease.atlas.encoding.texels:
             return False
         shown_now = (self._view(octree_slice), self._unseen())
         return self.frames > 0 and shown_now == (self._drawn_view, self._drawn_unseen)

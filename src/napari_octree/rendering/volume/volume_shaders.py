@@ -40,12 +40,18 @@ def shader(name: str) -> str:
 
 
 @cache
-def volume_fragment_shader() -> str:
-    """Return the template of the fragment shader, with the functions that are vispy's own."""
+def volume_fragment_shader(*more: str) -> str:
+    """Return the template of the fragment shader, with the functions that are vispy's own.
+
+    Parameters
+    ----------
+    *more : str
+        Files with functions that the modes need.
+    """
     prelude, main, _ = volume_fragment_template().partition("void main()")
     if not main or "applyColormap" not in prelude or "calculateColor" not in prelude:
         raise RuntimeError("vispy's volume shader has changed: cannot take its functions")
-    own = map(shader, ("bricks.glsl", "brick_overlay.glsl", "brick_volume.frag"))
+    own = map(shader, ("bricks.glsl", *more, "brick_overlay.glsl", "brick_volume.frag"))
     return f"varying vec2 v_clip;\n{prelude}{''.join(own)}"
 
 
