@@ -235,8 +235,11 @@ class BrickFrame:
         waits = not covers and len(atlas.slots) < atlas.slots.capacity
         if waits and wanted * atlas.encoding.nbytes > SOON_CLEARED:
             return False
-        planned = self._planned
+        planned, capacity = self._planned, atlas.slots.capacity
         if atlas.reserve(wanted):
+            if atlas.slots.capacity > capacity:  # which there is room to load ahead in
+                self._told = False
+                self.wish()
             return False
         self._start_over()
         self._planned = planned

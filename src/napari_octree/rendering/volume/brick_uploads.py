@@ -114,9 +114,9 @@ class BrickUploads:
 
     def _begin(self, atlas: TextureAtlas3D, protected: Collection[TileKey]) -> bool:
         """Take the next brick; False if none is ready, or nothing may start in this frame."""
-        if self._free <= 0 and atlas.slots.capacity < atlas.most:
-            return False  # it waits in RAM until the atlas has grown
-        if not self._budget.allows(0):
+        # Where all slots are taken bricks wait in RAM until the atlas has grown.
+        full = self._free <= 0 and atlas.slots.capacity < atlas.most
+        if full or not self._budget.allows(0):
             self.more = self._client.ready
             return False
         tile = self._client.take()
