@@ -23,7 +23,7 @@ from napari_octree.octree.view import VolumeView
 from napari_octree.rendering.gpu.atlas_slots import AtlasSlots, Slot
 from napari_octree.rendering.gpu.texture_encoding import texture_encoding
 from napari_octree.rendering.gpu.upload_budget import UploadBudget
-from napari_octree.rendering.volume import brick_uploads
+from napari_octree.rendering.volume import brick_frame, brick_uploads
 from napari_octree.rendering.volume.brick_encoding import BrickEncoding
 from napari_octree.rendering.volume.brick_frame import BrickFrame, BrickInputs
 from napari_octree.rendering.volume.brick_requests import max_nodes, room_for
@@ -151,8 +151,11 @@ class Setting:
     def upload(self) -> None:
         self.now += self.ms_per_upload / 1e3
 
-    def prepare(self, at: VolumeView | None, upload_ms: float = 1e6) -> bool:
-        return self.frame.prepare(self.atlas, BrickInputs(self.slice, at, upload_ms))  # type: ignore[arg-type]
+    def prepare(
+        self, at: VolumeView | None, upload_ms: float = 1e6, hurried: bool = False
+    ) -> bool:
+        inputs = BrickInputs(self.slice, at, upload_ms, hurried=hurried)
+        return self.frame.prepare(self.atlas, inputs)  # type: ignore[arg-type]
 
     def load(self, at: VolumeView) -> None:
         self.prepare(at)
@@ -232,6 +235,26 @@ def test_the_atlas_grows_as_views_need_it_and_keeps_what_it_holds() -> None:
     for key in far & s.shown:
         assert s.atlas.slots[s.slice.key, key].number == numbers[key]
     assert len(s.atlas.written) == len(s.atlas.slots)  # nothing was written twice
+
+
+def test_no_first_picture_and_no_late_frame_waits_for_a_larger_atlas(monkeypatch: Any) -> None:
+    monkeypatch.setattr(brick_frame, "SOON_CLEARED", 0)
+    s, near = Setting(), view(CENTRE, 50)
+    s.prepare(near)
+    s.client.finish(1)
+    s.prepare(near)
+    assert s.frame.shown is not None
+    assert s.frame.shown.covers
+    assert s.atlas.slots.capacity == FIRST_SLOTS
+    s.client.finish(10_000)
+    s.prepare(near, hurried=True)
+    assert s.atlas.slots.capacity == len(s.atlas.slots) == FIRST_SLOTS
+    assert s.frame.more, "what waits is not lost"
+    s.prepare(near)
+    assert s.atlas.slots.capacity > FIRST_SLOTS
+    s.check()
+    assert s.frame.settled
+    assert s.client.pending == 0
 
 
 def test_an_atlas_that_cannot_keep_what_it_holds_is_filled_again() -> None:

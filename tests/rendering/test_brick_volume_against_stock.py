@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import ndimage
 from vispy.color import Colormap
+from vispy.scene.visuals import Mesh
 
 from brick_scene import BrickScene, pyramid, smooth_volume
 from napari_octree.rendering.volume.volume_shaders import MODES
@@ -158,3 +160,52 @@ def test_the_comparison_sees_half_a_voxel(compare: Any, monkeypatch: Any) -> Non
     monkeypatch.setattr(brick_volume, "volume_matrices", shifted)
     with pytest.raises(AssertionError):
         assert_equal(compare())
+
+
+@pytest.fixture
+def scene(fov: float, qapp: Any) -> Iterator[BrickScene]:
+    scene = BrickScene(160, fov)
+    yield scene
+    scene.close()
+
+
+def test_a_surface_just_behind_a_border_is_lit_by_its_own_brick(scene: BrickScene) -> None:
+    # Its gradient reaches further than the apron of the brick that the ray has come to.
+    noise = ndimage.gaussian_filter(np.random.default_rng(0).random((48,) * 3), 0.6)
+    noise = ((noise - noise.min()) / np.ptp(noise)).astype(np.float32)
+    looks = {"method": "iso", "threshold": 0.6}
+    stock = scene.add_stock(noise, (0, 1), **looks)
+    ours = scene.add_bricks([noise], (0, 1), brick=8, **looks)
+    scene.look((23.5,) * 3, 62)
+    difference = np.abs(scene.picture(stock) - scene.picture(ours)).max(axis=-1)
+    assert (difference > 4).mean() <= 0.001
+
+
+def test_the_mean_of_bricks_of_one_value(scene: BrickScene) -> None:
+    blocks = np.kron(np.random.default_rng(0).random((2, 2, 2)), np.ones((40,) * 3))
+    blocks = blocks.astype(np.float32)
+    stock = scene.add_stock(blocks, (0, 1), method="average")
+    ours = scene.add_bricks([blocks], (0, 1), method="average")
+    scene.look((39.5,) * 3, 100)
+    expected, picture = scene.picture(stock), scene.picture(ours)
+    assert expected.std() > 20
+    assert np.abs(expected - picture).max() <= 2
+
+
+def test_a_plane_lies_as_deep_as_stock_napari_s(scene: BrickScene) -> None:
+    volume = smooth_volume(40)
+    nodes = [scene.add_stock(volume, (0, 1)), scene.add_bricks([volume], (0, 1))]
+    for node in nodes:
+        node.method, node.raycasting_mode, node.order = "average", "plane", 1
+        node.plane_position, node.plane_normal = (19.3, 20.1, 18.7), (1, 0.4, 0.2)
+        node.plane_thickness = 3
+        node.set_gl_state("translucent", depth_test=True)
+    scene.view.camera.depth_value = 200
+    corners = np.array([[-20, -20, -5], [60, -20, 30], [60, 60, 45], [-20, 60, 10]], float)
+    sheet = Mesh(corners, [[0, 1, 2], [0, 2, 3]], color=(1, 0, 0, 1), parent=scene.view.scene)
+    sheet.set_gl_state("opaque", depth_test=True, cull_face=False)
+    scene.look((19.5,) * 3, 60)
+    expected, picture = map(scene.picture, nodes)
+    red = (expected == (255, 0, 0)).all(axis=-1)
+    assert 0.1 < red.mean() < 0.9, "the sheet cuts the plane"
+    assert (np.abs(expected - picture).max(axis=-1) > 4).mean() <= 0.0005
