@@ -19,12 +19,10 @@ bool may_be_shown(vec4 label) {
     return (label == label_key) == (label_is_wanted > 0.5);
 }
 
-bool is_outside(vec3 place) {
-    return any(lessThan(place, octree_box_low)) || any(greaterThan(place, octree_box_high));
-}
-
-float inside_label(vec4 label, vec3 place) {
-    return !is_outside(place) && label_at(place) == label ? 1.0 : 0.0;
+// On the axes that count. A surface in the face of the volume is found a little before it.
+bool is_outside(vec3 place, vec3 axes) {
+    vec3 beyond = max(octree_box_low - place, place - octree_box_high);
+    return any(greaterThan(beyond * axes, vec3(0.0)));
 }
 
 // Where both neighbours on an axis are outside of the label, a difference across it says nothing.
@@ -44,13 +42,14 @@ vec3 label_gradient(vec4 label, vec3 place, vec3 reach) {
         float axes = away.x + away.y + away.z;
         if (axes < 0.5 || (label_smooth < 0.5 && axes > 1.5) || (at_border && axes > 2.5)) continue;
         vec3 there = place + offset * reach;
-        float value = inside_label(label, there);
+        bool outside = is_outside(there, label_smooth < 0.5 ? away : vec3(1.0));
+        float value = !outside && label_at(there) == label ? 1.0 : 0.0;
         if (axes < 1.5) {
             before += max(-offset, 0.0) * value;
             after += max(offset, 0.0) * value;
         }
         sum -= offset * value * exp2(3.0 - axes);
-        at_border = at_border || (axes < 2.5 && is_outside(there));
+        at_border = at_border || (axes < 2.5 && outside);
     }
     vec3 gradient = label_smooth < 0.5 ? after - before : sum;
     return gradient + thin_axes(before, after);
