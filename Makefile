@@ -110,13 +110,11 @@ $(VENV)/.installed-release: pyproject.toml | $(BIN)/pip
 	$(BIN)/python -m pip install --quiet --group release
 	@touch $@
 
-# ome-zarr, which tests only use, asks for a newer zarr than we do.
 .venv-lowest/.installed: pyproject.toml | $(BIN)/pip
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-lowest
 	$(BIN)/uv pip install --quiet --python .venv-lowest/bin/python --resolution lowest-direct \
 		--group test -e '.[$(QT),fast,slides,disk,cluster]'
-	$(BIN)/uv pip install --quiet --python .venv-lowest/bin/python --no-deps 'zarr ==3.0.8'
 	@touch $@
 
 # Only what is missing; as root by itself, else by the one line that is printed.
