@@ -109,6 +109,19 @@ class PaintableLabels(OctreeScalarField, Labels):
         """Something was painted that is not in the data."""
         return bool(self._label_edits is not None and self._label_edits.unsaved)
 
+    @property
+    def _model_settled(self) -> bool:
+        return super()._model_settled and not self._waits
+
+    @property
+    def _model_at_rest(self) -> bool:
+        return super()._model_at_rest and not self._waits
+
+    @property
+    def _waits(self) -> bool:
+        """Strokes wait for the pixels below them."""
+        return self._strokes is not None and bool(len(self._strokes))
+
     def _reset_editable(self) -> None:
         self.editable = True  # napari's own: only where there is one level
 
@@ -157,6 +170,7 @@ class PaintableLabels(OctreeScalarField, Labels):
                 self._preserve_labels, self._selected_label, self._prev_selected_label = now
 
         pending.add(Dab(self._stroke, region, change_later))
+        self.tell_progress()
 
     def _apply_pending(self) -> None:
         dabs = list(self._pending.ready())
@@ -167,6 +181,7 @@ class PaintableLabels(OctreeScalarField, Labels):
                         dab.apply()
         if dabs:
             self._partial_labels_refresh()
+            self.tell_progress()
 
     def _on_lost(self, strokes: int) -> None:
         what = "A stroke was" if strokes == 1 else f"{strokes} strokes were"
