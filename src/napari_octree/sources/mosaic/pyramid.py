@@ -21,8 +21,9 @@ from napari_octree.sources.mosaic.places import Places
 
 OVERVIEW = 1024
 """Pixels a side, at most, of the coarsest level."""
-THUMBNAIL = 48
-"""Pixels a side, at most, of a field's picture that stays at hand for all coarser levels."""
+THUMBNAIL, SMALL_THUMBNAIL, MANY_FIELDS = 48, 24, 2048
+"""Pixels a side, at most, of a field's picture that stays at hand for all coarser levels; the
+second where there are more fields than that, so that all have room (`thumbnails.MOST_BYTES`)."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,8 @@ def mosaic_levels(
     version = digest({"layout": layout, "shapes": model.shapes, "dtype": model.dtype.str})
     name = where.rstrip("/").replace(" ", "%20")
     field_size = np.max(places.boxes[:, -2:, 1] - places.boxes[:, -2:, 0], axis=0, initial=1)
-    thumbnail = _thumbnail_factors(field_size.tolist(), factors[stored:])
+    most = THUMBNAIL if len(places) <= MANY_FIELDS else SMALL_THUMBNAIL
+    thumbnail = _thumbnail_factors(field_size.tolist(), factors[stored:], most)
     deviations = Deviations(where) if deviations is None else deviations
     family = ("mosaic", identity, version, reduction)
     levels = []
@@ -158,10 +160,10 @@ def _others(
 
 
 def _thumbnail_factors(
-    field_size: Sequence[int], coarse: Sequence[tuple[int, ...]]
+    field_size: Sequence[int], coarse: Sequence[tuple[int, ...]], most: int
 ) -> tuple[int, ...] | None:
     """Return the finest of the coarse levels where a field is small; None if there are none."""
     for factors in coarse:
-        if all(n / f <= THUMBNAIL for n, f in zip(field_size, factors[-2:], strict=True)):
+        if all(n / f <= most for n, f in zip(field_size, factors[-2:], strict=True)):
             return factors
     return coarse[-1] if coarse else None
