@@ -10,7 +10,7 @@ import functools
 import logging
 import weakref
 
-from napari.utils.notifications import notification_manager, show_warning
+from napari.utils.notifications import notification_manager, show_info, show_warning
 
 from napari_octree.layers.main_loop import MAIN_LOOP
 from napari_octree.loading.failure import LoadFailure
@@ -39,11 +39,17 @@ def report_failures(loader: ChunkLoader) -> None:
         return
     _REPORTED.add(loader)
     loader.on_failure.connect(_on_failure)
+    loader.on_healed.connect(_on_healed)
 
 
 def _on_failure(failure: LoadFailure) -> None:
     # In a worker thread.
     MAIN_LOOP.post(functools.partial(show_warning, notice_of(failure)))
+
+
+def _on_healed(source_name: str) -> None:
+    # In a worker thread.
+    MAIN_LOOP.post(functools.partial(show_info, f"{short_name(source_name)}: can be read again."))
 
 
 def notice_of(failure: LoadFailure) -> str:
