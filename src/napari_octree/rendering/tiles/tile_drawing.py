@@ -34,11 +34,11 @@ from napari_octree.rendering.layer_like import LayerLike
 from napari_octree.rendering.tiles.atlas.texture_atlas_2d import TextureAtlas2D
 from napari_octree.rendering.tiles.atlas_lease import AtlasLease, AtlasNeeds
 from napari_octree.rendering.tiles.channel_group import ChannelMember, group_of
-from napari_octree.rendering.tiles.parts import Part
 from napari_octree.rendering.tiles.quads import no_quads
 from napari_octree.rendering.tiles.tile_frame import TileFrame, TileInputs
 from napari_octree.rendering.tiles.tile_kind import TileKind
 from napari_octree.rendering.tiles.tile_patches import TilePatches
+from napari_octree.rendering.view.parts import Part
 from napari_octree.rendering.view.tracked_view import TrackedView
 
 FORMER_OPACITY = 0.4
