@@ -150,3 +150,21 @@ def test_arrays_in_memory_are_saved_to_if_asked(qapp) -> None:
     assert not data.any()
     layer.save_edits()
     assert data[30, 40]
+
+
+def test_exports_and_copies_have_what_was_painted(qapp) -> None:
+    levels = pyramid()
+    layer = OctreeLabels(levels)
+    assert layer.wait_until_settled(30)
+    layer.brush_size = 21
+    layer.paint((30, 40), 77)
+    assert layer.wait_until_settled(30)  # the stroke has its pixels
+    np.testing.assert_array_equal(layer.level(0).compute(), layer.data[:, :])
+    assert (layer.level(2).compute() == 77).sum() > 15
+    assert not (levels[0][:] == 77).any()
+    plain = OctreeLabels(np.zeros(SHAPE, np.uint8))
+    assert plain.wait_until_settled(30)
+    plain.paint((30, 40), 7)
+    data, *_ = plain.as_layer_data_tuple()
+    assert data[30, 40] == 7
+    assert not plain.data[0][30, 40]

@@ -450,6 +450,11 @@ class OctreeScalarField(ArrayAccess, LazyScalarField):
             for index in intersection.tiles
         ]
 
+    @property
+    def _levels_to_save(self) -> LayerLevels:
+        """The levels as writers get them."""
+        return self._levels
+
     def as_layer_data_tuple(self) -> tuple[Any, dict[str, Any], str]:
         """Data, settings and type, from which `Layer.create` makes a copy.
 
@@ -464,7 +469,7 @@ class OctreeScalarField(ArrayAccess, LazyScalarField):
         """
         _, state, stock_type = super().as_layer_data_tuple()
         if is_asked_by_writer():
-            pixels = pixels_to_save(self.name, self._levels)
+            pixels = pixels_to_save(self.name, self._levels_to_save)
             return pixels, state | {"multiscale": False}, str(stock_type)
         if self._levels.is_plain:
             return self._levels.arrays[0], state | {"multiscale": False}, self._type_string

@@ -22,6 +22,7 @@ from napari_octree.layers._napari import OctreeLevels
 from napari_octree.layers.base.octree_scalar_field import OctreeScalarField
 from napari_octree.layers.data.image_pyramid import PixelEdits
 from napari_octree.layers.data.layer_levels import LayerLevels
+from napari_octree.layers.labels.painting.edited_array import EditedArray
 from napari_octree.layers.labels.painting.edits import LabelEdits
 from napari_octree.layers.labels.painting.flood import flood
 from napari_octree.layers.labels.painting.painted_levels import PaintedLevels
@@ -30,7 +31,7 @@ from napari_octree.layers.labels.painting.save_edits import save_edits
 from napari_octree.layers.main_loop import MAIN_LOOP
 from napari_octree.layers.views.octree_view import OctreeView
 from napari_octree.octree.transform import LevelTransform
-from napari_octree.sources.protocol import Region
+from napari_octree.sources.protocol import LevelSource, Region
 
 MOST_PIXELS = 2**22
 """A brush covers at most so many pixels of level 0; more would take seconds for each dab."""
@@ -81,6 +82,29 @@ class PaintableLabels(OctreeScalarField, Labels):
         wrapped = PaintedLevels(levels.arrays, config, level_transforms)
         wrapped.paint_on(edits, self._bring, self._on_edit)
         return wrapped
+
+    @property
+    def _level_sources(self) -> tuple[LevelSource, ...]:
+        """The levels, with what was painted: for exports and scripts."""
+        edits = self._label_edits
+        if not edits:
+            return super()._level_sources
+        assert edits is not None
+        return tuple(
+            LevelSource(EditedArray(source, edits, place), (None,) * len(source.shape))
+            for source, place in zip(self._levels.sources, self._level_places, strict=True)
+        )
+
+    @property
+    def _levels_to_save(self) -> LayerLevels:
+        return LayerLevels(self._levels.arrays, self._level_sources)
+
+    def as_layer_data_tuple(self) -> tuple[Any, dict[str, Any], str]:
+        """As of all octree layers; an array in memory comes with what was painted."""
+        data, state, kind = super().as_layer_data_tuple()
+        if self._label_edits and self._levels.is_plain:
+            data = np.asarray(self._data)
+        return data, state, kind
 
     def _bring(self, region: Region) -> bool:
         """Have the edits hold a region's chunks, as far as they are in memory; whether all are."""
