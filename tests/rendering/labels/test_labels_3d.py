@@ -91,9 +91,29 @@ def test_looks_as_stock_napari_s(pair: Any, dtype: str) -> None:
     compare("all", show_selected_label=False, opacity=0.6)
 
 
-@pytest.mark.parametrize("dtype", ["uint8", "uint32"])
+def test_colours_of_their_own_are_the_same_for_all_types(
+    viewer: Any, pump: Any, screenshot: Any
+) -> None:
+    # Stock's outlines of 32 bits with colours of their own are not those of 8.
+    numbers = (1, 2, 50, 255)
+    colours = dict(zip(numbers, ("red", "lime", "transparent", "yellow"), strict=True))
+    direct = DirectLabelColormap(color_dict={**colours, None: "blue", 0: "transparent"})
+    pictures = []
+    for dtype in ("uint8", "uint32", "uint64"):
+        layer = OctreeLabels([balls(dtype, numbers)], config=CONFIG, colormap=direct)
+        viewer.add_layer(layer)
+        look(viewer, pump)
+        assert layer.wait_until_settled(30)
+        pictures.append(screenshot(viewer))
+        viewer.layers.remove(layer)
+    assert pictures[0].std() > 5
+    assert (pictures[0] == pictures[1]).all()
+    assert (pictures[0] == pictures[2]).all()
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
 def test_colours_as_stock_napari_s(pair: Any, dtype: str) -> None:
-    numbers = (1, 2, 50, 255)  # stock cannot colour large ones without numba
+    numbers = (1, 2, 50, 255)
     compare = pair(balls(dtype, numbers), opacity=1, rendering="translucent")
     compare("other colours", colormap=label_colormap(20, seed=0.3))
     colours = dict(zip(numbers, ("red", "lime", "transparent", "yellow"), strict=True))
