@@ -35,8 +35,8 @@ from napari_octree.loading.assembly import assemble, grow
 from napari_octree.loading.scheduling.tile_chunks import boxes
 from napari_octree.loading.testing import SimulatedSource
 from napari_octree.octree.chunk_key import Tier
-from napari_octree.sources.arrays.zarr_array import wrap_zarr
-from napari_octree.sources.level_source import as_level_source
+from napari_octree.sources.arrays.zarr_arrays.zarr_array import wrap_zarr
+from napari_octree.sources.levels.level_source import as_level_source
 from napari_octree.sources.protocol import LevelSource, StorageArray
 
 SIDE = 256

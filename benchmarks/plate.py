@@ -30,7 +30,7 @@ from qtpy.QtCore import QEventLoop, QTimer
 from qtpy.QtWidgets import QApplication
 
 from napari_octree import OctreeConfig
-from napari_octree.plugin.open_ome_zarr import open_layers
+from napari_octree.plugin.opening.open_ome_zarr import open_layers
 
 AT_ONCE = 64
 

@@ -9,9 +9,9 @@ if TYPE_CHECKING:
     from napari_octree.config import OctreeConfig
     from napari_octree.layers.image.octree_image import OctreeImage
     from napari_octree.layers.labels.octree_labels import OctreeLabels
-    from napari_octree.plugin.open_image import open_image
-    from napari_octree.plugin.open_mosaic import open_mosaic
-    from napari_octree.plugin.open_ome_zarr import open_ome_zarr
+    from napari_octree.plugin.opening.open_image import open_image
+    from napari_octree.plugin.opening.open_mosaic import open_mosaic
+    from napari_octree.plugin.opening.open_ome_zarr import open_ome_zarr
 
 __all__ = [
     "OctreeConfig",
@@ -28,9 +28,9 @@ _HOMES = {
     "OctreeConfig": "napari_octree.config",
     "OctreeImage": "napari_octree.layers.image.octree_image",
     "OctreeLabels": "napari_octree.layers.labels.octree_labels",
-    "open_image": "napari_octree.plugin.open_image",
-    "open_mosaic": "napari_octree.plugin.open_mosaic",
-    "open_ome_zarr": "napari_octree.plugin.open_ome_zarr",
+    "open_image": "napari_octree.plugin.opening.open_image",
+    "open_mosaic": "napari_octree.plugin.opening.open_mosaic",
+    "open_ome_zarr": "napari_octree.plugin.opening.open_ome_zarr",
 }
 
 

@@ -13,7 +13,7 @@ from napari_octree.config import OctreeConfig
 from napari_octree.loading import ChunkLoader, TileRequest, TileState
 from napari_octree.loading.dispatcher import Dispatcher
 from napari_octree.octree.chunk_key import Tier
-from napari_octree.sources.level_source import as_level_source
+from napari_octree.sources.levels.level_source import as_level_source
 
 pytest.importorskip("aiohttp")
 

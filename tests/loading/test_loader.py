@@ -13,7 +13,7 @@ from napari_octree.loading import ChunkLoader, TileRequest, TileState
 from napari_octree.loading.testing import SimulatedSource
 from napari_octree.loading.work import read_checked
 from napari_octree.octree.chunk_key import Tier
-from napari_octree.sources.level_source import as_level_source
+from napari_octree.sources.levels.level_source import as_level_source
 
 
 def all_requests(source, **options):

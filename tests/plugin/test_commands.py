@@ -10,7 +10,8 @@ from napari.utils.notifications import notification_manager
 from qtpy.QtWidgets import QFileDialog
 
 from napari_octree import OctreeImage
-from napari_octree.plugin import commands, default_reader, layer_actions, remembered
+from napari_octree.plugin import default_reader, remembered
+from napari_octree.plugin.commands import commands, layer_actions
 from napari_octree.qt import address_dialog
 from napari_octree.sources import AxisView, SourceError
 

@@ -8,7 +8,7 @@ from qtpy.QtWidgets import QInputDialog
 
 from napari_octree import open_ome_zarr
 from napari_octree.layers.source import note_source
-from napari_octree.plugin.coordinate_system import choose_coordinate_system
+from napari_octree.plugin.commands.coordinate_system import choose_coordinate_system
 from ome_zarr_documents import image_06, translation
 
 
@@ -59,7 +59,7 @@ def test_nothing_changes_if_it_cannot_be_shown(viewer, monkeypatch):
     choose_coordinate_system(viewer)
     answer(monkeypatch, "elsewhere")
     told = []
-    monkeypatch.setattr("napari_octree.plugin.coordinate_system.show_error", told.append)
+    monkeypatch.setattr("napari_octree.plugin.commands.coordinate_system.show_error", told.append)
     choose_coordinate_system(viewer)
     assert "has no coordinate system 'elsewhere'" in told[0]
     assert list(viewer.layers) == former
@@ -69,7 +69,7 @@ def test_layers_without_systems_are_told_of(viewer, monkeypatch):
     asked = answer(monkeypatch, "world")
     viewer.layers.selection.active = viewer.layers["other"]
     told = []
-    monkeypatch.setattr("napari_octree.plugin.coordinate_system.show_info", told.append)
+    monkeypatch.setattr("napari_octree.plugin.commands.coordinate_system.show_info", told.append)
     choose_coordinate_system(viewer)
     assert not asked
     assert told

@@ -11,7 +11,7 @@ from napari.layers import Image, Shapes
 from qtpy.QtWidgets import QDialogButtonBox
 
 from napari_octree import OctreeImage, open_image
-from napari_octree.plugin import export_commands
+from napari_octree.plugin.commands import export_commands
 from napari_octree.plugin.export import export_of
 from napari_octree.qt.export_dialog import ExportChoice, ExportDialog
 from napari_octree.sources.samples.mandelbrot import mandelbrot

@@ -12,7 +12,7 @@ from napari.utils import progress
 from qtpy.QtCore import QTimer
 
 from napari_octree.plugin import reader
-from napari_octree.plugin.opening import Cancelled, open_and_wait
+from napari_octree.plugin.opening.waiting import Cancelled, open_and_wait
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import zarr
 from napari.components import ViewerModel
 
 from napari_octree import open_ome_zarr
-from napari_octree.plugin.plates import (
+from napari_octree.plugin.commands.plates import (
     open_field,
     open_well,
     plate_names,

@@ -11,7 +11,7 @@ import pytest
 from napari_octree import OctreeConfig, OctreeImage
 from napari_octree.rendering.gpu.vram import VRAM, VramLedger
 from napari_octree.rendering.tiles.atlas_lease import FIRST_SIDE, AtlasLease
-from napari_octree.rendering.tiles.tile_picture import TilePicture
+from napari_octree.rendering.tiles.picture.tile_picture import TilePicture
 
 
 def levels(side: int = 2048) -> list[np.ndarray]:

@@ -16,8 +16,8 @@ from napari_octree.octree.cover.cover import by_level, cover
 from napari_octree.octree.cover.intersection import intersect
 from napari_octree.octree.octree import Octree
 from napari_octree.octree.view import View
-from napari_octree.rendering.tiles.fade_in import FadeIn, mixed
-from napari_octree.rendering.tiles.quads import ALONE
+from napari_octree.rendering.tiles.picture.fade_in import FadeIn, mixed
+from napari_octree.rendering.tiles.picture.quads import ALONE
 from recording_array import random_pixels
 
 FADE_MS = 80.0

@@ -80,7 +80,7 @@ def test_coarser_levels_equal_stock_s(compare, scene) -> None:
 
 def test_the_comparison_sees_a_shift_by_one_texel(compare, scene, monkeypatch) -> None:
     image = as_type(scene, "uint8")
-    from napari_octree.rendering.tiles import tile_picture
+    from napari_octree.rendering.tiles.picture import tile_picture
 
     cover = tile_picture.ideal_cover
 

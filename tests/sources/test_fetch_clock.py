@@ -9,9 +9,9 @@ import pytest
 import zarr
 from zarr.storage import MemoryStore
 
-from napari_octree.sources.arrays import timed_store
-from napari_octree.sources.arrays.zarr_array import wrap_zarr
-from napari_octree.sources.fetch_clock import FetchClock
+from napari_octree.sources.arrays.zarr_arrays import timed_store
+from napari_octree.sources.arrays.zarr_arrays.fetch_clock import FetchClock
+from napari_octree.sources.arrays.zarr_arrays.zarr_array import wrap_zarr
 
 FETCH_S = 20.0
 

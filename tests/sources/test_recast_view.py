@@ -5,8 +5,8 @@ import zarr
 
 from napari_octree.sources import AxisView, as_level_source
 from napari_octree.sources.arrays.recast_view import RecastView, recast
+from napari_octree.sources.levels.reopen import can_be_reopened, reopened
 from napari_octree.sources.protocol import StorageArray
-from napari_octree.sources.reopen import can_be_reopened, reopened
 
 MASK = np.random.default_rng(0).random((20, 30)) > 0.5
 

@@ -8,8 +8,8 @@ import pytest
 import zarr
 
 from napari_octree.sources import SourceError, as_level_source
-from napari_octree.sources.arrays import zarr_array
-from napari_octree.sources.arrays.unpacked_size import unpacked_limit
+from napari_octree.sources.arrays.zarr_arrays import zarr_array
+from napari_octree.sources.arrays.zarr_arrays.unpacked_size import unpacked_limit
 
 CODECS = {
     "gzip": numcodecs.GZip(5),

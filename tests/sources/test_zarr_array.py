@@ -6,8 +6,8 @@ import zarr
 from zarr.storage import WrapperStore
 
 from napari_octree.sources import as_level_source
-from napari_octree.sources.arrays import zarr_array as module
-from napari_octree.sources.arrays.zarr_array import is_all
+from napari_octree.sources.arrays.zarr_arrays import zarr_array as module
+from napari_octree.sources.arrays.zarr_arrays.zarr_array import is_all
 from recording_array import random_pixels
 
 STORES = {

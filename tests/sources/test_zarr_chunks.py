@@ -7,8 +7,12 @@ import pytest
 import zarr
 
 from napari_octree.sources import as_level_source
-from napari_octree.sources.arrays import zarr_array as module
-from napari_octree.sources.arrays.zarr_chunks import chunk_grid, chunk_sizes, stored_index
+from napari_octree.sources.arrays.zarr_arrays import zarr_array as module
+from napari_octree.sources.arrays.zarr_arrays.zarr_chunks import (
+    chunk_grid,
+    chunk_sizes,
+    stored_index,
+)
 from napari_octree.sources.chunk_grid import RegularGrid
 from recording_array import random_pixels
 

@@ -416,7 +416,7 @@ def register_add_method(viewer_model: type, name: str, add: Callable[..., Any]) 
 def register_visual(
     modules: Iterable[str] = (
         "napari_octree.rendering.register",
-        "napari_octree.plugin.layer_actions",
+        "napari_octree.plugin.commands.layer_actions",
     ),
 ) -> bool:
     """Have `napari_octree.rendering` tell napari how the layer is drawn, where there is Qt.

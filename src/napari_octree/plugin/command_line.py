@@ -150,7 +150,7 @@ def _layers(path: str | None, demo: str | None, config: OctreeConfig) -> list[Oc
         from napari_octree.plugin.samples import SAMPLES
 
         return [SAMPLES[demo](config)]
-    from napari_octree.plugin.open_image import open_image_layers
+    from napari_octree.plugin.opening.open_image import open_image_layers
 
     return open_image_layers(str(path), config)
 

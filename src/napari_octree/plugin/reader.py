@@ -10,24 +10,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from napari.layers import Layer
 
+from napari_octree.plugin.commands.plates import with_plate_names
 from napari_octree.plugin.default_reader import offer_to_be_default
-from napari_octree.plugin.open_image import prepare_image
-from napari_octree.plugin.opening import Cancelled, open_and_wait
-from napari_octree.plugin.plates import with_plate_names
+from napari_octree.plugin.opening.claimed_paths import is_slide_path, is_zarr_path
+from napari_octree.plugin.opening.open_image import prepare_image
+from napari_octree.plugin.opening.waiting import Cancelled, open_and_wait
 from napari_octree.plugin.preferences import preferred_config
 from napari_octree.plugin.samples import FIRST_SAMPLE, read_sample, sample_data
 from napari_octree.plugin.samples import SCHEME as SAMPLE_SCHEME
-from napari_octree.plugin.slide_names import OPENSLIDE_ENDINGS, SLIDE_ENDINGS
-from napari_octree.sources.ome_zarr.addresses import is_url
-
-ZARR_ENDINGS = (".zarr", ".zarr.zip", ".ozx")
-"""Whatever their case."""
-ZARR_FILES = ("zarr.json", ".zarray", ".zgroup", ".zattrs")
-"""One of these lies in every folder that is a zarr array or group."""
 
 NO_LAYERS: list[Any] = [(None,)]
 """What napari takes for "all went well, but there is nothing to add"."""
@@ -60,26 +53,6 @@ def get_reader(path: str | Sequence[str] | None = None) -> ReadLayers | list[Any
     if not (is_zarr_path(text) or is_slide_path(text)):
         return None
     return read_layers if preferred_config().octree.enabled else None
-
-
-def is_zarr_path(path: str) -> bool:
-    """Whether a local folder is zarr by what lies in it or by its name, an address by its name."""
-    if is_url(path):
-        name = urlsplit(path).path.rstrip("/").lower()
-        inside = ".zarr/" in name and not name.endswith(ZARR_FILES)
-        return inside or name.endswith(ZARR_ENDINGS)
-    name = path.rstrip("/\\").lower()
-    if name.endswith(ZARR_ENDINGS) and name.endswith((".zip", ".ozx")):
-        return True
-    folder = Path(path).expanduser()
-    if folder.is_dir() and any((folder / file).is_file() for file in ZARR_FILES):
-        return True
-    return name.endswith(ZARR_ENDINGS) and not folder.is_file()
-
-
-def is_slide_path(path: str) -> bool:
-    """Whether this is a file with the name of a slide or of an OME-TIFF file."""
-    return path.lower().endswith((*SLIDE_ENDINGS, *OPENSLIDE_ENDINGS)) and Path(path).is_file()
 
 
 def read_layers(path: str | Sequence[str]) -> list[Any]:

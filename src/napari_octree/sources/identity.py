@@ -8,11 +8,14 @@ thread may call.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import itertools
+import json
 import threading
 import weakref
 from collections.abc import Hashable
 from dataclasses import dataclass, field
+from typing import Any
 
 _counter = itertools.count(1)
 _tokens: dict[int, tuple[weakref.ref[object], int]] = {}
@@ -67,3 +70,9 @@ def object_token(obj: object) -> int:
         with contextlib.suppress(TypeError):  # no weak reference: never shared, but never wrong
             _tokens[address] = (weakref.ref(obj, forget), token)
         return token
+
+
+def digest(metadata: dict[str, Any]) -> str:
+    """Return 16 characters for a JSON object."""
+    text = json.dumps(metadata, default=str, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

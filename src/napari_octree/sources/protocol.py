@@ -16,6 +16,11 @@ import numpy as np
 
 from napari_octree.sources.identity import SourceGroup
 
+MAX_AXIS_PIXELS = 10**9 - 1
+"""napari 0.9.2 makes a slider for every axis, shown or not, whose step may be typed: its largest
+value is bounded by 10 to the number of digits, which from 10^9 pixels on is no 32-bit number.
+It raises `OverflowError` (qt_dims_slider) while a layer is being added."""
+
 Region = tuple[tuple[int, int], ...]
 """Half-open box of an array, one (start, stop) pair of pixels per axis."""
 

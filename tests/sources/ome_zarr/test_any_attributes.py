@@ -18,8 +18,8 @@ import zarr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from napari_octree.plugin.image_layers import channel_arrays, geometry, levels_with_channel
-from napari_octree.plugin.label_layers import colors_of, features_of
+from napari_octree.plugin.opening.image_layers import channel_arrays, geometry, levels_with_channel
+from napari_octree.plugin.opening.label_layers import colors_of, features_of
 from napari_octree.sources import SourceError
 from napari_octree.sources.ome_zarr import nodes
 from napari_octree.sources.ome_zarr.metadata import OmeZarrWarning

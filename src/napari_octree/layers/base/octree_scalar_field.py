@@ -45,8 +45,8 @@ from napari_octree.octree.transform import LevelTransform, infer_level_transform
 from napari_octree.octree.view import View
 from napari_octree.sources.derived.reduction import Reduction
 from napari_octree.sources.errors import SourceError
+from napari_octree.sources.levels.reopen import can_be_reopened
 from napari_octree.sources.protocol import LevelSource
-from napari_octree.sources.reopen import can_be_reopened
 
 
 class OctreeScalarField(ArrayAccess, LazyScalarField):

@@ -14,7 +14,7 @@ import numpy as np
 
 from napari_octree.octree.transform import LevelTransform
 from napari_octree.sources.derived.reduction import Reduction
-from napari_octree.sources.level_source import sharing
+from napari_octree.sources.levels.level_source import sharing
 from napari_octree.sources.protocol import BlockStore, LevelSource
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from napari_octree.sources import as_level_sources
-from napari_octree.sources.containers import arrays_of
+from napari_octree.sources.levels.containers import arrays_of
 from napari_octree.sources.protocol import LevelSource
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from napari_octree.layers.finalizers import when_gone
 from napari_octree.layers.main_loop import MAIN_LOOP
-from napari_octree.sources.reopen import reopened
+from napari_octree.sources.levels.reopen import reopened
 
 logger = logging.getLogger("napari_octree.layers")
 

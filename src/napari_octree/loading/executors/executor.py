@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 
 from napari_octree.loading.work import ReadOutcome, read_checked
-from napari_octree.sources.fetch_clock import FetchClock
+from napari_octree.sources.arrays.zarr_arrays.fetch_clock import FetchClock
 from napari_octree.sources.protocol import Region, StorageArray
 
 Done = Callable[[ReadOutcome], None]

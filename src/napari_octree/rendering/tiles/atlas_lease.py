@@ -22,7 +22,7 @@ from napari_octree.rendering import _vispy
 from napari_octree.rendering.gpu.texture_encoding import TextureEncoding
 from napari_octree.rendering.gpu.vram import VRAM, VramLedger
 from napari_octree.rendering.tiles.atlas.texture_atlas_2d import TextureAtlas2D, slots_a_side
-from napari_octree.rendering.tiles.tile_picture import TilePicture
+from napari_octree.rendering.tiles.picture.tile_picture import TilePicture
 from napari_octree.rendering.tiles.tiled_image import TiledImageVisual
 
 logger = logging.getLogger("napari_octree.rendering")

@@ -34,7 +34,7 @@ from napari_octree.rendering.layer_like import LayerLike
 from napari_octree.rendering.tiles.atlas.texture_atlas_2d import TextureAtlas2D
 from napari_octree.rendering.tiles.atlas_lease import AtlasLease, AtlasNeeds
 from napari_octree.rendering.tiles.channel_group import ChannelMember, group_of
-from napari_octree.rendering.tiles.quads import no_quads
+from napari_octree.rendering.tiles.picture.quads import no_quads
 from napari_octree.rendering.tiles.tile_frame import TileFrame, TileInputs
 from napari_octree.rendering.tiles.tile_kind import TileKind
 from napari_octree.rendering.tiles.tile_patches import TilePatches

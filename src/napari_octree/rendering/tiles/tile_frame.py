@@ -24,7 +24,7 @@ from napari_octree.rendering.drawing import FrameInputs
 from napari_octree.rendering.gpu.upload_budget import UploadBudget
 from napari_octree.rendering.tiles.atlas.texture_atlas_2d import TextureAtlas2D
 from napari_octree.rendering.tiles.channel_group import ChannelMember
-from napari_octree.rendering.tiles.tile_picture import TilePicture
+from napari_octree.rendering.tiles.picture.tile_picture import TilePicture
 from napari_octree.rendering.tiles.tile_requests import TileRequests
 from napari_octree.rendering.tiles.tile_uploads import TileUploads
 

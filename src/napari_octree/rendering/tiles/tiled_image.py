@@ -22,7 +22,7 @@ from vispy.visuals.shaders import Function
 from napari_octree.rendering._vispy import clamped_filters, drawn_as_quads, image_templates
 from napari_octree.rendering.gpu.texture_encoding import TextureEncoding
 from napari_octree.rendering.tiles.atlas.texture_atlas_2d import TextureAtlas2D
-from napari_octree.rendering.tiles.quads import Quads, Under, no_quads
+from napari_octree.rendering.tiles.picture.quads import Quads, Under, no_quads
 
 
 def _shader(name: str) -> str:

@@ -20,7 +20,7 @@ from napari_octree.octree.octree import Octree
 from napari_octree.rendering._vispy import Volume
 from napari_octree.rendering.gpu.clear_colours import NOTHING, clear_share, highest_clear
 from napari_octree.rendering.gpu.node_matrices import volume_matrices
-from napari_octree.rendering.tiles.quads import TINTS
+from napari_octree.rendering.tiles.picture.quads import TINTS
 from napari_octree.rendering.volume.brick_encoding import BrickEncoding
 from napari_octree.rendering.volume.nodes.node_geometry import MAX_LEVELS, NodeGeometry
 from napari_octree.rendering.volume.nodes.node_texture import NodeTexture

@@ -14,8 +14,7 @@ import numpy as np
 
 from napari_octree.sources.arrays.sliced_array import SlicedArray, slices
 from napari_octree.sources.chunk_grid import IrregularGrid, RegularGrid
-from napari_octree.sources.digest import digest
-from napari_octree.sources.identity import NETWORK_SCHEMES, object_token
+from napari_octree.sources.identity import NETWORK_SCHEMES, digest, object_token
 from napari_octree.sources.protocol import ChunkGrid, Region
 
 

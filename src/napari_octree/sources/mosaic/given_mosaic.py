@@ -12,7 +12,7 @@ import numpy as np
 
 from napari_octree.sources.derived.reduction import Reduction
 from napari_octree.sources.errors import SourceError
-from napari_octree.sources.level_source import as_level_sources
+from napari_octree.sources.levels.level_source import as_level_sources
 from napari_octree.sources.mosaic.field import GivenField, GivenFields
 from napari_octree.sources.mosaic.mosaic_array import MosaicArray
 from napari_octree.sources.mosaic.places import Places

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from napari_octree.sources.derived.reduction import Reduction
-from napari_octree.sources.digest import digest
-from napari_octree.sources.identity import NETWORK_SCHEMES, SourceGroup
+from napari_octree.sources.identity import NETWORK_SCHEMES, SourceGroup, digest
 from napari_octree.sources.mosaic.deviations import Deviations
 from napari_octree.sources.mosaic.field import FieldOpener
 from napari_octree.sources.mosaic.mosaic_array import MosaicArray

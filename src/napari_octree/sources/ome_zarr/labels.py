@@ -15,7 +15,7 @@ import zarr
 
 from napari_octree.sources.arrays.converted_array import ConvertedArray
 from napari_octree.sources.errors import SourceError
-from napari_octree.sources.level_source import as_level_source
+from napari_octree.sources.levels.level_source import as_level_source
 from napari_octree.sources.ome_zarr.addresses import join, name_of
 from napari_octree.sources.ome_zarr.image import OmeZarrImage, read_images
 from napari_octree.sources.ome_zarr.metadata.flaws import warn

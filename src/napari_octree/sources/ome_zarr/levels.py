@@ -15,9 +15,9 @@ import numpy as np
 import zarr
 
 from napari_octree.sources.arrays.converted_array import ConvertedArray
-from napari_octree.sources.arrays.unsafe import problem_of
+from napari_octree.sources.arrays.zarr_arrays.unsafe import problem_of
 from napari_octree.sources.errors import SourceError
-from napari_octree.sources.level_source import as_level_source
+from napari_octree.sources.levels.level_source import as_level_source
 from napari_octree.sources.ome_zarr.addresses import join
 from napari_octree.sources.ome_zarr.metadata.flaws import warn
 from napari_octree.sources.ome_zarr.metadata.model import ImageMetadata

@@ -17,6 +17,8 @@ from zarr.abc.store import Store
 
 from napari_octree.sources.errors import SourceError
 from napari_octree.sources.ome_zarr.addresses import is_url, name_of
+from napari_octree.sources.ome_zarr.collections.scene import open_scene, scene_of
+from napari_octree.sources.ome_zarr.collections.series import open_images, open_series
 from napari_octree.sources.ome_zarr.image import OmeZarrImage, read_images
 from napari_octree.sources.ome_zarr.labels import FOLDER, open_labels, placed_like, read_label
 from napari_octree.sources.ome_zarr.metadata.versions import ome_attributes
@@ -24,8 +26,6 @@ from napari_octree.sources.ome_zarr.nodes import Node, attributes_of, given_node
 from napari_octree.sources.ome_zarr.placing import in_system
 from napari_octree.sources.ome_zarr.plain import open_array, open_numbered
 from napari_octree.sources.ome_zarr.plates.opening import read_mosaics
-from napari_octree.sources.ome_zarr.scene import open_scene, scene_of
-from napari_octree.sources.ome_zarr.series import open_images, open_series
 from napari_octree.sources.stores.address import shown as shown_address
 
 __all__ = ["OmeZarrImage", "is_url", "name_of", "open_node", "read_ome_zarr"]

@@ -14,7 +14,7 @@ import zarr
 
 from napari_octree.sources.arrays.arranged_array import ArrangedArray
 from napari_octree.sources.errors import SourceError
-from napari_octree.sources.level_source import as_level_source
+from napari_octree.sources.levels.level_source import as_level_source
 from napari_octree.sources.ome_zarr.coordinates.graph import Step, find_way, reachable
 from napari_octree.sources.ome_zarr.coordinates.matrices import UnusableError
 from napari_octree.sources.ome_zarr.coordinates.parameters import parameter_reader

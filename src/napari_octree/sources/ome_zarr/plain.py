@@ -8,7 +8,7 @@ from typing import Any
 
 import zarr
 
-from napari_octree.sources.arrays.unsafe import problem_of
+from napari_octree.sources.arrays.zarr_arrays.unsafe import problem_of
 from napari_octree.sources.errors import SourceError
 from napari_octree.sources.ome_zarr.addresses import join, name_of
 from napari_octree.sources.ome_zarr.image import OmeZarrImage

@@ -14,7 +14,7 @@ from typing import TypeVar
 import numpy as np
 
 from napari_octree.sources.arrays.generated_array import GeneratedArray
-from napari_octree.sources.level_source import as_level_source
+from napari_octree.sources.levels.level_source import as_level_source
 from napari_octree.sources.mosaic.deviations import Deviations
 from napari_octree.sources.mosaic.field import GivenField, PixelSize, run_in_turn
 from napari_octree.sources.mosaic.mosaic_array import MosaicArray

@@ -17,8 +17,8 @@ import numpy as np
 from napari_octree.layers.data.representatives import representatives
 from napari_octree.layers.labels.painting.edits import LabelEdits
 from napari_octree.octree.transform import LevelTransform
+from napari_octree.sources.levels.writing import writable
 from napari_octree.sources.protocol import Region
-from napari_octree.sources.writing import writable
 
 
 def save_edits(

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 import zarr
 
-from napari_octree.sources.arrays.unsafe import codec_problem
+from napari_octree.sources.arrays.zarr_arrays.unsafe import codec_problem
 from napari_octree.sources.errors import SourceError
 from napari_octree.sources.ome_zarr.coordinates.matrices import MOST_AXES, UnusableError
 from napari_octree.sources.ome_zarr.metadata.values import as_path, shown

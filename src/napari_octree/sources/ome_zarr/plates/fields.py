@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
 
-from napari_octree.sources.arrays.direct_zarr_array import (
+from napari_octree.sources.arrays.zarr_arrays.direct_zarr_array import (
     DirectZarrArray,
     array_from_document,
     format_and_version,

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import zarr
 
-from napari_octree.sources.arrays.direct_zarr_array import array_from_document
+from napari_octree.sources.arrays.zarr_arrays.direct_zarr_array import array_from_document
 from napari_octree.sources.derived.reduction import Reduction
 from napari_octree.sources.errors import SourceError
 from napari_octree.sources.mosaic.deviations import Deviations

@@ -15,7 +15,7 @@ import pint
 from napari_octree.config import OctreeConfig
 from napari_octree.layers.image.octree_image import OctreeImage
 from napari_octree.octree.transform import LevelTransform, infer_level_transforms
-from napari_octree.plugin.channel_looks import channel_colormap, channel_name
+from napari_octree.plugin.opening.channel_looks import channel_colormap, channel_name
 from napari_octree.sources import AxisView, as_level_sources
 from napari_octree.sources.ome_zarr.image import OmeZarrImage
 from napari_octree.sources.ome_zarr.metadata.flaws import warn

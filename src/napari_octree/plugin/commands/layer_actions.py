@@ -139,7 +139,7 @@ def _later(name: str) -> Callable[[Any], None]:
     """A command of `export_commands`, imported when it is used: it brings what writes files."""
 
     def run(viewer: Any) -> None:
-        from napari_octree.plugin import export_commands
+        from napari_octree.plugin.commands import export_commands
 
         getattr(export_commands, name)(viewer)
 

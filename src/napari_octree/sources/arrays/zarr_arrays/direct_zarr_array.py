@@ -17,12 +17,11 @@ from typing import Any
 import numpy as np
 import zarr
 
-from napari_octree.sources.arrays.chunk_decoder import ChunkFormat, chunk_format
-from napari_octree.sources.arrays.zarr_array import wrap_zarr
+from napari_octree.sources.arrays.zarr_arrays.chunk_decoder import ChunkFormat, chunk_format
+from napari_octree.sources.arrays.zarr_arrays.zarr_array import wrap_zarr
 from napari_octree.sources.chunk_grid import RegularGrid
-from napari_octree.sources.digest import digest
 from napari_octree.sources.errors import SourceError
-from napari_octree.sources.identity import NETWORK_SCHEMES, SourceGroup
+from napari_octree.sources.identity import NETWORK_SCHEMES, SourceGroup, digest
 from napari_octree.sources.protocol import Region, StorageArray
 from napari_octree.sources.stores.byte_store import ByteStore
 

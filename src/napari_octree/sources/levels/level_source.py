@@ -24,10 +24,10 @@ from napari_octree.sources.arrays.sliced_array import (
     wrap_xarray,
 )
 from napari_octree.sources.arrays.tensorstore_array import wrap_tensorstore
-from napari_octree.sources.arrays.zarr_array import wrap_zarr
-from napari_octree.sources.check_levels import check_levels
+from napari_octree.sources.arrays.zarr_arrays.zarr_array import wrap_zarr
 from napari_octree.sources.errors import SourceError
 from napari_octree.sources.identity import SourceGroup, fresh_token
+from napari_octree.sources.levels.check_levels import check_levels
 from napari_octree.sources.protocol import (
     BlockStore,
     Forgets,

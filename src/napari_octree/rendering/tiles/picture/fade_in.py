@@ -18,7 +18,7 @@ from napari_octree.octree.chunk_key import ChunkKey, chunk_keys
 from napari_octree.octree.cover.cover import Cover, Resident, cover
 from napari_octree.octree.cover.intersection import OctreeIntersection
 from napari_octree.octree.octree import Octree
-from napari_octree.rendering.tiles.quads import ALONE, cells_around
+from napari_octree.rendering.tiles.picture.quads import ALONE, cells_around
 
 
 class FadeIn:

@@ -17,8 +17,8 @@ from napari.utils.colormaps import Colormap
 from napari_octree.config import OctreeConfig
 from napari_octree.layers.image.octree_image import OctreeImage
 from napari_octree.octree.transform import LevelTransform, infer_level_transforms
-from napari_octree.plugin.channel_looks import channel_colormap, channel_name
-from napari_octree.plugin.slide_names import OPENSLIDE_ENDINGS
+from napari_octree.plugin.opening.channel_looks import channel_colormap, channel_name
+from napari_octree.plugin.opening.slide_names import OPENSLIDE_ENDINGS
 from napari_octree.sources import AxisView, as_level_sources
 from napari_octree.sources.errors import SourceError
 from napari_octree.sources.ome_zarr.metadata.model import Channel

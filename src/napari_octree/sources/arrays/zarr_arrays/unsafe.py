@@ -11,7 +11,7 @@ from typing import Any
 
 import zarr
 
-from napari_octree.sources.check_levels import MAX_AXIS_PIXELS
+from napari_octree.sources.protocol import MAX_AXIS_PIXELS
 
 LARGEST_CHUNK = 2**31
 """Bytes of a decoded chunk: compressors of zarr hold no more, and it has to fit the memory."""

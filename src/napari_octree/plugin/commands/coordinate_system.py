@@ -12,8 +12,8 @@ from napari.layers import Layer
 from napari.utils.notifications import show_error, show_info
 
 from napari_octree.layers.source import note_source
-from napari_octree.plugin.open_ome_zarr import prepare_layers
-from napari_octree.plugin.opening import Cancelled, open_and_wait
+from napari_octree.plugin.opening.open_ome_zarr import prepare_layers
+from napari_octree.plugin.opening.waiting import Cancelled, open_and_wait
 from napari_octree.sources.errors import SourceError
 
 if TYPE_CHECKING:

@@ -23,11 +23,18 @@ import zarr
 from zarr.storage import FsspecStore, LocalStore
 
 from napari_octree.sources.arrays.sliced_array import SlicedArray, slices
-from napari_octree.sources.arrays.timed_store import timed
-from napari_octree.sources.arrays.unpacked_size import HEAD, UnpackedLimit, unpacked_limit
-from napari_octree.sources.arrays.zarr_chunks import chunk_grid, chunk_sizes, stored_index
-from napari_octree.sources.digest import digest
-from napari_octree.sources.identity import NETWORK_SCHEMES, SourceGroup, object_token
+from napari_octree.sources.arrays.zarr_arrays.timed_store import timed
+from napari_octree.sources.arrays.zarr_arrays.unpacked_size import (
+    HEAD,
+    UnpackedLimit,
+    unpacked_limit,
+)
+from napari_octree.sources.arrays.zarr_arrays.zarr_chunks import (
+    chunk_grid,
+    chunk_sizes,
+    stored_index,
+)
+from napari_octree.sources.identity import NETWORK_SCHEMES, SourceGroup, digest, object_token
 from napari_octree.sources.protocol import Region
 from napari_octree.sources.stores.addressed_store import AddressedStore
 

@@ -15,15 +15,15 @@ from napari.utils.notifications import show_error, show_info
 from napari_octree.config import ConfigError
 from napari_octree.layers.image.octree_image import OctreeImage
 from napari_octree.layers.source import note_source
+from napari_octree.plugin.commands.layer_actions import reload, toggle_grid, toggle_tint
+from napari_octree.plugin.commands.plates import with_plate_names
 from napari_octree.plugin.default_reader import offer_to_be_default, prefer_reader
-from napari_octree.plugin.layer_actions import reload, toggle_grid, toggle_tint
-from napari_octree.plugin.open_image import prepare_image
-from napari_octree.plugin.opening import Cancelled, open_and_wait
-from napari_octree.plugin.plates import with_plate_names
+from napari_octree.plugin.opening.claimed_paths import is_zarr_path
+from napari_octree.plugin.opening.open_image import prepare_image
+from napari_octree.plugin.opening.slide_names import SLIDE_ENDINGS
+from napari_octree.plugin.opening.waiting import Cancelled, open_and_wait
 from napari_octree.plugin.preferences import preferred_config
-from napari_octree.plugin.reader import is_zarr_path
 from napari_octree.plugin.remembered import recall, remember
-from napari_octree.plugin.slide_names import SLIDE_ENDINGS
 from napari_octree.sources.errors import SourceError
 
 if TYPE_CHECKING:

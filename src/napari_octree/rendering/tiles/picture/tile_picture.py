@@ -16,9 +16,9 @@ from napari_octree.octree.cover.cover import Cover, Resident, cover, ideal_cover
 from napari_octree.octree.cover.intersection import OctreeIntersection
 from napari_octree.rendering.tiles.atlas.atlas_tiles import AtlasTiles
 from napari_octree.rendering.tiles.atlas.texture_atlas_2d import TextureAtlas2D
-from napari_octree.rendering.tiles.fade_in import FadeIn, mixed
-from napari_octree.rendering.tiles.former_slice import FormerSlice
-from napari_octree.rendering.tiles.quads import Quads, quads_of
+from napari_octree.rendering.tiles.picture.fade_in import FadeIn, mixed
+from napari_octree.rendering.tiles.picture.former_slice import FormerSlice
+from napari_octree.rendering.tiles.picture.quads import Quads, quads_of
 
 
 class TilePicture:

@@ -9,12 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from napari_octree.sources.errors import SourceError
-from napari_octree.sources.protocol import LevelSource
-
-MAX_AXIS_PIXELS = 10**9 - 1
-"""napari 0.9.2 makes a slider for every axis, shown or not, whose step may be typed: its largest
-value is bounded by 10 to the number of digits, which from 10^9 pixels on is no 32-bit number.
-It raises `OverflowError` (qt_dims_slider) while a layer is being added."""
+from napari_octree.sources.protocol import MAX_AXIS_PIXELS, LevelSource
 
 
 def check_levels(sources: Sequence[LevelSource]) -> None:

@@ -60,10 +60,10 @@ def prepare_image(
     """Read the metadata (any thread); what is returned makes the layers (main thread)."""
     text = os.fspath(path_or_url)
     if is_tiff_or_slide(text):
-        from napari_octree.plugin.open_tiff import prepare_tiff
+        from napari_octree.plugin.opening.open_tiff import prepare_tiff
 
         return prepare_tiff(Path(text).expanduser(), config)
-    from napari_octree.plugin.open_ome_zarr import prepare_layers
+    from napari_octree.plugin.opening.open_ome_zarr import prepare_layers
 
     return prepare_layers(text, config, **storage_options)
 
@@ -90,7 +90,7 @@ def is_tiff_or_slide(path: str) -> bool:
         return True
     if start.startswith(ZIP_MAGIC) or file.name in ("zarr.json", ".zarray", ".zgroup", ".zattrs"):
         return False
-    from napari_octree.plugin.slide_names import OPENSLIDE_ENDINGS
+    from napari_octree.plugin.opening.slide_names import OPENSLIDE_ENDINGS
 
     if file.name.lower().endswith(OPENSLIDE_ENDINGS):
         return True

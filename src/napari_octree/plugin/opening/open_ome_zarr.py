@@ -14,8 +14,8 @@ from napari.layers import Labels, Layer
 
 from napari_octree.config import OctreeConfig
 from napari_octree.layers.source import note_source
-from napari_octree.plugin.image_layers import image_layers
-from napari_octree.plugin.label_layers import label_layers
+from napari_octree.plugin.opening.image_layers import image_layers
+from napari_octree.plugin.opening.label_layers import label_layers
 from napari_octree.sources.errors import SourceError
 from napari_octree.sources.ome_zarr.image import OmeZarrImage
 from napari_octree.sources.ome_zarr.metadata.flaws import warn

@@ -10,7 +10,7 @@ from napari.utils.colormaps import DirectLabelColormap, label_colormap
 
 from napari_octree.config import OctreeConfig
 from napari_octree.layers.labels.octree_labels import OctreeLabels
-from napari_octree.plugin.image_layers import channel_arrays, geometry, levels_with_channel
+from napari_octree.plugin.opening.image_layers import channel_arrays, geometry, levels_with_channel
 from napari_octree.sources.ome_zarr.image import OmeZarrImage
 from napari_octree.sources.ome_zarr.metadata.flaws import warn
 from napari_octree.sources.ome_zarr.metadata.image_label import ImageLabel

@@ -16,7 +16,7 @@ from typing import Any
 
 import zarr
 
-from napari_octree.sources.arrays.unsafe import codec_names
+from napari_octree.sources.arrays.zarr_arrays.unsafe import codec_names
 from napari_octree.sources.errors import SourceError
 
 SLACK = 2**20

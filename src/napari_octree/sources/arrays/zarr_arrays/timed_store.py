@@ -15,8 +15,8 @@ from typing import Any
 import zarr
 from zarr.storage import StorePath, WrapperStore
 
-from napari_octree.sources.arrays.unpacked_size import UnpackedLimit, unpacked_limit
-from napari_octree.sources.fetch_clock import FetchClock
+from napari_octree.sources.arrays.zarr_arrays.fetch_clock import FetchClock
+from napari_octree.sources.arrays.zarr_arrays.unpacked_size import UnpackedLimit, unpacked_limit
 
 
 def timed(array: zarr.Array[Any]) -> zarr.Array[Any]:

@@ -13,8 +13,8 @@ from napari.layers import Layer, Points
 from napari.utils.notifications import show_error, show_info
 
 from napari_octree.layers.image.octree_image import OctreeImage
-from napari_octree.plugin.open_ome_zarr import prepare_layers
-from napari_octree.plugin.opening import Cancelled, open_and_wait
+from napari_octree.plugin.opening.open_ome_zarr import prepare_layers
+from napari_octree.plugin.opening.waiting import Cancelled, open_and_wait
 from napari_octree.plugin.preferences import preferred_config
 from napari_octree.sources import as_level_source
 from napari_octree.sources.errors import SourceError

@@ -1,0 +1,1 @@
+"""What stands in menus and in the command palette."""

@@ -1,0 +1,1 @@
+"""What is drawn of the tiles of an atlas, and what stands in for those to come."""

@@ -1,0 +1,1 @@
+"""Zarr arrays: read by their chunks, with codecs that are safe."""

@@ -1,0 +1,1 @@
+"""From whatever a person calls an image to the levels that are read."""

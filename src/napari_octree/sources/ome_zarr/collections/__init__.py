@@ -1,0 +1,1 @@
+"""Groups of images: series and scenes."""
