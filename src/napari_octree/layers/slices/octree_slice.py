@@ -296,33 +296,41 @@ class OctreeSlice:
 
     def painted(
         self, key: ChunkKey, apron: int, box: Region | None = None
-    ) -> tuple[np.ndarray, np.ndarray] | None:
-        """What was painted in a tile with its apron, as displayed: labels, and where.
+    ) -> tuple[np.ndarray, np.ndarray, tuple[int, ...]] | None:
+        """What was painted in a tile with its apron, as displayed.
 
         Parameters
         ----------
         key : ChunkKey
         apron : int
         box : Region, optional
-            Of level 0: only there something has changed.
+            Of level 0: what was painted elsewhere is left out.
 
         Returns
         -------
         values, written : arrays
-            None if nothing was, or nothing in `box`.
+            Labels, and where they were painted, of a part of the tile.
+        place : tuple of int
+            Where in the tile with its apron that part begins.
+
+        None if nothing was painted there.
         """
         edits = self.pyramid.edits
         if edits is None:
             return None
         level = self.octree.levels[key.level]
         region = self.region(key.level, level.tile_region(key.index))
-        places = self.places(key.level, region, self._margins(apron))
-        if box is not None and any(
-            p[0] >= stop or p[-1] < start for p, (start, stop) in zip(places, box, strict=True)
-        ):
-            return None
+        places = list(self.places(key.level, region, self._margins(apron)))
+        begins = [0] * len(places)
+        if box is not None:
+            for axis, (start, stop) in enumerate(box):
+                first, last = np.searchsorted(places[axis], (start, stop))
+                places[axis], begins[axis] = places[axis][first:last], int(first)
         found = edits.overlay(places)
-        return None if found is None else (self.to_display(found[0]), self.to_display(found[1]))
+        if found is None:
+            return None
+        place = tuple(begins[axis] for axis in self.key.displayed)
+        return self.to_display(found[0]), self.to_display(found[1]), place
 
     def tile_at(self, level: int, position: Sequence[float]) -> tuple[ChunkKey, tuple[int, ...]]:
         """The tile of `level` at `position` (octree coordinates), and the pixel of the level."""

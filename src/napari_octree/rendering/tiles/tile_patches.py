@@ -86,10 +86,13 @@ def _patch(
     slot = atlas.slots.get((octree_slice.key, chunk))
     if painted is None or slot is None:
         return
-    labels, written = painted
+    labels, written, (top, left) = painted
     texels = atlas.encoding.encode(labels)
+    if written.all():
+        atlas.patch(slot, texels, (top, left))
+        return
     for row, start, stop in _runs(written):
-        atlas.patch(slot, texels[row : row + 1, start:stop], (row, start))
+        atlas.patch(slot, texels[row : row + 1, start:stop], (top + row, left + start))
 
 
 def _runs(mask: np.ndarray) -> Iterator[tuple[int, int, int]]:
