@@ -6,7 +6,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from napari_octree.octree import Octree, View, VolumeView, by_level, intersect, wish_list
+from napari_octree.octree import (
+    Cover,
+    Octree,
+    OctreeIntersection,
+    View,
+    VolumeView,
+    Wish,
+    by_level,
+    cover,
+    intersect,
+    wish_list,
+)
 from napari_octree.octree.cover.cover import Resident
 
 SIDES = {f"2^{e}": 2**e for e in (13, 20, 30, 40)}
@@ -100,3 +111,12 @@ def _look(eye: np.ndarray, target: np.ndarray) -> np.ndarray:
     matrix[0, :3], matrix[1, :3], matrix[2, :3] = side, np.cross(side, forward), -forward
     matrix[:3, 3] = -matrix[:3, :3] @ eye
     return matrix
+
+
+def plan(
+    octree: Octree, view: View, resident: Resident
+) -> tuple[OctreeIntersection, tuple[Wish, ...], Cover]:
+    """Ask what a frame of a view that has changed asks: tiles, wish list, cover."""
+    found = intersect(octree, view)
+    wishes = wish_list(octree, found, motion=view.motion)
+    return found, wishes, cover(octree, found, resident)

@@ -12,9 +12,9 @@ import time
 import tracemalloc
 from collections.abc import Callable
 
-from benchmarks.plan_scenes import CAMERAS, SIDES, STATES, camera, scene, volume
+from benchmarks.plan_scenes import CAMERAS, SIDES, STATES, camera, plan, scene, volume
 
-from napari_octree.octree import plan, select_bricks
+from napari_octree.octree import select_bricks
 
 
 def milliseconds(calls: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:

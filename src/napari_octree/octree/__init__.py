@@ -1,7 +1,7 @@
 """The octree: which chunks a view wants, what stands in for them, what comes next.
 
 Pure functions over frozen values; numpy only. In order of a frame: `View` →
-`intersect` → `wish_list` and `cover`, together `plan`. In 3-D: `VolumeView` → `select_bricks`.
+`intersect` → `wish_list` and `cover`. In 3-D: `VolumeView` → `select_bricks`.
 """
 
 from napari_octree.octree.bricks.selection import BrickSelection, in_other_slices, select_bricks
@@ -11,7 +11,6 @@ from napari_octree.octree.cover.intersection import OctreeIntersection, choose_l
 from napari_octree.octree.level import OctreeLevel
 from napari_octree.octree.motion import AT_REST, Motion, Velocity, observe
 from napari_octree.octree.octree import Octree
-from napari_octree.octree.plan import Plan, plan
 from napari_octree.octree.policy import EXPLORE, PLAY, POLICIES, QUALITY, Policy
 from napari_octree.octree.transform import LevelTransform, infer_level_transforms
 from napari_octree.octree.view import View, VolumeView
@@ -31,7 +30,6 @@ __all__ = [
     "Octree",
     "OctreeIntersection",
     "OctreeLevel",
-    "Plan",
     "Policy",
     "Resident",
     "Tier",
@@ -46,7 +44,6 @@ __all__ = [
     "infer_level_transforms",
     "intersect",
     "observe",
-    "plan",
     "select_bricks",
     "wish_list",
 ]
