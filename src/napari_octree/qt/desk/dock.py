@@ -70,6 +70,7 @@ class OctreeDock(QScrollArea):
         self.progress = QProgressBar()
         self.progress.setToolTip("Tiles of the view that are drawn at their best")
         self.counts = QLabel()
+        self.counts.setWordWrap(True)
         self.reload = QPushButton("&Reload failed")
         self.reload.setToolTip("Read again what could not be read")
         self.reload.clicked.connect(self._reload)
@@ -95,11 +96,11 @@ class OctreeDock(QScrollArea):
         inside = QWidget()
         column = QVBoxLayout(inside)
         column.addWidget(self.title)
+        column.addWidget(self.progress)
         row = QHBoxLayout()
-        row.addWidget(self.progress, 1)
+        row.addWidget(self.counts, 1)
         row.addWidget(self.reload)
         column.addLayout(row)
-        column.addWidget(self.counts)
         column.addWidget(self.minimap, 1)
         for title, widget, opened in (
             ("Levels", self.table, True),
@@ -113,14 +114,11 @@ class OctreeDock(QScrollArea):
                 part.expand(animate=False)
             part.toggled.connect(self._on_change)
             column.addWidget(part)
-        row = QHBoxLayout()
-        row.addWidget(self.copy)
-        row.addWidget(self.names)
-        column.addLayout(row)
+        column.addWidget(self.copy)
+        column.addWidget(self.names)
         self.setWidget(inside)
         self.setWidgetResizable(True)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setMinimumWidth(330)
 
     # -------------------------------------------------------------- what it follows
 
@@ -176,9 +174,16 @@ class OctreeDock(QScrollArea):
     def showEvent(self, event: Any) -> None:  # noqa: N802
         """Begin to look."""
         super().showEvent(event)
+        QTimer.singleShot(0, self._fit)  # napari's style, which comes later, makes parts wider
         self._listen(True)
         self._on_picture()
         self._look()
+
+    def _fit(self) -> None:
+        """Be wide enough for all parts."""
+        inside, bar = self.widget(), self.verticalScrollBar()
+        if inside is not None and bar is not None:
+            self.setMinimumWidth(inside.minimumSizeHint().width() + bar.sizeHint().width() + 2)
 
     def hideEvent(self, event: Any) -> None:  # noqa: N802
         """Cost nothing."""

@@ -77,12 +77,12 @@ class Switches(QWidget):
             spin.setSuffix(" %")
             spin.setValue(percent)
             spin.setMinimumWidth(60)
+            spin.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
             row.addWidget(spin, 1)
         self.contrast = QPushButton("&Contrast")
         self.contrast.setToolTip("Set the contrast limits to these percentiles of the overview")
         self.contrast.clicked.connect(self._set_contrast)
-        row.addWidget(self.contrast)
-        form.addRow(row)
+        form.addRow(self.contrast, row)
 
     def show_layers(self, layers: Sequence[OctreeScalarField]) -> None:
         """Show what the last of these layers has; switch all of them."""
