@@ -55,6 +55,17 @@ def shown(viewer, recording_array):
 
 
 @pytest.fixture
+def screenshot(screenshot):
+    """The canvas as the screen shows it: a picture of a view not shown yet would wait for it."""
+
+    def shoot(viewer: Any) -> np.ndarray:
+        viewer.window._qt_viewer.canvas.native.repaint()
+        return screenshot(viewer)
+
+    return shoot
+
+
+@pytest.fixture
 def moves_on(monkeypatch, screenshot):
     """Have a layer's view count as moving from now on, however slow the machine is."""
 
@@ -208,7 +219,7 @@ def test_a_moving_slider_has_coarse_pictures_brought_before_it_comes(
     layer = shown(slices=1, delay_ms=10**6, settle=False)
     moves_on(viewer, layer)
     clock = SimpleNamespace(perf_counter=count(1e9, 0.02).__next__)
-    monkeypatch.setattr("napari_octree.rendering.octree_layer.time", clock)
+    monkeypatch.setattr("napari_octree.rendering.view.layer_view.time", clock)
     opened = layer.octree_slice.key.position(0)
     for z in range(3, 11):
         viewer.dims.set_point(0, z)

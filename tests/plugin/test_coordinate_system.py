@@ -7,7 +7,6 @@ from napari.components import ViewerModel
 from qtpy.QtWidgets import QInputDialog
 
 from napari_octree import open_ome_zarr
-from napari_octree.layers.source import note_source
 from napari_octree.plugin.commands.coordinate_system import choose_coordinate_system
 from ome_zarr_documents import image_06, translation
 
@@ -21,7 +20,6 @@ def viewer(tmp_path, qapp):
     group.attrs.update(image_06(translation(0, 7, 9)))
     viewer = ViewerModel()
     for layer in open_ome_zarr(path):
-        note_source(layer, str(path), "napari-octree")
         viewer.add_layer(layer)
     viewer.add_image(np.zeros((4, 4)), name="other")
     return viewer
