@@ -11,12 +11,8 @@ import numpy as np
 from napari_octree.layers.image.hidden_values import hidden_up_to
 from napari_octree.layers.image.octree_image import OctreeImage
 from napari_octree.octree.octree import Octree
-from napari_octree.rendering.gpu.texture_encoding import (
-    LIT_SHADES,
-    TextureEncoding,
-    encoding_for_limits,
-    texture_encoding,
-)
+from napari_octree.rendering.gpu.texture_encoding import LIT_SHADES, TextureEncoding
+from napari_octree.rendering.image.image_kind import ImageKind
 from napari_octree.rendering.volume.brick_encoding import BrickEncoding
 from napari_octree.rendering.volume.brick_volume import BrickVolume
 
@@ -24,24 +20,11 @@ CUT_BLENDINGS = ("translucent", "translucent_no_depth")
 """With these napari shows nothing where a projection finds no value within the limits."""
 
 
-class ImageBricks:
-    """The `BrickKind` of an image.
-
-    Parameters
-    ----------
-    layer : OctreeImage
-    texels : TextureEncoding
-        Of its type.
-    """
+class ImageBricks(ImageKind):
+    """The `BrickKind` of an image."""
 
     def __init__(self, layer: OctreeImage, texels: TextureEncoding) -> None:
-        self._layer = layer
-        self._plain = self._encoding = texels
-
-    @property
-    def encoding(self) -> TextureEncoding:
-        """As the type of what is shown and the contrast limits need it."""
-        return self._encoding
+        super().__init__(layer, texels, LIT_SHADES)
 
     @property
     def hidden_up_to(self) -> float:
@@ -57,17 +40,8 @@ class ImageBricks:
 
     def limits_changed(self, node: BrickVolume) -> None:
         """Hand the contrast limits to the shader; where float32 needs it, have other texels."""
-        limits = self._layer.contrast_limits
-        self._encoding = encoding_for_limits(self._plain, limits, self._encoding, LIT_SHADES)
+        self._follow_limits()
         self.place(node)
-
-    def take_values(self, dtype: np.dtype) -> None:
-        """Have texels for values of `dtype`: a thick slice may need others than a thin one."""
-        plain = texture_encoding(dtype, self._plain.channels)
-        if plain != self._plain:
-            self._plain = plain
-            limits = self._layer.contrast_limits
-            self._encoding = encoding_for_limits(plain, limits, shades=LIT_SHADES)
 
     def place(self, node: BrickVolume) -> None:
         """Hand the limits, and what goes by them, to the shader, in texels of the node's atlas."""

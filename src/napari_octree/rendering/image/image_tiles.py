@@ -7,36 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from napari_octree.layers.image.octree_image import OctreeImage
-from napari_octree.rendering.gpu.texture_encoding import (
-    TextureEncoding,
-    encoding_for_limits,
-    texture_encoding,
-)
+from napari_octree.rendering.image.image_kind import ImageKind
 from napari_octree.rendering.tiles.tiled_image import TiledImage, TiledImageVisual
 
 FILTER_TEXELS = {"nearest": 0.0, "linear": 0.5}
 """How far an interpolation looks around a pixel; 4 for vispy's kernels."""
 
 
-class ImageTiles:
-    """The `TileKind` of an image.
-
-    Parameters
-    ----------
-    layer : OctreeImage
-    texels : TextureEncoding
-        Of its type.
-    """
-
-    def __init__(self, layer: OctreeImage, texels: TextureEncoding) -> None:
-        self._layer = layer
-        self._plain = self._encoding = texels
-
-    @property
-    def encoding(self) -> TextureEncoding:
-        """As the type of what is shown and the contrast limits need it."""
-        return self._encoding
+class ImageTiles(ImageKind):
+    """The `TileKind` of an image."""
 
     @property
     def filter_reach(self) -> float:
@@ -52,16 +31,8 @@ class ImageTiles:
 
     def limits_changed(self, node: TiledImageVisual) -> None:
         """Hand the contrast limits to the shader; where float32 needs it, have other texels."""
-        limits = self._layer.contrast_limits
-        self._encoding = encoding_for_limits(self._plain, limits, self._encoding)
+        self._follow_limits()
         self.place(node)
-
-    def take_values(self, dtype: np.dtype) -> None:
-        """Have texels for values of `dtype`: a thick slice may need others than a thin one."""
-        plain = texture_encoding(dtype, self._plain.channels)
-        if plain != self._plain:
-            self._plain = plain
-            self._encoding = encoding_for_limits(plain, self._layer.contrast_limits)
 
     def place(self, node: TiledImageVisual) -> None:
         """Hand the contrast limits to the shader, in texels of the node's atlas."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from importlib.resources import files
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from napari.utils.colormaps import CyclicLabelColormap, DirectLabelColormap
@@ -205,3 +205,11 @@ def _defines(encoding: LabelEncoding) -> str:
 
 def _part(name: str) -> str:
     return (_FOLDER / f"{name}.glsl").read_text(encoding="utf-8")
+
+
+class ShowsLabels(Protocol):
+    """A node that labels are drawn with."""
+
+    def set_look(self, look: LabelLook) -> None:
+        """Draw with these colours, selection and outlines."""
+        ...

@@ -5,11 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
-from napari_octree.layers.labels.octree_labels import OctreeLabels
-from napari_octree.rendering.gpu.label_encoding import LabelEncoding
-from napari_octree.rendering.labels.label_look import LabelLook, colours_of, label_look
+from napari_octree.rendering.labels.label_kind import LabelKind
 from napari_octree.rendering.labels.tiled_labels import TiledLabels, TiledLabelsVisual
 from napari_octree.rendering.tiles.tiled_image import TiledImageVisual
 
@@ -20,25 +16,8 @@ MOST_REACH = 16
 """Of outlines, in texels: thicker ones look like these at the borders of tiles."""
 
 
-class LabelTiles:
-    """The `TileKind` of labels.
-
-    Parameters
-    ----------
-    layer : OctreeLabels
-    encoding : LabelEncoding
-        Of its type.
-    """
-
-    def __init__(self, layer: OctreeLabels, encoding: LabelEncoding) -> None:
-        self._layer = layer
-        self._encoding = encoding
-        self._colours = colours_of(layer.colormap, encoding)
-
-    @property
-    def encoding(self) -> LabelEncoding:
-        """Always the one of the layer's type."""
-        return self._encoding
+class LabelTiles(LabelKind):
+    """The `TileKind` of labels."""
 
     @property
     def filter_reach(self) -> float:
@@ -52,18 +31,9 @@ class LabelTiles:
         )
         return node
 
-    def look_changed(self, node: TiledLabelsVisual, colours_too: bool) -> None:
-        """Show the labels as the layer says now; with other colours only if these have changed."""
-        if colours_too:
-            self._colours = colours_of(self._layer.colormap, self._encoding)
-        node.set_look(self._look())
-
-    def take_values(self, dtype: np.dtype) -> None:
-        """Go on: there are no thick slices of labels."""
-
     def place(self, node: TiledImageVisual) -> None:
         """Go on: a look does not depend on the atlas."""
 
-    def _look(self) -> LabelLook:
-        layer = self._layer
-        return label_look(self._colours, layer.colormap, self._encoding, layer.contour)
+    @property
+    def _contour(self) -> int:
+        return self._layer.contour
