@@ -81,3 +81,10 @@ def test_the_value_under_the_cursor_is_that_of_the_locked_level(viewer, levels) 
     layer.locked_data_level = None
     assert layer.wait_until_settled(30)
     assert layer.get_value((150, 190)) == (0, 60)
+
+
+def test_bricks_are_no_thicker_than_the_plane(viewer, levels) -> None:
+    viewer.dims.ndisplay = 3
+    layer = viewer.add_layer(OctreeImage(levels, CONFIG, contrast_limits=(0, 255)))
+    assert layer.wait_until_settled(30)
+    assert layer._views[0].volume.lease.atlas.encoding.brick_shape == (1, 32, 32)

@@ -35,9 +35,10 @@ class FlatSlice(OctreeSlice):
         self.hint = plain.hint
         levels = plain.octree.levels
         shapes = [(1, *level.shape) for level in levels]
+        sides = brick_shape(levels[0].shape, self.pyramid.brick_size)
         self.octree = Octree.from_shapes(
             shapes,
-            brick_shape(shapes[0], self.pyramid.brick_size),
+            (1, *sides),  # no thicker than the plane: all of a brick is kept on the GPU
             transforms=[
                 LevelTransform((1.0, *t.factor), (0.0, *t.translation))
                 for t in (level.transform for level in levels)
