@@ -1,3 +1,5 @@
+import json
+
 import dask.array as da
 import numcodecs
 import numpy as np
@@ -201,3 +203,16 @@ def test_names_say_where_the_array_is(tmp_path):
 )
 def test_is_all(block, value, expected):
     assert is_all(np.array(block), value) is expected
+
+
+@pytest.mark.parametrize("changed", [{"chunks": [2**20, 2**20]}, {"dtype": "<f8"}])
+def test_metadata_written_anew_do_not_end_the_process(tmp_path, changed):
+    """tensorstore takes the memory of a chunk first: a terabyte would be `std::bad_alloc`."""
+    array = zarr.create_array(
+        str(tmp_path / "a.zarr"), data=np.ones((32, 32), np.uint8), chunks=(16, 16), zarr_format=2
+    )
+    source = as_level_source(array)
+    file = tmp_path / "a.zarr" / ".zarray"
+    file.write_text(json.dumps(json.loads(file.read_text()) | changed))
+    assert source.storage._fast is None
+    np.testing.assert_array_equal(source.storage.read(((0, 16), (0, 16))), 1)

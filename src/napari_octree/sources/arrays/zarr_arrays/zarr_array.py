@@ -34,6 +34,7 @@ from napari_octree.sources.arrays.zarr_arrays.zarr_chunks import (
     chunk_sizes,
     stored_index,
 )
+from napari_octree.sources.chunk_grid import RegularGrid
 from napari_octree.sources.identity import NETWORK_SCHEMES, SourceGroup, digest, object_token
 from napari_octree.sources.protocol import Region
 from napari_octree.sources.stores.addressed_store import AddressedStore
@@ -87,7 +88,21 @@ class ZarrArray(SlicedArray):
             opened = tensorstore.open({"driver": driver, "kvstore": kvstore}, read=True).result()
         except (ValueError, NotImplementedError, OSError):
             return None  # a codec or a type of pixels that only zarr-python knows
-        return opened if opened.shape == self.shape else None
+        return opened if self._is_same(opened) else None
+
+    def _is_same(self, opened: Any) -> bool:
+        """Whether tensorstore has found the array that was checked when it was opened.
+
+        Its metadata may have been written anew since. Of chunks of any announced size tensorstore
+        takes the memory before it reads one, and where there is none it ends the process.
+        """
+        if opened.shape != self.shape or not isinstance(self.chunk_grid, RegularGrid):
+            return False
+        chunk = opened.chunk_layout.read_chunk.shape
+        if chunk is None or tuple(chunk) != self.chunk_grid.chunk_shape:
+            return False
+        found = np.dtype(opened.dtype.numpy_dtype)
+        return bool(found.newbyteorder("=") == self.dtype.newbyteorder("="))
 
     @cached_property
     def _blosc(self) -> UnpackedLimit | None:
