@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from napari_octree import OctreeConfig, OctreeImage
+from napari_octree.rendering.canvas.exports import Exports
 
 DEPTH = 32
 
@@ -54,15 +55,10 @@ def shown(viewer, recording_array):
     return show
 
 
-@pytest.fixture
-def screenshot(screenshot):
-    """The canvas as the screen shows it: a picture of a view not shown yet would wait for it."""
-
-    def shoot(viewer: Any) -> np.ndarray:
-        viewer.window._qt_viewer.canvas.native.repaint()
-        return screenshot(viewer)
-
-    return shoot
+@pytest.fixture(autouse=True)
+def frames_of_the_screen(monkeypatch):
+    """A screenshot is a frame as the screen would show it now: it waits for nothing."""
+    monkeypatch.setattr(Exports, "deadline", lambda exports: None)
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ def test_a_resting_cursor_is_told_what_has_loaded_under_it(
 
 def test_it_leaves_alone_who_looks_at_another_layer(viewer, pump_until) -> None:
     layer = viewer.add_layer(OctreeImage(np.zeros((64, 64), np.uint8)))
-    refresh = viewer.window._qt_viewer.canvas.layer_to_visual[layer]._status
+    refresh = layer._views[0]._status
     assert layer.wait_until_settled(30)
     pump_until(lambda: not refresh.due)
     looks: list[Any] = []
