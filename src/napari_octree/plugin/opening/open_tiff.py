@@ -18,6 +18,7 @@ from napari_octree.config import OctreeConfig
 from napari_octree.layers.image.octree_image import OctreeImage
 from napari_octree.octree.transform import LevelTransform, infer_level_transforms
 from napari_octree.plugin.opening.channel_looks import channel_colormap, channel_name
+from napari_octree.plugin.opening.image_layers import MOST_CHANNEL_LAYERS
 from napari_octree.plugin.opening.slide_names import OPENSLIDE_ENDINGS
 from napari_octree.sources import AxisView, as_level_sources
 from napari_octree.sources.errors import SourceError
@@ -87,12 +88,14 @@ def read_images(path: str | os.PathLike[str]) -> Sequence[TiffImage]:
 def _layers(image: TiffImage, config: OctreeConfig | None) -> Iterator[OctreeImage]:
     as_level_sources(image.levels)  # problems are told with the file's name
     axis = image.channel_axis
+    if axis is not None and image.levels[0].shape[axis] > MOST_CHANNEL_LAYERS:
+        axis = None  # on a slider
     kept = [a for a in range(len(image.levels[0].shape)) if a != axis]
     named = [a for a in kept if a < len(image.axes)]
     keywords: dict[str, Any] = {
         "scale": [image.scale[a] for a in named],
         "units": [image.units[a] for a in named],
-        "axis_labels": [image.axes[a] for a in named],
+        "axis_labels": _axis_labels([image.axes[a] for a in named]),
         "rgb": image.rgb,
         "metadata": dict(image.metadata),
         "level_transforms": _level_transforms(image, named),
@@ -117,6 +120,12 @@ def _layers(image: TiffImage, config: OctreeConfig | None) -> Iterator[OctreeIma
         if layer.config.render.channels_together:
             layer.display.channel_group = group
         yield layer
+
+
+def _axis_labels(letters: Sequence[str]) -> list[str]:
+    """Names of sliders: napari's own where the file does not say, its letter for which is q."""
+    rank = len(letters)
+    return [str(a - rank) if name == "q" else name for a, name in enumerate(letters)]
 
 
 def _level_transforms(image: TiffImage, kept: Sequence[int]) -> tuple[LevelTransform, ...]:

@@ -8,11 +8,13 @@ that uses it. A file that was written anew is another file.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
+import re
 import threading
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -94,7 +96,10 @@ class OpenTiffFile:
         self._lock = threading.Lock()
         self._descriptors: dict[str, int] = {}
         self._pages: OrderedDict[tuple[int, int, int], PageSegments | None] = OrderedDict()
-        self._tiff = _parse(version.path)
+        with _hear_of_damage() as damage:
+            self._tiff = _parse(version.path)
+        self.damage = tuple(damage)
+        """What is missing or broken in a file that can be shown nevertheless."""
         self._end = weakref.finalize(self, _close, self._tiff, self._descriptors)
 
     @property
@@ -182,6 +187,30 @@ def _parse(path: str) -> tifffile.TiffFile:
         tiff.close()
         raise SourceError(f"{path}: a TIFF file whose images cannot be read: {error}") from error
     return tiff
+
+
+DAMAGE = re.compile("invalid page offset|circular reference|failed to read|corrupted")
+"""Of what tifffile writes to its log, that which a person should know who looks at the image."""
+
+
+@contextlib.contextmanager
+def _hear_of_damage() -> Iterator[list[str]]:
+    """Collect what tifffile says of damage in this thread: it writes to its log only."""
+    heard: list[str] = []
+    thread = threading.get_ident()
+
+    class Listener(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            message = record.getMessage()
+            if record.thread == thread and DAMAGE.search(message):
+                heard.append(re.sub("<[^>]*> ?", "", message))
+
+    listener, log = Listener(), logging.getLogger("tifffile")
+    log.addHandler(listener)
+    try:
+        yield heard
+    finally:
+        log.removeHandler(listener)
 
 
 def _segments(page: Any) -> PageSegments:

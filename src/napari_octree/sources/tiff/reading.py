@@ -7,12 +7,15 @@ and the problem; labels, macro pictures and thumbnails of slides are left out.
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tifffile
 
 from napari_octree.sources.errors import SourceError
+from napari_octree.sources.ome_zarr.metadata.model import Channel
 from napari_octree.sources.tiff.image import TiffImage
 from napari_octree.sources.tiff.mapped_tiff import MappedTiffArray
 from napari_octree.sources.tiff.open_tiff_file import FileVersion, OpenTiffFile, open_tiff_file
@@ -22,7 +25,20 @@ from napari_octree.sources.tiff.tiff_array import PageLayout, TiffArray
 SLIDE_KINDS = ("svs", "ndpi", "scn", "qpi", "philips", "bif", "ventana", "avs", "indica")
 """Kinds (tifffile's names) of which the first series is the slide, and the rest pictures of it."""
 
-MIN_IS_WHITE, RGB, PALETTE, YCBCR, LAB = 0, 2, 3, 6, 8
+MIN_IS_WHITE, RGB, PALETTE, SEPARATED, YCBCR, LAB = 0, 2, 3, 5, 6, 8
+
+SAMPLES: dict[int, tuple[tuple[str, str], ...]] = {
+    RGB: (("red", "#ff0000"), ("green", "#00ff00"), ("blue", "#0000ff")),
+    SEPARATED: (
+        ("cyan", "#00ffff"), ("magenta", "#ff00ff"), ("yellow", "#ffff00"), ("black", "#ffffff"),
+    ),
+    YCBCR: (("Y", "#ffffff"), ("Cb", "#0000ff"), ("Cr", "#ff0000")),
+    LAB: (("L", "#ffffff"), ("a", "#ff0000"), ("b", "#ffff00")),
+}  # fmt: skip
+"""Names and colours of the samples of a pixel that are no colours as a screen has them."""
+
+PLAIN_CODECS = (1, 5, 8, 32773, 32946, 34925, 50000)
+"""Compressions that leave pixels as they are; others turn YCbCr into RGB when they decode."""
 
 
 def read_tiff(path: str | os.PathLike[str]) -> tuple[TiffImage, ...]:
@@ -48,6 +64,8 @@ def read_tiff(path: str | os.PathLike[str]) -> tuple[TiffImage, ...]:
             problems.append(error)
     if not images:
         raise problems[0] if problems else SourceError(f"{path}: a TIFF file without images")
+    for flaw in (*opened.damage, *(str(problem) for problem in problems)):
+        warnings.warn(f"{path}: not all of it can be shown: {flaw}", stacklevel=2)
     return tuple(images)
 
 
@@ -75,7 +93,8 @@ def _image(opened: OpenTiffFile, index: int, several: bool) -> TiffImage:
     levels = tuple(level for level in levels if level.axes == levels[0].axes)
     samples = levels[0].shape[-1] if axes.endswith("s") else 1
     is_colour = samples == 3 or (samples == 4 and photometric in (RGB, YCBCR))
-    rgb = is_colour and photometric in (RGB, YCBCR, LAB, MIN_IS_WHITE + 1)
+    raw = photometric == YCBCR and int(keyframe.compression) in PLAIN_CODECS
+    rgb = is_colour and photometric in (RGB, YCBCR, MIN_IS_WHITE + 1) and not raw
     names = axes[:-1] if rgb else axes
     channel_axis: int | None = None
     if "c" in names:
@@ -97,7 +116,7 @@ def _image(opened: OpenTiffFile, index: int, several: bool) -> TiffImage:
         axes=tuple(names),
         rgb=rgb,
         channel_axis=channel_axis,
-        channels=facts.channels,
+        channels=facts.channels or _samples(photometric, samples, rgb),
         scale=tuple(facts.sizes.get(name, 1.0) for name in names),
         units=tuple(
             ("second" if name == "t" else "micrometer") if name in facts.sizes else "pixel"
@@ -109,6 +128,13 @@ def _image(opened: OpenTiffFile, index: int, several: bool) -> TiffImage:
     )
 
 
+def _samples(photometric: int, samples: int, rgb: bool) -> tuple[Channel, ...]:
+    known = SAMPLES.get(photometric, ())
+    if rgb or samples < len(known) or samples < 2:
+        return ()
+    return tuple(Channel(name, color) for name, color in known)
+
+
 def _level(opened: OpenTiffFile, series_index: int, number: int) -> TiffArray | MappedTiffArray:
     version = opened.version
     series = opened.tiff.series[series_index].levels[number]
@@ -116,6 +142,8 @@ def _level(opened: OpenTiffFile, series_index: int, number: int) -> TiffArray | 
     where = f"{version.path}: level {number} of series {series_index}"
     if keyframe.dtype is None:
         raise SourceError(f"{where}: pixels of {keyframe.bitspersample} bits cannot be shown")
+    if keyframe.compression not in tifffile.TIFF.DECOMPRESSORS:
+        raise SourceError(f"{where}: its compression ({keyframe.compression!s}) is not known")
     dtype = np.dtype(keyframe.dtype)
     shape, axes = tuple(int(n) for n in series.shape), str(series.axes)
     page_shape, page_axes = tuple(keyframe.shape), str(keyframe.axes)

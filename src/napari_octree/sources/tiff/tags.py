@@ -7,13 +7,14 @@ Lengths are in micrometres.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Any
 
 import tifffile
 
 from napari_octree.sources.ome_zarr.metadata.model import Channel
+from napari_octree.sources.tiff import slide_tags
+from napari_octree.sources.tiff.facts import Facts, hexadecimal, length, text
 
 MICROMETRES = {
     "m": 1e6, "dm": 1e5, "cm": 1e4, "mm": 1e3, "um": 1.0, "µm": 1.0, "μm": 1.0, "micron": 1.0,
@@ -22,25 +23,11 @@ MICROMETRES = {
 }  # fmt: skip
 """Length of a unit, by the names that files give it."""
 
-PRINTERS_RESOLUTIONS = (72, 96, 100, 150, 200, 300, 600, 1200)
+PRINTERS_RESOLUTIONS = (1, 72, 96, 100, 150, 200, 300, 600, 1200)
 """Dots per inch that programs write where they know nothing."""
 
 
-@dataclass(frozen=True)
-class Facts:
-    """What the tags say of one image.
-
-    Attributes
-    ----------
-    sizes : dict
-        Micrometres per pixel by axis letter (x, y, z); seconds for t.
-    channels : tuple of Channel
-    magnification : float or None
-    """
-
-    sizes: dict[str, float] = field(default_factory=dict)
-    channels: tuple[Channel, ...] = ()
-    magnification: float | None = None
+X_RESOLUTION = 282
 
 
 def facts_of(tiff: tifffile.TiffFile, series: int) -> Facts:
@@ -50,9 +37,17 @@ def facts_of(tiff: tifffile.TiffFile, series: int) -> Facts:
     if tiff.is_ome:
         readers.append(lambda: _ome(tiff, series))
     if tiff.is_svs:
-        readers.append(lambda: _svs(page))
+        readers.append(lambda: slide_tags.aperio(page))
     if tiff.is_qpi:
-        readers.append(lambda: _qptiff(tiff.series[series]))
+        readers.append(lambda: slide_tags.akoya(tiff.series[series]))
+    if tiff.is_ndpi:
+        readers.append(lambda: slide_tags.hamamatsu(page))
+    if tiff.is_philips:
+        readers.append(lambda: slide_tags.philips(tiff))
+    if tiff.is_scn:
+        readers.append(lambda: slide_tags.leica(tiff, series))
+    if tiff.is_bif:
+        readers.append(lambda: slide_tags.ventana(tiff))
     if tiff.is_imagej:
         readers.append(lambda: _imagej(tiff, page))
     found = Facts()
@@ -71,8 +66,8 @@ def facts_of(tiff: tifffile.TiffFile, series: int) -> Facts:
 def _resolution(page: Any) -> dict[str, float]:
     """Size of a pixel by the tags XResolution and YResolution."""
     try:
-        if int(page.resolutionunit) not in (2, 3):
-            return {}
+        if X_RESOLUTION not in page.tags or int(page.resolutionunit) < 2:
+            return {}  # tifffile gives a pixel per inch where the file says nothing
         columns, rows = page.get_resolution("MICROMETER")
         inches = page.get_resolution("INCH")
     except Exception:
@@ -84,13 +79,6 @@ def _resolution(page: Any) -> dict[str, float]:
     return {"x": 1 / columns, "y": 1 / rows}
 
 
-def _svs(page: Any) -> Facts:
-    said = tifffile.tifffile.svs_description_metadata(page.description)
-    size = _length(said.get("MPP"))
-    sizes = {} if size is None else {"x": size, "y": size}
-    return Facts(sizes, (), _length(said.get("AppMag")))
-
-
 def _imagej(tiff: tifffile.TiffFile, page: Any) -> Facts:
     said = tiff.imagej_metadata or {}
     unit = MICROMETRES.get(str(said.get("unit", "")).replace("\\u00B5", "µ").lower())
@@ -100,10 +88,10 @@ def _imagej(tiff: tifffile.TiffFile, page: Any) -> Facts:
         for letter, pixels in (("x", columns), ("y", rows)):
             if math.isfinite(pixels) and pixels > 0:
                 sizes[letter] = unit / pixels
-        depth = _length(said.get("spacing"))
+        depth = length(said.get("spacing"))
         if depth is not None:
             sizes["z"] = depth * unit
-    interval = _length(said.get("finterval"))
+    interval = length(said.get("finterval"))
     if interval is not None:
         sizes["t"] = interval
     ranges = said.get("Ranges") or ()
@@ -114,7 +102,7 @@ def _imagej(tiff: tifffile.TiffFile, page: Any) -> Facts:
     for index in range(count):
         color = None
         if index < len(luts) and count > 1:
-            color = _hexadecimal([int(v) for v in luts[index][:3, -1]])
+            color = hexadecimal([int(v) for v in luts[index][:3, -1]])
         window = windows[index] if index < len(windows) else None
         if window is not None and not window[0] < window[1]:
             window = None
@@ -128,16 +116,16 @@ def _ome(tiff: tifffile.TiffFile, series: int) -> Facts:
     pixels = images[min(series, len(images) - 1)]["Pixels"]
     sizes: dict[str, float] = {}
     for letter in "xyz":
-        size = _length(pixels.get(f"PhysicalSize{letter.upper()}"))
+        size = length(pixels.get(f"PhysicalSize{letter.upper()}"))
         unit = MICROMETRES.get(str(pixels.get(f"PhysicalSize{letter.upper()}Unit", "µm")).lower())
         if size is not None and unit is not None:
             sizes[letter] = size * unit
-    interval = _length(pixels.get("TimeIncrement"))
+    interval = length(pixels.get("TimeIncrement"))
     if interval is not None:
         second = {"ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0}
         sizes["t"] = interval * second.get(str(pixels.get("TimeIncrementUnit", "s")), 1.0)
     channels = tuple(
-        Channel(_text(channel.get("Name")), _ome_color(channel.get("Color")))
+        Channel(text(channel.get("Name")), _ome_color(channel.get("Color")))
         for channel in _several(pixels.get("Channel", ()))
     )
     return Facts(sizes, channels)
@@ -149,47 +137,9 @@ def _ome_color(value: Any) -> str | None:
         bits = int(value) & 0xFFFFFFFF
     except (TypeError, ValueError):
         return None
-    return _hexadecimal([bits >> shift & 255 for shift in (24, 16, 8)])
-
-
-def _hexadecimal(parts: Sequence[int]) -> str:
-    return "#" + "".join(f"{min(max(part, 0), 255):02x}" for part in parts)
-
-
-def _qptiff(series: Any) -> Facts:
-    channels = []
-    magnification = None
-    for page in series.pages:
-        text = page.aspage().description if hasattr(page, "aspage") else page.description
-        said = next(iter(tifffile.xml2dict(_without_declaration(text)).values()))
-        color = None
-        parts = str(said.get("Color", "")).split(",")
-        if len(parts) == 3:
-            color = _hexadecimal([int(part) for part in parts])
-        channels.append(Channel(_text(said.get("Biomarker") or said.get("Name")), color))
-        magnification = magnification or _length(said.get("Objective"))
-    return Facts({}, tuple(channels), magnification)
-
-
-def _without_declaration(text: str) -> str:
-    """XML without the line that names an encoding: the text is decoded already."""
-    text = text.lstrip("\ufeff \n")
-    return text.partition("?>")[2] if text.startswith("<?xml") else text
+    return hexadecimal([bits >> shift & 255 for shift in (24, 16, 8)])
 
 
 def _several(value: Any) -> list[dict[str, Any]]:
     """One dictionary or several, as a list."""
     return [value] if isinstance(value, dict) else list(value)
-
-
-def _text(value: Any) -> str | None:
-    return str(value) if value not in (None, "") else None
-
-
-def _length(value: Any) -> float | None:
-    """A positive finite number, or None."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        return None
-    return number if math.isfinite(number) and number > 0 else None

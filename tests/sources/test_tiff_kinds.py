@@ -1,0 +1,209 @@
+"""Slides by maker, files of other programs, and unusual pixels: what is said of each is used."""
+
+import io
+import struct
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from napari_octree import open_image
+from napari_octree.sources import SourceError
+from napari_octree.sources.tiff.reading import read_tiff
+
+RANDOM = np.random.default_rng(0)
+COLOURS = RANDOM.integers(0, 255, (96, 130, 3)).astype(np.uint8)
+TILED = {"photometric": "rgb", "tile": (64, 64), "metadata": None}
+
+
+def write_ndpi(path, pictures) -> None:
+    """Write Hamamatsu's layout: 64-bit offsets, each level one JPEG with restart markers."""
+    out = bytearray(b"II*\0" + bytes(8))
+    link = 4
+    for pixels, lens in pictures:
+        stream = io.BytesIO()
+        Image.fromarray(pixels).save(stream, "jpeg", subsampling=0, restart_marker_blocks=8)
+        jpeg = stream.getvalue()
+        scan = jpeg.index(b"\xff\xda")
+        starts = [scan + 2 + int.from_bytes(jpeg[scan + 2 : scan + 4], "big")]
+        starts += [
+            i + 2
+            for i in range(starts[0], len(jpeg))
+            if jpeg[i] == 255 and 0xD0 <= jpeg[i + 1] <= 0xD7
+        ]
+        places = []
+        pieces = [
+            jpeg + b"\0" * (len(jpeg) % 2),
+            struct.pack(f"<{len(starts)}I", *starts),
+            struct.pack("<3H", 8, 8, 8),
+            struct.pack("<2I", 20000, 1),
+            b"Hamamatsu\0",
+        ]
+        for piece in pieces:
+            places.append(len(out))
+            out += piece
+        rows, columns = pixels.shape[:2]
+        lens_bits = struct.unpack("<I", struct.pack("<f", lens))[0]
+        tags = [
+            (254, 4, 1, 0),
+            (256, 4, 1, columns),
+            (257, 4, 1, rows),
+            (258, 3, 3, places[2]),
+            (259, 3, 1, 7),
+            (262, 3, 1, 6),
+            (271, 2, 10, places[4]),
+            (273, 4, 1, places[0]),
+            (277, 3, 1, 3),
+            (278, 4, 1, rows),
+            (279, 4, 1, len(jpeg)),
+            (282, 5, 1, places[3]),
+            (283, 5, 1, places[3]),
+            (296, 3, 1, 3),
+            (65420, 4, 1, 1),
+            (65421, 11, 1, lens_bits),
+            (65426, 4, len(starts), places[1]),
+        ]
+        out[link : link + 8] = struct.pack("<Q", len(out))
+        out += struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", *tag) for tag in tags)
+        link = len(out)
+        out += bytes(8 + 4 * len(tags))
+    path.write_bytes(out)
+
+
+def test_hamamatsu(tmp_path):
+    pixels = RANDOM.integers(0, 255, (32, 64, 3)).repeat(8, 0).repeat(8, 1).astype(np.uint8)
+    path = tmp_path / "slide.ndpi"
+    write_ndpi(
+        path, [(pixels, 20.0), (pixels[::2, ::2].copy(), 10.0), (pixels[::8, ::8].copy(), -1.0)]
+    )
+    (image,) = read_tiff(path)
+    assert [level.shape for level in image.levels] == [(256, 512, 3), (128, 256, 3)]
+    assert image.levels[0].layout.segment == (1, 1, 8, 64, 3)  # from marker to marker
+    with tifffile.TiffFile(path) as tiff:
+        for level, truth in zip(image.levels, tiff.series[0].levels, strict=True):
+            np.testing.assert_array_equal(level[...], truth.asarray())
+    assert np.abs(image.levels[0][...].astype(int) - pixels).mean() < 4
+    assert image.scale == (0.5, 0.5)
+    assert image.metadata["magnification"] == "20"
+
+
+PHILIPS = (
+    '<DataObject ObjectType="DPUfsImport"><Attribute Name="PIM_DP_SCANNED_IMAGES"><Array>{}'
+    "</Array></Attribute></DataObject>"
+)
+SPACING = (
+    '<DataObject ObjectType="PixelDataRepresentation"><Attribute Name="DICOM_PIXEL_SPACING">'
+    "&quot;{0}&quot; &quot;{0}&quot;</Attribute></DataObject>"
+)
+LEICA = (
+    '<scn xmlns="http://www.leica-microsystems.com/scn/2010/10/01"><collection><image name="im">'
+    '<pixels sizeX="130" sizeY="96"><dimension sizeX="130" sizeY="96" r="0" ifd="0"/>'
+    '<dimension sizeX="65" sizeY="48" r="1" ifd="1"/></pixels><view sizeX="65000" sizeY="24000" '
+    'offsetX="0" offsetY="0"/><scanSettings><objectiveSettings><objective>20</objective>'
+    "</objectiveSettings></scanSettings></image></collection></scn>"
+)
+VENTANA = b'<EncodeInfo><iScan ScanRes="0.25" Magnification="40"/></EncodeInfo>\0'
+
+
+@pytest.mark.parametrize(
+    ("name", "pages", "scale", "magnification"),
+    [
+        (
+            "slide.tiff",
+            [
+                {
+                    "description": PHILIPS.format(
+                        SPACING.format(0.00025) + SPACING.format(0.0005)
+                    ),
+                    "software": "Philips DP v1.0",
+                },
+                {"description": "level=1"},
+            ],
+            (0.25, 0.25),
+            None,
+        ),
+        ("slide.scn", [{"description": LEICA}, {}], (0.25, 0.5), "20"),
+        (
+            "slide.bif",
+            [
+                {
+                    "description": "level=0 mag=40",
+                    "software": "ScanOutputManager 1",
+                    "extratags": [(700, 1, None, VENTANA, True)],
+                },
+                {"description": "level=1 mag=20"},
+            ],
+            (0.25, 0.25),
+            "40",
+        ),
+    ],
+)
+def test_philips_leica_and_ventana(tmp_path, name, pages, scale, magnification):
+    path = tmp_path / name
+    with tifffile.TiffWriter(path, bigtiff=True) as tiff:
+        tiff.write(COLOURS, **TILED, **pages[0])
+        tiff.write(COLOURS[::2, ::2].copy(), **TILED, **pages[1])
+    (image,) = read_tiff(path)
+    for step, level in zip((1, 2), image.levels, strict=True):
+        np.testing.assert_array_equal(level[...], COLOURS[::step, ::step])
+    assert image.scale == scale
+    assert image.units == ("micrometer", "micrometer")
+    assert image.metadata.get("magnification") == magnification
+
+
+def test_no_pixel_size_is_read_where_none_is_written(tmp_path):
+    Image.fromarray(COLOURS).save(tmp_path / "plain.tif")
+    assert read_tiff(tmp_path / "plain.tif")[0].scale == (1.0, 1.0)
+    options = {"resolution": (4, 5), "resolutionunit": "MICROMETER"}
+    tifffile.imwrite(tmp_path / "said.tif", COLOURS, photometric="rgb", **options)
+    assert read_tiff(tmp_path / "said.tif")[0].scale == (0.2, 0.25)
+
+
+@pytest.mark.parametrize(
+    ("mode", "names"),
+    [
+        ("LAB", ["L", "a", "b"]),
+        ("YCbCr", ["Y", "Cb", "Cr"]),
+        ("CMYK", ["cyan", "magenta", "yellow", "black"]),
+    ],
+)
+def test_samples_that_are_not_red_green_and_blue_are_channels_with_names(tmp_path, mode, names):
+    picture = Image.fromarray(COLOURS[..., [0, 1, 2, 0][: len(names)]], mode)
+    picture.save(tmp_path / "odd.tif")
+    layers = open_image(tmp_path / "odd.tif")
+    assert [layer.name for layer in layers] == [f"odd: {name}" for name in names]
+    np.testing.assert_array_equal(layers[1].data[0][...], np.asarray(picture)[..., 1])
+
+
+def test_many_channels_and_axes_without_names_are_on_sliders(tmp_path):
+    stack = RANDOM.integers(0, 9, (130, 20, 30)).astype(np.uint8)
+    tifffile.imwrite(tmp_path / "many.ome.tif", stack, ome=True, metadata={"axes": "CYX"})
+    (layer,) = open_image(tmp_path / "many.ome.tif")
+    assert layer.level_shapes[0].tolist() == [130, 20, 30]
+    tifffile.imwrite(
+        tmp_path / "plain.tif", stack.reshape(10, 13, 20, 30), photometric="minisblack"
+    )
+    (layer,) = open_image(tmp_path / "plain.tif")
+    assert layer.axis_labels == ("-4", "-3", "y", "x")
+
+
+def test_what_is_missing_of_a_file_is_told_when_it_is_opened(tmp_path):
+    path = tmp_path / "cut.tif"
+    stack = RANDOM.integers(0, 9, (6, 90, 80)).astype(np.uint8)
+    tifffile.imwrite(path, stack, tile=(64, 64), compression="zlib", metadata=None)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.warns(match=r"cut\.tif: not all of it can be shown: invalid page offset"):
+        read_tiff(path)
+
+
+def test_a_compression_that_nobody_knows_is_told_when_it_is_opened(tmp_path):
+    path = tmp_path / "odd.tif"
+    tifffile.imwrite(path, COLOURS, photometric="rgb", compression="zlib")
+    with tifffile.TiffFile(path) as tiff:
+        place = tiff.pages[0].tags[259].valueoffset
+    data = bytearray(path.read_bytes())
+    data[place : place + 2] = struct.pack("<H", 12345)
+    path.write_bytes(data)
+    with pytest.raises(SourceError, match=r"odd\.tif.*compression \(12345\) is not known"):
+        read_tiff(path)
