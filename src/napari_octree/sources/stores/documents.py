@@ -95,6 +95,19 @@ class Documents:
             self._known = {}
             self._decoded = {}
 
+    def names_below(self, path: str) -> list[str]:
+        """Return the names of nodes right below a path that are at hand without asking."""
+        prefix = f"{path}/" if path else ""
+        found: dict[str, None] = {}
+        for name in self._consolidated:
+            folder, _, document = name.rpartition("/")
+            if document == ".zattrs" or not f"{folder}/".startswith(prefix):
+                continue
+            below = folder[len(prefix) :]
+            if below and "/" not in below:
+                found[below] = None
+        return list(found)
+
     def raw(self, name: str) -> Mapping[str, Any] | None:
         """Return a document by its name (worker threads only); raises as `attributes` does."""
         return self._document(name)
@@ -102,12 +115,13 @@ class Documents:
     def fetch(self, groups: Iterable[str], arrays: Iterable[str], turn: Turn) -> None:
         """Fetch documents side by side; what goes wrong is left for those who ask for them."""
         names = [*map(self._group_name, groups), *map(self._array_name, arrays)]
-        missing = [n for n in dict.fromkeys(names) if not self._is_at_hand(n)]
+        missing = [n for n in dict.fromkeys(names) if not self.is_at_hand(n)]
         tasks: list[Callable[[], Any]] = [partial(self._document, name) for name in missing]
         if len(tasks) > 1 or self.store.is_far:
             POOL.run(tasks, turn)
 
-    def _is_at_hand(self, name: str) -> bool:
+    def is_at_hand(self, name: str) -> bool:
+        """Whether a document is there without asking the store (any thread)."""
         known = self._known.get(name)
         return name in self._consolidated or (known is not None and known.done())
 
