@@ -12,11 +12,13 @@ if TYPE_CHECKING:
     from napari_octree.plugin.opening.open_image import open_image
     from napari_octree.plugin.opening.open_mosaic import open_mosaic
     from napari_octree.plugin.opening.open_ome_zarr import open_ome_zarr
+    from napari_octree.plugin.picture import export_png
 
 __all__ = [
     "OctreeConfig",
     "OctreeImage",
     "OctreeLabels",
+    "export_png",
     "open_image",
     "open_mosaic",
     "open_ome_zarr",
@@ -28,6 +30,7 @@ _HOMES = {
     "OctreeConfig": "napari_octree.config",
     "OctreeImage": "napari_octree.layers.image.octree_image",
     "OctreeLabels": "napari_octree.layers.labels.octree_labels",
+    "export_png": "napari_octree.plugin.picture",
     "open_image": "napari_octree.plugin.opening.open_image",
     "open_mosaic": "napari_octree.plugin.opening.open_mosaic",
     "open_ome_zarr": "napari_octree.plugin.opening.open_ome_zarr",

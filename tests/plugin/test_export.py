@@ -175,9 +175,15 @@ def test_a_level_pops_out_as_a_plain_layer(viewer, tmp_path):
 
 
 def test_the_dialog_follows_what_is_chosen(qtbot):
-    dialog = ExportDialog(None, "Export", ["view", "all"], ["0", "1"], ["OME-Zarr", "OME-TIFF"],
-                          lambda choice: f"{choice.region} {choice.level}",
-                          lambda index: f"image{index}")  # fmt: skip
+    dialog = ExportDialog(
+        None,
+        "Export",
+        ["view", "all"],
+        lambda index: ["0", "1"],
+        ["OME-Zarr", "OME-TIFF"],
+        lambda choice: f"{choice.region} {choice.level}",
+        lambda index: f"image{index}",
+    )
     qtbot.addWidget(dialog)
     assert dialog.path.text() == "image0"
     dialog.format.setCurrentIndex(1)

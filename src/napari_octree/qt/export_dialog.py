@@ -47,7 +47,9 @@ class ExportDialog(QDialog):
     parent : QWidget or None
     title : str
         What is exported.
-    regions, levels, formats : sequence of str
+    regions, formats : sequence of str
+    levels : callable
+        From a format's index to the resolutions that it can be written in.
     describe : callable
         From a choice to the line that says how large it will be.
     suggest : callable
@@ -59,16 +61,16 @@ class ExportDialog(QDialog):
         parent: QWidget | None,
         title: str,
         regions: Sequence[str],
-        levels: Sequence[str],
+        levels: Callable[[int], Sequence[str]],
         formats: Sequence[str],
         describe: Callable[[ExportChoice], str],
         suggest: Callable[[int], str],
     ) -> None:
         super().__init__(parent)
         self.setWindowTitle(title)
-        self._describe, self._suggest = describe, suggest
+        self._describe, self._suggest, self._levels = describe, suggest, levels
         self.region = _choices(regions, "Which part of the image is written")
-        self.level = _choices(levels, "The resolution that is written; coarser ones are added")
+        self.level = _choices(levels(0), "The resolution that is written; coarser ones are added")
         self.format = _choices(formats, "The kind of file")
         self.path = QLineEdit(suggest(0))
         self.path.setMinimumWidth(420)
@@ -115,6 +117,10 @@ class ExportDialog(QDialog):
         if self.path.text() == self._suggested:  # not yet a name of the user's
             self._suggested = self._suggest(index)
             self.path.setText(self._suggested)
+        names = list(self._levels(index))
+        if [self.level.itemText(i) for i in range(self.level.count())] != names:
+            self.level.clear()
+            self.level.addItems(names)
         self._show_size()
 
     def _show_size(self) -> None:

@@ -9,16 +9,22 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from napari.layers import Image, Labels, Layer, Shapes
+from napari.layers import Image, Labels, Layer
 from napari.utils.notifications import show_info, show_warning
 
 from napari_octree.layers.base.octree_scalar_field import OctreeScalarField
 from napari_octree.layers.image.octree_image import OctreeImage
 from napari_octree.plugin.background_task import BackgroundTask
+from napari_octree.plugin.commands.export_regions import (
+    IN_VIEW,
+    drawn_box,
+    export_regions,
+    pixel_length,
+    world_box,
+)
 from napari_octree.plugin.export import ENDINGS, Export, Format, export_of
+from napari_octree.plugin.picture import Picture, picture_of
 from napari_octree.sources.errors import SourceError
-from napari_octree.sources.protocol import Region
 from napari_octree.writing.errors import WritingError
 
 if TYPE_CHECKING:
@@ -26,8 +32,11 @@ if TYPE_CHECKING:
     from qtpy.QtWidgets import QWidget
 
     from napari_octree.qt.export_dialog import ExportChoice
+    from napari_octree.qt.picture_progress import PictureProgress
 
 FORMATS: tuple[Format, ...] = ("OME-Zarr", "OME-TIFF")
+PNG = len(FORMATS)
+"""The dialog's last choice: a picture of what is shown, not pixels of layers."""
 
 
 def crop_to_layer(viewer: napari.viewer.Viewer) -> list[Layer]:
@@ -76,28 +85,45 @@ def pop_out_level(viewer: napari.viewer.Viewer) -> Layer | None:
     return added
 
 
-def export_layers(viewer: napari.viewer.Viewer) -> BackgroundTask[Path] | None:
+def export_layers(
+    viewer: napari.viewer.Viewer,
+) -> BackgroundTask[Path] | PictureProgress | None:
     """Ask what to export of the selected layers, and write it in the background."""
     from napari.qt import get_stylesheet
 
     from napari_octree.qt.export_dialog import ExportDialog
+    from napari_octree.qt.picture_progress import PictureProgress
 
     layers = selected_octrees(viewer)
     if not layers:
         show_info("Select the octree layers to export: one image, or its channels.")
         return None
     regions = export_regions(viewer, layers[0])
-    stored = layers[0].level_shapes
+    levels = [
+        f"{i}: {' × '.join(str(n) for n in shape)}"
+        for i, shape in enumerate(layers[0].level_shapes)
+    ]
     name = layers[0].name.split(":")[0].strip() or "image"
 
-    def chosen(choice: ExportChoice) -> Export:
+    def chosen(choice: ExportChoice) -> Export | Picture:
+        path = Path(choice.path).expanduser()
+        title, box = list(regions.items())[choice.region]
+        if choice.format == PNG:
+            in_view = title.startswith(IN_VIEW)
+            return picture_of(
+                viewer,
+                path,
+                box=None if in_view else world_box(viewer, layers[0], box),
+                pixel=pixel_length(viewer, layers[0], choice.level - 1) if choice.level else None,
+                overwrite=path.exists(),
+            )
         return export_of(
             layers,
-            Path(choice.path).expanduser(),
+            path,
             FORMATS[choice.format],
-            box=list(regions.values())[choice.region],
+            box=box,
             level=choice.level,
-            overwrite=Path(choice.path).expanduser().exists(),
+            overwrite=path.exists(),
         )
 
     def describe(choice: ExportChoice) -> str:
@@ -105,18 +131,23 @@ def export_layers(viewer: napari.viewer.Viewer) -> BackgroundTask[Path] | None:
             export = chosen(choice)
         except (WritingError, SourceError, ValueError, IndexError) as error:
             return str(error)
-        shape = " × ".join(str(n) for n in export.image.shape)
         there = " It replaces what is there." if export.overwrite else ""
-        return f"{shape} pixels, {_size(export.nbytes)} at most, before compression.{there}"
+        size = f"{_size(export.nbytes)} at most, before compression."
+        if isinstance(export, Picture):
+            rows, columns = export.shape
+            return f"{columns} × {rows} pixels of all that is shown, {size}{there}"
+        return f"{' × '.join(str(n) for n in export.image.shape)} pixels, {size}{there}"
 
     dialog = ExportDialog(
         _window(),
         f"Export {name}",
         list(regions),
-        [f"{i}: {' × '.join(str(n) for n in shape)}" for i, shape in enumerate(stored)],
-        FORMATS,
+        lambda index: ["as on the screen", *levels] if index == PNG else levels,
+        (*FORMATS, "PNG picture, as shown"),
         describe,
-        lambda index: str(Path(os.getcwd()) / f"{name}{ENDINGS[FORMATS[index]]}"),
+        lambda index: str(
+            Path(os.getcwd()) / f"{name}{'.png' if index == PNG else ENDINGS[FORMATS[index]]}"
+        ),
     )
     dialog.setStyleSheet(get_stylesheet(viewer.theme))
     if not dialog.exec_():
@@ -126,6 +157,10 @@ def export_layers(viewer: napari.viewer.Viewer) -> BackgroundTask[Path] | None:
     except (WritingError, SourceError, ValueError, IndexError) as error:
         show_warning(str(error))
         return None
+    if isinstance(export, Picture):
+        return PictureProgress(
+            _window(), f"Export {export.path.name}", export.steps(), f"Exported: {export.path}"
+        )
     return start_export(export)
 
 
@@ -138,42 +173,6 @@ def start_export(export: Export) -> BackgroundTask[Path]:
     )
 
 
-def export_regions(viewer: napari.viewer.Viewer, layer: OctreeScalarField) -> dict[str, Region]:
-    """Boxes that can be exported of a layer, by name."""
-    visible = layer.visible_region()
-    whole = tuple((0, int(n)) for n in layer.level_shapes[0][: layer.ndim])
-    boxes: dict[str, Region] = {}
-    drawn = drawn_box(viewer, layer)
-    if drawn is not None:
-        boxes["Rectangle that is drawn"] = drawn
-    if layer.ndim > 2:
-        boxes["What is in view, this slice"] = _this_slice(viewer, layer, visible)
-    boxes["What is in view, all slices" if layer.ndim > 2 else "What is in view"] = visible
-    boxes["Everything"] = whole
-    return boxes
-
-
-def drawn_box(viewer: napari.viewer.Viewer, layer: OctreeScalarField) -> Region | None:
-    """The box around the selected shapes of a selected Shapes layer, in a layer's pixels."""
-    for shapes in viewer.layers.selection:
-        if not isinstance(shapes, Shapes) or not shapes.data:
-            continue
-        chosen = sorted(shapes.selected_data) or range(len(shapes.data))
-        corners = np.concatenate([np.asarray(shapes.data[i], float) for i in chosen])
-        world = np.array([shapes.data_to_world(corner) for corner in corners])
-        rank = min(shapes.ndim, layer.ndim)
-        points = np.zeros((len(world), layer.ndim))
-        points[:, -rank:] = world[:, -rank:]
-        pixels = np.array([layer.world_to_data(point) for point in points]) + 0.5
-        shape = layer.level_shapes[0]
-        box = [(0, int(shape[axis])) for axis in range(layer.ndim)]
-        for axis in _spread_axes(corners, layer.ndim):
-            low, high = pixels[:, axis].min(), pixels[:, axis].max()
-            box[axis] = (int(np.floor(low)), int(np.ceil(high)))
-        return tuple(box)
-    return None
-
-
 def selected_octrees(viewer: napari.viewer.Viewer) -> list[OctreeScalarField]:
     """The selected octree layers, in the order of the list."""
     return [
@@ -181,28 +180,6 @@ def selected_octrees(viewer: napari.viewer.Viewer) -> list[OctreeScalarField]:
         for layer in viewer.layers
         if layer in viewer.layers.selection and isinstance(layer, OctreeScalarField)
     ]
-
-
-def _spread_axes(corners: np.ndarray, ndim: int) -> list[int]:
-    """Axes of a layer along which a drawn shape is not flat."""
-    spread = np.ptp(corners, axis=0) > 0
-    offset = ndim - len(spread)
-    return [axis + offset for axis in np.flatnonzero(spread).tolist() if axis + offset >= 0]
-
-
-def _this_slice(viewer: napari.viewer.Viewer, layer: OctreeScalarField, box: Region) -> Region:
-    point = np.asarray(viewer.dims.point, float)[-layer.ndim :]
-    pixel = np.floor(np.asarray(layer.world_to_data(point)) + 0.5).astype(int)
-    shown = viewer.dims.displayed
-    offset = viewer.dims.ndim - layer.ndim
-    sides: list[tuple[int, int]] = []
-    for axis, (start, stop) in enumerate(box):
-        if axis + offset in shown:
-            sides.append((start, stop))
-        else:
-            index = int(np.clip(pixel[axis], start, stop - 1))
-            sides.append((index, index + 1))
-    return tuple(sides)
 
 
 def _window() -> QWidget | None:
