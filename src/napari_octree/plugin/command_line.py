@@ -7,7 +7,6 @@ the exit status says what kind of problem it was; no traceback for what a user d
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -16,20 +15,24 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from napari_octree.config import ConfigError, OctreeConfig
+from napari_octree.plugin.terminal.shared import (
+    BAD_INPUT,
+    BAD_USAGE,
+    DEMOS,
+    NO_DISPLAY,
+    NOT_SETTLED,
+    display_problem,
+    fail,
+    make_layers,
+    seconds,
+)
 from napari_octree.sources.errors import SourceError
 
 if TYPE_CHECKING:
     from napari_octree.layers.base.octree_scalar_field import OctreeScalarField
 
-BAD_INPUT = 1
-BAD_USAGE = 2  # argparse's own
-NO_DISPLAY = 3
-NOT_SETTLED = 4
-
 PICTURE_WINDOW = (1500, 1000)
 """Width and height of the window of a picture; the canvas is what the docks leave."""
-
-DEMOS = ("mandelbrot", "julia", "mandelbulb", "checkerboard", "series", "plate", "labels")
 
 EPILOG = f"""\
 exit status:
@@ -45,6 +48,7 @@ examples:
   napari-octree --demo mandelbrot
   xvfb-run -a napari-octree --demo mandelbrot --screenshot picture.png
   napari-octree build slide.svs slide.ome.zarr      (see napari-octree build --help)
+  napari-octree replay trace.json image.ome.zarr    (see napari-octree replay --help)
 """
 
 
@@ -55,6 +59,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from napari_octree.plugin.build_command import build_main
 
         return build_main(arguments[1:])
+    if arguments[:1] in (["replay"], ("replay",)):
+        from napari_octree.plugin.terminal.replay_command import replay_main
+
+        return replay_main(arguments[1:])
     options = _parser().parse_args(arguments)
     try:
         config = (
@@ -62,12 +70,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if options.config is not None
             else OctreeConfig.from_environment()
         )
-        problem = _display_problem()
+        problem = display_problem()
         if problem is not None:
-            return _fail(problem, NO_DISPLAY)
-        layers = _layers(options.path, options.demo, config)
+            return fail(problem, NO_DISPLAY)
+        layers = make_layers(options.path, options.demo, config)
     except (ConfigError, SourceError) as error:
-        return _fail(str(error), BAD_INPUT)
+        return fail(str(error), BAD_INPUT)
     return _show(layers, options.ndisplay, options.screenshot, options.timeout)
 
 
@@ -97,7 +105,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--timeout",
-        type=_seconds,
+        type=seconds,
         default=120.0,
         metavar="SECONDS",
         help="the longest wait of --screenshot (default: 120)",
@@ -116,43 +124,6 @@ def _picture_path(value: str) -> Path:
     if not path.absolute().parent.is_dir():
         raise argparse.ArgumentTypeError(f"{value}: its folder does not exist")
     return path
-
-
-def _seconds(value: str) -> float:
-    try:
-        seconds = float(value)
-    except ValueError:
-        seconds = -1.0
-    if not 0 < seconds < float("inf"):
-        raise argparse.ArgumentTypeError(f"{value!r} is not a number of seconds")
-    return seconds
-
-
-def _display_problem() -> str | None:
-    """Why no window can be opened: Qt itself would end the process without a message."""
-    platform = os.environ.get("QT_QPA_PLATFORM", "")
-    has_display = {"DISPLAY", "WAYLAND_DISPLAY"} & {k for k, v in os.environ.items() if v}
-    if sys.platform.startswith("linux") and not has_display and not platform:
-        return (
-            "there is no display. On a machine without one, run\n"
-            '  xvfb-run -a -s "-screen 0 1600x1200x24" napari-octree …'
-        )
-    try:
-        import qtpy.QtWidgets  # noqa: F401
-    except ImportError:
-        return "Qt is not installed; try\n  pip install 'napari-octree[pyqt6]'"
-    return None
-
-
-def _layers(path: str | None, demo: str | None, config: OctreeConfig) -> list[OctreeScalarField]:
-    # napari takes a second to import: not for --help or a wrong argument.
-    if demo is not None:
-        from napari_octree.plugin.samples import SAMPLES
-
-        return [SAMPLES[demo](config)]
-    from napari_octree.plugin.opening.open_image import open_image_layers
-
-    return open_image_layers(str(path), config)
 
 
 def _show(
@@ -178,13 +149,8 @@ def _show(
     if not all(waits):
         failed = sum(layer.progress.failed for layer in layers)
         reason = f"{failed} chunks cannot be read" if failed else f"not loaded in {timeout:g} s"
-        return _fail(f"{screenshot} is not complete: {reason}", NOT_SETTLED)
+        return fail(f"{screenshot} is not complete: {reason}", NOT_SETTLED)
     return 0
-
-
-def _fail(message: str, status: int) -> int:
-    print(f"napari-octree: {message}", file=sys.stderr)  # noqa: T201
-    return status
 
 
 if __name__ == "__main__":

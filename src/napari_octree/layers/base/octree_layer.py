@@ -93,6 +93,11 @@ class OctreeLayer(Layer):
         return self._views.progress
 
     @property
+    def drawn_views(self) -> tuple[OctreeView, ...]:
+        """The viewers' drawings of this layer, oldest first."""
+        return tuple(self._views)
+
+    @property
     def view(self) -> View | VolumeView | None:
         """What the view drawn last shows, in octree coordinates; None before any."""
         return self._views[-1].view if self._views else None

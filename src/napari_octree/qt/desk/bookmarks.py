@@ -1,6 +1,6 @@
 """Bookmarks of views: a list, links to copy and to paste.
 
-Invariants: GUI thread; a bookmark is a view link (`layers/viewer_view.py`), nothing else is kept.
+Invariants: GUI thread; a bookmark is a view link (`ViewerView.link`), nothing else is kept.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_octree.layers.viewer_view import ViewerView
+from napari_octree.layers.viewing.viewer_view import ViewerView
 
 
 class Bookmarks(QWidget):

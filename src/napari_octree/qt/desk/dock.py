@@ -33,6 +33,7 @@ from napari_octree.qt.desk.meters import Meters
 from napari_octree.qt.desk.minimap import Minimap
 from napari_octree.qt.desk.report import report_text
 from napari_octree.qt.desk.switches import Switches
+from napari_octree.qt.desk.traces import Traces
 from napari_octree.rendering.gpu.graphics import graphics_name
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ class OctreeDock(QScrollArea):
         self.table.level_chosen.connect(self.switches.choose_level)
         self.meters = Meters()
         self.bookmarks = Bookmarks(viewer)
+        self.traces = Traces(viewer, lambda: self.layer)
         self.names = QCheckBox("with names and addresses")
         self.names.setToolTip("Layers, files and addresses: tick only if you may share them")
         self.copy = QPushButton("Copy re&port")
@@ -106,7 +108,8 @@ class OctreeDock(QScrollArea):
             ("Levels", self.table, True),
             ("Display and loading", self.switches, True),
             ("Meters", self.meters, False),
-            ("Bookmarks", self.bookmarks, False),
+            ("Bookmarks of views", self.bookmarks, False),
+            ("Traces of views", self.traces, False),
         ):
             part = QCollapsible(title)
             part.addWidget(widget)
@@ -196,6 +199,7 @@ class OctreeDock(QScrollArea):
         self._listen(False)
         self._timer.stop()
         self._followed.close()
+        self.traces.close_down()
         super().closeEvent(event)
 
     # -------------------------------------------------------------------- look

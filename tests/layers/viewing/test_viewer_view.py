@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from napari.components import ViewerModel
 
-from napari_octree.layers.viewer_view import SCHEME, ViewerView
+from napari_octree.layers.viewing.viewer_view import SCHEME, ViewerView
 
 NUMBER = st.floats(-1e9, 1e9)
 
