@@ -5,8 +5,8 @@ import pytest
 import tifffile
 from npe2 import PluginManifest
 
-from napari_octree.plugin.opening.slide_names import SLIDE_ENDINGS
 from napari_octree.plugin.reader import get_reader
+from napari_octree.sources.tiff.slide_names import SLIDE_ENDINGS
 
 
 def test_the_manifest_claims_the_names_that_the_reader_takes():

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from napari_octree.sources.errors import SourceError
-from napari_octree.writing.build import BuildOptions, build_pyramid
+from napari_octree.writing.build import METHODS, BuildOptions, build_pyramid
 from napari_octree.writing.errors import WritingError
 from napari_octree.writing.from_files import images_in_file
 from napari_octree.writing.ome_attributes import VERSIONS
@@ -26,7 +26,7 @@ A build that was interrupted goes on with the same command; finished shards are 
 
 examples:
   napari-octree build slide.svs slide.ome.zarr
-  napari-octree build labels.zarr labels.ome.zarr --method mode
+  napari-octree build labels.tif labels.ome.zarr --labels
   napari-octree build https://host/image.zarr copy.ome.zarr --scheduler tcp://head:8786
 """
 
@@ -42,7 +42,7 @@ def build_main(arguments: Sequence[str]) -> int:
         sharded=not options.no_shards,
         factors=options.factors,
         overwrite=options.overwrite,
-        label=options.method != "mean",
+        label=options.labels,
     )
     try:
         images = images_in_file(options.source)
@@ -60,7 +60,7 @@ def build_main(arguments: Sequence[str]) -> int:
                 progress=bar.show,
             )
         if not options.no_verify:
-            verify_pyramid(image, str(Path(options.target).expanduser()), build.method)
+            verify_pyramid(image, str(Path(options.target).expanduser()))
     except KeyboardInterrupt:
         print("napari-octree: interrupted; run the same command to go on", file=sys.stderr)  # noqa: T201
         return INTERRUPTED
@@ -86,9 +86,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--method",
-        choices=("mean", "nearest", "mode"),
-        default="mean",
-        help="how a coarser pixel is made; nearest or mode for labels (default: mean)",
+        choices=METHODS,
+        default="auto",
+        help="how a coarser pixel is made (default: mean for images, mode for labels)",
+    )
+    parser.add_argument(
+        "--labels", action="store_true", help="it is a label image, whatever SRC says of it"
     )
     parser.add_argument("--chunk", type=int, metavar="PIXELS", help="side of a chunk")
     parser.add_argument("--shard", type=int, metavar="PIXELS", help="side of a shard")

@@ -19,9 +19,11 @@ from napari_octree.layers.base.octree_scalar_field import OctreeScalarField
 from napari_octree.layers.image.octree_image import OctreeImage
 from napari_octree.sources.derived.stacked import StackedArray
 from napari_octree.sources.protocol import LevelSource, Region
-from napari_octree.writing.build import BuildOptions, Progress, build_pyramid
+from napari_octree.writing.build import BuildOptions, build_pyramid
 from napari_octree.writing.errors import WritingError
 from napari_octree.writing.image_to_write import ChannelToWrite, ImageToWrite, image_to_write
+from napari_octree.writing.running import Progress
+from napari_octree.writing.source_paths import refuse_own_source
 from napari_octree.writing.tiff import write_tiff
 
 Format = Literal["OME-Zarr", "OME-TIFF"]
@@ -79,9 +81,7 @@ class Export:
             build_pyramid(
                 self.image,
                 str(part),
-                BuildOptions(
-                    method="nearest" if self.label else "mean", overwrite=True, label=self.label
-                ),
+                BuildOptions(overwrite=True, label=self.label),
                 workers=workers,
                 progress=progress,
                 cancelled=cancelled,
@@ -94,7 +94,8 @@ class Export:
         return self.path
 
     def _check(self) -> None:
-        folder = self.path.parent
+        folder = self.path.absolute().parent
+        refuse_own_source(self.image, self.path)
         if not folder.is_dir():
             raise WritingError(f"{folder}: there is no such folder")
         if self.path.exists() and not self.overwrite:

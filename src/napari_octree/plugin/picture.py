@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_octree.writing.build import Progress
 from napari_octree.writing.errors import CancelledError, WritingError
 from napari_octree.writing.png import PngWriter
+from napari_octree.writing.running import Progress
 
 if TYPE_CHECKING:
     import napari

@@ -6,8 +6,10 @@ that can reach the array. Axis order of a written image: time, channel, z, y, x,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import itertools
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -32,11 +34,20 @@ class ChannelToWrite:
         "RRGGBB".
     window : tuple of float or None
         Contrast limits.
+    window_range : tuple of float or None
+        What they may be set to; default: all that the type of the pixels can hold.
+    active : bool
+        It is shown.
+    inverted : bool
+        0 is brightest.
     """
 
     label: str | None = None
     color: str | None = None
     window: tuple[float, float] | None = None
+    window_range: tuple[float, float] | None = None
+    active: bool = True
+    inverted: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +69,12 @@ class ImageToWrite:
         Per written axis.
     channels : tuple of ChannelToWrite
     greyscale : bool
+    is_label : bool
+        Its values are labels: never averaged.
+    label_facts : mapping
+        Colours and properties of the labels, as OME-Zarr's "image-label" has them.
+    labels : tuple of ImageToWrite
+        Label images that lie beside it, of distinct names that can be those of folders.
     """
 
     name: str
@@ -69,6 +86,9 @@ class ImageToWrite:
     units: tuple[str | None, ...]
     channels: tuple[ChannelToWrite, ...] = ()
     greyscale: bool = False
+    is_label: bool = False
+    label_facts: Mapping[str, Any] = field(default_factory=dict)
+    labels: tuple[ImageToWrite, ...] = ()
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -164,9 +184,16 @@ def image_to_write(
     )
 
 
-def renamed(image: ImageToWrite, name: str) -> ImageToWrite:
-    """Return the same image under another name."""
-    return replace(image, name=name)
+def with_labels(image: ImageToWrite, labels: Sequence[ImageToWrite]) -> ImageToWrite:
+    """Return the image with label images beside it, under names that folders can have."""
+    named: list[ImageToWrite] = []
+    for label in labels:
+        name = re.sub(r"[^\w .-]", "_", label.name).strip(". ") or "labels"
+        taken = {other.name for other in named}
+        free = (name if n == 1 else f"{name} {n}" for n in itertools.count(1))
+        label = replace(label, name=next(n for n in free if n not in taken), is_label=True)
+        named.append(label)
+    return replace(image, labels=(*image.labels, *named))
 
 
 def _written_letters(names: list[str], where: str) -> list[str]:

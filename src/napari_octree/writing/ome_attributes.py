@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_octree.writing.image_to_write import AXIS_TYPES, ImageToWrite
+from napari_octree.writing.image_to_write import AXIS_TYPES, ChannelToWrite, ImageToWrite
 from napari_octree.writing.pyramid_plan import PlannedLevel, PyramidPlan
 
 VERSIONS = ("0.4", "0.5", "0.6")
@@ -56,6 +56,7 @@ def group_attributes(
     ome: dict[str, Any] = {"multiscales": [multiscale]}
     if label:
         ome["image-label"] = {"version": version} if version == "0.4" else {}
+        ome["image-label"] |= image.label_facts
     elif "c" in image.axes or image.channels:
         ome["omero"] = _omero(image)
     if version == "0.4":
@@ -97,15 +98,18 @@ def _omero(image: ImageToWrite) -> dict[str, Any]:
     channels = []
     for index in range(count):
         known = image.channels[index] if index < len(image.channels) else None
-        window = (low, high) if known is None or known.window is None else known.window
-        channels.append(
-            {
-                "label": (known and known.label) or f"channel {index}",
-                "color": (known and known.color) or defaults[index],
-                "active": True,
-                "window": {"min": low, "max": high, "start": window[0], "end": window[1]},
-            }
-        )
+        known = known or ChannelToWrite()
+        ends = known.window_range or (low, high)
+        start, end = known.window or ends
+        channel = {
+            "label": known.label or f"channel {index}",
+            "color": known.color or defaults[index],
+            "active": known.active,
+            "window": {"min": ends[0], "max": ends[1], "start": start, "end": end},
+        }
+        if known.inverted:
+            channel["inverted"] = True
+        channels.append(channel)
     model = "greyscale" if image.greyscale or count == 1 else "color"
     return {"channels": channels, "rdefs": {"model": model}}
 

@@ -26,6 +26,9 @@ from napari_octree.writing.errors import WritingError
 from napari_octree.writing.ome_attributes import level_path, zarr_format
 from napari_octree.writing.pyramid_plan import PyramidPlan
 
+EMPTY = ("zarr.json", ".zgroup", ".zattrs")
+"""All that a group without arrays has."""
+
 
 @dataclass(frozen=True)
 class Target:
@@ -77,8 +80,7 @@ class Target:
             if state == "unfinished":
                 for left in folder.rglob("*.partial"):  # of a process that was killed
                     left.unlink(missing_ok=True)
-                return True
-            if state == "other" or (folder.is_dir() and any(folder.iterdir())):
+            elif state == "other" or (folder.is_dir() and any(folder.iterdir())):
                 raise WritingError(
                     f"{folder}: there is something else already. Choose another name, or "
                     "overwrite it"
@@ -92,8 +94,10 @@ class Target:
         try:
             group = zarr.open_group(self.path, mode="a", zarr_format=self._format)
             group.attrs.update({UNFINISHED: recipe})
+            there = set(group.array_keys())
             for number in range(len(self.plan.levels)):
-                self._create_level(group, number, axes)
+                if level_path(number) not in there:
+                    self._create_level(group, number, axes)
         except OSError as error:
             raise WritingError(f"{folder}: cannot be written: {error}") from error
         return True
@@ -146,8 +150,11 @@ class Target:
         if attributes.get(f"{UNFINISHED}-done") == wanted:
             return "finished"
         if attributes.get(UNFINISHED) == wanted:
-            names = {level_path(number) for number in range(len(self.plan.levels))}
-            return "unfinished" if names <= set(group.array_keys()) else None
+            return "unfinished"
+        if not attributes and all(
+            p.suffix == ".partial" or p.name in EMPTY for p in Path(self.path).iterdir()
+        ):
+            return "unfinished"  # killed before it could say so
         return "other"
 
     def _create_level(self, group: zarr.Group, number: int, axes: str) -> None:
@@ -174,6 +181,20 @@ class Target:
             overwrite=True,
             **options,
         )
+
+
+def label_path(path: str, name: str) -> str:
+    """Where the label image of that name goes."""
+    return str(Path(path, "labels", name))
+
+
+def write_list_of_labels(path: str, version: str, names: list[str]) -> None:
+    """Write the group in which an image's label images lie."""
+    folder: Any = str(Path(path, "labels"))
+    group = zarr.open_group(folder, mode="a", zarr_format=zarr_format(version))  # type: ignore[arg-type]
+    group.attrs.put(
+        {"labels": names} if version == "0.4" else {"ome": {"version": version, "labels": names}}
+    )
 
 
 def _is_zarr(folder: Path) -> bool:

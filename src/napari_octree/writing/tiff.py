@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from napari_octree.sources.derived.downsampled import DownsampledArray
-from napari_octree.writing.build import Progress
 from napari_octree.writing.errors import CancelledError, WritingError
 from napari_octree.writing.image_to_write import ImageToWrite, image_to_write
+from napari_octree.writing.running import Progress
 
 TILE = 512
 

@@ -13,20 +13,18 @@ import numpy as np
 import zarr
 
 from napari_octree.sources.ome_zarr.plain import UNFINISHED
-from napari_octree.writing.build import ShardTask
 from napari_octree.writing.errors import WritingError
 from napari_octree.writing.image_to_write import ImageToWrite
 from napari_octree.writing.pyramid_plan import PlannedLevel, PyramidPlan
-from napari_octree.writing.target import Target
+from napari_octree.writing.shard_task import ShardTask
+from napari_octree.writing.target import Target, label_path
 
 SAMPLES = 4
 """Shards of each level that are computed again."""
 
 
-def verify_pyramid(
-    image: ImageToWrite, path: str, method: str, samples: int = SAMPLES, seed: int = 0
-) -> None:
-    """Compare what `build_pyramid` has written with the image.
+def verify_pyramid(image: ImageToWrite, path: str, samples: int = SAMPLES, seed: int = 0) -> None:
+    """Compare what `build_pyramid` has written with the image, and with its labels.
 
     Raises
     ------
@@ -38,6 +36,7 @@ def verify_pyramid(
     if not isinstance(recipe, dict):
         raise WritingError(f"{path}: is not finished")
     target = _target(path, recipe)
+    method = str(recipe["method"])
     choose = random.Random(seed)
     for number in range(len(target.plan.levels)):
         array = target.array(number)
@@ -55,6 +54,8 @@ def verify_pyramid(
             truth = ShardTask(image, target, number, region, method).pixels()
             if not np.array_equal(stored, truth, equal_nan=stored.dtype.kind == "f"):
                 raise WritingError(f"{path}: level {number} is wrong at {region}")
+    for label in image.labels:
+        verify_pyramid(label, label_path(path, label.name), samples, seed)
 
 
 def _target(path: str, recipe: dict[str, object]) -> Target:

@@ -20,11 +20,11 @@ from napari_octree.plugin.commands.plates import with_plate_names
 from napari_octree.plugin.default_reader import offer_to_be_default, prefer_reader
 from napari_octree.plugin.opening.claimed_paths import is_zarr_path
 from napari_octree.plugin.opening.open_image import prepare_image
-from napari_octree.plugin.opening.slide_names import SLIDE_ENDINGS
 from napari_octree.plugin.opening.waiting import Cancelled, open_and_wait
 from napari_octree.plugin.preferences import preferred_config
 from napari_octree.plugin.remembered import recall, remember
 from napari_octree.sources.errors import SourceError
+from napari_octree.sources.tiff.slide_names import SLIDE_ENDINGS
 
 if TYPE_CHECKING:
     import napari.viewer

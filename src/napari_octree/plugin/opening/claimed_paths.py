@@ -8,8 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from napari_octree.plugin.opening.slide_names import OPENSLIDE_ENDINGS, SLIDE_ENDINGS
 from napari_octree.sources.ome_zarr.addresses import is_url
+from napari_octree.sources.tiff.slide_names import OPENSLIDE_ENDINGS, SLIDE_ENDINGS
 
 ZARR_ENDINGS = (".zarr", ".zarr.zip", ".ozx")
 """Whatever their case."""

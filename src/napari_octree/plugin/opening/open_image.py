@@ -90,7 +90,7 @@ def is_tiff_or_slide(path: str) -> bool:
         return True
     if start.startswith(ZIP_MAGIC) or file.name in ("zarr.json", ".zarray", ".zgroup", ".zattrs"):
         return False
-    from napari_octree.plugin.opening.slide_names import OPENSLIDE_ENDINGS
+    from napari_octree.sources.tiff.slide_names import OPENSLIDE_ENDINGS
 
     if file.name.lower().endswith(OPENSLIDE_ENDINGS):
         return True

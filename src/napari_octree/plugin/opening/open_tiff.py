@@ -19,11 +19,10 @@ from napari_octree.layers.image.octree_image import OctreeImage
 from napari_octree.octree.transform import LevelTransform, infer_level_transforms
 from napari_octree.plugin.opening.channel_looks import channel_colormap, channel_name
 from napari_octree.plugin.opening.image_layers import MOST_CHANNEL_LAYERS
-from napari_octree.plugin.opening.slide_names import OPENSLIDE_ENDINGS
 from napari_octree.sources import AxisView, as_level_sources
-from napari_octree.sources.errors import SourceError
 from napari_octree.sources.ome_zarr.metadata.model import Channel
 from napari_octree.sources.tiff.image import TiffImage
+from napari_octree.sources.tiff.opening import read_tiff_or_slide
 
 
 def open_tiff(
@@ -54,35 +53,8 @@ def prepare_tiff(
     path: str | os.PathLike[str], config: OctreeConfig | None = None
 ) -> Callable[[], list[OctreeImage]]:
     """Read the metadata (any thread); what is returned makes the layers (main thread)."""
-    images = read_images(path)
+    images = read_tiff_or_slide(path)
     return lambda: [layer for image in images for layer in _layers(image, config)]
-
-
-def read_images(path: str | os.PathLike[str]) -> Sequence[TiffImage]:
-    """Read what a file holds, with tifffile, else with openslide.
-
-    Raises
-    ------
-    SourceError
-    """
-    try:
-        from napari_octree.sources.tiff.openslide_array import read_openslide
-        from napari_octree.sources.tiff.reading import read_tiff
-    except ImportError as error:
-        raise SourceError(
-            f"{path}: TIFF files need tifffile and imagecodecs; try\n"
-            "  pip install 'napari-octree[slides]'"
-        ) from error
-    by_openslide = os.fspath(path).lower().endswith(OPENSLIDE_ENDINGS)
-    if not by_openslide:
-        return read_tiff(path)
-    try:
-        return read_openslide(path)
-    except SourceError as unreadable:
-        try:
-            return read_tiff(path)
-        except SourceError:
-            raise unreadable from None
 
 
 def _layers(image: TiffImage, config: OctreeConfig | None) -> Iterator[OctreeImage]:
