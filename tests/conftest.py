@@ -52,6 +52,14 @@ def _collections_of_one_module() -> None:
     gc.freeze()
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _edits_of_tests_only() -> None:
+    """Keep what tests paint on labels out of the user's cache folder."""
+    from napari_octree.layers.labels.painting import scratch_place
+
+    scratch_place.user_cache_path = lambda name: Path(_SETTINGS_FOLDER.name) / "cache" / name
+
+
 @pytest.fixture(scope="session")
 def qapp_args() -> list[str]:
     """Arguments of the QApplication; without a display Qt would end the whole run by abort()."""

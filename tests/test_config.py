@@ -45,6 +45,8 @@ def test_the_defaults():
             "vram_bytes": 512 * 2**20,
             "disk_bytes": 0,
             "disk_path": None,
+            "edits_bytes": 256 * 2**20,
+            "edits_path": None,
         },
         "render": {
             "upload_ms": 5,

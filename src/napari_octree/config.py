@@ -211,12 +211,19 @@ class MemorySection(_Section):
         Cache on disk; 0 for none.
     disk_path : Path or None
         Its folder; None for the user's cache folder.
+    edits_bytes : int
+        What was painted on the labels of a layer; what is beyond lies on disk. (This one is of
+        each layer.)
+    edits_path : Path or None
+        Folder for what was painted and is not saved; None for the user's cache folder.
     """
 
     ram_bytes: int = Field(default_factory=default_ram_bytes, ge=MEBIBYTE)
     vram_bytes: int = Field(default=512 * MEBIBYTE, ge=MEBIBYTE)
     disk_bytes: int = Field(default=0, ge=0)
     disk_path: Path | None = None
+    edits_bytes: int = Field(default=256 * MEBIBYTE, ge=MEBIBYTE)
+    edits_path: Path | None = None
 
 
 class PrefetchConfig(_Section):

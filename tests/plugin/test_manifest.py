@@ -75,6 +75,8 @@ def test_every_key_of_the_configuration_is_there_or_it_is_said_where_the_others_
         "octree.log_path",
         "octree.loaders",
         "memory.disk_path",
+        "memory.edits_bytes",
+        "memory.edits_path",
         "render.prefetch",
     }, hidden
     (first, *_) = manifest.contributions.configurations.values()

@@ -9,7 +9,8 @@ from __future__ import annotations
 import importlib
 import math
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NewType, Protocol
 
@@ -48,6 +49,7 @@ __all__ = [
     "calc_data_range",
     "get_dtype_limits",
     "is_asked_by_action",
+    "is_asked_by_new_label",
     "is_asked_by_writer",
     "is_registered",
     "labels_drag_modes",
@@ -150,6 +152,7 @@ class OverviewSlicingState(_LayerSlicingState):
     """
 
     layer: SlicedLayer
+    _slice_input: Any
 
     def __init__(self, layer: SlicedLayer, data: Any, cache: bool) -> None:
         super().__init__(layer, data, cache=False)
@@ -214,6 +217,15 @@ class OverviewSlicingState(_LayerSlicingState):
         if changed:
             self._keep_rank()
         return bool(changed)
+
+    @contextmanager
+    def as_of(self, slice_input: Any) -> Iterator[None]:
+        """Have napari's tools see the sliders and axes of another moment."""
+        now, self._slice_input = self._slice_input, slice_input
+        try:
+            yield
+        finally:
+            self._slice_input = now
 
     def _set_view_slice(self) -> None:
         self._keep_rank()
@@ -350,6 +362,15 @@ def is_asked_by_action() -> bool:
         "napari.layers._layer_actions",
         "napari.layers.utils.stack_utils",
     )
+
+
+def is_asked_by_new_label() -> bool:
+    """Whether the caller's caller is napari's `new_label` (key M, and a button).
+
+    It takes one more than the maximum of `layer.data`, if that is a numpy array.
+    """
+    asking = sys._getframe(2).f_globals.get("__name__")
+    return bool(asking == "napari.layers.labels._labels_key_bindings")
 
 
 def set_layer_source(layer: Any, path: str, reader_plugin: str) -> None:

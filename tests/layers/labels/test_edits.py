@@ -65,7 +65,7 @@ def test_only_pixels_that_change_count():
     assert not edits
     assert edits.write(((2, 5), (2, 5)), np.array(1)) is None
     assert not edits
-    edits.drop_unwritten()
+    edits.drop_saved()
     assert edits.missing(((0, 1), (0, 1))) == [(0, 0)]
 
 

@@ -127,7 +127,8 @@ def test_a_stroke_waits_for_its_pixels_and_is_applied_in_order(
     stroke(ours, 7)
     ours.preserve_labels = True
     ours.paint((170, 230), 12)
-    ours.fill((1, 1), 5)  # nothing is loaded there: told, and not done
+    ours.preserve_labels = False
+    ours.fill((1, 1), 5)
     ours.paint((300, 400), 3)
     ours.undo()  # the last one, which waits too
     assert not ours.has_edits
@@ -138,6 +139,8 @@ def test_a_stroke_waits_for_its_pixels_and_is_applied_in_order(
     stroke(stock, 7)
     stock.preserve_labels = True
     stock.paint((170, 230), 12)
+    stock.preserve_labels = False
+    stock.fill((1, 1), 5)
     assert (picture(viewer, ours) != picture(viewer, stock)).sum() == 0
     assert len(ours._undo_history) == len(stock._undo_history)
     ours.undo()

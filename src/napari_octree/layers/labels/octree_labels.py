@@ -16,12 +16,18 @@ from napari.components import ViewerModel
 
 from napari_octree.config import OctreeConfig
 from napari_octree.layers._napari import (
+    OctreeLevels,
+    is_asked_by_action,
+    is_asked_by_new_label,
     labels_drag_modes,
     register_add_method,
     register_layer_type,
 )
+from napari_octree.layers.base.octree_scalar_field import OctreeScalarField
 from napari_octree.layers.data.layer_levels import LayerLevels
+from napari_octree.layers.labels.largest_label import largest_label
 from napari_octree.layers.labels.painting.paintable import PaintableLabels
+from napari_octree.layers.labels.painting.painted_levels import PaintedLevels
 from napari_octree.layers.labels.thumbnail import label_thumbnail
 from napari_octree.octree.transform import LevelTransform
 from napari_octree.sources.arrays.recast_view import recast
@@ -78,6 +84,8 @@ class OctreeLabels(PaintableLabels):
         level_transforms: Sequence[LevelTransform] | None = None,
         **keywords: Any,
     ) -> None:
+        if isinstance(data, PaintedLevels):
+            self._copied_from = data
         super().__init__(self._as_levels(data), config, level_transforms, data, **keywords)
 
     # ------------------------------------------------------------------ data
@@ -106,6 +114,19 @@ class OctreeLabels(PaintableLabels):
     def _announce_data(self) -> None:
         super()._announce_data()
         self.events.features()
+
+    @property
+    def data(self) -> OctreeLevels:
+        """The levels, finest first; by slices the labels of level 0 with what was painted."""
+        if is_asked_by_new_label():
+            return np.array([largest_label(self)])  # type: ignore[return-value]
+        if self._levels.is_plain and is_asked_by_action():
+            return np.asarray(self._data)  # type: ignore[return-value]  # with what was painted
+        return self._data
+
+    @data.setter
+    def data(self, data: Any) -> None:
+        OctreeScalarField.data.fset(self, data)  # type: ignore[attr-defined]
 
     # ------------------------------------------------------------------ looks
 

@@ -87,11 +87,15 @@ class OctreeStatistics:
     refined : float
         How much of the coarser levels of the slice has been computed in the background
         (`octree.background_pyramid`); 1 where nothing is to be done.
+    painted : dict
+        Of labels: `ram_bytes` of what was painted and can be undone, `chunks_on_disk` that are
+        there only, `unsaved_chunks`.
     """
 
     views: tuple[ViewStatistics, ...] = ()
     loader: dict[str, Any] = field(default_factory=dict)
     refined: float = 1.0
+    painted: dict[str, int] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain dicts, lists, numbers and strings."""

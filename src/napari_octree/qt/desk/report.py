@@ -21,7 +21,7 @@ PACKAGES = (
     "PyQt5", "tensorstore", "obstore", "fsspec", "s3fs", "tifffile", "imagecodecs",
 )  # fmt: skip
 
-SECRET_SETTINGS = ("log_path", "disk_path")
+SECRET_SETTINGS = ("log_path", "disk_path", "edits_path")
 
 
 def report(

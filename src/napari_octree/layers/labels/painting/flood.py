@@ -72,7 +72,7 @@ def flood(
     best: Flood | None = None
     side = FIRST_SIDE
     while True:
-        region = _around(place, axes, shape, side)
+        region = around(place, axes, shape, side)
         labels = read(region) if _pixels(region) <= MOST_PIXELS else None
         if labels is None:
             break
@@ -95,7 +95,8 @@ def flood(
     return best
 
 
-def _around(place: Sequence[int], axes: Sequence[int], shape: Sequence[int], side: int) -> Region:
+def around(place: Sequence[int], axes: Sequence[int], shape: Sequence[int], side: int) -> Region:
+    """The box of `side` pixels along the painted axes around a place, within the image."""
     half = side // 2
     return tuple(
         (max(p - half, 0), min(p + half, n)) if a in axes else (p, p + 1)

@@ -2,112 +2,85 @@
 
 Invariants: main thread. All tools end in a change of a box of level 0 (`_paint_region_with_mask`,
 `data_setitem`), which is made above the data, in memory; where the pixels below are not loaded
-yet, it waits for them, in order. Undo and redo are napari's. No pixel is read in the main
-thread but of arrays in memory.
+yet, it waits for them, in order, and goes by the settings of the moment when it was asked for. A
+stroke is painted as a whole or not at all, whatever fails. Undo and redo are napari's. No pixel
+is read in the main thread but of arrays in memory, and of what was painted.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-from napari.layers import Labels
 from napari.utils.notifications import show_info, show_warning
 
-from napari_octree.config import OctreeConfig
-from napari_octree.layers._napari import OctreeLevels
-from napari_octree.layers.base.octree_scalar_field import OctreeScalarField
-from napari_octree.layers.data.image_pyramid import PixelEdits
 from napari_octree.layers.data.layer_levels import LayerLevels
-from napari_octree.layers.labels.painting.edited_array import EditedArray
-from napari_octree.layers.labels.painting.edits import LabelEdits
-from napari_octree.layers.labels.painting.flood import flood
-from napari_octree.layers.labels.painting.painted_levels import PaintedLevels
+from napari_octree.layers.labels.painting.edited_labels import EditedLabels
+from napari_octree.layers.labels.painting.flood import FIRST_SIDE, around, flood
 from napari_octree.layers.labels.painting.pending_strokes import Dab, PendingStrokes
-from napari_octree.layers.labels.painting.save_edits import save_edits
-from napari_octree.layers.main_loop import MAIN_LOOP
-from napari_octree.layers.views.octree_view import OctreeView
-from napari_octree.octree.transform import LevelTransform
-from napari_octree.sources.protocol import LevelSource, Region
+from napari_octree.layers.labels.painting.stroke_history import (
+    drop_oldest,
+    nbytes_of,
+    pack_old,
+    regions_of,
+    unpacked,
+)
+from napari_octree.sources.protocol import Region
 
 MOST_PIXELS = 2**22
 """A brush covers at most so many pixels of level 0; more would take seconds for each dab."""
 
+HISTORY_BYTES = 2**26
+"""Of strokes that can be undone: the oldest are forgotten."""
 
-class PaintableLabels(OctreeScalarField, Labels):
+_SETTINGS = (
+    "_preserve_labels",
+    "_selected_label",
+    "_prev_selected_label",
+    "_mode",
+    "_brush_size",
+    "_n_edit_dimensions",
+    "_contiguous",
+)
+"""What tools go by."""
+
+
+class PaintableLabels(EditedLabels):
     """What is painted on an `OctreeLabels`."""
 
-    _label_edits: LabelEdits | None = None
+    _history_limit = 10_000  # napari's is 100; ours are packed, and bounded by their bytes
     _strokes: PendingStrokes | None = None
     _stroke = 0
-    _overview_is_old = False
+    _applying: int | None = None
+    _lost_strokes: frozenset[int] = frozenset()
+    _newest: tuple[int, Any] = (-1, None)
     _updated_slice: tuple[slice, ...] | None
+    _staged_history: list[Any]
     _preserve_labels: bool
-    _selected_label: int
-    _prev_selected_label: int | None
+    _undo_history: deque[Any]
+    _redo_history: deque[Any]
 
-    # ----------------------------------------------------------------- levels
+    # ------------------------------------------------------------ below the brush
 
-    @property
-    def _edits(self) -> PixelEdits | None:
-        return self._label_edits
+    def _adopt(self, levels: LayerLevels) -> None:
+        """Load what waiting strokes need from these levels, from now on."""
+        waiting = [] if self._strokes is None else self._strokes.take_all()
+        self._strokes = None
+        super()._adopt(levels)
+        for dab in waiting:
+            self._pending.add(dab)
 
-    def _check_data(self, levels: LayerLevels) -> None:
-        """Other data: nothing is painted on them."""
-        super()._check_data(levels)
-        if self.has_edits:
-            show_warning(f"{self.name}: there are new data: what was painted is lost.")
-        self._label_edits = None
-        self._reset_history()
-
-    def _wrapped(
-        self,
-        levels: LayerLevels,
-        config: OctreeConfig | None,
-        level_transforms: Sequence[LevelTransform] | None,
-    ) -> OctreeLevels:
-        """The levels, as napari's tools paint on them. Loaded anew they keep what was painted."""
-        shape = tuple(int(n) for n in levels.sources[0].shape)
-        edits = self._label_edits
-        if edits is None or (edits.shape, edits.dtype) != (shape, levels.dtype):
-            edits = LabelEdits(shape, levels.dtype)
-        edits.drop_unwritten()
-        self._label_edits = edits
+    def _forget_edits(self) -> None:
         if self._strokes is not None:
-            self._strokes.close()
+            if self._strokes.take_all():
+                show_warning(f"{self.name}: what waited for labels to be loaded is not painted.")
             self._strokes = None
-        wrapped = PaintedLevels(levels.arrays, config, level_transforms)
-        wrapped.paint_on(edits, self._bring, self._on_edit)
-        return wrapped
-
-    @property
-    def _level_sources(self) -> tuple[LevelSource, ...]:
-        """The levels, with what was painted: for exports and scripts."""
-        edits = self._label_edits
-        if not edits:
-            return super()._level_sources
-        assert edits is not None
-        return tuple(
-            LevelSource(EditedArray(source, edits, place), (None,) * len(source.shape))
-            for source, place in zip(self._levels.sources, self._level_places, strict=True)
-        )
-
-    @property
-    def _levels_to_save(self) -> LayerLevels:
-        return LayerLevels(self._levels.arrays, self._level_sources)
-
-    def as_layer_data_tuple(self) -> tuple[Any, dict[str, Any], str]:
-        """As of all octree layers; an array in memory comes with what was painted."""
-        data, state, kind = super().as_layer_data_tuple()
-        if self._label_edits and self._levels.is_plain:
-            data = np.asarray(self._data)
-        return data, state, kind
+        super()._forget_edits()
 
     def _bring(self, region: Region) -> bool:
-        """Have the edits hold a region's chunks, as far as they are in memory; whether all are."""
         return self._pending.bring(region)
 
     @property
@@ -129,11 +102,6 @@ class PaintableLabels(OctreeScalarField, Labels):
         return self._strokes
 
     @property
-    def has_edits(self) -> bool:
-        """Something was painted that is not in the data."""
-        return bool(self._label_edits is not None and self._label_edits.unsaved)
-
-    @property
     def _model_settled(self) -> bool:
         return super()._model_settled and not self._waits
 
@@ -149,84 +117,198 @@ class PaintableLabels(OctreeScalarField, Labels):
     def _reset_editable(self) -> None:
         self.editable = True  # napari's own: only where there is one level
 
-    # ---------------------------------------------------------------- changes
+    # ----------------------------------------------------------------- changes
 
-    def _on_edit(self, region: Region) -> None:
-        """Show what was painted in a region of level 0."""
-        self._views.edited(region)
-        if not self._overview_is_old:
-            self._overview_is_old = True
-            MAIN_LOOP.post(self._renew_overview)
-
-    def _renew_overview(self) -> None:
-        self._overview_is_old = False
-        octree_slice = self.octree_slice
-        if octree_slice is None:
-            return
-        slicing = self._overview_slicing
-        overview = slicing.overview_of(octree_slice.key)
-        if overview is None:
-            return
-        level = octree_slice.octree.levels[-1]
-        painted = octree_slice.painted_in(level.index, [(0, n) for n in level.shape])
-        if painted is not None:
-            labels, written = painted
-            slicing.show_overview(np.where(written, labels, overview), octree_slice.key)
-            self._update_thumbnail()
-
-    def _when_at_hand(self, region: Region, change: Callable[[], None]) -> None:
-        """Make a change of a region, now or when its pixels have come."""
+    def _when_at_hand(
+        self, regions: Sequence[Region], change: Callable[[], None], is_undo: bool = False
+    ) -> None:
+        """Make a change of some regions, now or when their pixels have come."""
         pending = self._pending
-        if not len(pending) and pending.bring(region):
+        if self._applying is not None and pending.bring(*regions):
             change()
             return
         if not self._block_history:
             self._stroke += 1
-        # What a tool goes by may be set otherwise by then.
-        settings = (self._preserve_labels, self._selected_label, self._prev_selected_label)
+        stroke = self._current_stroke
+        if stroke in self._lost_strokes:
+            return  # the rest of a stroke of which a part cannot be painted
+        if self._edits_are_full and not is_undo:
+            self._revert(stroke)
+            self._lost_strokes |= {stroke}
+            show_warning(
+                f"{self.name}: not painted: there is no more room for what was painted, neither "
+                "in memory nor on disk. Save it with layer.save_edits()."
+            )
+            return
+        if not len(pending) and pending.bring(*regions):
+            change()
+            return
+        settings = {name: getattr(self, name) for name in _SETTINGS}
+        slice_input = self._slice_input
 
         def change_later() -> None:
-            now = (self._preserve_labels, self._selected_label, self._prev_selected_label)
-            self._preserve_labels, self._selected_label, self._prev_selected_label = settings
+            now = {name: getattr(self, name) for name in _SETTINGS}
             try:
-                change()
+                self.__dict__.update(settings)
+                with self._overview_slicing.as_of(slice_input):
+                    change()
             finally:
-                self._preserve_labels, self._selected_label, self._prev_selected_label = now
+                self.__dict__.update(now)
 
-        pending.add(Dab(self._stroke, region, change_later))
+        pending.add(Dab(stroke, regions, change_later, is_undo))
         self.tell_progress()
 
+    @property
+    def _current_stroke(self) -> int:
+        return self._stroke if self._applying is None else self._applying
+
     def _apply_pending(self) -> None:
-        dabs = list(self._pending.ready())
-        for stroke in dict.fromkeys(dab.stroke for dab in dabs):
-            with self.block_history():
-                for dab in dabs:
-                    if dab.stroke == stroke:
+        applied = False
+        while dabs := self._pending.next_ready():
+            applied = True
+            if dabs[0].is_undo:
+                dabs[0].apply()
+                continue
+            self._applying = dabs[0].stroke
+            try:
+                with super().block_history():
+                    for dab in dabs:
                         dab.apply()
-        if dabs:
+            except Exception as error:  # of whatever kind: it is told, and the rest goes on
+                self._revert(self._applying)
+                show_warning(f"{self.name}: a stroke was not painted: {error}")
+            finally:
+                self._applying = None
+        if applied:
             self._partial_labels_refresh()
             self.tell_progress()
 
-    def _on_lost(self, strokes: int) -> None:
-        what = "A stroke was" if strokes == 1 else f"{strokes} strokes were"
+    def _on_lost(self, strokes: set[int]) -> None:
+        for stroke in strokes:
+            self._revert(stroke)
+        if self._block_history:
+            self._lost_strokes |= strokes
+        what = "A stroke was" if len(strokes) == 1 else f"{len(strokes)} strokes were"
         show_warning(
             f"{self.name}: {what} not painted, as the labels below could not be loaded. "
             "Retry with layer.reload()."
         )
 
-    # --------------------------------------------------- napari's tools, by name
+    def _revert(self, stroke: int) -> None:
+        """Take back what was painted already of a stroke that cannot be painted as a whole."""
+        if stroke == self._current_stroke:
+            self._revert_staged()
+        number, item = self._newest
+        if number == stroke and self._undo_history and self._undo_history[-1] is item:
+            self._load_now(self._undo_history, deque(), undoing=True)
+
+    def _revert_staged(self) -> None:
+        staged, self._staged_history = self._staged_history, []
+        if staged:
+            self._load_now(deque([staged]), deque(), undoing=True)
+
+    # ---------------------------------------------------------------- the history
 
     @contextmanager
     def block_history(self) -> Iterator[None]:
-        """Have all that is painted within be undone together."""
-        if not self._block_history:
+        """Have all that is painted within be undone together; if it raises, take it back."""
+        is_outermost = not self._block_history
+        if is_outermost:
             self._stroke += 1
-        with super().block_history():
-            yield
+        try:
+            with super().block_history():
+                try:
+                    yield
+                except BaseException:
+                    if is_outermost:
+                        self._revert_staged()
+                    raise
+        finally:
+            if is_outermost:
+                self._lost_strokes = frozenset()
+                self._after_edits()
 
     def _begin_stroke(self) -> None:
         self._stroke += 1
         super()._begin_stroke()
+
+    def _commit_stroke(self) -> None:
+        super()._commit_stroke()
+        self._lost_strokes = frozenset()
+        self._after_edits()
+
+    def _abort_stroke(self) -> None:
+        if self._strokes is not None:
+            self._strokes.drop({self._stroke})
+        self._revert(self._stroke)
+        with self._without_reading_again():
+            super()._abort_stroke()
+        self._lost_strokes = frozenset()
+        self._after_edits()
+
+    def _append_to_undo_history(self, item: list[Any]) -> None:
+        """Add a stroke; parts of one that waited in between are one stroke."""
+        stroke = self._current_stroke
+        number, newest = self._newest
+        if number == stroke and self._undo_history and self._undo_history[-1] is newest:
+            item = [*newest, *item]
+            self._undo_history.pop()
+        super()._append_to_undo_history(item)
+        self._newest = (stroke, item)
+        pack_old(self._undo_history)
+        drop_oldest(self._undo_history, HISTORY_BYTES)
+
+    def undo(self) -> None:
+        """Take back the last stroke."""
+        last = None if self._strokes is None else self._strokes.last
+        if last is None:
+            super().undo()
+        elif last.is_undo:
+            show_info(f"{self.name}: the last undo waits for labels that are being loaded.")
+        else:
+            assert self._strokes is not None
+            self._strokes.drop({last.stroke})
+            self._revert(last.stroke)
+
+    def redo(self) -> None:
+        """Paint again what was taken back."""
+        if not self._waits:
+            super().redo()
+
+    def _load_history(self, before: deque[Any], after: deque[Any], undoing: bool = True) -> None:
+        if not before:
+            return
+        self._when_at_hand(
+            list(regions_of(before[-1])),
+            lambda: self._load_now(before, after, undoing),
+            is_undo=True,
+        )
+
+    def _load_now(self, before: deque[Any], after: deque[Any], undoing: bool) -> None:
+        """Apply a stroke of the history, whose pixels are at hand."""
+        if before:
+            item = before[-1] = unpacked(before[-1])
+            with self._without_reading_again():
+                super()._load_history(before, after, undoing)
+            self._updated_slice = None
+            edits = self._label_edits
+            if edits is not None:
+                edits.settle({i for region in regions_of(item) for i in edits.indices(region)})
+
+    @contextmanager
+    def _without_reading_again(self) -> Iterator[None]:
+        """Have napari's refresh within be of what was painted only, and not of data in memory."""
+        refreshes, self._refreshes = self._refreshes, False
+        try:
+            yield
+        finally:
+            self._refreshes = refreshes
+
+    @property
+    def _history_bytes(self) -> int:
+        return nbytes_of(self._undo_history) + nbytes_of(self._redo_history)
+
+    # --------------------------------------------------- napari's tools, by name
 
     def _paint_region_with_mask(
         self,
@@ -238,7 +320,7 @@ class PaintableLabels(OctreeScalarField, Labels):
         region_data: np.ndarray | None = None,
     ) -> None:
         paint = super()._paint_region_with_mask
-        if mask.size > MOST_PIXELS:
+        if region_data is None and mask.size > MOST_PIXELS:
             show_info(
                 f"{self.name}: not painted: {mask.size:,} pixels at once are too many. Zoom in, "
                 "or take a smaller brush."
@@ -246,7 +328,7 @@ class PaintableLabels(OctreeScalarField, Labels):
             return
         region = tuple((s.start, s.stop) for s in slice_key)
         self._when_at_hand(
-            region,
+            [region],
             lambda: paint(slice_key, mask, new_label, dims_to_paint, refresh, region_data),
         )
 
@@ -269,7 +351,26 @@ class PaintableLabels(OctreeScalarField, Labels):
             ends = [np.round(c).astype(int) for c in (last_cursor_coord, coordinates)]
             low, high = np.minimum(*ends), np.maximum(*ends) + 1
             region = tuple((int(a), int(b)) for a, b in zip(low, high, strict=True))
-            self._when_at_hand(region, lambda: draw(new_label, last_cursor_coord, coordinates))
+            self._when_at_hand([region], lambda: draw(new_label, last_cursor_coord, coordinates))
+
+    def fill(self, coord: Sequence[float], new_label: int, refresh: bool = True) -> None:
+        """Replace a label around a place, as far as its labels are loaded.
+
+        Parameters
+        ----------
+        coord : sequence of float
+            In pixels of level 0.
+        new_label : int
+        refresh : bool
+            Show it at once.
+        """
+        fill = super().fill
+        place = [int(p) for p in np.round(coord).astype(int)]
+        axes = sorted(self._get_dims_to_paint())
+        if any(not 0 <= p < n for p, n in zip(place, self.data.shape, strict=True)):
+            return
+        region = around(place, axes, self.data.shape, FIRST_SIDE)
+        self._when_at_hand([region], lambda: fill(coord, new_label, refresh))
 
     def _get_flood_mask_and_bbox(
         self, coord: Sequence[float], new_label: int, dims_to_paint: list[int]
@@ -334,58 +435,4 @@ class PaintableLabels(OctreeScalarField, Labels):
                 if refresh:
                     self._partial_labels_refresh()
 
-        self._when_at_hand(region, change)
-
-    def undo(self) -> None:
-        """Take back the last stroke."""
-        if self._strokes is None or not self._strokes.drop_last():
-            super().undo()
-
-    def _load_history(self, *args: Any, **keywords: Any) -> None:
-        super()._load_history(*args, **keywords)
-        self._updated_slice = None
-
-    def save_edits(self, timeout: float = 3600) -> int:
-        """Write what was painted into the arrays of all levels, in a worker.
-
-        Runs the event loop meanwhile: the window stays alive. Main thread only.
-
-        Parameters
-        ----------
-        timeout : float
-            Seconds.
-
-        Returns
-        -------
-        int
-            How many chunks or shards were written.
-
-        Raises
-        ------
-        SourceError
-            A level cannot be written to; nothing was written then.
-        Exception
-            Whatever the store raises. What was not written is still there as edits.
-        """
-        assert self._label_edits is not None
-        edits, arrays, places = self._label_edits, self._levels.arrays, self._level_places
-        with ThreadPoolExecutor(1, thread_name_prefix="napari-octree saving") as pool:
-            future = pool.submit(save_edits, edits, arrays, places)
-            future.add_done_callback(lambda _: MAIN_LOOP.post(lambda: None))  # wakes the loop
-            MAIN_LOOP.run_until(future.done, timeout)
-            return future.result()
-
-    def detach_view(self, view: OctreeView) -> None:
-        """Forget `view`; tell of what is not saved when the last one goes."""
-        super().detach_view(view)
-        if not self._views and self.has_edits:
-            show_warning(
-                f"{self.name}: what was painted is not saved. It is lost when the layer is; "
-                "layer.save_edits() writes it into the data, an export into a new file."
-            )
-
-    def discard_edits(self) -> None:
-        """Forget all that was painted and not saved."""
-        self._label_edits = None
-        self._reset_history()
-        self._show_anew(self._levels.arrays)
+        self._when_at_hand([region], change)

@@ -41,6 +41,11 @@ class PaintedLevels(OctreeLevels):
         self._on_edit = on_edit
 
     @property
+    def edits(self) -> LabelEdits | None:
+        """What was painted on them."""
+        return getattr(self, "_edits", None)
+
+    @property
     def _array(self) -> np.ndarray | None:
         """The only level, if it is in memory, with the edits."""
         array = super()._array

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -32,14 +32,17 @@ class Dab:
     ----------
     stroke : int
         Those of one number are undone together.
-    region : Region
+    regions : sequence of Region
         Its pixels of level 0.
     apply : callable
+    is_undo : bool
+        An undo or redo, which is no stroke.
     """
 
     stroke: int
-    region: Region
+    regions: Sequence[Region]
     apply: Callable[[], None]
+    is_undo: bool = False
 
 
 class PendingStrokes:
@@ -56,7 +59,7 @@ class PendingStrokes:
     on_ready : bound method
         Called when the first dabs can be applied; held weakly.
     on_lost : bound method
-        Gets the number of strokes that cannot be applied, as their pixels cannot be loaded.
+        Gets the numbers of strokes that cannot be applied, as their pixels cannot be loaded.
     """
 
     def __init__(
@@ -66,7 +69,7 @@ class PendingStrokes:
         source: LevelSource,
         hint: tuple[int, ...],
         on_ready: Callable[[], None],
-        on_lost: Callable[[int], None],
+        on_lost: Callable[[set[int]], None],
     ) -> None:
         self._client = loader.open(MAIN_LOOP.poster(self._collect))
         when_gone(self, self._client.close)
@@ -80,43 +83,50 @@ class PendingStrokes:
     def __len__(self) -> int:
         return len(self._dabs)
 
-    def bring(self, region: Region) -> bool:
-        """Have the edits hold a region's chunks, as far as they are in memory; whether all are."""
-        return not [index for index in self._edits.missing(region) if not self._hold(index)]
+    def bring(self, *regions: Region) -> bool:
+        """Have the edits hold some regions' chunks, as far as in memory; whether all are."""
+        missing = (index for region in regions for index in self._edits.missing(region))
+        return not [index for index in missing if not self._hold(index)]
 
     def add(self, dab: Dab) -> None:
         """Apply `dab` later, after all that wait already."""
         self._dabs.append(dab)
         self._ask()
 
-    def drop_last(self) -> bool:
-        """Forget the last stroke that waits; whether there was one."""
-        if not self._dabs:
-            return False
-        last = self._dabs[-1].stroke
-        self._dabs = deque(dab for dab in self._dabs if dab.stroke != last)
+    @property
+    def last(self) -> Dab | None:
+        """What was added last, if it still waits."""
+        return self._dabs[-1] if self._dabs else None
+
+    def drop(self, strokes: Collection[int]) -> None:
+        """Forget strokes that wait."""
+        self._dabs = deque(dab for dab in self._dabs if dab.stroke not in strokes)
         self._ask()
-        return True
 
-    def ready(self) -> Iterable[Dab]:
-        """Take the dabs that can be applied now: whole strokes, in order."""
-        while self._dabs:
-            stroke = self._dabs[0].stroke
-            dabs = [dab for dab in self._dabs if dab.stroke == stroke]
-            if not all(self.bring(dab.region) for dab in dabs):
-                return
-            for _ in dabs:
-                self._dabs.popleft()
-            yield from dabs
+    def next_ready(self) -> list[Dab]:
+        """Take the first stroke, if all of it can be applied now."""
+        if not self._dabs:
+            return []
+        stroke = self._dabs[0].stroke
+        dabs = [dab for dab in self._dabs if dab.stroke == stroke]
+        if not self.bring(*(region for dab in dabs for region in dab.regions)):
+            return []
+        for _ in dabs:
+            self._dabs.popleft()
+        return dabs
 
-    def close(self) -> None:
-        """Load nothing more, apply nothing more."""
-        self._dabs.clear()
+    def take_all(self) -> list[Dab]:
+        """Load nothing more, apply nothing more; returns what waited."""
+        dabs, self._dabs = list(self._dabs), deque()
         self._client.close()
+        return dabs
 
     def _ask(self) -> None:
         wanted = dict.fromkeys(
-            index for dab in self._dabs for index in self._edits.missing(dab.region)
+            index
+            for dab in self._dabs
+            for region in dab.regions
+            for index in self._edits.missing(region)
         )
         self._requests = {i: self._requests.get(i) or self._request(i) for i in wanted}
         self._client.replace(list(self._requests.values()))
@@ -143,11 +153,14 @@ class PendingStrokes:
             on_ready()
 
     def _lose(self, index: Index) -> None:
-        lost = {dab.stroke for dab in self._dabs if index in set(self._edits.indices(dab.region))}
-        self._dabs = deque(dab for dab in self._dabs if dab.stroke not in lost)
-        self._ask()
+        lost = {
+            dab.stroke
+            for dab in self._dabs
+            if any(index in set(self._edits.indices(region)) for region in dab.regions)
+        }
+        self.drop(lost)
         if lost and (on_lost := self._on_lost()) is not None:
-            on_lost(len(lost))
+            on_lost(lost)
 
     def _hold(self, index: Index) -> bool:
         """Take a chunk from memory, without reading anything."""

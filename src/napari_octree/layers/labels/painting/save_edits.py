@@ -1,8 +1,7 @@
 """Writes edits into the arrays they lie above: finest level first, unit by unit.
 
 Invariants: worker thread. Coarser levels get the pixels that stand for theirs at level 0, as they
-are shown; what was not painted stays as it is stored, however it was made. Edits count as
-saved when all levels have them.
+are shown; what was not painted stays as it is stored, however it was made.
 """
 
 from __future__ import annotations
@@ -15,16 +14,26 @@ from typing import Any
 import numpy as np
 
 from napari_octree.layers.data.representatives import representatives
-from napari_octree.layers.labels.painting.edits import LabelEdits
+from napari_octree.layers.labels.painting.edits import Index, LabelEdits
 from napari_octree.octree.transform import LevelTransform
 from napari_octree.sources.levels.writing import writable
 from napari_octree.sources.protocol import Region
 
 
 def save_edits(
-    edits: LabelEdits, arrays: Sequence[Any], transforms: Sequence[LevelTransform]
+    edits: LabelEdits,
+    indices: Sequence[Index],
+    arrays: Sequence[Any],
+    transforms: Sequence[LevelTransform],
 ) -> int:
-    """Write all that is not in the arrays yet.
+    """Write what was painted in some chunks.
+
+    Parameters
+    ----------
+    edits : LabelEdits
+    indices : sequence of chunk indices
+    arrays, transforms : sequence
+        Of all levels.
 
     Returns
     -------
@@ -36,12 +45,10 @@ def save_edits(
     SourceError
         An array cannot be written to; nothing was written then.
     Exception
-        Whatever the store raises: what was not written counts as not saved.
+        Whatever the store raises. Who calls marks as saved only what all levels have.
     """
     targets = [writable(array) for array in arrays]
-    unsaved = edits.unsaved
-    known = {index: edits.chunk(index).values for index in unsaved}
-    boxes = [edits.box(index) for index in unsaved]
+    boxes = [edits.box(index) for index in indices]
     written = 0
     for target, transform in zip(targets, transforms, strict=True):
         shape = tuple(int(n) for n in target.array.shape)
@@ -56,8 +63,6 @@ def save_edits(
                 )
             ]
             written += target.change(unit, functools.partial(edits.onto, places=places))
-    for index, values in known.items():
-        edits.mark_saved(index, values)
     return written
 
 

@@ -1,0 +1,79 @@
+"""EditedChunk: a box of level 0 in memory, with what was painted on it.
+
+Invariants: arrays that somebody else holds (`is_shared`: a copy of the layer, the worker that
+writes them to disk) are not written to; the chunk takes copies first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+NEVER = -1
+
+
+@dataclass(eq=False)
+class EditedChunk:
+    """A box of level 0.
+
+    Attributes
+    ----------
+    values : array
+        As it is now.
+    written : bool array
+        Which pixels were painted since the box was loaded.
+    has_written : bool
+        Whether any were.
+    saved : bool
+        The data have all of it.
+    clean : bytes or None
+        Digest of the values that the data have; None where it is not known.
+    revision : int
+        Changes with each stroke.
+    kept : int
+        The revision that is on disk; `NEVER`: none is.
+    is_shared : bool
+        Somebody else reads the arrays.
+    """
+
+    values: np.ndarray
+    written: np.ndarray
+    has_written: bool = False
+    saved: bool = True
+    clean: bytes | None = None
+    revision: int = 0
+    kept: int = NEVER
+    is_shared: bool = False
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes in memory."""
+        return self.values.nbytes + self.written.nbytes
+
+    def own(self) -> None:
+        """Have arrays that can be written to."""
+        if self.is_shared:
+            self.values, self.written = self.values.copy(), self.written.copy()
+            self.is_shared = False
+
+    def share(self) -> EditedChunk:
+        """Return the chunk as it is now, which stays so."""
+        self.is_shared = True
+        return replace(self)
+
+    def remember_clean(self) -> None:
+        """Note what the data have, before the first change."""
+        if self.saved:
+            self.clean = _digest(self.values)
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether the values are again those that the data have."""
+        return self.clean is not None and self.clean == _digest(self.values)
+
+
+def _digest(values: np.ndarray) -> bytes:
+    """16 bytes that no other values have."""
+    return hashlib.blake2b(np.ascontiguousarray(values).data, digest_size=16).digest()

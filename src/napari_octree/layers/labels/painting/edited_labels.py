@@ -1,0 +1,431 @@
+"""EditedLabels: labels with edits above them: kept in memory and on disk, saved, restored.
+
+Invariants: main thread, but for what says otherwise. The data stay as they are until `save_edits`.
+Edits are bounded in memory; what is beyond lies on disk. Edits of labels that can be opened again
+by their name are on disk stroke by stroke: they outlive a crash, and are offered when the labels
+are opened again.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import time
+import weakref
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from napari.layers import Labels
+from napari.utils.notifications import (
+    Notification,
+    notification_manager,
+    show_info,
+    show_warning,
+)
+
+from napari_octree.config import OctreeConfig
+from napari_octree.layers._napari import OctreeLevels
+from napari_octree.layers.base.octree_scalar_field import OctreeScalarField
+from napari_octree.layers.data.image_pyramid import PixelEdits
+from napari_octree.layers.data.layer_levels import LayerLevels
+from napari_octree.layers.labels.painting.edited_array import EditedArray
+from napari_octree.layers.labels.painting.edits import Index, LabelEdits
+from napari_octree.layers.labels.painting.painted_levels import PaintedLevels
+from napari_octree.layers.labels.painting.save_edits import save_edits
+from napari_octree.layers.labels.painting.scratch_place import (
+    chunk_shape_of,
+    is_lasting,
+    scratch_folder,
+    source_name,
+)
+from napari_octree.layers.labels.painting.scratch_store import About, ScratchStore, stores_in
+from napari_octree.layers.labels.painting.scratch_writer import ScratchWriter, in_worker
+from napari_octree.layers.main_loop import MAIN_LOOP
+from napari_octree.layers.views.octree_view import OctreeView
+from napari_octree.layers.views.statistics import OctreeStatistics
+from napari_octree.octree.transform import LevelTransform
+from napari_octree.sources.protocol import LevelSource, Region
+
+_LAYERS: weakref.WeakSet[EditedLabels] = weakref.WeakSet()
+
+
+class EditedLabels(OctreeScalarField, Labels):
+    """What lies above the data of an `OctreeLabels`."""
+
+    _label_edits: LabelEdits | None = None
+    _writer: ScratchWriter | None = None
+    _copied_from: PaintedLevels | None = None
+    _edited_regions: tuple[Region, ...] = ()
+    _own_overview: np.ndarray | None = None
+    _was_searched = False
+
+    # ----------------------------------------------------------------- levels
+
+    @property
+    def _edits(self) -> PixelEdits | None:
+        return self._label_edits
+
+    def _check_data(self, levels: LayerLevels) -> None:
+        """Other data: nothing is painted on them."""
+        super()._check_data(levels)
+        if self.has_edits:
+            show_warning(f"{self.name}: there are new data: {self._fate}")
+        self._forget_edits()
+
+    def _forget_edits(self) -> None:
+        self._label_edits = self._writer = self._own_overview = None
+        self._was_searched = False
+        self._reset_history()
+
+    def _wrapped(
+        self,
+        levels: LayerLevels,
+        config: OctreeConfig | None,
+        level_transforms: Sequence[LevelTransform] | None,
+    ) -> OctreeLevels:
+        """The levels, as napari's tools paint on them. Loaded anew they keep what was painted."""
+        shape = tuple(int(n) for n in levels.sources[0].shape)
+        edits = self._label_edits
+        if self._copied_from is not None:
+            former, self._copied_from = self._copied_from.edits, None
+            if former and (former.shape, former.dtype) == (shape, levels.dtype):
+                edits = former.copy(ScratchStore.clone)
+        if edits is None or (edits.shape, edits.dtype) != (shape, levels.dtype):
+            edits = LabelEdits(shape, levels.dtype, chunk_shape_of(levels.sources[0]))
+        edits.drop_saved()
+        edits.on_damage = _Damage(self)
+        self._label_edits, self._own_overview = edits, None
+        wrapped = PaintedLevels(levels.arrays, config, level_transforms)
+        wrapped.paint_on(edits, self._bring, self._on_edit)
+        return wrapped
+
+    def _bring(self, region: Region) -> bool:
+        """Have the edits hold a region's chunks, as far as they are in memory; whether all are."""
+        raise NotImplementedError
+
+    @property
+    def _level_sources(self) -> tuple[LevelSource, ...]:
+        """The levels, with what was painted: for exports and scripts."""
+        edits = self._label_edits
+        if not edits:
+            return super()._level_sources
+        assert edits is not None
+        return tuple(
+            LevelSource(EditedArray(source, edits, place), (None,) * len(source.shape))
+            for source, place in zip(self._levels.sources, self._level_places, strict=True)
+        )
+
+    @property
+    def _levels_to_save(self) -> LayerLevels:
+        return LayerLevels(self._levels.arrays, self._level_sources)
+
+    def as_layer_data_tuple(self) -> tuple[Any, dict[str, Any], str]:
+        """As of all octree layers; an array in memory comes with what was painted."""
+        data, state, kind = super().as_layer_data_tuple()
+        if self._label_edits and self._levels.is_plain:
+            data = np.asarray(self._data)
+        return data, state, kind
+
+    @property
+    def largest_painted(self) -> int | None:
+        """The largest label that was painted."""
+        return None if self._label_edits is None else self._label_edits.largest
+
+    @property
+    def has_edits(self) -> bool:
+        """Something was painted that is not in the data."""
+        return bool(self._label_edits is not None and self._label_edits.unsaved)
+
+    @property
+    def statistics(self) -> OctreeStatistics:
+        """What has been counted so far."""
+        edits, writer = self._label_edits, self._writer
+        painted = {"ram_bytes": 0, "chunks_on_disk": 0, "unsaved_chunks": 0}
+        if edits is not None:
+            painted = {
+                "ram_bytes": edits.nbytes + self._history_bytes,
+                "chunks_on_disk": edits.on_disk,
+                "unsaved_chunks": len(edits.unsaved),
+            }
+        if writer is not None and writer.has_failed:
+            painted["disk_failed"] = 1
+        return replace(super().statistics, painted=painted)
+
+    @property
+    def _history_bytes(self) -> int:
+        return 0
+
+    # ---------------------------------------------------------------- changes
+
+    def _on_edit(self, region: Region) -> None:
+        """Show what was painted in a region of level 0, and keep it."""
+        self._views.edited(region)
+        if not self._edited_regions:
+            MAIN_LOOP.post(self._after_edits)
+        self._edited_regions += (region,)
+
+    def _after_edits(self) -> None:
+        """Do what need not be done with each dab."""
+        regions, self._edited_regions = self._edited_regions, ()
+        if regions:
+            self._renew_overview(regions)
+        if not self._block_history:  # in the midst of a stroke: its end comes here again
+            self._keep_edits()
+
+    def _renew_overview(self, regions: Sequence[Region]) -> None:
+        octree_slice = self.octree_slice
+        if octree_slice is None:
+            return
+        slicing = self._overview_slicing
+        overview = slicing.overview_of(octree_slice.key)
+        if overview is None:
+            return
+        level = octree_slice.octree.levels[-1]
+        boxes = [_on_level(region, octree_slice.key.displayed, level) for region in regions]
+        hull = [
+            (min(b[0] for b in axis), max(b[1] for b in axis)) for axis in zip(*boxes, strict=True)
+        ]
+        painted = octree_slice.painted_in(level.index, hull)
+        if painted is not None:
+            labels, written = painted
+            if overview is not self._own_overview:
+                overview = self._own_overview = overview.copy()
+            part = overview[tuple(slice(*pair) for pair in hull)]
+            part[written] = labels[written]
+            slicing.show_overview(overview, octree_slice.key)
+            self._update_thumbnail()
+
+    # ------------------------------------------------------- in memory and on disk
+
+    def _keep_edits(self) -> None:
+        """Write to disk what is to be there, and let memory have no more than its share."""
+        edits = self._label_edits
+        if edits is None:
+            return
+        limit, writer = self._config.memory.edits_bytes, self._disk
+        if writer.is_lasting or edits.nbytes > limit:
+            chunks = edits.to_keep()
+            if chunks:
+                writer.keep(chunks)
+        edits.shrink(limit, writer.store)
+
+    @property
+    def _disk(self) -> ScratchWriter:
+        if self._writer is None:
+            self._writer = ScratchWriter(
+                scratch_folder(self._config), self._about, self._on_kept, self._on_disk_trouble
+            )
+        return self._writer
+
+    @property
+    def _about(self) -> About:
+        assert self._label_edits is not None
+        edits, source = self._label_edits, self._levels.sources[0]
+        return About(
+            source=source_name(source),
+            shape=edits.shape,
+            chunk_shape=edits.chunk_shape,
+            dtype=edits.dtype.str,
+            layer=self.name,
+            is_lasting=is_lasting(source),
+        )
+
+    def _on_kept(self, revisions: dict[Index, int]) -> None:
+        edits = self._label_edits
+        if edits is not None:
+            edits.mark_kept(revisions)
+            edits.shrink(self._config.memory.edits_bytes, self._disk.store)
+
+    def _on_disk_trouble(self, error: OSError) -> None:
+        show_warning(
+            f"{self.name}: what is painted cannot be kept on disk ({error}). It is in memory "
+            "only, and would not survive a crash: save it soon."
+        )
+
+    @property
+    def _edits_are_full(self) -> bool:
+        """Memory has more than it should, and the disk takes nothing."""
+        edits, writer = self._label_edits, self._writer
+        too_many = edits is not None and edits.nbytes > 2 * self._config.memory.edits_bytes
+        return too_many and writer is not None and writer.has_failed
+
+    @property
+    def _fate(self) -> str:
+        if self._label_edits is not None and is_lasting(self._levels.sources[0]):
+            return (
+                "what was painted is not saved. It is kept on this machine, and offered when "
+                "these labels are opened again."
+            )
+        return (
+            "what was painted is not saved. It is lost when the layer is; layer.save_edits() "
+            "writes it into the data, an export into a new file."
+        )
+
+    # ------------------------------------------------------------ save, discard
+
+    def save_edits(self, timeout: float = 3600) -> int:
+        """Write what was painted into the arrays of all levels, in a worker.
+
+        Runs the event loop meanwhile: the window stays alive. Main thread only.
+
+        Parameters
+        ----------
+        timeout : float
+            Seconds.
+
+        Returns
+        -------
+        int
+            How many chunks or shards were written.
+
+        Raises
+        ------
+        SourceError
+            A level cannot be written to; nothing was written then.
+        Exception
+            Whatever the store raises. What was not written is still there as edits.
+        """
+        assert self._label_edits is not None
+        edits, arrays, places = self._label_edits, self._levels.arrays, self._level_places
+        revisions = edits.revisions(edits.unsaved)
+        with ThreadPoolExecutor(1, thread_name_prefix="napari-octree saving") as pool:
+            future = pool.submit(save_edits, edits, list(revisions), arrays, places)
+            future.add_done_callback(lambda _: MAIN_LOOP.post(lambda: None))  # wakes the loop
+            MAIN_LOOP.run_until(future.done, timeout)
+            written = future.result()
+        saved = edits.mark_saved(revisions)
+        if self._writer is not None and self._writer.store is not None:
+            self._writer.mark_saved(saved)
+        for other in list(_LAYERS):
+            if other is not self and other._levels.names & self._levels.names:
+                other.reload()
+        return written
+
+    def discard_edits(self) -> None:
+        """Forget all that was painted and not saved."""
+        if self._writer is not None:
+            self._writer.discard()
+        self._forget_edits()
+        self._show_anew(self._levels.arrays)
+
+    # ------------------------------------------------------------ open and close
+
+    def attach_view(self, view: OctreeView) -> None:
+        """Count `view` in; offer what was painted on these labels in a session that crashed."""
+        super().attach_view(view)
+        _LAYERS.add(self)
+        if not self._was_searched and is_lasting(self._levels.sources[0]):
+            self._was_searched = True
+            found: list[ScratchStore] = []
+            base, about = scratch_folder(self._config), self._about
+            offer = weakref.WeakMethod(self._offer)
+
+            def search() -> None:
+                found.extend(s for s in stores_in(base, about) if not s.about.was_offered)
+                if found:
+                    MAIN_LOOP.post(lambda: (method := offer()) and method(found))
+
+            in_worker(search)
+
+    def _offer(self, stores: list[ScratchStore]) -> None:
+        """Ask once whether to restore what was left behind."""
+        when = max(store.folder.stat().st_mtime for store in stores if store.folder.exists())
+        for store in stores:
+            store.describe(was_offered=True)
+        reference = weakref.ref(self)
+
+        def restore(_: Any = None) -> None:
+            if (layer := reference()) is not None:
+                show_info(f"{layer.name}: restored {layer.restore_edits()} painted chunks.")
+
+        def delete(_: Any = None) -> None:
+            for store in stores:
+                store.delete()
+
+        notification_manager.dispatch(
+            Notification(
+                f"{self.name}: what was painted on these labels until "
+                f"{time.strftime('%d %B, %H:%M', time.localtime(when))} was not saved. "
+                "Restore it, or do so later with layer.restore_edits().",
+                "warning",
+                actions=(("Restore", restore), ("Delete", delete)),
+            )
+        )
+
+    def restore_edits(self) -> int:
+        """Take back what was painted on the same labels in sessions that ended without saving.
+
+        Where something was painted since, that stays. Main thread only.
+
+        Returns
+        -------
+        int
+            How many chunks were restored; 0 if nothing was left behind.
+        """
+        assert self._label_edits is not None
+        restored = 0
+        for left in stores_in(scratch_folder(self._config), self._about):
+            try:
+                store = left.claim()
+            except OSError:
+                continue  # another process took it
+            indices = store.unsaved()
+            if not self._label_edits and self._disk.store is None:
+                shape = store.about.chunk_shape
+                self._label_edits = LabelEdits(
+                    self._label_edits.shape, self._label_edits.dtype, shape
+                )
+                self._label_edits.adopt(store, indices)
+                self._disk.take(store)
+            elif store.about.chunk_shape != self._label_edits.chunk_shape:
+                show_warning(f"{self.name}: save what is painted first, then restore the rest.")
+                continue
+            else:
+                for index in indices:
+                    kept = store.load(index)
+                    self._label_edits.merge(index, kept)
+                self._keep_edits()
+                if self._disk.flush() and not self._disk.has_failed:
+                    store.delete()
+            restored += len(indices)
+        if restored:
+            self._reset_history()
+            self._show_anew(self._levels.arrays)
+        return restored
+
+    def detach_view(self, view: OctreeView) -> None:
+        """Forget `view`; tell of what is not saved when the last one goes."""
+        super().detach_view(view)
+        if not self._views and self.has_edits:
+            self._after_edits()
+            show_warning(f"{self.name}: {self._fate}")
+
+
+class _Damage:
+    """Tells once that edits on disk cannot be read (any thread)."""
+
+    def __init__(self, layer: EditedLabels) -> None:
+        self._layer = weakref.ref(layer)
+        self._told = False
+
+    def __call__(self, error: Exception) -> None:
+        layer = self._layer()
+        if layer is not None and not self._told:
+            self._told = True
+            text = f"{layer.name}: some of what was painted cannot be read from disk: {error}"
+            MAIN_LOOP.post(functools.partial(show_warning, text))
+
+
+def _on_level(region: Region, displayed: Sequence[int], level: Any) -> list[tuple[int, int]]:
+    """The pixels of a level that a region of level 0 may touch, along the displayed axes."""
+    transform, box = level.transform, []
+    for axis, f, t, n in zip(
+        displayed, transform.factor, transform.translation, level.shape, strict=True
+    ):
+        start, stop = region[axis]
+        low = min(max(math.floor((start - t) / f) - 1, 0), n - 1)
+        box.append((low, min(max(math.ceil((stop - t) / f) + 1, low + 1), n)))
+    return box
