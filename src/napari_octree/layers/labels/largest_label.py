@@ -16,19 +16,19 @@ if TYPE_CHECKING:
     from napari_octree.layers.labels.painting.paintable import PaintableLabels
 
 
-def largest_label(layer: PaintableLabels) -> int:
+def largest_label(layer: PaintableLabels, in_memory: np.ndarray | None) -> int:
     """Return the largest label known.
 
     Parameters
     ----------
     layer : PaintableLabels
+    in_memory : array or None
+        Level 0, if it is.
     """
-    finest = layer._levels.sources[0].storage
     painted = layer.largest_painted
     known = [0] if painted is None else [painted]
-    if finest.in_memory:
-        known.append(int(np.max(np.asarray(layer._levels.arrays[0]), initial=0)))
-        return max(known)
+    if in_memory is not None:
+        return max(*known, int(np.max(in_memory, initial=0)))
     overview = layer.overview
     if overview is not None and overview.size:
         known.append(int(overview.max()))

@@ -119,7 +119,9 @@ class OctreeLabels(PaintableLabels):
     def data(self) -> OctreeLevels:
         """The levels, finest first; by slices the labels of level 0 with what was painted."""
         if is_asked_by_new_label():
-            return np.array([largest_label(self)])  # type: ignore[return-value]
+            in_memory = self._levels.sources[0].storage.in_memory
+            array = np.asarray(self._levels.arrays[0]) if in_memory else None
+            return np.array([largest_label(self, array)])  # type: ignore[return-value]
         if self._levels.is_plain and is_asked_by_action():
             return np.asarray(self._data)  # type: ignore[return-value]  # with what was painted
         return self._data

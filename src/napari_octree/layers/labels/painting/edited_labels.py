@@ -135,6 +135,11 @@ class EditedLabels(OctreeScalarField, Labels):
         return None if self._label_edits is None else self._label_edits.largest
 
     @property
+    def source_names(self) -> frozenset[str]:
+        """Where the levels are stored."""
+        return self._levels.names
+
+    @property
     def has_edits(self) -> bool:
         """Something was painted that is not in the data."""
         return bool(self._label_edits is not None and self._label_edits.unsaved)
@@ -300,7 +305,7 @@ class EditedLabels(OctreeScalarField, Labels):
         if self._writer is not None and self._writer.store is not None:
             self._writer.mark_saved(saved)
         for other in list(_LAYERS):
-            if other is not self and other._levels.names & self._levels.names:
+            if other is not self and other.source_names & self.source_names:
                 other.reload()
         return written
 
