@@ -6,6 +6,7 @@ Invariants: the content decides, not the name; the central directory is read, no
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from zarr.storage import ZipStore
@@ -16,6 +17,18 @@ from napari_octree.sources.ome_zarr.metadata.flaws import warn
 ROOT_FILES = ("zarr.json", ".zgroup", ".zarray", ".zattrs")
 LARGEST_METADATA = 64 * 2**20
 """Bytes of a metadata document; one that unpacks to more is taken for an attack."""
+
+
+class SizedZipStore(ZipStore):
+    """An archive that knows the sizes of what is in it, unpacked."""
+
+    def __init__(self, path: Path, sizes: Mapping[str, int]) -> None:
+        super().__init__(path, mode="r")
+        self._sizes = dict(sizes)
+
+    def nbytes_of(self, name: str) -> int | None:
+        """Bytes of an object once it is read; None if it is not there."""
+        return self._sizes.get(name)
 
 
 def open_zip(path: Path, where: str) -> tuple[ZipStore, str]:
@@ -36,7 +49,7 @@ def open_zip(path: Path, where: str) -> tuple[ZipStore, str]:
             raise SourceError(f"{where}: {name} in it would unpack to {size} bytes of metadata")
     folder = _zarr_folder(sizes, where)
     try:
-        return ZipStore(path, mode="r"), folder
+        return SizedZipStore(path, sizes), folder
     except Exception as error:
         raise SourceError(f"{where}: a zip archive that cannot be read: {error}") from error
 

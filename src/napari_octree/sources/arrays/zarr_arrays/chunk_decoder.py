@@ -9,18 +9,17 @@ from its header where there is one, before memory is taken for it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from math import prod
 from typing import Any
 
 import numcodecs
 import numpy as np
 
+from napari_octree.sources.arrays.zarr_arrays.bounded import Decode, bounded_decoder
+from napari_octree.sources.arrays.zarr_arrays.bounded_codecs import SLACK
 from napari_octree.sources.errors import SourceError
-
-Decode = Callable[[bytes], Any]
 
 _TYPES = {
     "bool": "?", "int8": "i1", "int16": "i2", "int32": "i4", "int64": "i8",
@@ -107,7 +106,7 @@ def _of_v2(document: Mapping[str, Any]) -> ChunkFormat | None:
     if document.get("order", "C") == "F":
         axes = axes[::-1]
     nbytes = prod(chunk_shape) * stored.itemsize
-    codecs = () if compressor is None else (_bounded(numcodecs.get_codec(compressor), nbytes),)
+    codecs = () if compressor is None else (_decoder(compressor, nbytes, exact=True),)
     fill = document.get("fill_value")
     return ChunkFormat(
         shape,
@@ -140,9 +139,7 @@ def _of_v3(document: Mapping[str, Any]) -> ChunkFormat | None:
         elif stored is None and name == "bytes":
             stored = dtype.newbyteorder(">" if options.get("endian") == "big" else "<")
         elif stored is not None and name in ("blosc", "zstd", "gzip", "crc32c"):
-            # What follows a compressor says nothing of the size before it.
-            bound = nbytes if not any(d for d in decoders) else None
-            decoders.append(_bounded(_codec_v3(name, options), bound))
+            decoders.append(_decoder({**options, "id": name}, nbytes, exact=not decoders))
         else:
             return None
     if stored is None:
@@ -162,53 +159,22 @@ def _of_v3(document: Mapping[str, Any]) -> ChunkFormat | None:
     )
 
 
-def _codec_v3(name: str, options: Mapping[str, Any]) -> Any:
-    if name == "zstd":
-        return numcodecs.Zstd(checksum=bool(options.get("checksum")))
-    if name == "gzip":
-        return numcodecs.GZip()
-    if name == "crc32c":
-        return numcodecs.CRC32C(location="end")
-    return numcodecs.Blosc()
+def _decoder(options: Mapping[str, Any], nbytes: int, exact: bool) -> Decode:
+    """Return the decoder of a codec of either format.
 
-
-def _bounded(codec: Any, nbytes: int | None) -> Decode:
-    """Return the codec's decoder, which refuses what announces another size than is due."""
-    announced = _ANNOUNCED.get(codec.codec_id)
-    if nbytes is None or announced is None:
-        result: Decode = codec.decode
+    Raises
+    ------
+    ValueError
+        It is not known.
+    """
+    # What follows a compressor says little of the size before it.
+    decode = bounded_decoder(options, nbytes if exact else 2 * nbytes + SLACK, exact)
+    if decode is not None:
+        return decode
+    if options["id"] == "crc32c":
+        result: Decode = numcodecs.CRC32C(location="end").decode
         return result
-    return partial(_decode_checked, codec.decode, announced, nbytes)
-
-
-def _decode_checked(
-    decode: Decode, announced: Callable[[bytes], int | None], nbytes: int, data: bytes
-) -> Any:
-    size = announced(data)
-    if size is not None and size != nbytes:
-        raise SourceError(f"a chunk announces {size} bytes of pixels instead of {nbytes}")
-    return decode(data)
-
-
-def _zstd_size(data: bytes) -> int | None:
-    """Size of a frame's content, if its header says it (RFC 8878, section 3.1.1.1)."""
-    if data[:4] != b"\x28\xb5\x2f\xfd" or len(data) < 5:
-        return None
-    flag, single = data[4] >> 6, data[4] >> 5 & 1
-    width = (1 if single else 0, 2, 4, 8)[flag]
-    start = 5 + (0 if single else 1) + (0, 1, 2, 4)[data[4] & 3]
-    if not width:
-        return None
-    size = int.from_bytes(data[start : start + width], "little")
-    return size + 256 if width == 2 else size
-
-
-_ANNOUNCED: dict[str, Callable[[bytes], int | None]] = {
-    "blosc": lambda data: int.from_bytes(data[4:8], "little"),
-    "lz4": lambda data: int.from_bytes(data[:4], "little"),
-    "zstd": _zstd_size,
-}
-"""What the headers of compressed chunks say of the size of their content."""
+    raise ValueError(options["id"])
 
 
 def _fill(value: Any, dtype: np.dtype) -> object:

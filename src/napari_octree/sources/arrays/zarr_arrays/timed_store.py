@@ -15,34 +15,22 @@ from typing import Any
 import zarr
 from zarr.storage import StorePath, WrapperStore
 
+from napari_octree.sources.arrays.zarr_arrays.bounded_codecs import with_bounded_codecs
 from napari_octree.sources.arrays.zarr_arrays.fetch_clock import FetchClock
-from napari_octree.sources.arrays.zarr_arrays.unpacked_size import UnpackedLimit, unpacked_limit
 
 
 def timed(array: zarr.Array[Any]) -> zarr.Array[Any]:
-    """Return the same array, whose fetches are counted by `FetchClock`."""
-    store = TimedStore(array.store)
-    store.unpacked_limit = unpacked_limit(array)
-    place = StorePath(store, array.path)
-    return zarr.Array.from_dict(place, array.metadata.to_dict())
+    """Return the same array, whose fetches are counted by `FetchClock`, with bounded codecs."""
+    return with_bounded_codecs(array, StorePath(TimedStore(array.store), array.path))
 
 
 class TimedStore(WrapperStore[Any]):
-    """A zarr store that tells the read it serves how long its bytes took.
-
-    Attributes
-    ----------
-    unpacked_limit : UnpackedLimit or None
-        Chunks that would unpack to more are refused.
-    """
-
-    unpacked_limit: UnpackedLimit | None = None
+    """A zarr store that tells the read it serves how long its bytes took."""
 
     async def get(self, key: str, prototype: Any, byte_range: Any = None) -> Any:
         """Fetch an object, or a part of it."""
         with _fetching():
-            found = await super().get(key, prototype, byte_range)
-        return self._checked(found, key, byte_range)
+            return await super().get(key, prototype, byte_range)
 
     async def get_partial_values(self, prototype: Any, key_ranges: Iterable[Any]) -> Any:
         """Fetch parts of objects."""
@@ -68,14 +56,7 @@ class TimedStore(WrapperStore[Any]):
             """Fetch an object, or a part of it, in this thread."""
             parent: Any = super()
             with _fetching():
-                found = parent.get_sync(key, **options)
-            return self._checked(found, key, options.get("byte_range"))
-
-    def _checked(self, found: Any, key: str, byte_range: Any) -> Any:
-        if found is not None and byte_range is None and self.unpacked_limit is not None:
-            chunk = memoryview(found.as_numpy_array()).cast("B")
-            self.unpacked_limit.check(chunk, chunk[-4:], key)
-        return found
+                return parent.get_sync(key, **options)
 
 
 @contextmanager

@@ -23,18 +23,21 @@ import zarr
 from zarr.storage import FsspecStore, LocalStore
 
 from napari_octree.sources.arrays.sliced_array import SlicedArray, slices
-from napari_octree.sources.arrays.zarr_arrays.timed_store import timed
-from napari_octree.sources.arrays.zarr_arrays.unpacked_size import (
-    HEAD,
-    UnpackedLimit,
-    unpacked_limit,
+from napari_octree.sources.arrays.zarr_arrays.stored_size import (
+    BloscHeaders,
+    KnowsSizes,
+    blosc_headers,
+    check_size,
+    most_stored,
 )
+from napari_octree.sources.arrays.zarr_arrays.timed_store import timed
 from napari_octree.sources.arrays.zarr_arrays.zarr_chunks import (
     chunk_grid,
     chunk_sizes,
     stored_index,
 )
 from napari_octree.sources.chunk_grid import RegularGrid
+from napari_octree.sources.errors import SourceError
 from napari_octree.sources.identity import NETWORK_SCHEMES, SourceGroup, digest, object_token
 from napari_octree.sources.protocol import Region
 from napari_octree.sources.stores.addressed_store import AddressedStore
@@ -55,13 +58,16 @@ class ZarrArray(SlicedArray):
 
     def _load(self, region: Region) -> np.ndarray | None:
         fast = self._fast
-        if fast is not None and self._blosc is not None:
-            self._check_size(region, self._blosc)
-        block = (
-            np.asarray(self._timed[slices(region)])
-            if fast is None
-            else np.asarray(fast[slices(region)].read().result())
-        )
+        try:
+            self._check_file(region, is_fast=fast is not None)
+            block = (
+                np.asarray(self._timed[slices(region)])
+                if fast is None
+                else np.asarray(fast[slices(region)].read().result())
+            )
+        except SourceError as error:
+            index = stored_index(self.array, region)
+            raise SourceError(f"{self.source_name}, chunk {index}: {error}") from error
         if is_all(block, self.fill_value) and not self._is_stored(region):
             return None
         return block
@@ -85,6 +91,7 @@ class ZarrArray(SlicedArray):
         driver = "zarr3" if self.array.metadata.zarr_format == 3 else "zarr"
         kvstore = {"driver": "file", "path": f"{folder}/"}
         try:
+            _ = self._blosc
             opened = tensorstore.open({"driver": driver, "kvstore": kvstore}, read=True).result()
         except (ValueError, NotImplementedError, OSError):
             return None  # a codec or a type of pixels that only zarr-python knows
@@ -105,21 +112,34 @@ class ZarrArray(SlicedArray):
         return bool(found.newbyteorder("=") == self.dtype.newbyteorder("="))
 
     @cached_property
-    def _blosc(self) -> UnpackedLimit | None:
-        """What chunks may unpack to, where tensorstore does not see to it: of blosc."""
-        limit = unpacked_limit(self.array)
-        return limit if limit is not None and limit.codec == "blosc" else None
+    def _most_stored(self) -> int | None:
+        """Bytes that an object of this array may have in its store."""
+        return most_stored(self.array)
 
-    def _check_size(self, region: Region, limit: UnpackedLimit) -> None:
+    @cached_property
+    def _blosc(self) -> BloscHeaders | None:
+        """What is to be looked at for tensorstore, which believes the headers of blosc."""
+        return blosc_headers(self.array)
+
+    def _check_file(self, region: Region, is_fast: bool) -> None:
+        """Refuse an object that is too large, or says that it will be."""
+        most, folder = self._most_stored, local_folder(self.array)
+        store = self.array.store
+        if most is None or (folder is None and not isinstance(store, KnowsSizes)):
+            return
         key = self.array.metadata.encode_chunk_key(stored_index(self.array, region))
-        folder = local_folder(self.array)
-        assert folder is not None  # tensorstore is used for local folders
+        if folder is None:
+            check_size(store.nbytes_of(posixpath.join(self.array.path, key)), most)
+            return
+        file = folder / key
         try:
-            with open(folder / key, "rb", buffering=0) as file:
-                head = file.read(HEAD)
+            check_size(file.stat().st_size, most)
         except OSError:
-            return  # absent, or tensorstore will say what is wrong with it
-        limit.check(head, b"", f"{self.source_name}/{key}")
+            return  # absent, or the reader will say what is wrong with it
+        if is_fast and self._blosc is not None:
+            sizes = self.array.chunks
+            index = [start // size for (start, _), size in zip(region, sizes, strict=True)]
+            self._blosc.check(file, index)
 
     def _is_stored(self, region: Region) -> bool:
         """Whether the store holds the object (chunk or shard) that `region` lies in."""

@@ -44,6 +44,14 @@ def stored_index(array: zarr.Array[Any], region: Region) -> tuple[int, ...]:
     return tuple(start // size for start, size in zip(starts, outer, strict=True))
 
 
+def stored_sizes(array: zarr.Array[Any]) -> tuple[int, ...] | None:
+    """Return the shape of a stored object (chunk or shard); None where there are many."""
+    try:
+        return tuple(array.shards or array.chunks)
+    except NotImplementedError:
+        return None
+
+
 def _all_sizes(array: Any, name: str) -> tuple[tuple[int, ...], ...]:
     """One of the properties that zarr has had since 3.2."""
     return tuple(tuple(axis) for axis in getattr(array, name))
