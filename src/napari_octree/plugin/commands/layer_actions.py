@@ -147,6 +147,13 @@ def _later(name: str) -> Callable[[Any], None]:
     return run
 
 
+def open_linked_views(viewer: Any) -> Any:
+    """Open xy, yz, xz and 3-D views of the selected layers, side by side."""
+    from napari_octree.plugin.commands.linked import open_linked_views as open_views
+
+    return open_views(viewer)
+
+
 @dataclass(frozen=True)
 class Entry:
     """An entry of a menu.
@@ -190,6 +197,7 @@ ENTRIES = (
         checked=_level_is_automatic,
     ),
     Entry("reload", "Reload", reload, key="R"),
+    Entry("linked_views", "Linked xy, yz, xz and 3-D views", open_linked_views),
     Entry(
         "crop_to_layer",
         "Crop to new layer (drawn rectangle, or what is in view)",
