@@ -10,14 +10,14 @@ from typing import Any
 from napari.utils.notifications import show_info
 from qtpy.QtWidgets import QApplication, QMainWindow, QWidget
 
-from napari_octree.plugin.commands.layer_actions import octree_layers
+from napari_octree.layers.base.octree_layer import OctreeLayer
 from napari_octree.qt.linked.linked_views import LinkedViews
 
 
 def open_linked_views(viewer: Any) -> LinkedViews | None:
     """Open xy, yz, xz and 3-D views of the selected layers, in a window of their own."""
     selected = [layer for layer in viewer.layers if layer in viewer.layers.selection]
-    layers = selected or octree_layers(viewer)
+    layers = selected or [layer for layer in viewer.layers if isinstance(layer, OctreeLayer)]
     if max((layer.ndim for layer in layers), default=0) < 3:
         show_info("Linked views need a layer of at least three axes.")
         return None
