@@ -38,6 +38,7 @@ def test_every_command_is_used(manifest):
     used = {item.command for items in contributions.menus.values() for item in items}
     used |= {item.command for item in contributions.readers}
     used |= {item.command for item in contributions.widgets or ()}
+    used |= {item.command for item in contributions.writers or ()}
     assert used == {command.id for command in contributions.commands}
 
 

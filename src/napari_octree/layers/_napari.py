@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import math
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NewType, Protocol
@@ -35,6 +35,7 @@ from napari.layers.utils.layer_utils import calc_data_range
 from napari.utils._dtype import get_dtype_limits, normalize_dtype
 from napari.utils.naming import ROOT_DIR, magic_name
 from napari.utils.transforms import Affine
+from npe2 import PluginManager
 
 from napari_octree.layers.slices.slice_key import SliceKey
 
@@ -50,7 +51,6 @@ __all__ = [
     "get_dtype_limits",
     "is_asked_by_action",
     "is_asked_by_new_label",
-    "is_asked_by_writer",
     "is_registered",
     "labels_drag_modes",
     "normalize_dtype",
@@ -60,6 +60,7 @@ __all__ = [
     "register_visual",
     "set_layer_source",
     "variable_name",
+    "writer_that_asks",
 ]
 
 
@@ -341,19 +342,34 @@ class LayerTypeName(str):
         return LayerTypeName, (str(self), self._ours)
 
 
-def is_asked_by_writer() -> bool:
-    """Whether napari asks for the layer's data because it is about to write them.
+def writer_that_asks() -> str | None:
+    """The plugin whose writer is about to get the layer's data; None if no writer asks.
 
-    Only there, before a file is made, can saving be refused: writers open the file first.
+    Only here, before a file is made, can saving be refused: writers open the file first. napari
+    asks the layers before it chooses the writer, so the same choice is made here.
     """
     frame: Any = sys._getframe(1)
     for _ in range(6):
         if frame is None:
-            return False
+            return None
         if frame.f_globals.get("__name__") == "napari.plugins._npe2":
-            return frame.f_code.co_name in ("write_layers", "<listcomp>")
+            if frame.f_code.co_name == "write_layers":
+                return _writer_of(frame.f_locals)
+            if frame.f_code.co_name != "<listcomp>":
+                return None
         frame = frame.f_back
-    return False
+    return None
+
+
+def _writer_of(call: Mapping[str, Any]) -> str:
+    """Which plugin's writer `write_layers` will call, by its arguments; "" for none."""
+    writer = call.get("writer")
+    if writer is None:
+        types = [str(layer._type_string) for layer in call["layers"]]
+        writer, _ = PluginManager.instance().get_writer(
+            call["path"], types, call.get("plugin_name")
+        )
+    return "" if writer is None else str(writer.plugin_name)
 
 
 def is_asked_by_action() -> bool:

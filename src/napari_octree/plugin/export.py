@@ -8,19 +8,24 @@ leaves nothing under it, and never touches what was there before.
 from __future__ import annotations
 
 import shutil
+import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+from napari.utils.colormaps import DirectLabelColormap
 
 from napari_octree.layers.base.octree_scalar_field import OctreeScalarField
 from napari_octree.layers.image.octree_image import OctreeImage
+from napari_octree.sources import as_level_source
 from napari_octree.sources.derived.stacked import StackedArray
+from napari_octree.sources.ome_zarr.metadata.image_label import ImageLabel
 from napari_octree.sources.protocol import LevelSource, Region
 from napari_octree.writing.build import BuildOptions, build_pyramid
 from napari_octree.writing.errors import WritingError
+from napari_octree.writing.from_files import colour_channels, label_facts
 from napari_octree.writing.image_to_write import ChannelToWrite, ImageToWrite, image_to_write
 from napari_octree.writing.running import Progress
 from napari_octree.writing.source_paths import refuse_own_source
@@ -42,15 +47,12 @@ class Export:
     format : {"OME-Zarr", "OME-TIFF"}
     overwrite : bool
         Replace what is there, once the new one is whole.
-    label : bool
-        They are labels: never averaged.
     """
 
     image: ImageToWrite
     path: Path
     format: Format
     overwrite: bool = False
-    label: bool = False
 
     @property
     def nbytes(self) -> int:
@@ -81,7 +83,7 @@ class Export:
             build_pyramid(
                 self.image,
                 str(part),
-                BuildOptions(overwrite=True, label=self.label),
+                BuildOptions(overwrite=True),
                 workers=workers,
                 progress=progress,
                 cancelled=cancelled,
@@ -143,11 +145,20 @@ def export_of(
         raise WritingError("no octree layer is selected")
     first = layers[0]
     whole = tuple((0, int(n)) for n in first.level_shapes[0][: first.ndim])
-    crops = [layer.crop(whole if box is None else box) for layer in layers]
-    pieces = [crop.level_source(level) for crop in crops]
-    matrices = [crop.level_affine(level) for crop in crops]
+    region = whole if box is None else box
+    cut = [layer.cropped_level(level, region) for layer in layers]
+    pieces, matrices = [as_level_source(array) for array, _ in cut], [m for _, m in cut]
+    if any(piece.shape != pieces[0].shape for piece in pieces):
+        raise WritingError("layers of different sizes cannot be written as one image")
     if any(not np.allclose(matrix, matrices[0]) for matrix in matrices):
         raise WritingError("layers that lie in different places cannot be written as one image")
+    linear = matrices[0][:-1, :-1]
+    if not np.allclose(linear, np.diag(np.abs(np.diag(linear)))):
+        warnings.warn(
+            f"{first.name}: is rotated, sheared or flipped; this is not written: the pixels are, "
+            "as they are stored",
+            stacklevel=2,
+        )
     axes, names = _axes(first)
     scale = [float(np.linalg.norm(matrices[0][:-1, axis])) for axis in range(first.ndim)]
     translation = [float(value) for value in matrices[0][:-1, -1]]
@@ -159,7 +170,7 @@ def export_of(
         axes, scale, translation, units = (
             [*axes, "s"], [*scale, 1.0], [*translation, 0.0], [*units, None],
         )  # fmt: skip
-        channels = [ChannelToWrite(name, color) for name, color in RGB[: pieces[0].shape[-1]]]
+        channels = colour_channels(pieces[0].shape[-1])
     elif len(layers) > 1:
         if "c" in axes:
             raise WritingError("layers with an axis c of their own cannot be written as channels")
@@ -171,11 +182,9 @@ def export_of(
         source, axes, name=names, scale=scale, translation=translation, units=units,
         channels=channels,
     )  # fmt: skip
-    label = not isinstance(first, OctreeImage)
-    return Export(image, path, format, overwrite, label)
-
-
-RGB = (("red", "FF0000"), ("green", "00FF00"), ("blue", "0000FF"), ("alpha", "FFFFFF"))
+    if not isinstance(first, OctreeImage):
+        image = replace(image, is_label=True, label_facts=_label_facts(first))
+    return Export(image, path, format, overwrite)
 
 
 def _axes(layer: OctreeScalarField) -> tuple[list[str], str]:
@@ -187,6 +196,30 @@ def _axes(layer: OctreeScalarField) -> tuple[list[str], str]:
     if len(letters) != layer.ndim:
         raise WritingError(f"{layer.name}: {layer.ndim} axes of which the names are not known")
     return letters, layer.name.split(":")[0].strip() or "image"
+
+
+def _label_facts(layer: OctreeScalarField) -> dict[str, Any]:
+    """Colours and properties of labels that somebody has chosen."""
+    colors: dict[int, tuple[float, float, float, float]] = {}
+    colormap = getattr(layer, "colormap", None)
+    if isinstance(colormap, DirectLabelColormap):
+        for value, color in colormap.color_dict.items():
+            if value is not None and value != 0:
+                red, green, blue, alpha = (float(part) for part in color)
+                colors[int(value)] = (red, green, blue, alpha)
+    properties: dict[int, dict[str, Any]] = {}
+    features = getattr(layer, "features", None)
+    if features is not None and "index" in features:
+        for row in features.to_dict("records"):
+            own = {str(k): _plain(v) for k, v in row.items() if k != "index" and v is not None}
+            properties[int(row["index"])] = own
+    return label_facts(ImageLabel(colors, properties))
+
+
+def _plain(value: Any) -> Any:
+    """A value that JSON can hold."""
+    value = value.item() if isinstance(value, np.generic) else value
+    return value if isinstance(value, str | int | float | bool) else str(value)
 
 
 def _look(layer: OctreeScalarField) -> ChannelToWrite:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import dask.array
 
     from napari_octree.octree.transform import LevelTransform
+    from napari_octree.sources.derived.cropped import CroppedArray
     from napari_octree.sources.protocol import LevelSource, Region
 
 
@@ -132,15 +133,7 @@ class ArrayAccess(OctreeLayer):
         ValueError
             Nothing of the image lies in the box.
         """
-        shape = self._level_sources[0].shape[: self.ndim]
-        if len(box) != len(shape):
-            raise ValueError(f"a box of {len(box)} axes for a layer of {len(shape)}")
-        clipped = tuple(
-            (max(int(start), 0), min(int(stop), n))
-            for (start, stop), n in zip(box, shape, strict=True)
-        )
-        if any(start >= stop for start, stop in clipped):
-            raise ValueError(f"{self.name}: nothing lies in the box {tuple(box)}")
+        clipped = self._clipped(box)
         arrays, transforms = crop_levels(self._level_sources, self._level_places, clipped)
         _, state, _ = self.as_layer_data_tuple()
         origin = np.array([start for start, _ in clipped], float)
@@ -154,6 +147,39 @@ class ArrayAccess(OctreeLayer):
             "name": name or f"{self.name} crop",
         }
         return type(self)(arrays, **state)
+
+    def cropped_level(
+        self, number: int, box: Sequence[tuple[int, int]]
+    ) -> tuple[CroppedArray, np.ndarray]:
+        """Return the part of a level that lies in a box, and where its pixels lie in the world.
+
+        As `crop(box).level_source(number)` and `crop(box).level_affine(number)`, without a layer.
+
+        Raises
+        ------
+        ValueError
+            Nothing of the image lies in the box.
+        """
+        clipped = self._clipped(box)
+        source, place = self._level_sources[number], self._level_places[number]
+        (array,), (moved,) = crop_levels([source], [place], clipped)
+        matrix = np.eye(self.ndim + 1)
+        for axis, (f, t) in enumerate(zip(moved.factor, moved.translation, strict=True)):
+            matrix[axis, axis] = f
+            matrix[axis, -1] = clipped[axis][0] + t + (f - 1) / 2
+        return array, self._data_to_world_matrix() @ matrix
+
+    def _clipped(self, box: Sequence[tuple[int, int]]) -> Region:
+        shape = self._level_sources[0].shape[: self.ndim]
+        if len(box) != len(shape):
+            raise ValueError(f"a box of {len(box)} axes for a layer of {len(shape)}")
+        clipped = tuple(
+            (max(int(start), 0), min(int(stop), n))
+            for (start, stop), n in zip(box, shape, strict=True)
+        )
+        if any(start >= stop for start, stop in clipped):
+            raise ValueError(f"{self.name}: nothing lies in the box {tuple(box)}")
+        return clipped
 
     def _data_to_world_matrix(self) -> np.ndarray:
         """(ndim + 1, ndim + 1), for column vectors."""

@@ -19,10 +19,10 @@ from napari_octree.layers._napari import (
     LayerTypeName,
     OctreeLevels,
     is_asked_by_action,
-    is_asked_by_writer,
     parent_of_new_layer,
     register_visual,
     variable_name,
+    writer_that_asks,
 )
 from napari_octree.layers.base.array_access import ArrayAccess
 from napari_octree.layers.base.lazy_scalar_field import LazyScalarField
@@ -35,6 +35,7 @@ from napari_octree.layers.slices.octree_slice import OctreeSlice
 from napari_octree.layers.slices.octree_slices import OctreeSlices
 from napari_octree.layers.slices.overview import OverviewLoader
 from napari_octree.layers.slices.slice_key import SliceKey
+from napari_octree.layers.source import PLUGIN
 from napari_octree.layers.values.hover import value_under
 from napari_octree.layers.values.place import place_under
 from napari_octree.layers.values.ray_value import ray_values
@@ -43,6 +44,7 @@ from napari_octree.octree.chunk_key import ChunkKey
 from napari_octree.octree.cover.intersection import OctreeIntersection, intersect
 from napari_octree.octree.transform import LevelTransform, infer_level_transforms
 from napari_octree.octree.view import View
+from napari_octree.sources.derived.cropped import CroppedArray
 from napari_octree.sources.derived.reduction import Reduction
 from napari_octree.sources.errors import SourceError
 from napari_octree.sources.levels.reopen import can_be_reopened
@@ -460,7 +462,8 @@ class OctreeScalarField(ArrayAccess, LazyScalarField):
 
         The settings are those of a stock layer, so that napari's actions and other plugins can
         make stock layers with them. What only ours has travels with the levels. A writer gets
-        what it would get of a stock layer: the finest level, as one array in memory.
+        what it would get of a stock layer: the finest level, as one array in memory. Only our own
+        writer gets the levels, and so can write layers of any size.
 
         Raises
         ------
@@ -468,12 +471,24 @@ class OctreeScalarField(ArrayAccess, LazyScalarField):
             A writer asks, and the pixels are too many or cannot be read.
         """
         _, state, stock_type = super().as_layer_data_tuple()
-        if is_asked_by_writer():
+        writer = writer_that_asks()
+        if writer == PLUGIN:
+            return self._levels_for_writer(), state | {"multiscale": True}, str(stock_type)
+        if writer is not None:
             pixels = pixels_to_save(self.name, self._levels_to_save)
             return pixels, state | {"multiscale": False}, str(stock_type)
         if self._levels.is_plain:
             return self._levels.arrays[0], state | {"multiscale": False}, self._type_string
         return self._data, state, self._type_string
+
+    def _levels_for_writer(self) -> OctreeLevels:
+        """The levels as they are to be written: with what was painted, if anything was."""
+        levels = self._levels_to_save
+        if levels is self._levels:
+            return self._data
+        boxes = [tuple((0, n) for n in source.shape) for source in levels.sources]
+        arrays = [CroppedArray(s, box) for s, box in zip(levels.sources, boxes, strict=True)]
+        return OctreeLevels(arrays, self._config, self._level_places)
 
     @property
     def _type_string(self) -> str:

@@ -47,7 +47,8 @@ def pixels_to_save(name: str, levels: LayerLevels) -> np.ndarray:
     if nbytes > MOST_READ_BYTES:
         raise NotSavedError(
             f"{name}: not saved: {_readable(nbytes)} of pixels are too much for one write. "
-            "Use Layers ▸ Data ▸ Export selected octree layers…"
+            "Save it under a name that ends in .zarr or .ome.tif, which any size fits in, or use "
+            "Layers ▸ Data ▸ Export selected octree layers…"
         )
     with ThreadPoolExecutor(1, thread_name_prefix="napari-octree saving") as pool:
         future: Future[np.ndarray] = pool.submit(_read, source)
