@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from napari_octree.config import OctreeConfig
     from napari_octree.layers.image.octree_image import OctreeImage
     from napari_octree.layers.labels.octree_labels import OctreeLabels
+    from napari_octree.layers.points.octree_points import OctreePoints
     from napari_octree.plugin.opening.open_image import open_image
     from napari_octree.plugin.opening.open_mosaic import open_mosaic
     from napari_octree.plugin.opening.open_ome_zarr import open_ome_zarr
@@ -18,6 +19,7 @@ __all__ = [
     "OctreeConfig",
     "OctreeImage",
     "OctreeLabels",
+    "OctreePoints",
     "export_png",
     "open_image",
     "open_mosaic",
@@ -30,6 +32,7 @@ _HOMES = {
     "OctreeConfig": "napari_octree.config",
     "OctreeImage": "napari_octree.layers.image.octree_image",
     "OctreeLabels": "napari_octree.layers.labels.octree_labels",
+    "OctreePoints": "napari_octree.layers.points.octree_points",
     "export_png": "napari_octree.plugin.picture",
     "open_image": "napari_octree.plugin.opening.open_image",
     "open_mosaic": "napari_octree.plugin.opening.open_mosaic",

@@ -266,6 +266,9 @@ class RenderSection(_Section):
         What its level is too coarse to tell is then not looked for.
     channels_together : bool
         Channels of one OME-Zarr image show each new tile in the same frame.
+    points : int
+        Points that a view of an `OctreePoints` draws at most. Where there are more, it shows a
+        fair sample of them; while it moves, as many as come in time.
     prefetch : PrefetchConfig
     """
 
@@ -277,6 +280,7 @@ class RenderSection(_Section):
     interpolation_apron: int = Field(default=4, ge=1, le=8)
     skip_empty: bool = True
     channels_together: bool = True
+    points: int = Field(default=1_000_000, ge=1000, le=100_000_000)
     prefetch: PrefetchConfig = Field(default_factory=PrefetchConfig)
 
 

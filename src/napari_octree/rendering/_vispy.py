@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import ctypes
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+from napari._vispy.layers.base import VispyBaseLayer
 from napari._vispy.layers.image import VispyImageLayer
 from napari._vispy.layers.scalar_field import ScalarFieldLayerNode, VispyScalarFieldBaseLayer
 from napari._vispy.utils.gl import fix_data_dtype, get_max_texture_sizes
@@ -26,7 +27,7 @@ from vispy.gloo.context import GLContext, get_current_canvas
 from vispy.gloo.gl import gl2
 from vispy.gloo.glir import GlirParser, GlirTexture2D, GlirTexture3D
 from vispy.scene.cameras import PanZoomCamera
-from vispy.visuals import ImageVisual
+from vispy.visuals import ImageVisual, MarkersVisual, markers
 from vispy.visuals._scalable_textures import GPUScaledTexture2D
 from vispy.visuals._scalable_textures import GPUScaledTextured3D as GPUScaledTexture3D
 
@@ -35,6 +36,7 @@ __all__ = [
     "GPUScaledTexture3D",
     "GpuTimer",
     "ScalarFieldLayerNode",
+    "VispyBaseLayer",
     "VispyImageLayer",
     "VispyScalarFieldBaseLayer",
     "Volume",
@@ -43,6 +45,7 @@ __all__ = [
     "data_to_world",
     "delete_texture",
     "displayed_axes",
+    "draw_ranges",
     "drawing_into",
     "drawn_as_quads",
     "extend",
@@ -52,6 +55,8 @@ __all__ = [
     "get_max_texture_sizes",
     "hold_playback",
     "image_templates",
+    "marker_fragment_template",
+    "marker_lighting",
     "ndisplay_of",
     "open_for_uploads",
     "register_visual_class",
@@ -400,3 +405,63 @@ def clamped_filters() -> str:
         raise RuntimeError("vispy's spatial filters have changed: cannot clamp them to tiles")
     define = "#define tile_fetch(t, uv) texture2D(t, clamp(uv, tile_edges.xy, tile_edges.zw))\n"
     return define + source.replace(fetch, "tile_fetch(texture,")
+
+
+def marker_fragment_template() -> str:
+    """The template of the fragment shader of vispy's markers, as napari draws points with it."""
+    source = str(MarkersVisual._shaders["fragment"])
+    for name in ("$v_size", "$pointcoord", "$marker", "$lighting_functions"):
+        if name not in source:
+            raise RuntimeError(f"vispy's markers have changed: {name} is not in their shader")
+    return source
+
+
+def marker_lighting(spherical: bool) -> str:
+    """The functions of that shader which light a marker as a ball, or leave it flat."""
+    return str(markers._SPHERICAL_LIGHTING if spherical else markers._FLAT_LIGHTING)
+
+
+def draw_ranges(
+    program: Any,
+    buffer: Any,
+    ranges: Iterable[tuple[int, int, dict[str, np.ndarray]]],
+    instanced: bool,
+) -> None:
+    """Draw parts of a vertex buffer, each with uniforms of its own, in the current canvas.
+
+    vispy draws all of a buffer, or what an index buffer lists. What it does before that
+    (`ModularProgram.draw`) is done once; then go the uniforms and a draw for each part.
+
+    Parameters
+    ----------
+    program : ModularProgram
+        Of a visual; its attributes are fields of `buffer`, but for the corners of a quad.
+    buffer : VertexBuffer
+        Of a structured type.
+    ranges : iterable of (first, count, uniforms)
+        In vertices; uniforms are (4, 4) matrices by name.
+    instanced : bool
+        Whether a vertex stands for a quad of four corners. GL has no first instance, so the
+        attributes begin elsewhere each time.
+    """
+    program.build_if_needed()
+    program.update_variables()
+    context = get_current_canvas().context
+    context.glir.associate(program.glir)
+    fields = [
+        (name, program._user_variables[name].offset, "vec3" if kind.shape else "float")
+        for name, (kind, _) in (buffer.dtype.fields or {}).items()
+        if name in program._user_variables
+    ]
+    stride = buffer.dtype.itemsize
+    for first, count, uniforms in ranges:
+        for name, value in uniforms.items():
+            context.glir.command("UNIFORM", program.id, name, "mat4", value)
+        if not instanced:
+            context.glir.command("DRAW", program.id, "points", (first, count), 1)
+            continue
+        for name, offset, kind in fields:
+            place = (buffer.id, stride, first * stride + offset)
+            context.glir.command("ATTRIBUTE", program.id, name, kind, place, 1)
+        # vispy draws one instance as none at all.
+        context.glir.command("DRAW", program.id, "triangle_strip", (0, 4), max(count, 2))

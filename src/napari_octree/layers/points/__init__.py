@@ -1,0 +1,1 @@
+"""Sets of points of any size as a layer."""

@@ -1,0 +1,1 @@
+"""Points: nodes of a tree in the slots of one vertex buffer."""

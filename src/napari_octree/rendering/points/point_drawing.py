@@ -1,0 +1,454 @@
+"""PointDrawing: the `Drawing` of a set of points, in 2-D and in 3-D alike.
+
+Invariants: those of every `Drawing`. All selected nodes that are resident are drawn; the budget is
+met by a coarser selection, and while the view moves by a part of each node's points. Until the
+roots of another slab, or of a better index, are there, what was drawn before stays, and
+`whole` says so.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from napari_octree.layers.views.progress import OctreeProgress
+from napari_octree.layers.views.statistics import ViewStatistics
+from napari_octree.loading import Pace
+from napari_octree.loading.request import TileState
+from napari_octree.octree.chunk_key import ChunkKey
+from napari_octree.octree.points.node_selection import NodeSelection, PointView, select_nodes
+from napari_octree.octree.points.point_tree import QUOTA
+from napari_octree.octree.view import VolumeView
+from napari_octree.rendering import _vispy
+from napari_octree.rendering.drawing import DrawContext
+from napari_octree.rendering.gpu.upload_budget import UNHURRIED_MS, UploadBudget
+from napari_octree.rendering.gpu.upload_check import check_upload
+from napari_octree.rendering.gpu.vram import VRAM
+from napari_octree.rendering.points.point_buffer import PointBuffer
+from napari_octree.rendering.points.point_nodes import NodeKey, Places, ShownPlace, keys_of
+from napari_octree.rendering.points.point_quality import PointQuality
+from napari_octree.rendering.points.point_view import canvas_matrix, optics_of, point_view
+from napari_octree.rendering.points.point_visual import DrawnNode
+from napari_octree.rendering.points.point_visual import OctreePoints as PointsNode
+from napari_octree.rendering.points.vertex_layout import VertexLayout
+
+if TYPE_CHECKING:
+    from napari_octree.layers.points.octree_points import OctreePoints
+
+LARGEST_SLOT = 2 * QUOTA
+
+
+class PointDrawing:
+    """The node, the buffer and the frames of one viewer's picture of a layer of points.
+
+    Parameters
+    ----------
+    context : DrawContext
+    ndisplay : int
+        2 or 3.
+    """
+
+    def __init__(self, context: DrawContext[Any], ndisplay: int) -> None:
+        self.layer: OctreePoints = context.layer
+        self.client = context.client
+        self._ndisplay = ndisplay
+        self.node = PointsNode(context.on_prepare, self.layer.point_look)
+        self.budget = UploadBudget(self._send, check=check_upload)
+        self.quality = PointQuality()
+        self.frames = self.plans = 0
+        self.selection = NodeSelection.nothing()
+        self._places = Places()
+        self._buffer: PointBuffer | None = None
+        self._planned: tuple[Any, ...] = ()
+        self._view: PointView | None = None
+        self._keys: list[NodeKey] = []
+        self._resident = 0
+        self._failed: set[NodeKey] = set()
+        self._former: tuple[ShownPlace, list[NodeKey]] | None = None
+        self._drawn: tuple[ShownPlace, list[NodeKey]] | None = None
+        self._more = self._moving = self._finishing = False
+        self._moved_s = self._began_s = self._ended_s = 0.0
+        self.shown_points = 0
+
+    # ------------------------------------------------------------------- frame
+
+    def prepare(self, now: float) -> bool:
+        """Do a frame's work, inside the draw, at `now` (seconds)."""
+        self.frames += 1
+        self._began_s = now
+        found = self._see()
+        if found is None:
+            self._show_nothing()
+            return False
+        place, view, matrix = found
+        moved = view != self._view and self._view is not None
+        first = self._view is None
+        self._view = view
+        if moved:
+            self._moved_s, self._moving = now, True
+            self.client.pace = Pace.RUSHING
+            self.quality.moved()
+        elif first or 1e3 * (now - self._moved_s) > self.rest_ms:
+            self.client.pace = Pace.STEADY
+        self._plan(place, view)
+        uploaded = self._upload(place)
+        self._draw(place, matrix)
+        if not self._finishing:
+            _vispy.when_idle(self.node.canvas, self.drawn)
+        return moved or (uploaded and self._moving)
+
+    def _see(self) -> tuple[ShownPlace, PointView, np.ndarray] | None:
+        """Return what is to be shown now."""
+        slab = self.layer.slab
+        if _vispy.ndisplay_of(self.layer) != self._ndisplay or slab is None:
+            return None
+        canvas = canvas_matrix(self.node, self._ndisplay)
+        if canvas is None:
+            return None
+        matrix, size = canvas
+        look = self.layer.point_look
+        place = self._places.find(self.layer, slab, VertexLayout.of(look, slab), look.size)
+        view = point_view(matrix, size, slab, self.layer.reach)
+        return None if view is None else (place, view, matrix)
+
+    @property
+    def _most_points(self) -> int:
+        return self.layer.config.render.points
+
+    def _plan(self, place: ShownPlace, view: PointView) -> None:
+        """Choose nodes, and ask for those that are not there."""
+        planned = (place.number, view, self._most_points)
+        if planned == self._planned:
+            return
+        gap = 2.0**self.layer.config.render.level_bias
+        self.selection = select_nodes(place.source.table, view, self._most_points, gap)
+        self.plans += 1
+        if self._planned and self._planned[0] != place.number and self._drawn is not None:
+            self._former = self._drawn
+        self._planned = planned
+        self._keys = keys_of(place, self.selection.rows.tolist())
+        self._failed.intersection_update(self._keys)
+        self._keep_buffer(place)
+        self._ask(place)
+
+    def _keep_buffer(self, place: ShownPlace) -> None:
+        """Have a buffer for vertices of this layout, with a slot for each node."""
+        buffer, n = self._buffer, len(self._keys)
+        if buffer is not None and buffer.layout == place.layout:
+            largest = min(int(place.source.table.counts.max(initial=1)), LARGEST_SLOT)
+            if n <= buffer.slots.capacity and largest <= buffer.slot:
+                return
+        table = place.source.table
+        slot = max(min(int(table.counts.max(initial=1)), LARGEST_SLOT), 1)
+        usual = min(3 * self._most_points // (2 * QUOTA) + 16, len(table))
+        capacity = max(usual, n + n // 4, 1)
+        stride = place.layout.dtype.itemsize
+        room = VRAM.available(buffer or self, self.layer.config.memory.vram_bytes)
+        if slot * capacity * stride > room:
+            capacity = max(min(capacity, room // (slot * stride)), n, 1)
+            slot = max(min(slot, room // (capacity * stride)), 1)
+        self._close_buffer()
+        self._buffer = PointBuffer(place.layout, slot, capacity)
+        self.node.set_buffer(self._buffer.buffer, place.layout.attributes)
+        self._former = None
+
+    def _ask(self, place: ShownPlace) -> None:
+        buffer = self._buffer
+        assert buffer is not None
+        wanted = [key for key in self._keys if key not in buffer]
+        self.client.replace([place.request(key.node) for key in wanted])
+
+    def _upload(self, place: ShownPlace) -> bool:
+        """Take finished nodes until the frame's milliseconds are spent."""
+        buffer = self._buffer
+        assert buffer is not None
+        self._more = changed = False
+        if not self.client.ready:
+            return False
+        budget, canvas = self.budget, self.node.canvas
+        budget.begin(self._upload_ms)
+        nbytes = buffer.slot * buffer.layout.dtype.itemsize
+        protected = set(self._keys)
+        if self._former is not None:
+            protected.update(self._former[1])
+        while budget.allows(nbytes):
+            tile = self.client.take()
+            if tile is None:
+                break
+            key = cast(NodeKey, tile.key)
+            if tile.state is TileState.FAILED or tile.data is None:
+                changed = True
+                self._failed.add(key)
+                continue
+            vertices = tile.data
+            if key.place != place.number or vertices.dtype != buffer.layout.dtype:
+                continue
+            changed = True
+
+            def put() -> None:
+                if not buffer.add(key, vertices, protected):  # noqa: B023
+                    self._former = None  # its slots are needed
+                    buffer.add(key, vertices, set(self._keys))  # noqa: B023
+                buffer.send(canvas)
+
+            budget.spend(put, vertices.nbytes)
+            self._failed.discard(key)
+        else:
+            self._more = self.client.ready
+        budget.end()
+        return changed
+
+    def _draw(self, place: ShownPlace, matrix: np.ndarray) -> None:
+        """Say what is drawn."""
+        buffer = self._buffer
+        assert buffer is not None
+        keys = [key for key in self._keys if key in buffer]
+        self._resident = len(keys)
+        roots = {key for key in self._keys if key.node < place.source.table.roots}
+        if self._former is not None:
+            former = [key for key in self._former[1] if key in buffer]
+            if roots - self._failed <= set(keys) or not former:
+                self._former = None
+            else:
+                place, keys = self._former[0], former
+        self._drawn = (place, keys)
+        buffer.touch(keys)
+        share = self.selection.share * self.quality.share
+        middle, half = place.box(np.array([key.node for key in keys], np.int64))
+        matrices = np.zeros((len(keys), 4, 4))
+        matrices[:, [0, 1, 2], [0, 1, 2]] = half
+        matrices[:, 3, :3] = middle
+        matrices[:, 3, 3] = 1
+        matrices = (matrices @ matrix).astype(np.float32)
+        nodes = []
+        total = 0
+        for key, to_clip in zip(keys, matrices, strict=True):
+            placed = buffer[key]
+            count = placed.count if share == 1 else math.ceil(placed.count * share)
+            if count:
+                nodes.append(DrawnNode(placed.first, count, to_clip))
+                total += count
+        self.shown_points = total
+        self.node.set_nodes(nodes, optics_of(self.node, matrix))
+
+    def _show_nothing(self) -> None:
+        if self._planned:
+            self.client.replace([])
+        self._planned, self._keys, self._view = (), [], None
+        self.selection, self._resident = NodeSelection.nothing(), 0
+        self._drawn = self._former = None
+        self._more = False
+        self.shown_points = 0
+        self.node.set_nodes((), optics_of(self.node, np.eye(4)))
+
+    @property
+    def _upload_ms(self) -> float:
+        if self._finishing or self.layer.config.loader_defaults.force_synchronous:
+            return UNHURRIED_MS
+        render = self.layer.config.render
+        return render.upload_ms_moving if self._moving else render.upload_ms
+
+    def finish(self, wait: Callable[[], bool]) -> bool:
+        """Load and draw all that the camera shows at its best, inside this draw: an export."""
+        self._finishing = True
+        try:
+            self.rest()
+            self.prepare(time.perf_counter())
+            self.rest()
+            self.prepare(time.perf_counter())
+            while not (self.settled or self.stuck):
+                if not self.more and not wait():
+                    return False
+                self.prepare(time.perf_counter())
+            return True
+        finally:
+            self._finishing = False
+
+    def drawn(self) -> None:
+        """The frame that was prepared last has been drawn: learn what it cost."""
+        if self.node.canvas is None:
+            return
+        _vispy.finish(self.node.canvas)
+        self._ended_s = time.perf_counter()
+        self.quality.drawn((self._ended_s - self._began_s) * 1e3)
+
+    def rest(self) -> bool:
+        """Nothing moves: all points from now on. Returns whether to draw again."""
+        self.client.pace = Pace.STEADY
+        self._moving = False
+        reduced = self.quality.share < 1
+        self.quality.rested()
+        return reduced
+
+    def refine(self, now: float) -> int:
+        """Draw what has arrived soon; where frames are expensive, a third of the time at most."""
+        cost_s = max(self._ended_s - self._began_s, 0.0)
+        wait_s = self._ended_s + 2 * cost_s - now
+        return int(1e3 * wait_s) if cost_s > 0.02 and wait_s > 0 else 0
+
+    def grow(self) -> bool:
+        """It has what it needs."""
+        return False
+
+    def edited(self, box: tuple[tuple[int, int], ...]) -> None:
+        """Points are not painted."""
+
+    def pause(self) -> None:
+        """Want nothing of the loader until the next frame: the layer is hidden."""
+        self.client.replace([])
+        self._planned = ()
+        self._more = False
+
+    def leave(self) -> None:
+        """Another dimension is shown: want nothing, hold nothing."""
+        self._show_nothing()
+        self._close_buffer()
+
+    def replan(self) -> None:
+        """Choose and ask anew in the next frame; what has failed may succeed."""
+        self.client.replace([])
+        self._failed.clear()
+        self._planned = ()
+
+    def close(self) -> None:
+        """Stop loading and let go of the GPU's memory."""
+        self.client.close()
+        self._close_buffer()
+
+    def _close_buffer(self) -> None:
+        if self._buffer is not None:
+            self.node.set_buffer(None, ())
+            self._buffer.close(self.node.canvas)
+            self._buffer = None
+
+    def _send(self) -> None:
+        _vispy.flush(self.node.canvas.context)
+
+    # ------------------------------------------------------------------- state
+
+    @property
+    def is_current(self) -> bool:
+        """What was drawn last is what the camera shows now."""
+        if _vispy.ndisplay_of(self.layer) != self._ndisplay:
+            return True
+        found = self._see()
+        if found is None:
+            return self._view is None
+        place, view, _ = found
+        return self._planned == (place.number, view, self._most_points)
+
+    @property
+    def settled(self) -> bool:
+        """Every selected node of what the camera shows now is drawn, with all its points."""
+        return self._complete and self.quality.share == 1 and self.is_current
+
+    @property
+    def _complete(self) -> bool:
+        return self.frames > 0 and self._former is None and self._resident == len(self._keys)
+
+    @property
+    def stuck(self) -> bool:
+        """Not settled, and nothing more will come by itself: reads have failed."""
+        return self.in_vain and self.is_current
+
+    @property
+    def in_vain(self) -> bool:
+        """The last frame is not complete, and nothing more will come by itself."""
+        return bool(self._failed) and not self.client.pending and not self._more
+
+    @property
+    def whole(self) -> bool:
+        """Nothing that is shown stands in for something else."""
+        return self._resident == len(self._keys) and self._former is None
+
+    @property
+    def covered(self) -> bool:
+        """No place of the view is blank that will be filled."""
+        return self._former is None and (self._resident > 0 or not self._keys)
+
+    @property
+    def moving(self) -> bool:
+        """The view is being moved right now."""
+        return self._moving
+
+    @property
+    def more(self) -> bool:
+        """The next frame would show more."""
+        return self._more
+
+    @property
+    def again_ms(self) -> float | None:
+        """Nothing happens without a reason."""
+        return None
+
+    @property
+    def rest_ms(self) -> int:
+        """How long nothing must change until the view is at rest."""
+        return self.quality.rest_ms
+
+    # ------------------------------------------------------------- for the layer
+
+    @property
+    def state(self) -> object:
+        """Another value whenever the layer should be told."""
+        return (self.progress, self.settled, self.shown_points)
+
+    @property
+    def view(self) -> VolumeView | None:
+        """What the last frame showed, in data coordinates."""
+        return None if self._view is None else self._view.view
+
+    @property
+    def level(self) -> int:
+        """The depth of the deepest node of the last plan, counted from the deepest of all."""
+        rows = self.selection.rows
+        if not len(rows):
+            return 0
+        depths = self.layer.points_source.table.depths
+        if rows.max() >= len(depths):
+            return 0
+        return int(depths.max() - depths[rows].max())
+
+    @property
+    def progress(self) -> OctreeProgress:
+        """Nodes of the last plan."""
+        ideal, failed = len(self._keys), len(self._failed)
+        return OctreeProgress(
+            ideal, self._resident, max(ideal - self._resident - failed, 0), failed
+        )
+
+    @property
+    def statistics(self) -> ViewStatistics:
+        """Counts so far."""
+        counted = self.budget.statistics(self.frames, self.plans)
+        buffer = self._buffer
+        return replace(
+            counted,
+            slots=0 if buffer is None else buffer.slots.capacity,
+            resident=0 if buffer is None else len(buffer.slots),
+            vram_bytes=0 if buffer is None else buffer.nbytes,
+            level=self.level,
+        )
+
+    @property
+    def shown_nodes(self) -> tuple[int, ...]:
+        """Rows of the nodes that are drawn (any thread)."""
+        drawn = self._drawn
+        if drawn is None or drawn[0].source is not self.layer.points_source:
+            return ()
+        return tuple(key.node for key in drawn[1])
+
+    @property
+    def shown_bricks(self) -> frozenset[ChunkKey]:
+        """None: these are no bricks."""
+        return frozenset()
+
+    @property
+    def failed_bricks(self) -> frozenset[ChunkKey]:
+        """None: these are no bricks."""
+        return frozenset()

@@ -1,0 +1,157 @@
+"""The layer of points: what it is given, what it shows, and what it refuses."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+
+from napari_octree import OctreePoints
+from napari_octree.layers.points.read_only_points import NotEditableError
+from napari_octree.sources.errors import SourceError
+
+RNG = np.random.default_rng(0)
+POINTS = RNG.random((500, 2)) * 100
+FEATURES = {"score": RNG.random(500), "gene": np.array(list("ab"))[RNG.integers(0, 2, 500)]}
+
+
+def test_a_script_needs_no_window():
+    viewer = ViewerModel()
+    layer = viewer.add_layer(OctreePoints(POINTS, features=FEATURES, face_color="gene"))
+    assert layer.n_points == 500
+    np.testing.assert_allclose(layer.extent.data, [POINTS.min(axis=0), POINTS.max(axis=0)])
+    assert layer.settled
+    assert viewer.layers[0].name == "POINTS"
+
+
+@pytest.mark.parametrize(
+    ("points", "ndim"),
+    [
+        (np.zeros((0, 2)), 2),
+        (np.zeros((0, 3)), 3),
+        (np.array([[1.0, 2.0]]), 2),
+        (np.zeros((40, 3)), 3),
+        (np.array([[np.nan, 1.0], [2.0, 3.0], [np.inf, 0.0]]), 2),
+        (np.arange(20).reshape(5, 4), 4),
+        (RNG.random((30, 5)), 5),
+        ([[1, 2, 3]], 3),
+        (None, 2),
+    ],
+)
+def test_odd_sets_make_layers(points, ndim):
+    viewer = ViewerModel()
+    layer = viewer.add_layer(OctreePoints(points))
+    assert layer.ndim == ndim
+    for ndisplay in (3, 2):
+        viewer.dims.ndisplay = ndisplay
+    layer.opacity = 0.5
+    assert layer.thumbnail.shape == (32, 32, 4)
+
+
+def test_points_that_are_not_finite_are_left_out():
+    layer = OctreePoints(np.array([[np.nan, 1.0], [2.0, 3.0], [4.0, 5.0]]))
+    assert layer.points_source.table.count == 2
+    np.testing.assert_array_equal(np.sort(layer.points_source.sample["index"]), [1, 2])
+
+
+@pytest.mark.parametrize(
+    ("source", "keywords", "problem"),
+    [
+        (np.zeros((3, 2, 2)), {}, "N × axes"),
+        (np.zeros((3, 2), complex), {}, "N × axes"),
+        (POINTS, {"features": {"a": np.zeros(3)}}, "3 values for 500 points"),
+        (object(), {}, "build"),
+    ],
+)
+def test_what_are_no_points_is_said(source, keywords, problem):
+    with pytest.raises(SourceError, match=problem):
+        OctreePoints(source, **keywords)
+
+
+@pytest.mark.parametrize(
+    "keywords",
+    [
+        {"text": "score"},
+        {"shown": RNG.random(500) > 0.5},
+        {"symbol": ["o", "s"] * 250},
+        {"border_width": RNG.random(500)},
+        {"face_color": RNG.random((500, 4))},
+    ],
+)
+def test_what_is_of_single_points_is_refused(keywords):
+    with pytest.raises(TypeError, match="cannot be held"):
+        OctreePoints(POINTS, features=FEATURES, **keywords)
+
+
+def test_editing_is_refused_and_changes_nothing():
+    layer = OctreePoints(POINTS, name="spots")
+    for edit in (
+        lambda: layer.add([1, 2]),
+        lambda: layer.remove([0]),
+        lambda: layer.pop(),
+    ):
+        with pytest.raises(NotEditableError, match=r"spots.*Extract region as Points"):
+            edit()
+    layer.remove_selected()
+    for mode in ("add", "select"):
+        layer.mode = mode
+        assert layer.mode == "pan_zoom"
+    layer.selected_data = {1}
+    assert not len(layer.selected_data)
+    viewer = ViewerModel()
+    viewer.add_layer(layer)
+    viewer.dims.ndisplay = 3
+    assert not layer.editable
+    assert layer.n_points == len(layer.data) == 500
+
+
+def test_what_is_of_new_points_in_napari_is_of_all():
+    layer = OctreePoints(POINTS)
+    layer.current_size = 7
+    layer.current_symbol = "square"
+    layer.current_face_color = "red"
+    layer.current_border_color = "blue"
+    layer.current_border_width = 0.2
+    look = layer.point_look
+    assert (look.size, look.symbol, look.border_width) == (7, "square", 0.2)
+    np.testing.assert_array_equal(look.face.table.ravel(), [1, 0, 0, 1])
+    np.testing.assert_array_equal(look.border.table.ravel(), [0, 0, 1, 1])
+    np.testing.assert_array_equal(np.unique(layer.size), [7])
+
+
+def test_colours_follow_features_and_back():
+    layer = OctreePoints(POINTS, features=FEATURES)
+    for colour, column in (("score", "score"), ("gene", "gene"), ("red", None), ("gene", "gene")):
+        layer.face_color = colour
+        assert layer.point_look.face.column == (None if column is None else f"feature {column}")
+    layer.face_color = "score"
+    assert layer.face_contrast_limits == (FEATURES["score"].min(), FEATURES["score"].max())
+    layer.face_contrast_limits = (0.2, 0.4)
+    assert (layer.point_look.face.low, layer.point_look.face.high) == (0.2, 0.4)
+    layer.face_colormap = "red"
+    np.testing.assert_allclose(layer.point_look.face.table[0, -1], [1, 0, 0, 1])
+
+
+def test_a_filter_by_range_and_by_category():
+    layer = OctreePoints(POINTS, features=FEATURES)
+    layer.shown_range = ("score", 0.2, 0.4)
+    assert layer.shown_range == ("score", 0.2, 0.4)
+    layer.show_categories("gene", ["a"])
+    shown = layer.point_look.filter
+    assert shown is not None
+    assert shown.low == shown.high
+    layer.shown_range = None
+    assert layer.point_look.filter is None
+    with pytest.raises(ValueError, match="no feature"):
+        layer.shown_range = ("nothing", 0, 1)
+
+
+def test_many_points_are_indexed_in_the_background(qapp, pump_until):
+    points = RNG.random((60_000, 2)) * 100
+    layer = OctreePoints(points, features={"score": points[:, 0]})
+    assert layer.n_points == 60_000
+    assert 0 < layer.points_source.table.count < 60_000  # a first sample
+    assert not layer.settled
+    assert layer.wait_until_settled(30)
+    assert layer.points_source.table.count == 60_000
+    assert layer.points_source.feature("score").high == points[:, 0].max()
