@@ -16,6 +16,7 @@ from napari.utils import cancelable_progress
 from napari.utils.notifications import show_error, show_info
 
 from napari_octree.layers.main_loop import MAIN_LOOP
+from napari_octree.plugin.opening.waiting import let_qt_carry_callbacks
 
 T = TypeVar("T")
 
@@ -49,6 +50,7 @@ class BackgroundTask(Generic[T]):
         on_failed: Callable[[BaseException], None] | None = None,
         on_cancelled: Callable[[], None] | None = None,
     ) -> None:
+        let_qt_carry_callbacks()
         self.title = title
         self._work, self._on_done = work, on_done
         self._on_failed = on_failed or (lambda error: show_error(str(error) or repr(error)))

@@ -15,7 +15,9 @@ from napari_octree.sources.errors import SourceError
 from napari_octree.writing.build import METHODS, BuildOptions, build_pyramid
 from napari_octree.writing.errors import WritingError
 from napari_octree.writing.from_files import images_in_file
+from napari_octree.writing.image_to_write import ImageToWrite
 from napari_octree.writing.ome_attributes import VERSIONS
+from napari_octree.writing.pyramid_plan import parse_factors
 from napari_octree.writing.verify import verify_pyramid
 
 BAD_INPUT = 1
@@ -45,11 +47,7 @@ def build_main(arguments: Sequence[str]) -> int:
         label=options.labels,
     )
     try:
-        images = images_in_file(options.source)
-        if len(images) > 1 and options.image is None:
-            names = "\n".join(f"  {i}: {image.name}" for i, image in enumerate(images))
-            return _fail(f"{options.source} holds several images; choose one: --image N\n{names}")
-        image = images[options.image or 0]
+        image = chosen_image(options.source, options.image)
         with _ProgressBar(image.name) as bar:
             build_pyramid(
                 image,
@@ -64,11 +62,27 @@ def build_main(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         print("napari-octree: interrupted; run the same command to go on", file=sys.stderr)  # noqa: T201
         return INTERRUPTED
-    except IndexError:
-        return _fail(f"{options.source}: there is no image {options.image}")
     except (SourceError, WritingError, OSError) as error:
         return _fail(str(error))
     return 0
+
+
+def chosen_image(source: str, number: int | None) -> ImageToWrite:
+    """Return the image of that number in a file; the only one for None.
+
+    Raises
+    ------
+    WritingError
+        There are several, or there is no such one.
+    SourceError, OSError
+    """
+    images = images_in_file(source)
+    names = "\n".join(f"  {i}: {image.name}" for i, image in enumerate(images))
+    if number is None and len(images) > 1:
+        raise WritingError(f"{source} holds several images; choose one: --image N\n{names}")
+    if not 0 <= (number or 0) < len(images):
+        raise WritingError(f"{source}: there is no image {number}, but\n{names}")
+    return images[number or 0]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -113,9 +127,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def _factors(value: str) -> list[list[int]]:
     try:
-        return [[int(f) for f in level.split(",")] for level in value.split(";") if level]
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{value!r} are no factors: {error}") from error
+        return parse_factors(value)
+    except WritingError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _positive(value: str) -> int:

@@ -138,6 +138,8 @@ def build_pyramid(
         main.recipe["labels"] = [part.recipe for part in labels]
     if not main.target.create(main.recipe, image.axes, options.overwrite):
         return main.target.plan
+    if labels:
+        write_list_of_labels(path, options.version, None)
     tasks = []
     for part in (main, *labels):
         if part is main or part.target.create(part.recipe, part.image.axes, False):

@@ -57,6 +57,19 @@ class PyramidPlan:
     shard: tuple[int, ...]
 
 
+def parse_factors(text: str) -> list[list[int]]:
+    """Read "1,2,2;1,2,2;2,2,2": level by level, one number per axis.
+
+    Raises
+    ------
+    WritingError
+    """
+    try:
+        return [[int(f) for f in level.split(",")] for level in text.split(";") if level.strip()]
+    except ValueError as error:
+        raise WritingError(f"{text!r} are no factors: {error}") from error
+
+
 def plan_pyramid(
     shape: Sequence[int],
     axes: str,

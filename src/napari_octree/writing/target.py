@@ -188,13 +188,13 @@ def label_path(path: str, name: str) -> str:
     return str(Path(path, "labels", name))
 
 
-def write_list_of_labels(path: str, version: str, names: list[str]) -> None:
-    """Write the group in which an image's label images lie."""
+def write_list_of_labels(path: str, version: str, names: list[str] | None) -> None:
+    """Write the group in which an image's label images lie; None: which says nothing yet."""
     folder: Any = str(Path(path, "labels"))
     group = zarr.open_group(folder, mode="a", zarr_format=zarr_format(version))  # type: ignore[arg-type]
-    group.attrs.put(
-        {"labels": names} if version == "0.4" else {"ome": {"version": version, "labels": names}}
-    )
+    if names is not None:
+        said: dict[str, Any] = {"labels": names}
+        group.attrs.put(said if version == "0.4" else {"ome": {"version": version, **said}})
 
 
 def _is_zarr(folder: Path) -> bool:

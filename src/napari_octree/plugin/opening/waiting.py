@@ -127,7 +127,7 @@ def open_and_wait(what: str, read: Callable[[], T]) -> T:
     """
     if threading.current_thread() is not threading.main_thread():
         return read()
-    _let_qt_carry_callbacks()
+    let_qt_carry_callbacks()
     opening = Opening(what, read)
     if not opening.wait(QUICK_S):
         opening.show_progress()
@@ -136,7 +136,8 @@ def open_and_wait(what: str, read: Callable[[], T]) -> T:
     return opening.result()
 
 
-def _let_qt_carry_callbacks() -> None:
+def let_qt_carry_callbacks() -> None:
+    """Have what threads post called by Qt's event loop, also before there is an octree layer."""
     try:
         from napari_octree.rendering.canvas.qt_loop import attach_qt_loop
     except ImportError:  # no Qt: nothing is to be kept alive
