@@ -17,6 +17,7 @@ def test_it_says_what_is_chosen(qtbot, tmp_path):
     dialog = BuildDialog(None, str(tmp_path / "slide.svs"))
     qtbot.addWidget(dialog)
     assert dialog.choice.target == str(tmp_path / "slide-pyramid.ome.zarr")
+    assert dialog.choice.image is None
     dialog.source.setText("https://host/data/image.zarr")
     assert dialog.choice.target.endswith("image-pyramid.ome.zarr")
     dialog.target.setText("mine.zarr")

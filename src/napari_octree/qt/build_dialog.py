@@ -103,10 +103,14 @@ class BuildDialog(QDialog):
         self.buttons.accepted.connect(self.accept)
         self.buttons.rejected.connect(self.reject)
         form = QFormLayout(self)
-        form.addRow(
-            "&Source:", self._row(self.source, ("File…", self._file), ("Folder…", self._folder))
+        rows = (
+            ("&Source:", self.source, (("File…", self._file), ("Folder…", self._folder))),
+            ("&Target:", self.target, (("Browse…", self._browse),)),
         )
-        form.addRow("&Target:", self._row(self.target, ("Browse…", self._browse)))
+        for title, edit, buttons in rows:
+            label = QLabel(title)
+            label.setBuddy(edit)
+            form.addRow(label, self._row(edit, *buttons))
         for title, widget in (
             ("&Image:", self.image), ("&Version:", self.version), ("&Method:", self.method),
             ("&Chunk:", self.chunk), ("S&hard:", self.shard), ("", self.sharded),
@@ -210,6 +214,7 @@ def _choices(names: tuple[str, ...], first: str, tip: str) -> QComboBox:
 def _numbers(least: int, most: int, of_least: str, tip: str) -> QSpinBox:
     box = QSpinBox()
     box.setRange(least, most)
+    box.setValue(least)
     box.setSpecialValueText(of_least)
     box.setToolTip(tip)
     return box
