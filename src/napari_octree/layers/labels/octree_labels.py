@@ -148,7 +148,7 @@ class OctreeLabels(PaintableLabels):
     def _get_properties(self, *args: Any, **keywords: Any) -> list[str]:
         """The features of the label at a position; none while nothing is known of it."""
         value = self.get_value(*args, **keywords)
-        known = isinstance(value, tuple) and value[1] is not None
+        known = (value[1] if isinstance(value, tuple) else value) is not None
         return super()._get_properties(*args, **keywords) if known else []
 
 

@@ -63,7 +63,7 @@ def writable(array: Any) -> WritableArray:
 
     Parameters
     ----------
-    array : zarr.Array or numpy.ndarray
+    array : zarr.Array, tensorstore.TensorStore, xarray.DataArray (in memory) or numpy.ndarray
         A zarr array may have been opened for reading only: its store is opened anew.
 
     Raises
@@ -77,12 +77,19 @@ def writable(array: Any) -> WritableArray:
     if isinstance(array, zarr.Array):
         unit = array.shards or array.chunks
         return WritableArray(_for_writing(array), tuple(int(n) for n in unit))
+    if type(array).__module__ == "tensorstore":
+        chunk = array.chunk_layout.write_chunk.shape
+        unit = tuple(int(c) or n for c, n in zip(chunk, array.shape, strict=True))
+        return WritableArray(_Tensorstore(array), unit)
+    if type(array).__module__.startswith("xarray") and isinstance(array.data, np.ndarray):
+        return writable(array.data)
     if isinstance(array, np.ndarray):
         if not array.flags.writeable:
             raise SourceError("an array that is read-only cannot be saved to; export it instead")
         return WritableArray(array, tuple(min(n, 1024) for n in array.shape))
     raise SourceError(
-        f"{type(array).__name__}: only zarr and numpy arrays can be saved to; export it instead"
+        f"{type(array).__name__}: only zarr, tensorstore and numpy arrays can be saved to; "
+        "export it instead"
     )
 
 
@@ -96,6 +103,23 @@ def _for_writing(array: Any) -> Any:
         )
     except (ValueError, NotImplementedError, OSError) as error:
         raise SourceError(f"{array.store_path}: cannot be written to ({error})") from error
+
+
+@dataclass(frozen=True, eq=False)
+class _Tensorstore:
+    """A tensorstore: each write is waited for."""
+
+    store: Any
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self.store.shape)
+
+    def __getitem__(self, index: Any) -> np.ndarray:
+        return np.asarray(self.store[index].read().result())
+
+    def __setitem__(self, index: Any, values: np.ndarray) -> None:
+        self.store[index].write(values).result()
 
 
 @dataclass(frozen=True, eq=False)

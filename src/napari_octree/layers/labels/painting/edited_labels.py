@@ -304,6 +304,8 @@ class EditedLabels(OctreeScalarField, Labels):
         saved = edits.mark_saved(revisions)
         if self._writer is not None and self._writer.store is not None:
             self._writer.mark_saved(saved)
+        if self._levels.sources[0].storage.in_memory:
+            edits.drop_saved()  # what is drawn from the data has them
         for other in list(_LAYERS):
             if other is not self and other.source_names & self.source_names:
                 other.reload()

@@ -152,6 +152,15 @@ class LabelEdits:
                 values = np.array(values, self.dtype)
                 self._put(index, EditedChunk(values, np.zeros(values.shape, np.bool_)))
 
+    def drop_unwritten(self, region: Region) -> None:
+        """Forget chunks of a region that nothing was written to (main thread)."""
+        with self._lock:
+            for index in self.indices(region):
+                chunk = self._chunks.get(index)
+                if chunk is not None and not chunk.has_written:
+                    del self._chunks[index]
+                    self._nbytes -= chunk.nbytes
+
     def drop_saved(self) -> None:
         """Forget what the data have, as these are read anew (main thread)."""
         with self._lock:
@@ -185,7 +194,8 @@ class LabelEdits:
     def revisions(self, indices: Iterable[Index]) -> dict[Index, int]:
         """Which state each of some chunks is in."""
         with self._lock:
-            return {i: self._state(i).revision for i in indices}
+            states = {index: self._state(index) for index in indices}
+            return {i: state.revision for i, state in states.items() if state is not None}
 
     def mark_saved(self, revisions: dict[Index, int]) -> list[Index]:
         """Say that chunks are in the data as they were; returns those that still are so."""
@@ -193,7 +203,7 @@ class LabelEdits:
         with self._lock:
             for index, revision in revisions.items():
                 state = self._state(index)
-                if state.revision == revision:
+                if state is not None and state.revision == revision:
                     state.saved = True
                     self._counts.unsaved.discard(index)
                     done.append(index)
@@ -211,9 +221,9 @@ class LabelEdits:
                     back.append(index)
         return back
 
-    def _state(self, index: Index) -> EditedChunk:
-        held = self._chunks.get(index)
-        return self._spilled[index].state if held is None else held
+    def _state(self, index: Index) -> EditedChunk | None:
+        held, spilled = self._chunks.get(index), self._spilled.get(index)
+        return spilled.state if held is None and spilled is not None else held
 
     def _put(self, index: Index, chunk: EditedChunk) -> None:
         self._chunks[index] = chunk

@@ -348,7 +348,8 @@ class PaintableLabels(EditedLabels):
             draw(new_label, last_cursor_coord, coordinates)
         elif coordinates is not None:
             # In 3-D napari's own asks for the label at each place before it paints.
-            ends = [np.round(c).astype(int) for c in (last_cursor_coord, coordinates)]
+            first = coordinates if last_cursor_coord is None else last_cursor_coord
+            ends = [np.round(c).astype(int) for c in (first, coordinates)]
             low, high = np.minimum(*ends), np.maximum(*ends) + 1
             region = tuple((int(a), int(b)) for a, b in zip(low, high, strict=True))
             self._when_at_hand([region], lambda: draw(new_label, last_cursor_coord, coordinates))
@@ -365,8 +366,10 @@ class PaintableLabels(EditedLabels):
             Show it at once.
         """
         fill = super().fill
+        self._validate_label_in_range(new_label)
         place = [int(p) for p in np.round(coord).astype(int)]
         axes = sorted(self._get_dims_to_paint())
+        self._validate_non_painted_coord(place, axes)
         if any(not 0 <= p < n for p, n in zip(place, self.data.shape, strict=True)):
             return
         region = around(place, axes, self.data.shape, FIRST_SIDE)

@@ -11,14 +11,30 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from napari_octree.layers._napari import OctreeLevels
 from napari_octree.layers.labels.painting.edits import LabelEdits
 from napari_octree.sources.protocol import Region
 
 
-class PaintedLevels(OctreeLevels):
-    """Levels with edits, once `paint_on` has named them."""
+class PaintedLevels(OctreeLevels, NDArrayOperatorsMixin):
+    """Levels with edits, once `paint_on` has named them.
+
+    One level in memory can be compared and calculated with as stock's array can.
+    """
+
+    __hash__ = object.__hash__
+
+    def __eq__(self, other: object) -> Any:
+        return super().__eq__(other) if self._array is None else self._array == other
+
+    def __ne__(self, other: object) -> Any:
+        return super().__ne__(other) if self._array is None else self._array != other
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **keywords: Any) -> Any:
+        arrays = [np.asarray(i) if isinstance(i, PaintedLevels) else i for i in inputs]
+        return getattr(ufunc, method)(*arrays, **keywords)
 
     def paint_on(
         self,

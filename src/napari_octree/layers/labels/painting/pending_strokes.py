@@ -85,6 +85,9 @@ class PendingStrokes:
 
     def bring(self, *regions: Region) -> bool:
         """Have the edits hold some regions' chunks, as far as in memory; whether all are."""
+        if self._source.storage.in_memory:  # it may have been changed by its owner
+            for region in regions:
+                self._edits.drop_unwritten(region)
         missing = (index for region in regions for index in self._edits.missing(region))
         return not [index for index in missing if not self._hold(index)]
 

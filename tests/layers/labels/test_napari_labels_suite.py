@@ -1,0 +1,189 @@
+"""napari's own tests of labels layers, with `OctreeLabels` in place of `Labels`.
+
+As `test_napari_image_suite`: each of napari's test functions runs on a copy of its module in which
+`Labels` is the class below and a few expectations are reworded. `CANNOT_APPLY` names the tests
+whose contract is another one, and why; each case that is named there without need fails here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import napari.layers.labels
+import pytest
+
+from napari_octree import OctreeLabels
+from napari_octree.layers.labels.painting.pending_strokes import Dab
+from napari_octree.layers.main_loop import MAIN_LOOP
+from napari_octree.sources.errors import SourceError
+
+FOLDER = Path(napari.layers.labels.__file__).parent / "_tests"
+MODULES = (
+    "test_labels",
+    "test_labels_key_bindings",
+    "test_labels_mouse_bindings",
+    "test_labels_multiscale",
+)
+
+REWORDED = {
+    "layer.name == 'Labels'": "layer.name == 'OctreeLabels'",
+    # Indexed by a number `data` is the list of levels.
+    "np.any(layer.data[-1])": "np.any(layer.data[-1,])",
+    "np.any(layer.data[0])": "np.any(layer.data[0,])",
+    "np.any(selector.data[-1])": "np.any(selector.data[-1,])",
+    "np.any(selector.data[0])": "np.any(selector.data[0,])",
+    "np.any(brush.data[-1])": "np.any(brush.data[-1,])",
+    "np.any(brush.data[0])": "np.any(brush.data[0,])",
+    # Stores are not read as a whole without being asked to.
+    "np.asarray(layer.data)": "layer.data[(slice(None),)]",
+}
+
+PAINTED = "levels of an image can be painted on, stock's cannot"
+IN_THE_SHADER = "colours and outlines are made by the GPU: the slice holds labels, not texels"
+ONE_TYPE = "levels of different types are refused, by an error of its own"
+
+CANNOT_APPLY = {
+    "test_background_label": IN_THE_SHADER,
+    "test_bool_labels": ONE_TYPE,
+    "test_color_mapping_when_color_is_changed": IN_THE_SHADER,
+    "test_contour": IN_THE_SHADER,
+    "test_contour_local_updates": IN_THE_SHADER,
+    "test_copy": "levels are wrapped anew for each layer; the arrays are the same",
+    "test_docstring": "keywords are handed on to `Labels`, which documents them",
+    "test_draw": IN_THE_SHADER,
+    "test_fill_contour_local_updates": IN_THE_SHADER,
+    "test_float_labels": ONE_TYPE,
+    "test_invalidate_cache_when_change_color_mode": IN_THE_SHADER,
+    "test_multiscale_3D_multiscale_labels_in_2D": PAINTED,
+    "test_multiscale_infer_multiscale": PAINTED,
+    "test_multiscale_random_multiscale": PAINTED,
+    "test_multiscale_3D_multiscale_labels_in_3D": "values in 3-D are those of a viewer's bricks",
+    "test_paint_2d_xarray": "levels are kept in a list of our own",
+    "test_paint_contour_local_updates": IN_THE_SHADER,
+    "test_paint_contour_local_updates_thick": IN_THE_SHADER,
+    "test_paint_int64_view_update_3d_display": IN_THE_SHADER,
+    "test_paint_polygon_contour_local_updates": IN_THE_SHADER,
+    "test_paint_polygon_uint32_view_update": IN_THE_SHADER,
+    "test_value_3d": "in 3-D values are those of the bricks that a viewer has loaded",
+    "test_view_dtype": IN_THE_SHADER,
+    "test_view_dtype_int16": IN_THE_SHADER,
+}
+
+APPLIES = {
+    "test_background_label": {0},
+    "test_draw": {0},
+    # Unsigned labels of few bits are texels as they are.
+    "test_view_dtype": {0},
+    "test_view_dtype_int16": {0},
+}
+"""Cases, counted from 0, of tests above that do apply."""
+
+
+class LoadedOctreeLabels(OctreeLabels):
+    """Waits for the overview where stock reads at once; one array's values have no level.
+
+    What is painted is saved at once, as stock's tools write to the data.
+    """
+
+    _saves = False
+    multiscale = property(lambda self: len(self.data) > 1, lambda self, value: None)
+
+    def __init__(self, *args: Any, **keywords: Any) -> None:
+        super().__init__(*args, **keywords)
+        self._wait()
+
+    def _wait(self) -> None:
+        overview = self._overview
+        if overview is not None:
+            MAIN_LOOP.run_until(lambda: overview.settled or overview.failed, 30)
+
+    def _on_slice_moved(self) -> None:
+        super()._on_slice_moved()
+        self._wait()
+
+    def _bring(self, region: Any) -> bool:
+        if not super()._bring(region):
+            self._pending.add(Dab(-1, [region], lambda: None))
+            MAIN_LOOP.run_until(lambda: not self._waits, 30)
+        return super()._bring(region)
+
+    def _when_at_hand(self, regions: Any, *args: Any, **keywords: Any) -> None:
+        for region in regions:
+            self._bring(region)
+        super()._when_at_hand(regions, *args, **keywords)
+
+    def _after_edits(self) -> None:
+        super()._after_edits()
+        if self.has_edits and not self._block_history and not self._saves:
+            self._saves = True
+            with contextlib.suppress(SourceError):  # dask arrays
+                self.save_edits()
+            self._saves = False
+
+    def _on_edit(self, region: Any) -> None:
+        super()._on_edit(region)
+        self._after_edits()
+
+    def get_value(self, *args: Any, **keywords: Any) -> Any:
+        value = super().get_value(*args, **keywords)
+        return value[1] if len(self.data) == 1 and isinstance(value, tuple) else value
+
+
+LoadedOctreeLabels.__name__ = "OctreeLabels"
+
+
+def copy_of(name: str) -> ModuleType:
+    """napari's test module, with our class and wording in it."""
+    path = FOLDER / f"{name}.py"
+    source = path.read_text(encoding="utf-8")
+    for theirs, ours in REWORDED.items():
+        source = source.replace(theirs, ours)
+    module = ModuleType(name)
+    sys.modules[name] = module  # dataclasses look for it
+    exec(compile(source, str(path), "exec"), module.__dict__)
+    module.Labels = LoadedOctreeLabels
+    return module
+
+
+def suite() -> dict[str, Any]:
+    """All test functions by the name that they have here."""
+    found = {}
+    for name in MODULES:
+        module = copy_of(name)
+        for test, function in inspect.getmembers(module):
+            if "Fixture" in type(function).__name__:
+                found[test] = function
+            elif test.startswith("test_") and inspect.isfunction(function):
+                ours = f"test_{name.removeprefix('test_labels').strip('_')}_{test[5:]}"
+                ours = ours.replace("test__", "test_")
+                if (reason := CANNOT_APPLY.get(ours)) is not None:
+                    expect_failure(function, reason, APPLIES.get(ours, set()))
+                found[ours] = function
+    assert CANNOT_APPLY.keys() | APPLIES.keys() <= found.keys()
+    return found
+
+
+def expect_failure(function: Any, reason: str, applies: set[int]) -> None:
+    """Have all cases of a test fail but those of some numbers."""
+    fails = pytest.mark.xfail(strict=True, reason=reason)
+    if not applies:
+        fails(function)
+        return
+    mark, *others = function.pytestmark
+    names, cases = mark.args
+    marked = [
+        pytest.param(
+            *(case if isinstance(case, tuple) else (case,)),
+            marks=() if number in applies else fails,
+        )
+        for number, case in enumerate(cases)
+    ]
+    function.pytestmark = [pytest.mark.parametrize(names, marked).mark, *others]
+
+
+globals().update(suite())
