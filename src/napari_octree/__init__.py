@@ -13,17 +13,21 @@ if TYPE_CHECKING:
     from napari_octree.plugin.opening.open_image import open_image
     from napari_octree.plugin.opening.open_mosaic import open_mosaic
     from napari_octree.plugin.opening.open_ome_zarr import open_ome_zarr
+    from napari_octree.plugin.opening.open_points import open_points
     from napari_octree.plugin.picture import export_png
+    from napari_octree.writing.points.build import build_points
 
 __all__ = [
     "OctreeConfig",
     "OctreeImage",
     "OctreeLabels",
     "OctreePoints",
+    "build_points",
     "export_png",
     "open_image",
     "open_mosaic",
     "open_ome_zarr",
+    "open_points",
 ]
 
 # Loaded when asked for: `napari_octree.octree`, `.loading` and `.sources` are usable without
@@ -37,6 +41,8 @@ _HOMES = {
     "open_image": "napari_octree.plugin.opening.open_image",
     "open_mosaic": "napari_octree.plugin.opening.open_mosaic",
     "open_ome_zarr": "napari_octree.plugin.opening.open_ome_zarr",
+    "open_points": "napari_octree.plugin.opening.open_points",
+    "build_points": "napari_octree.writing.points.build",
 }
 
 

@@ -30,11 +30,16 @@ examples:
   napari-octree build slide.svs slide.ome.zarr
   napari-octree build labels.tif labels.ome.zarr --labels
   napari-octree build https://host/image.zarr copy.ome.zarr --scheduler tcp://head:8786
+  napari-octree build spots.parquet spots.points.zarr       (points: see … build POINTS --help)
 """
 
 
 def build_main(arguments: Sequence[str]) -> int:
     """Run the command; return the exit status."""
+    from napari_octree.plugin.terminal.points_command import build_points_main, names_points
+
+    if names_points(arguments):
+        return build_points_main(arguments)
     options = _parser().parse_args(arguments)
     build = BuildOptions(
         version=options.version,

@@ -29,7 +29,8 @@ def open_image(path_or_url: str | os.PathLike[str], **storage_options: Any) -> l
     Parameters
     ----------
     path_or_url : str or path-like
-        A zarr folder, zip file or URL (see `open_ome_zarr`); a TIFF file or a slide.
+        A zarr folder, zip file or URL (see `open_ome_zarr`); a TIFF file or a slide; points
+        that `build_points` wrote.
     **storage_options
         Passed to fsspec for URLs.
 
@@ -56,13 +57,17 @@ def open_image_layers(
 
 def prepare_image(
     path_or_url: str | os.PathLike[str], config: OctreeConfig | None, **storage_options: Any
-) -> Callable[[], list[OctreeImage]]:
+) -> Callable[[], list[Any]]:
     """Read the metadata (any thread); what is returned makes the layers (main thread)."""
     text = os.fspath(path_or_url)
     if is_tiff_or_slide(text):
         from napari_octree.plugin.opening.open_tiff import prepare_tiff
 
         return prepare_tiff(Path(text).expanduser(), config)
+    from napari_octree.plugin.opening.open_points import is_points_path, prepare_points
+
+    if is_points_path(text):
+        return prepare_points(text, config, **storage_options)
     from napari_octree.plugin.opening.open_ome_zarr import prepare_layers
 
     return prepare_layers(text, config, **storage_options)

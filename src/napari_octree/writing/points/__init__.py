@@ -1,0 +1,1 @@
+"""Trees of points that do not fit in memory, written as zarr."""

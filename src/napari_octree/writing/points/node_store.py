@@ -1,0 +1,184 @@
+"""NodeStore: where nodes are written: groups by depth while it grows, by level when it is done.
+
+Invariants: any process; writing a node twice writes the same bytes; a group of a depth appears
+whole or not at all.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from zarr.core.dtype import VariableLengthBytes
+
+from napari_octree.octree.points.node_table import NodeTable
+from napari_octree.octree.points.point_grid import PointGrid
+from napari_octree.sources.points.feature import Feature
+from napari_octree.sources.points.points_source import INDEX, POSITION, column_of
+from napari_octree.sources.points.zarr_points import (
+    ADDITIVE,
+    OURS,
+    TABLE,
+    VERSION,
+    ZARR_VECTORS,
+    attribute_names,
+)
+
+CONVENTION = {
+    "uuid": "66268a61-7833-4995-bbcb-233bb417dae5",
+    "name": "zarr_vectors",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class NodeStore:
+    """A set of points that is being written.
+
+    Attributes
+    ----------
+    folder : str
+        The zarr group, a local folder.
+    grid : PointGrid
+    low, high : tuple of float
+        Bounds of all points.
+    features : tuple of Feature
+    dtype : numpy.dtype
+        Of a point, with all columns.
+    """
+
+    folder: str
+    grid: PointGrid
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    features: tuple[Feature, ...]
+    dtype: np.dtype
+    _arrays: dict[tuple[int, str], Any] = field(default_factory=dict, repr=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_arrays": {}}
+
+    def write(self, depth: int, cell: Sequence[int], records: np.ndarray) -> None:
+        """Write the points of a node."""
+        place = tuple((np.array(cell) - self.origin(depth)).tolist())
+        for column in self.dtype.names or ():
+            kind = self.dtype[column].base
+            raw = np.ascontiguousarray(records[column]).astype(kind.newbyteorder("<")).tobytes()
+            value = np.empty((1,) * len(place), object)
+            value[(0,) * len(place)] = raw
+            self._array(depth, column)[tuple(slice(i, i + 1) for i in place)] = value
+
+    def origin(self, depth: int) -> np.ndarray:
+        """Return the cell of the least coordinates."""
+        return self.grid.cells(np.array([self.low]), depth)[0]
+
+    def _array(self, depth: int, column: str) -> Any:
+        name = (depth, column)
+        if name not in self._arrays:
+            folder = Path(self.folder, f"d{depth}")
+            if not folder.exists():
+                self._create(depth, folder)
+            self._arrays[name] = zarr.open_array(str(folder / self._path(column)), mode="r+")
+        return self._arrays[name]
+
+    def _path(self, column: str) -> str:
+        if column == POSITION:
+            return "vertices"
+        return f"vertex_attributes/{attribute_names(self.features)[column]}"
+
+    def _create(self, depth: int, folder: Path) -> None:
+        """Make the arrays of a depth beside their place, and move them there."""
+        made = folder.with_name(f"{folder.name}.{uuid.uuid4().hex}")
+        group = zarr.create_group(str(made), zarr_format=3)
+        group.create_group("vertex_attributes")
+        origin = self.origin(depth)
+        last = self.grid.cells(np.array([self.high]), depth)[0]
+        for column in self.dtype.names or ():
+            kind = "vertices" if column == POSITION else "vertex_attribute"
+            group.create_array(
+                self._path(column),
+                shape=tuple((last - origin + 1).tolist()),
+                chunks=(1,) * len(origin),
+                dtype=VariableLengthBytes(),
+                attributes={
+                    "zarr_conventions": [CONVENTION],
+                    "zarr_vectors": {
+                        "kind": kind,
+                        "dtype": self.dtype[column].base.newbyteorder("<").str,
+                        "encoding": "raw",
+                        "chunk_grid_origin": origin.tolist(),
+                    },
+                },
+            )
+        try:
+            os.rename(made, folder)
+        except OSError:  # another worker was first
+            shutil.rmtree(made, ignore_errors=True)
+
+    def finish(self, table: NodeTable, sample: np.ndarray, count: int, identity: str) -> None:
+        """Name the levels, and write the table, the sample and all metadata.
+
+        May be called again where it was interrupted.
+        """
+        deepest = int(table.depths.max(initial=0))
+        root = zarr.open_group(self.folder, mode="a", zarr_format=3)
+        for depth in range(deepest + 1):
+            level = deepest - depth
+            source, target = Path(self.folder, f"d{depth}"), Path(self.folder, str(level))
+            if source.exists():
+                os.rename(source, target)
+            group = zarr.open_group(str(target), mode="a", zarr_format=3)
+            inner = {} if depth == 0 else {"refinement": "add"}
+            group.attrs.update(
+                {
+                    "zarr_conventions": [CONVENTION],
+                    "zarr_vectors": {
+                        "kind": "level",
+                        "level": level,
+                        "chunk_shape": self.grid.shape(depth).tolist(),
+                        "vertex_count": int(table.counts[table.depths == depth].sum()),
+                        **inner,
+                    },
+                }
+            )
+        octree = root.require_group("octree")
+        for part in TABLE:
+            octree.create_array(part, data=getattr(table, part), overwrite=True)
+        raw = sample.astype(self.dtype.newbyteorder("<")).tobytes()
+        octree.create_array("sample", data=np.frombuffer(raw, np.uint8), overwrite=True)
+        capabilities = [ADDITIVE] if deepest else []
+        root.attrs.update(
+            {
+                "zarr_conventions": [CONVENTION],
+                "zarr_vectors": {
+                    "kind": "root",
+                    "zv_version": ZARR_VECTORS,
+                    "geometry_types": ["point_cloud"],
+                    "chunk_shape": self.grid.shape(deepest).tolist(),
+                    "bounds": [list(self.low), list(self.high)],
+                    "format_capabilities": capabilities,
+                    "required_capabilities": capabilities,
+                },
+                "user_metadata": {
+                    OURS: {
+                        "version": VERSION,
+                        "ndim": len(self.low),
+                        "count": count,
+                        "identity": identity,
+                        "position_dtype": self.dtype[POSITION].base.newbyteorder("<").str,
+                        "features": [f.as_json() for f in self.features],
+                        "columns": {
+                            column_of(f.name): attribute_names(self.features)[column_of(f.name)]
+                            for f in self.features
+                        },
+                        "index": attribute_names(self.features)[INDEX],
+                    }
+                },
+            }
+        )
