@@ -15,6 +15,7 @@ from napari_octree.plugin.commands import export_commands
 from napari_octree.plugin.export import export_of
 from napari_octree.qt.export_dialog import ExportChoice, ExportDialog
 from napari_octree.sources.samples.mandelbrot import mandelbrot
+from napari_octree.writing import build
 from napari_octree.writing.errors import CancelledError, WritingError
 
 PIXELS = np.random.default_rng(0).integers(0, 60000, (3, 200, 310)).astype(np.uint16)
@@ -196,3 +197,73 @@ def test_the_dialog_follows_what_is_chosen(qtbot):
     dialog.path.setText(" ")
     assert not dialog.buttons.button(QDialogButtonBox.StandardButton.Save).isEnabled()
     assert Path(dialog.choice.path) == Path()
+
+
+@pytest.mark.parametrize("kind", ["OME-Zarr", "OME-TIFF"])
+def test_units_time_and_five_axes_come_back(tmp_path, kind):
+    data = PIXELS[None, None, :, :20, :30].repeat(2, 0).repeat(2, 1)
+    layer = OctreeImage(
+        data, scale=[500, 1, 2000, 5, 0.25], units=["ms", "pixel", "nm", "um", "mm"],
+        axis_labels=["t", "c", "z", "y", "x"], rgb=False,
+    )  # fmt: skip
+    export_of([layer], tmp_path / "a", kind).run()
+    back = open_image(tmp_path / "a")[1]
+    np.testing.assert_array_equal(back.data[0][...], data[:, 1])
+    sizes = [(s * unit).to_base_units().m for s, unit in zip(back.scale, back.units, strict=True)]
+    np.testing.assert_allclose(sizes, [0.5, 2e-6, 5e-6, 0.25e-3])
+    export_of([OctreeImage(data, rgb=False)], tmp_path / "b", kind).run()  # axes without names
+    assert len(open_image(tmp_path / "b")) == 2
+
+
+def test_looks_come_back(tmp_path):
+    green = image(colormap="green", visible=False, contrast_limits=(5, 99))
+    green.contrast_limits_range = (0, 500)
+    for name, layer in (("green", green), ("gray_r", image(colormap="gray_r"))):
+        export_of([layer], tmp_path / f"{name}.zarr", "OME-Zarr").run()
+        (back,) = open_image(tmp_path / f"{name}.zarr")
+        np.testing.assert_allclose(back.colormap.map([0.2]), layer.colormap.map([0.2]), atol=0.01)
+        assert back.contrast_limits_range == layer.contrast_limits_range
+    colours = np.random.default_rng(1).integers(0, 60000, (60, 70, 3)).astype(np.uint16)
+    export_of([OctreeImage(colours, rgb=True)], tmp_path / "rgb.zarr", "OME-Zarr").run()
+    assert open_image(tmp_path / "rgb.zarr")[0].contrast_limits == [0, 65535]
+
+
+@pytest.mark.parametrize("kind", ["OME-Zarr", "OME-TIFF"])
+def test_links_stay_and_what_they_point_to_is_replaced(tmp_path, kind):
+    target, link = tmp_path / "target", tmp_path / "link"
+    export_of([image()], target, kind).run()
+    link.symlink_to(target)
+    export_of([image()], link, kind, box=BOX, overwrite=True).run()
+    assert link.is_symlink()
+    assert open_image(target)[0].level_shapes[0].tolist() == list(PART.shape)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["link", "target"]
+
+
+def test_a_file_is_not_replaced_by_a_folder(tmp_path):
+    (tmp_path / "a.zarr").write_text("precious")
+    with pytest.raises(WritingError, match="is a file"):
+        export_of([image()], tmp_path / "a.zarr", "OME-Zarr", overwrite=True).run()
+    assert (tmp_path / "a.zarr").read_text() == "precious"
+
+
+def test_a_disk_that_gets_full_is_told_with_the_path(tmp_path, monkeypatch):
+    async def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    export = export_of([image()], tmp_path / "a.zarr", "OME-Zarr")
+    create = build.Target.create
+
+    def created(*arguments):
+        made = create(*arguments)
+        monkeypatch.setattr(zarr.storage.LocalStore, "set", full)
+        return made
+
+    monkeypatch.setattr(build.Target, "create", created)
+    with pytest.raises(WritingError, match=r"a\.zarr.*: cannot be written: No space left"):
+        export.run()
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_cannot_be_said_of_a_place_is_told(tmp_path):
+    with pytest.warns(match="cells: is rotated"):
+        export_of([image(name="cells", rotate=30)], tmp_path / "a.zarr", "OME-Zarr")

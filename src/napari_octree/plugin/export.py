@@ -26,7 +26,12 @@ from napari_octree.sources.protocol import LevelSource, Region
 from napari_octree.writing.build import BuildOptions, build_pyramid
 from napari_octree.writing.errors import WritingError
 from napari_octree.writing.from_files import colour_channels, label_facts
-from napari_octree.writing.image_to_write import ChannelToWrite, ImageToWrite, image_to_write
+from napari_octree.writing.image_to_write import (
+    ChannelToWrite,
+    ImageToWrite,
+    image_to_write,
+    unnamed_axes,
+)
 from napari_octree.writing.running import Progress
 from napari_octree.writing.source_paths import refuse_own_source
 from napari_octree.writing.tiff import write_tiff
@@ -78,7 +83,8 @@ class Export:
         if self.format == "OME-TIFF":
             write_tiff(self.image, self.path, progress=progress, cancelled=cancelled)
             return self.path
-        part = self.path.with_name(f".{self.path.name}.part")
+        final = self.path.resolve()  # what a link points to is replaced, not the link
+        part = final.with_name(f".{final.name}.part")
         try:
             build_pyramid(
                 self.image,
@@ -88,9 +94,9 @@ class Export:
                 progress=progress,
                 cancelled=cancelled,
             )
-            if self.path.exists():
-                shutil.rmtree(self.path)
-            part.rename(self.path)
+            if final.exists():
+                shutil.rmtree(final)
+            part.rename(final)
         finally:
             shutil.rmtree(part, ignore_errors=True)
         return self.path
@@ -102,6 +108,8 @@ class Export:
             raise WritingError(f"{folder}: there is no such folder")
         if self.path.exists() and not self.overwrite:
             raise WritingError(f"{self.path}: there is something already")
+        if self.path.is_file() and self.format == "OME-Zarr":
+            raise WritingError(f"{self.path}: is a file: it is not replaced by a folder")
         is_zarr = any((self.path / name).is_file() for name in ("zarr.json", ".zgroup"))
         if self.path.is_dir() and not is_zarr:
             raise WritingError(f"{self.path}: is a folder, and no zarr: it is not replaced")
@@ -192,7 +200,7 @@ def _axes(layer: OctreeScalarField) -> tuple[list[str], str]:
     labels = [str(label).lower() for label in layer.axis_labels]
     known = all(label in "tczyx" and len(label) == 1 for label in labels)
     distinct = len(set(labels)) == len(labels) and {"y", "x"} <= set(labels)
-    letters = labels if known and distinct else list("tzyx"[-layer.ndim :])
+    letters = labels if known and distinct else list(unnamed_axes(layer.ndim))
     if len(letters) != layer.ndim:
         raise WritingError(f"{layer.name}: {layer.ndim} axes of which the names are not known")
     return letters, layer.name.split(":")[0].strip() or "image"
@@ -226,7 +234,10 @@ def _look(layer: OctreeScalarField) -> ChannelToWrite:
     label = layer.name.partition(":")[2].strip() or layer.name
     if not isinstance(layer, OctreeImage):
         return ChannelToWrite(label)
-    brightest = layer.colormap.map(np.array([1.0]))[0, :3]
-    color = "".join(f"{round(float(part) * 255):02X}" for part in np.clip(brightest, 0, 1))
+    first, last = np.clip(layer.colormap.map(np.array([0.0, 1.0]))[:, :3], 0, 1)
+    inverted = bool(first.sum() > last.sum())
+    brightest = first if inverted else last
+    color = "".join(f"{round(float(part) * 255):02X}" for part in brightest)
     low, high = (float(limit) for limit in layer.contrast_limits)
-    return ChannelToWrite(label, color, (low, high))
+    ends = (float(layer.contrast_limits_range[0]), float(layer.contrast_limits_range[1]))
+    return ChannelToWrite(label, color, (low, high), ends, layer.visible, inverted)

@@ -123,7 +123,7 @@ def _channel(channel: Channel) -> ChannelToWrite:
 
 def colour_channels(count: int) -> list[ChannelToWrite]:
     """Channels for the colours of a pixel."""
-    return [ChannelToWrite(name, color, (0, 255)) for name, color in RGBA[:count]]
+    return [ChannelToWrite(name, color) for name, color in RGBA[:count]]
 
 
 def label_facts(label: ImageLabel) -> dict[str, Any]:

@@ -148,7 +148,7 @@ def image_to_write(
         Anything that `as_level_source` takes.
     axes : sequence of str, optional
         Name of each axis: t, c, z, y, x; "s" are colours, written as channels. Others take the
-        place of t or c where that is free. Default: the last letters of "tzyx".
+        place of t or c where that is free. Default: the last letters of "tzyx", or "tczyx".
     name, scale, translation, units, channels, greyscale
         As in `ImageToWrite`, but in the order of `axes`.
 
@@ -161,9 +161,9 @@ def image_to_write(
     rank = len(source.shape)
     where = source.storage.source_name
     if axes is None:
-        if not 2 <= rank <= 4:
+        if not 2 <= rank <= 5:
             raise SourceError(f"{where}: {rank} axes, of which the names are not known")
-        axes = "tzyx"[-rank:]
+        axes = unnamed_axes(rank)
     letters = _written_letters([a.lower() for a in axes], where)
     if len(letters) != rank:
         raise SourceError(f"{where}: {len(letters)} names for {rank} axes")
@@ -182,6 +182,11 @@ def image_to_write(
         channels=tuple(channels),
         greyscale=greyscale,
     )
+
+
+def unnamed_axes(rank: int) -> str:
+    """What axes without names are taken for."""
+    return WRITTEN_AXES if rank == 5 else "tzyx"[-rank:]
 
 
 def with_labels(image: ImageToWrite, labels: Sequence[ImageToWrite]) -> ImageToWrite:

@@ -110,7 +110,8 @@ def _omero(image: ImageToWrite) -> dict[str, Any]:
         if known.inverted:
             channel["inverted"] = True
         channels.append(channel)
-    model = "greyscale" if image.greyscale or count == 1 else "color"
+    grey = count == 1 and channels[0]["color"] == "FFFFFF"
+    model = "greyscale" if image.greyscale or grey else "color"
     return {"channels": channels, "rdefs": {"model": model}}
 
 

@@ -44,7 +44,7 @@ class PngWriter:
     def __init__(self, path: str | Path, width: int, height: int, colours: int = 4) -> None:
         if not (0 < width <= MOST_SIDE and 0 < height <= MOST_SIDE):
             raise WritingError(f"{path}: a picture of {width} × {height} pixels is no picture")
-        self.path = Path(path)
+        self.path = Path(path).resolve()  # what a link points to is replaced, not the link
         self.shape = (height, width, colours)
         self._part = self.path.with_name(f".{self.path.name}.part")
         self._zlib = zlib.compressobj(6)

@@ -18,6 +18,7 @@ import zarr
 from napari_octree.sources.derived.mode import reduce_mode
 from napari_octree.sources.derived.reduction import reduce_mean
 from napari_octree.sources.protocol import Region
+from napari_octree.writing.errors import WritingError
 from napari_octree.writing.image_to_write import ImageToWrite
 from napari_octree.writing.target import Target
 
@@ -77,9 +78,10 @@ class ShardTask:
         if written:
             return False
         if below is None:
-            array[_slices(self.region)] = self._read_image(self.region)
+            self._store(array, self.region, self._read_image(self.region))
         else:
-            array[_slices(self.region)] = self._reduced(lambda piece: self._piece(piece, below))
+            block = self._reduced(lambda piece: self._piece(piece, below))
+            self._store(array, self.region, block)
         return True
 
     def _reduced(self, read: Callable[[Region], np.ndarray]) -> np.ndarray:
@@ -120,8 +122,16 @@ class ShardTask:
         if self.level > 1 or self.target.is_written(0, region, below):
             return np.asarray(below[_slices(region)])
         block = self._read_image(region)
-        below[_slices(region)] = block
+        self._store(below, region, block)
         return block
+
+    def _store(self, array: zarr.Array, region: Region, block: np.ndarray) -> None:
+        try:
+            array[_slices(region)] = block
+        except OSError as error:
+            raise WritingError(
+                f"{self.target.path}: cannot be written: {error.strerror or error}"
+            ) from error
 
     def _read_image(self, region: Region) -> np.ndarray:
         block = self.image.read(region)

@@ -90,7 +90,7 @@ class Target:
         if folder.exists() and overwrite:
             if folder.is_dir() and any(folder.iterdir()) and not _is_zarr(folder):
                 raise WritingError(f"{folder}: is no zarr: it is not overwritten")
-            shutil.rmtree(folder)
+            shutil.rmtree(folder.resolve())
         try:
             group = zarr.open_group(self.path, mode="a", zarr_format=self._format)
             group.attrs.update({UNFINISHED: recipe})

@@ -22,6 +22,17 @@ TILE = 512
 OME_DTYPES = ["bool", "uint8", "uint16", "uint32", "int8", "int16", "int32", "float32", "float64"]
 
 
+LENGTHS = {
+    "micrometer": "µm", "nanometer": "nm", "millimeter": "mm", "centimeter": "cm", "meter": "m",
+    "picometer": "pm", "kilometer": "km", "angstrom": "Å", "inch": "in", "decimeter": "dm",
+}  # fmt: skip
+TIMES = {
+    "second": "s", "millisecond": "ms", "microsecond": "µs", "nanosecond": "ns",
+    "minute": "min", "hour": "h", "day": "d",
+}  # fmt: skip
+"""OME's names of units; sizes in others are not written."""
+
+
 def write_tiff(
     image: ImageToWrite,
     path: str | Path,
@@ -61,7 +72,7 @@ def write_tiff(
         ) from error
     if image.dtype.name not in OME_DTYPES:
         raise WritingError(f"{path}: OME-TIFF holds no pixels of type {image.dtype}")
-    path = Path(path)
+    path = Path(path).resolve()  # what a link points to is replaced, not the link
     pyramid = _pyramid(image, levels)
     total = sum(_tiles(level.shape) for level in pyramid)
     count = _Counter(total, progress, cancelled)
@@ -153,18 +164,18 @@ def _tile_pixels(image: ImageToWrite) -> Iterator[np.ndarray]:
 def _metadata(image: ImageToWrite) -> dict[str, Any]:
     said: dict[str, Any] = {"axes": image.axes.upper(), "Name": image.name}
     for letter, size, unit in zip(image.axes, image.scale, image.units, strict=True):
-        if unit is None or letter == "c":
+        symbol = (TIMES if letter == "t" else LENGTHS).get(unit or "")
+        if symbol is None or letter == "c":
             continue
-        if letter == "t":
-            said["TimeIncrement"], said["TimeIncrementUnit"] = size, "s"
-        else:
-            key = f"PhysicalSize{letter.upper()}"
-            said[key], said[f"{key}Unit"] = size, "µm" if unit == "micrometer" else unit
-    names = [channel.label or f"channel {i}" for i, channel in enumerate(image.channels)]
-    if names and "c" in image.axes:
-        said["Channel"] = {"Name": names}
-        colors = [channel.color for channel in image.channels]
-        if all(color is not None for color in colors):
+        key = "TimeIncrement" if letter == "t" else f"PhysicalSize{letter.upper()}"
+        said[key], said[f"{key}Unit"] = size, symbol
+    if "c" in image.axes:
+        known = image.channels
+        count = image.shape[image.axes.index("c")]
+        labels = [known[i].label if i < len(known) else None for i in range(count)]
+        said["Channel"] = {"Name": [label or f"channel {i}" for i, label in enumerate(labels)]}
+        colors = [channel.color for channel in known]
+        if len(colors) == count and all(color is not None for color in colors):
             said["Channel"]["Color"] = [_signed(str(color)) for color in colors]
     return said
 

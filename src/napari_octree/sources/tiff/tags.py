@@ -17,11 +17,13 @@ from napari_octree.sources.tiff import slide_tags
 from napari_octree.sources.tiff.facts import Facts, hexadecimal, length, text
 
 MICROMETRES = {
-    "m": 1e6, "dm": 1e5, "cm": 1e4, "mm": 1e3, "um": 1.0, "µm": 1.0, "μm": 1.0, "micron": 1.0,
-    "microns": 1.0, "micrometer": 1.0, "micrometre": 1.0, "nm": 1e-3, "pm": 1e-6, "å": 1e-4,
-    "angstrom": 1e-4, "inch": 25400.0, "in": 25400.0, "pt": 25400 / 72,
+    "km": 1e9, "m": 1e6, "dm": 1e5, "cm": 1e4, "mm": 1e3, "um": 1.0, "µm": 1.0, "μm": 1.0,
+    "micron": 1.0, "microns": 1.0, "micrometer": 1.0, "micrometre": 1.0, "nm": 1e-3, "pm": 1e-6,
+    "å": 1e-4, "angstrom": 1e-4, "inch": 25400.0, "in": 25400.0, "pt": 25400 / 72,
 }  # fmt: skip
 """Length of a unit, by the names that files give it."""
+
+SECONDS = {"ns": 1e-9, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 
 PRINTERS_RESOLUTIONS = (1, 72, 96, 100, 150, 200, 300, 600, 1200)
 """Dots per inch that programs write where they know nothing."""
@@ -122,8 +124,7 @@ def _ome(tiff: tifffile.TiffFile, series: int) -> Facts:
             sizes[letter] = size * unit
     interval = length(pixels.get("TimeIncrement"))
     if interval is not None:
-        second = {"ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0}
-        sizes["t"] = interval * second.get(str(pixels.get("TimeIncrementUnit", "s")), 1.0)
+        sizes["t"] = interval * SECONDS.get(str(pixels.get("TimeIncrementUnit", "s")), 1.0)
     channels = tuple(
         Channel(text(channel.get("Name")), _ome_color(channel.get("Color")))
         for channel in _several(pixels.get("Channel", ()))
