@@ -1,0 +1,155 @@
+"""Write the figures of a run into the page of the docs: tables, promises, a plot.
+
+`python -m benchmarks.compare.page [RESULTS.json] [PAGE.md]`. The page keeps its own words; what
+stands between ``<!-- figures: NAME -->`` and ``<!-- end -->`` is made anew.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from benchmarks.compare.figures import Results, figure, phases, promises, to_ram
+from benchmarks.processes import ROOT
+
+STOCK = ("stock-async", "stock-sync")
+
+
+def machine_line(report: dict[str, Any]) -> str:
+    """One line: where and when, on which load."""
+    machine = report["machine"]
+    packages = ", ".join(f"{name} {number}" for name, number in machine["packages"].items())
+    load = machine["load"][0]
+    return (
+        f"{machine['date'][:10]}, {machine['cores']} cores, load {load:.1f} at the end,"
+        f" Python {machine['python']}, {packages}; {machine['platform']}."
+    )
+
+
+def table(results: Results, scenarios: tuple[str, ...]) -> Iterator[str]:
+    """A row per scenario's phase and store."""
+    yield (
+        "| what | store | longest gap ms, stock : ours | ours : in memory | settled ms,"
+        " stock : ours | bare reads ms | chunks, stock : ours (needed) | frames moving,"
+        " stock : ours | GUI thread ms, stock : ours |"
+    )
+    yield "| --- " * 9 + "|"
+    for where in phases(results):
+        scenario, store, phase = where
+        if scenario not in scenarios or phase == "idle":
+            continue
+        peers = results[scenario][store]
+        stock = next((name for name in STOCK if name in peers), "")
+
+        def pair(name: str, where: Any = where, stock: str = stock) -> str:
+            theirs, ours = (figure(results, where, peer, name) for peer in (stock, "ours"))
+            return f"{_text(theirs)} : {_text(ours)}"
+
+        needed = figure(results, where, "ours", "needed")
+        yield "| " + " | ".join(
+            [
+                phase,
+                store,
+                pair("longest_gap_ms"),
+                "" if store == "ram" else _text(to_ram(results, where, "ours")),
+                pair("settle_ms"),
+                _text(figure(results, where, "ours", "raw_ms")),
+                pair("chunks") + ("" if needed is None else f" ({needed})"),
+                pair("moving_frames"),
+                pair("gui_ms"),
+            ]
+        ) + " |"
+
+
+def promise_table(results: Results) -> Iterator[str]:
+    """All promises, missed ones first."""
+    yield "| promise | where | measured | at most | |"
+    yield "| --- | --- | --- | --- | --- |"
+    for promise in sorted(promises(results), key=lambda p: p.kept):
+        verdict = "kept" if promise.kept else "**missed**"
+        yield (
+            f"| {promise.what} | {promise.where} | {promise.measured} | {promise.at_most}"
+            f" | {verdict} |"
+        )
+
+
+def plot(results: Results, path: Path) -> None:
+    """Draw longest gaps and times to settle, stock and ours, as two columns of dots."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    rows = [where for where in phases(results) if where[0] == "browse" and where[2] != "idle"]
+    sketch, axes = pyplot.subplots(1, 2, figsize=(10, 0.22 * len(rows) + 1), sharey=True)
+    for axis, name in zip(axes, ("longest_gap_ms", "settle_ms"), strict=True):
+        for peer, colour in (("stock-async", "#999999"), ("ours", "#0072b2")):
+            found = [figure(results, where, peer, name) for where in rows]
+            places = [i for i, each in enumerate(found) if each is not None]
+            axis.plot(
+                [each.value for each in found if each is not None], places, "o",
+                color=colour, label=peer,
+            )  # fmt: skip
+        axis.set_xscale("log")
+        axis.set_xlabel(name.replace("_", " "))
+    axes[0].set_yticks(range(len(rows)), [f"{phase}, {store}" for _, store, phase in rows])
+    axes[0].invert_yaxis()
+    axes[1].legend()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sketch.savefig(path, bbox_inches="tight")
+
+
+def filled(page: str, blocks: dict[str, str]) -> str:
+    """Return the page with the blocks of these names put in.
+
+    Raises
+    ------
+    KeyError
+        The page asks for figures that nobody has.
+    """
+
+    def replaced(match: re.Match[str]) -> str:
+        name = match["name"]
+        return f"<!-- figures: {name} -->\n{blocks[name]}\n<!-- end -->"
+
+    pattern = r"<!-- figures: (?P<name>[\w-]+) -->\n.*?<!-- end -->"
+    return re.sub(pattern, replaced, page, flags=re.DOTALL)
+
+
+def _text(value: object) -> str:
+    return "–" if value is None else str(value)
+
+
+def main() -> None:
+    """Fill the page."""
+    source, page = (
+        Path(given)
+        for given in (
+            *sys.argv[1:],
+            *(ROOT / "benchmarks/results/compare.json", ROOT / "docs/performance.md")[
+                len(sys.argv) - 1 :
+            ],
+        )
+    )
+    report = json.loads(source.read_text(encoding="utf-8"))
+    results = report["results"]
+    blocks = {
+        "machine": machine_line(report),
+        "browse": "\n".join(table(results, ("browse",))),
+        "channels": "\n".join(table(results, ("channels", "labels", "export"))),
+        "sliders": "\n".join(table(results, ("sliders",))),
+        "volume": "\n".join(table(results, ("volume",))),
+        "small": "\n".join(table(results, ("first", "small", "twenty"))),
+        "promises": "\n".join(promise_table(results)),
+    }
+    page.write_text(filled(page.read_text(encoding="utf-8"), blocks), encoding="utf-8")
+    plot(results, page.parent / "pictures" / "performance.svg")
+    print(f"Written to {page}")
+
+
+if __name__ == "__main__":
+    main()
