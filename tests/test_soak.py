@@ -1,0 +1,36 @@
+"""The first steps of the random user of `benchmarks/soak`, with every check of it.
+
+The walk is counted in moves, not minutes, so that it is the same on every machine.
+"""
+
+from __future__ import annotations
+
+import gc
+
+import pytest
+from benchmarks.soak.invariants import CONFIG, faults
+from benchmarks.soak.user import User
+
+from napari_octree.loading.loader import default_loader
+from napari_octree.rendering.gpu.vram import VRAM
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_first_steps(make_viewer, pump, seed) -> None:
+    gc.collect()
+    held = VRAM.held_bytes
+    clients = default_loader(CONFIG).statistics.clients
+    with faults() as found:
+        user = User(seed, lambda: make_viewer((150, 200)))
+        for _ in range(120):
+            user.move()
+        user.rest()
+        user.close()
+    assert not found
+    assert len(user.done) > 10
+    assert VRAM.held_bytes == held
+    del user
+    for _ in range(3):
+        pump()
+        gc.collect()
+    assert default_loader(CONFIG).statistics.clients <= clients
