@@ -88,7 +88,15 @@ def _announced(decode: Decode, size_of: Callable[[Any], int], most: int, data: A
 
 
 def _blosc_size(data: Any) -> int:
-    return blosc_size(bytes(memoryview(data)[:8]))
+    """Return what a whole chunk of blosc unpacks to.
+
+    Its decoder takes the packed size from the header too (bytes 12 to 15), and reads on behind
+    the end of a chunk that was cut off: pixels of chance.
+    """
+    head = bytes(memoryview(data).cast("B")[:16])
+    if len(head) < 16 or int.from_bytes(head[12:], "little") > memoryview(data).nbytes:
+        raise EOFError("a compressed chunk ends too soon")
+    return blosc_size(head)
 
 
 def _lz4_size(data: Any) -> int:
