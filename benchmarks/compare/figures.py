@@ -65,9 +65,7 @@ def values(results: Results, scenario: str, store: str, peer: str, phase: str, n
     """Return a figure of every repeat (of numbered phases, their median)."""
     found = []
     for run in results[scenario].get(store, {}).get(peer, []):
-        each = [
-            figures.get(name) for own, figures in run["phases"].items() if _row(own) == phase
-        ]
+        each = [figures.get(name) for own, figures in run["phases"].items() if _row(own) == phase]
         if each:
             found.append(None if None in each else median(each))
     return found
@@ -123,9 +121,9 @@ def promises(results: Results, peer: str = "ours") -> Iterator[Promise]:
         scenario, store, phase = where
         place = f"{phase}, {store}"
         far = store.startswith("http")
-        if store not in ("ram", "tiff") and "ram" in results[scenario]:
-            if (gap := to_ram(results, where, peer)) and phase != "idle":
-                yield Promise("longest gap : in memory", place, gap, 1.5)
+        slow = store not in ("ram", "tiff") and "ram" in results[scenario] and phase != "idle"
+        if slow and (gap := to_ram(results, where, peer)):
+            yield Promise("longest gap : in memory", place, gap, 1.5)
         if store in ("disk", "sharded") and phase != "idle":
             settled = ratio(results, where, "settle_ms", peer, "stock-async", AT_ONCE_MS)
             if settled:
@@ -168,9 +166,7 @@ def _pairs(
     results: Results, where: tuple[str, str, str], peer: str, above: str, below: str
 ) -> Figure | None:
     tops, bottoms = (values(results, *where[:2], peer, where[2], name) for name in (above, below))
-    pairs = [
-        None if a is None or not b else a / b for a, b in zip(tops, bottoms, strict=False)
-    ]
+    pairs = [None if a is None or not b else a / b for a, b in zip(tops, bottoms, strict=False)]
     return summary(pairs)
 
 

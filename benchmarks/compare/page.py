@@ -50,19 +50,23 @@ def table(results: Results, scenarios: tuple[str, ...]) -> Iterator[str]:
             return f"{_text(theirs)} : {_text(ours)}"
 
         needed = figure(results, where, "ours", "needed")
-        yield "| " + " | ".join(
-            [
-                phase,
-                store,
-                pair("longest_gap_ms"),
-                "" if store == "ram" else _text(to_ram(results, where, "ours")),
-                pair("settle_ms"),
-                _text(figure(results, where, "ours", "raw_ms")),
-                pair("chunks") + ("" if needed is None else f" ({needed})"),
-                pair("moving_frames"),
-                pair("gui_ms"),
-            ]
-        ) + " |"
+        yield (
+            "| "
+            + " | ".join(
+                [
+                    phase,
+                    store,
+                    pair("longest_gap_ms"),
+                    "" if store == "ram" else _text(to_ram(results, where, "ours")),
+                    pair("settle_ms"),
+                    _text(figure(results, where, "ours", "raw_ms")),
+                    pair("chunks") + ("" if needed is None else f" ({needed})"),
+                    pair("moving_frames"),
+                    pair("gui_ms"),
+                ]
+            )
+            + " |"
+        )
 
 
 def promise_table(results: Results) -> Iterator[str]:

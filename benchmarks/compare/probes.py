@@ -46,7 +46,7 @@ class EventLoopProbe:
 
 @dataclass(frozen=True)
 class Picture:
-    """One drawn frame: when, a checksum, and the share of the canvas that is blank but should not."""
+    """One drawn frame: when, a checksum, and which share of the canvas is blank by mistake."""
 
     time: float
     checksum: int

@@ -103,14 +103,11 @@ def browse(session: Session) -> None:
     whole = (size / 2, size / 2, fit)
     opening = needed(levels, whole, CANVAS_SHAPE, ideal_level(levels, fit))
     top = needed(levels, whole, CANVAS_SHAPE, len(levels) - 1)
-    session.phase(
-        "open", [lambda: _add(session, colormap="viridis")], needed=[*top, *opening]
-    )
+    session.phase("open", [lambda: _add(session, colormap="viridis")], needed=[*top, *opening])
     camera = session.camera
     overview = (camera.center[-2], camera.center[-1], camera.zoom)
     place = (0.317 * size, 0.554 * size, 1.0)
     pan = min(2200.0, 0.15 * size)
-    side = (place[0], place[1] + pan, 1.0)
     far = (0.81 * size, 0.23 * size, 1.0)
     pans = [(place[0], place[1] + pan * step / 44, 1.0) for step in range(1, 45)]
 
@@ -250,7 +247,10 @@ def export(session: Session) -> None:
     levels = session.data.levels
     session.phase("", [lambda: _add(session)])
     session.phases.pop("")
-    session.phase("export figure", [lambda: session.viewer.export_figure(scale_factor=1600 / levels[0].shape[-1])])
+    session.phase(
+        "export figure",
+        [lambda: session.viewer.export_figure(scale_factor=1600 / levels[0].shape[-1])],
+    )
 
 
 def _small(shape: tuple[int, ...]) -> np.ndarray:

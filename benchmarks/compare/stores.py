@@ -90,7 +90,9 @@ class Opened:
         if self.server is not None:
             return self.server.reads()
         if self.counters:
-            return Reads(sum(c.chunks for c in self.counters), sum(c.nbytes for c in self.counters))
+            return Reads(
+                sum(c.chunks for c in self.counters), sum(c.nbytes for c in self.counters)
+            )
         return Reads()
 
     def raw_ms(self, chunks: Sequence[tuple[int, tuple[slice, ...]]]) -> float:
@@ -185,7 +187,9 @@ def opened(name: str, folder: Path, peer: str) -> Iterator[Opened]:
         yield Opened([_tensorstore(path.resolve().as_uri()) for path in paths])
     elif peer == "ours":
         # As a user gives them: a wrapper would hide from us that the files are local.
-        yield Opened([zarr.open_array(LocalStore(path, read_only=True), mode="r") for path in paths])
+        yield Opened(
+            [zarr.open_array(LocalStore(path, read_only=True), mode="r") for path in paths]
+        )
     else:
         local = Opened(list(arrays))
         local.counters = counters

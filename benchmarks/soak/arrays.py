@@ -44,7 +44,9 @@ class Faults:
         How many reads of such a place fail before it heals.
     """
 
-    def __init__(self, seed: int = 0, latency_s: float = 0.0, failing: float = 0.0, tries: int = 2):
+    def __init__(
+        self, seed: int = 0, latency_s: float = 0.0, failing: float = 0.0, tries: int = 2
+    ):
         self.seed, self.latency_s, self.failing, self.tries = seed, latency_s, failing, tries
         self._tried: dict[tuple, int] = {}
         self._lock = threading.Lock()

@@ -210,7 +210,7 @@ class User:
         """Duplicate a layer as the menu does."""
         if len(viewer.layers) < MOST_LAYERS:
             layer = viewer.layers[self._rng.integers(len(viewer.layers))]
-            data, state, kind = layer.as_layer_data_tuple()
+            data, state, _kind = layer.as_layer_data_tuple()
             state["name"] = f"{layer.name} copy"
             viewer.add_layer(type(layer)(data, **state))
 
