@@ -49,6 +49,7 @@ __all__ = [
     "drawing_into",
     "drawn_as_quads",
     "extend",
+    "filling",
     "finish",
     "fix_data_dtype",
     "flush",
@@ -166,6 +167,32 @@ def drawing_into(canvas: Any, framebuffer: FrameBuffer) -> Iterator[None]:
         framebuffer.deactivate()
         canvas.context.set_viewport(*(canvas._vp_stack[-1] if canvas._vp_stack else viewport))
         canvas._update_transforms()
+
+
+@contextmanager
+def filling(canvas: Any, framebuffer: FrameBuffer) -> Iterator[None]:
+    """Write texels of `framebuffer`, in the midst of a draw of something else.
+
+    Neither blended nor clipped. The draw goes on with what it draws into; its visual sets its own
+    state of GL afterwards.
+    """
+    height, width = framebuffer.color_buffer.shape[:2]
+    viewport = canvas._vp_stack[-1] if canvas._vp_stack else (0, 0, *viewport_size(canvas))
+    context = canvas.context
+    context.flush_commands()
+    clips = bool(GL.glIsEnabled(GL.GL_SCISSOR_TEST))
+    gl.glDisable(gl.GL_SCISSOR_TEST)
+    framebuffer.activate()
+    context.set_viewport(0, 0, width, height)
+    context.set_state(blend=False, depth_test=False, cull_face=False)
+    try:
+        yield
+    finally:
+        framebuffer.deactivate()
+        context.set_viewport(*viewport)
+        context.flush_commands()
+        if clips:
+            gl.glEnable(gl.GL_SCISSOR_TEST)
 
 
 @contextmanager

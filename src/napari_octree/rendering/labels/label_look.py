@@ -77,12 +77,27 @@ class LabelLook:
         """The shader's source, from which a program is made once."""
         parts = [
             "four_words" if encoding.channels > 1 else "one_word",
-            "outline" if self.contour else "area",
+            "outlined" if self.contour else "area",
             "all" if self.selected is None else "only_selected",
             "colours",
             *self.colours.parts,
         ]
         return "\n".join([_part("lookup"), _defines(encoding), *map(_part, parts)])
+
+    def outline_source(self, encoding: LabelEncoding) -> str:
+        """The shader that finds the outlines of tiles: see `OutlineAtlas`."""
+        words = _part("four_words" if encoding.channels > 1 else "one_word")
+        parts = ["outline_lookup.glsl", "outline.glsl", "outlines.frag"]
+        declared, outline, main = [(_FOLDER / p).read_text(encoding="utf-8") for p in parts]
+        words = words.replace("$texture", "u_texture")
+        return "\n".join([_defines(encoding), declared, words, outline, main])
+
+    def outline_uniforms(self, encoding: LabelEncoding) -> dict[str, Any]:
+        """All that it reads, but the atlas."""
+        return {
+            "u_contour": float(self.contour),
+            "u_negative_from": self.uniforms(encoding)["u_negative_from"],
+        }
 
     def volume_source(self, encoding: LabelEncoding) -> str:
         """The same for volumes: a function from a label to its colour."""
@@ -117,7 +132,6 @@ class LabelLook:
             "u_background": self.background,
             "u_negative_from": 2.0 ** (encoding.word_bits - 1) if flips else NEVER,
             "u_colours_shape": (float(columns), float(rows)),
-            **({"u_contour": float(self.contour)} if self.contour else {}),
             **({"u_selected": self.selected} if self.selected is not None else {}),
         }
 

@@ -15,6 +15,8 @@ from vispy.visuals.shaders import Function
 
 from napari_octree.rendering.gpu.label_encoding import LabelEncoding
 from napari_octree.rendering.labels.label_look import LabelLook
+from napari_octree.rendering.labels.outline_atlas import OutlineAtlas
+from napari_octree.rendering.tiles.atlas.texture_atlas_2d import TextureAtlas2D
 from napari_octree.rendering.tiles.tiled_image import TiledImageVisual
 
 _AS_LOOKED_UP = "vec4 as_looked_up(vec4 colour) { return colour; }"
@@ -33,6 +35,8 @@ class TiledLabelsVisual(TiledImageVisual):
     fades : bool
     """
 
+    canvas: Any
+
     def __init__(
         self,
         encoding: LabelEncoding,
@@ -44,6 +48,7 @@ class TiledLabelsVisual(TiledImageVisual):
         self._labels = encoding
         self._lookups: dict[str, Function] = {}
         self._look = look
+        self._outlines: OutlineAtlas | None = None
         super().__init__(encoding, size, on_prepare, fades, interpolation="nearest")
         self._show(look, colours_too=True)
 
@@ -84,8 +89,21 @@ class TiledLabelsVisual(TiledImageVisual):
         if self._data_lookup_fn is not lookup:
             self._need_method_update = True  # vispy forgets buffers that a program has no use for
         super()._build_interpolation()
-        texel = 1.0 / self.atlas.side
-        self.shared_program["u_texel"] = (texel, texel)
+
+    def _bind_atlas(self, atlas: TextureAtlas2D) -> None:
+        super()._bind_atlas(atlas)
+        if self._outlines is not None and self._outlines.atlas is not atlas:
+            self._outlines.close(self.canvas)
+            self._outlines = None
+
+    def _make_ready(self, view: Any) -> None:
+        if self._look.contour:
+            if self._outlines is None:
+                self._outlines = OutlineAtlas(self._labels, self.atlas)
+            self._outlines.fill(self.canvas, self._look, self._quads)
+        super()._make_ready(view)
+        if self._outlines is not None and self._look.contour:
+            self.shared_program["u_outlines"] = self._outlines.texture
 
     def _build_color_transform(self) -> Function:
         return Function(_AS_LOOKED_UP)

@@ -1,7 +1,6 @@
-// Only outlines are drawn: all else becomes background. As napari's, which are made by a dilation and
-// an erosion: a pixel is kept if one of its four neighbours differs, or if a lower label lies within
-// `u_contour` steps along the axes. A place beyond the image is its nearest pixel, which is no
-// farther away.
+// Outlines as napari's, which are made by a dilation and an erosion: a texel is kept if one of its four
+// neighbours differs, or if a lower label lies within `u_contour` steps along the axes. A place beyond
+// the image is its nearest texel, which is no farther away.
 uniform float u_contour;
 uniform vec2 u_texel;           // of the atlas
 
@@ -28,9 +27,4 @@ bool is_outline(vec4 label, vec2 place) {
         }
     }
     return false;
-}
-
-vec4 drawn_label(vec2 place) {
-    vec4 label = label_at(place);
-    return is_outline(label, place) ? label : u_background;
 }

@@ -33,6 +33,10 @@ class TextureAtlas2D(GPUScaledTexture2D):
     slots : AtlasSlots
     borders : TileBorders
         Of the tile in each slot.
+    versions : (slots,) int64 array
+        Rise when something is written to a slot.
+    changes : int
+        Rises with each write.
     """
 
     def __init__(
@@ -46,6 +50,8 @@ class TextureAtlas2D(GPUScaledTexture2D):
         self.side = self.slot_size * slots_a_side
         self.slots: AtlasSlots[Any] = AtlasSlots(slots_a_side**2)
         self.borders = TileBorders(slots_a_side, self.slot_size, apron)
+        self.versions = np.zeros(slots_a_side**2, np.int64)
+        self.changes = 0
         self._several = False
         self._write: Callable[[np.ndarray, tuple[int, int]], None] | None = None
         shape: tuple[int, ...] = (10, 10)
@@ -85,6 +91,7 @@ class TextureAtlas2D(GPUScaledTexture2D):
         slot, evicted = self.slots.add(key, (rows, columns), complete, protected)
         if slot is not None:
             self.borders.fill(slot.number, rows, columns)
+            self._changed(slot)
             write = self._write or open_for_uploads(self, self.encoding.texel_dtype)
             write(tile, self.origin(slot))
             if self._several:
@@ -103,9 +110,14 @@ class TextureAtlas2D(GPUScaledTexture2D):
         """
         write = self._write or open_for_uploads(self, self.encoding.texel_dtype)
         row, column = self.origin(slot)
+        self._changed(slot)
         write(np.ascontiguousarray(texels), (row + place[0], column + place[1]))
         if self._several:
             self._write = write
+
+    def _changed(self, slot: Slot) -> None:
+        self.versions[slot.number] += 1
+        self.changes += 1
 
     def begin(self) -> None:
         """Until `end`, nothing else is uploaded or drawn: what GL needs to know is told once."""

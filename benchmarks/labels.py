@@ -1,0 +1,112 @@
+"""What labels cost against stock's and against images: `python -m benchmarks.labels [rounds]`.
+
+Invariants: as in `benchmarks.draw`: stock and ours in turns in one window, ratios of medians.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from typing import Any
+
+import numpy as np
+from benchmarks.draw import Scene, pump
+from napari.layers import Labels
+from napari.utils.colormaps import DirectLabelColormap
+
+from napari_octree import OctreeLabels
+
+SIDE = 2048
+
+
+def cells(side: int = SIDE, dtype: str = "int32") -> np.ndarray:
+    """A label for each block of 24² pixels."""
+    rows = side // 24 + 1
+    seeds = np.arange(rows * rows, dtype=dtype).reshape(rows, rows)
+    return np.kron(seeds, np.ones((24, 24), dtype))[:side, :side].copy()
+
+
+def looks() -> dict[str, Any]:
+    """What is set on both layers."""
+    colours = {n: np.random.default_rng(n).random(4) for n in range(1, 60)}
+    direct = DirectLabelColormap(color_dict={**colours, None: "red", 0: "transparent"})
+    return {
+        "cyclic": {},
+        "selected": {"show_selected_label": True, "selected_label": 70},
+        "contour 1": {"contour": 1},
+        "contour 3": {"contour": 3},
+        "contour 6": {"contour": 6},
+        "direct": {"colormap": direct},
+    }
+
+
+def draw_ratios(scene: Scene, dtype: str, rounds: int) -> None:
+    """Print how long a draw takes, stock's and ours in turns."""
+    data = cells(dtype=dtype)
+    stock, ours = Labels(data, opacity=1), OctreeLabels(data, opacity=1)
+    scene.viewer.layers.clear()
+    for layer in (stock, ours):
+        scene.viewer.add_layer(layer)
+    scene.viewer.scene.camera.zoom = 1.0
+    scene.viewer.scene.camera.center = (0, SIDE / 2 - 0.4, SIDE / 2 - 0.4)
+    for name, look in looks().items():
+        times: dict[Any, list[float]] = {stock: [], ours: []}
+        for layer in (stock, ours):
+            for key, value in look.items():
+                setattr(layer, key, value)
+        for _ in range(rounds):
+            for layer, other in ((stock, ours), (ours, stock)):
+                layer.visible, other.visible = True, False
+                pump(0.05)
+                if layer is ours:
+                    assert ours.wait_until_settled(60)
+                scene.frame()
+                times[layer].append(min(scene.frame() for _ in range(5)))
+        for layer in (stock, ours):
+            layer.contour, layer.show_selected_label = 0, False
+        medians = [statistics.median(times[layer]) for layer in (stock, ours)]
+        print(
+            f"{dtype:7} {name:10} stock {medians[0]:6.2f} ms  ours {medians[1]:6.2f} ms  "
+            f"ratio {medians[1] / medians[0]:.2f}",
+            flush=True,
+        )
+
+
+def dab_ratio(rounds: int) -> None:
+    """Print the processor time of a dab of radius 20 on 4096², stock's and ours in turns."""
+    data = cells(4096)
+    stock, ours = Labels(data.copy()), OctreeLabels(data.copy())
+    assert ours.wait_until_settled(60)
+    places = np.random.default_rng(0).integers(100, 3900, (rounds, 2))
+    times: dict[Any, list[float]] = {stock: [], ours: []}
+    for layer in (stock, ours):
+        layer.brush_size = 41
+    for n, place in enumerate(places.tolist()):
+        for layer in (stock, ours):
+            for _ in range(2):  # the second on pixels that are held already
+                start = time.process_time()
+                layer.paint(place, 10_000 + n + _)
+                times[layer].append((time.process_time() - start) * 1e3)
+        pump()
+    for part, name in ((0, "first"), (1, "again")):
+        medians = [statistics.median(times[layer][part::2]) for layer in (stock, ours)]
+        print(
+            f"dab {name}: stock {medians[0]:.3f} ms  ours {medians[1]:.3f} ms  "
+            f"ratio {medians[1] / medians[0]:.2f}",
+            flush=True,
+        )
+
+
+def main() -> None:
+    """Run all."""
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+    scene = Scene()
+    dab_ratio(20 * rounds)
+    for dtype in ("int32", "uint8", "int64"):
+        draw_ratios(scene, dtype, rounds)
+    scene.viewer.close()
+
+
+if __name__ == "__main__":
+    main()
