@@ -179,3 +179,44 @@ def test_no_action_reads_in_the_gui_thread(
                 assert layer.wait_until_settled(30), f"not settled after {name}"
     assert read_log.reads, "nothing was loaded at all"
     assert [(r.action, r.array) for r in read_log.in_gui_thread] == []
+
+
+def test_outlines_are_found_once_for_each_tile(
+    viewer: Any, recording_array: Any, let_rest: Any, look_at: Any, monkeypatch: Any
+) -> None:
+    from napari_octree.rendering.labels import outline_atlas
+
+    found: list[int] = []
+    filling = outline_atlas.filling
+
+    def counted(canvas: Any, target: Any) -> Any:
+        found.append(1)
+        return filling(canvas, target)
+
+    monkeypatch.setattr(outline_atlas, "filling", counted)
+    layer = OctreeLabels(blocks((600, 600)), config=OctreeConfig(octree={"tile_size": 64}))
+    viewer.add_layer(layer)
+    look_at(viewer, (300, 300), 1.3)
+    let_rest(layer)
+    assert not found
+    layer.contour = 2
+    let_rest(layer)
+    assert len(found) == 1
+    for step in range(3):
+        look_at(viewer, (300 + step, 300), 1.3)
+        layer.opacity = 0.5 + step / 10
+        let_rest(layer)
+    layer.new_colormap(seed=4)
+    let_rest(layer)
+    assert len(found) == 1
+    before = layer.statistics.views[0].uploads
+    layer.contour = 3
+    let_rest(layer)
+    assert len(found) == 2
+    assert layer.statistics.views[0].uploads == before
+    layer.paint((300, 300), 5)
+    let_rest(layer)
+    assert len(found) == 3
+    layer.contour = 0
+    let_rest(layer)
+    assert len(found) == 3
