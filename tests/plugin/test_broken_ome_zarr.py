@@ -1,6 +1,7 @@
 """Files with flaws: the best possible picture and a warning, or an error that names the path."""
 
 import json
+import os
 import warnings
 import zipfile
 
@@ -9,7 +10,7 @@ import pytest
 import zarr
 
 from napari_octree import open_ome_zarr
-from napari_octree.sources import SourceError
+from napari_octree.sources import SourceError, as_level_source
 from napari_octree.sources.ome_zarr.metadata import OmeZarrWarning
 
 
@@ -220,7 +221,7 @@ def test_one_missing_image_of_a_series_costs_the_rest_nothing(path):
 def test_json_of_any_depth(path, depth):
     write(path)
     (path / ".zattrs").write_text('{"multiscales": ' + "[" * depth + "]" * depth + "}")
-    with pytest.raises(SourceError, match=r"a\.zarr: "):
+    with pytest.raises(SourceError, match=r"a\.zarr"):
         open_ome_zarr(path)
 
 
@@ -228,7 +229,7 @@ def test_json_of_any_depth(path, depth):
 def test_attributes_that_are_no_object(path, text):
     write(path)
     (path / ".zattrs").write_text(text)
-    with pytest.raises(SourceError, match=r"a\.zarr: "):
+    with pytest.raises(SourceError, match=r"a\.zarr/\.zattrs: "):
         open_ome_zarr(path)
 
 
@@ -246,6 +247,74 @@ def test_a_group_without_zgroup(path):
     with pytest.warns(OmeZarrWarning, match=r"a\.zarr: has no \.zgroup"):
         (layer,) = open_ome_zarr(path)
     assert len(layer.data) == 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "null",
+        "[]",
+        '{"metadata": null}',
+        '{"metadata": {"0/.zarray": {}, "1/.zarray": 5}}',
+    ],
+)
+def test_consolidated_metadata_that_is_broken_or_old(path, text):
+    write(path)
+    (path / ".zmetadata").write_text(text)
+    (layer,) = open_ome_zarr(path)
+    assert [level.shape for level in layer.data] == [(32, 32), (16, 16)]
+
+
+def test_consolidated_metadata_of_format_3_that_are_old(path):
+    zarr.create_group(path).create_array("0", data=np.ones((8, 8), "u1"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        zarr.consolidate_metadata(path)
+    group = zarr.open_group(path, use_consolidated=False)
+    for name, n in (("0", 32), ("1", 16)):
+        group.create_array(name, data=np.full((n, n), 7, "u1"), overwrite=True)
+    (layer,) = open_ome_zarr(path)
+    assert [level.shape for level in layer.data] == [(32, 32), (16, 16)]
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_arrays_of_one_format_in_a_group_of_the_other(path, zarr_format):
+    write(path)
+    attributes = dict(zarr.open_group(path).attrs)
+    if zarr_format == 3:
+        for name in (".zgroup", ".zattrs"):
+            (path / name).unlink()
+        document = {"zarr_format": 3, "node_type": "group", "attributes": {"ome": attributes}}
+        (path / "zarr.json").write_text(json.dumps(document))
+    else:
+        for level, n in (("0", 32), ("1", 16)):
+            for file in (path / level).iterdir():
+                file.unlink()
+            zarr.create_array(path / level, data=np.full((n, n), 3, "u1"), zarr_format=3)
+    (layer,) = open_ome_zarr(path)
+    assert [level.shape for level in layer.data] == [(32, 32), (16, 16)]
+
+
+def test_colons_in_a_name(tmp_path):
+    (layer,) = open_ome_zarr(write(tmp_path / "a::b.zarr"))
+    assert layer.name == "a::b"
+
+
+def test_pipes_are_not_waited_for(path):
+    write(path)
+    chunk = path / "0" / "0.0"
+    chunk.unlink()
+    getattr(os, "mkfifo", os.mkdir)(chunk)
+    (layer,) = open_ome_zarr(path)
+    with pytest.raises(SourceError, match=r"a\.zarr/0, chunk \(0, 0\): is no file"):
+        as_level_source(layer.data[0]).storage.read(((0, 32), (0, 32)))
+    if hasattr(os, "mkfifo"):
+        (path / ".zattrs").unlink()
+        os.mkfifo(path / ".zattrs")
+        with pytest.raises(SourceError, match=r"\.zattrs: no file, but a pipe"):
+            open_ome_zarr(path)
 
 
 @pytest.mark.parametrize("name", [".zattrs", ".zgroup"])
@@ -279,6 +348,15 @@ def test_an_archive_of_the_folder_itself(path, tmp_path):
     assert np.asarray(layer.data[1][0:1, 0:1]).item() == 2
 
 
+def test_an_archive_of_a_folder_further_down_and_what_is_in_it(path, tmp_path):
+    archive = zipped(write(path), tmp_path / "b.zip", "x/y/a.zarr/")
+    with pytest.warns(OmeZarrWarning, match=r"holds the folder x/y/a\.zarr"):
+        (layer,) = open_ome_zarr(archive)
+    assert np.asarray(layer.data[1][0:1, 0:1]).item() == 2
+    (layer,) = open_ome_zarr(archive / "x/y/a.zarr/1")
+    assert layer.data[0].shape == (16, 16)
+
+
 def test_archives_that_are_none(tmp_path, path):
     write(path)
     bad = {"empty.zip": b"", "text.ozx": b"hello", "cut.zip": b""}
@@ -295,7 +373,10 @@ def test_archives_that_are_none(tmp_path, path):
         open_ome_zarr(tmp_path / "bomb.zip")
 
 
-@pytest.mark.parametrize("where", ["a\0b.zarr", "~nobody-here/a.zarr", "x" * 5000, "", "\ud800"])
+@pytest.mark.parametrize(
+    "where",
+    ["a\0b.zarr", "~nobody-here/a.zarr", "x" * 5000, "", "\ud800", "http://[::1"],
+)
 def test_paths_that_are_none(where):
     with pytest.raises(SourceError):
         open_ome_zarr(where)

@@ -24,6 +24,7 @@ from napari_octree.sources import SourceError
 from napari_octree.sources.ome_zarr import nodes
 from napari_octree.sources.ome_zarr.metadata import OmeZarrWarning
 from napari_octree.sources.ome_zarr.opening import images_in
+from napari_octree.sources.stores import zarr_nodes
 from ome_zarr_documents import KINDS, image_06, label, labels
 
 EXAMPLES = 10_000 if os.environ.get("CI") else 1000
@@ -60,9 +61,22 @@ class OneAfterTheOther:
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _without_threads():
+def _without_threads_and_stores():
+    def documents_of(group: Any, **options: Any) -> Any:
+        return group if isinstance(group, Group) else zarr_nodes.documents_of(group, **options)
+
+    def node_at(documents: Any, path: str) -> Any:
+        if not isinstance(documents, Group):
+            return zarr_nodes.node_at(documents, path)
+        try:
+            return documents[path]
+        except KeyError:
+            return None
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(nodes, "ThreadPoolExecutor", OneAfterTheOther)
+        patch.setattr(nodes, "documents_of", documents_of)
+        patch.setattr(nodes, "node_at", node_at)
         yield
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 from urllib.parse import unquote, urlsplit
 
+from napari_octree.sources.stores.address import is_url
+
+__all__ = ["is_url", "join", "name_of"]
+
 ENDINGS = (".zip", ".ozx", ".zarr", ".ome")
-
-
-def is_url(where: str) -> bool:
-    """Whether this is an address (``https://…``, ``s3://…``) and not a local path."""
-    return "://" in where or "::" in where
 
 
 def join(where: str, path: str) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import zarr
 from zarr.abc.store import Store
+from zarr.storage import LocalStore
 
 from napari_octree.sources.errors import SourceError
 from napari_octree.sources.ome_zarr.addresses import join
@@ -20,9 +21,9 @@ from napari_octree.sources.ome_zarr.metadata.flaws import warn
 from napari_octree.sources.ome_zarr.metadata.values import as_path, shown
 from napari_octree.sources.ome_zarr.zip_files import ROOT_FILES, open_zip
 from napari_octree.sources.stores.address import local_path
-from napari_octree.sources.stores.documents import Documents
+from napari_octree.sources.stores.documents import open_documents
 from napari_octree.sources.stores.opening import bytes_of
-from napari_octree.sources.stores.zarr_nodes import documents_of, is_far, node_at, open_far
+from napari_octree.sources.stores.zarr_nodes import documents_of, node_at, open_far
 
 if TYPE_CHECKING:
     Node = zarr.Array[Any] | zarr.Group
@@ -49,14 +50,21 @@ def open_node(where: str, **storage_options: Any) -> Node:
         return open_far(where, **storage_options)
     store, inside = _local_store(where)
     try:
-        return zarr.open(store, path=inside, mode="r")
-    except FileNotFoundError as error:
-        node = _without_zgroup(where, store)
-        if node is not None:
-            return node
-        raise SourceError(f"{where}: not zarr: no array or group is there") from error
-    except Exception as error:  # stores of any kind, and broken JSON, raise anything
+        documents = open_documents(bytes_of(store, inside, where if inside else None))
+        node = None if documents is None else node_at(documents)
+    except SourceError:
+        raise
+    except Exception as error:  # stores of any kind raise anything
         raise SourceError(f"{where}: cannot be opened as zarr: {_reason(error)}") from error
+    if documents is None or node is None:
+        raise SourceError(f"{where}: not zarr: no array or group is there")
+    if (
+        documents.zarr_format == 2
+        and isinstance(node, zarr.Group)
+        and not documents.raw(".zgroup")
+    ):
+        warn(f"{where}: has no .zgroup; it is taken for a group of zarr format 2")
+    return node
 
 
 def given_node(given: Node | Store) -> tuple[Node, str]:
@@ -71,15 +79,19 @@ def given_node(given: Node | Store) -> tuple[Node, str]:
         return given, f"{given.store_path}".rstrip("/").removeprefix("file://")
     where = f"{given}".rstrip("/")
     try:
-        return zarr.open(given, mode="r"), where
-    except FileNotFoundError as error:
-        raise SourceError(f"{where}: not zarr: no array or group is there") from error
+        documents = open_documents(bytes_of(given))
+        node = None if documents is None else node_at(documents)
+    except SourceError:
+        raise
     except Exception as error:  # as above
         raise SourceError(f"{where}: cannot be opened as zarr: {_reason(error)}") from error
+    if node is None:
+        raise SourceError(f"{where}: not zarr: no array or group is there")
+    return node, where
 
 
-def child(group: zarr.Group, path: str, where: str) -> Node | None:
-    """What is at `path` in the group; None if nothing is there.
+def child(group: zarr.Group, path: str, where: str, zarr_format: int | None = None) -> Node | None:
+    """What is at `path` in the group, of its own zarr format or another; None if nothing is.
 
     Raises
     ------
@@ -90,11 +102,9 @@ def child(group: zarr.Group, path: str, where: str) -> Node | None:
     if safe is None:
         raise SourceError(f"{where}: {shown(path)} is no path in it")
     try:
-        if is_far(group):
-            return node_at(documents_of(group), safe)
-        return group[safe]
-    except (KeyError, FileNotFoundError, NotADirectoryError):
-        return _attributes_only(group, safe) if group.metadata.zarr_format == 2 else None
+        return node_at(documents_of(group, zarr_format=zarr_format), safe)
+    except SourceError:
+        raise
     except Exception as error:  # as above
         raise SourceError(f"{join(where, safe)}: cannot be opened: {_reason(error)}") from error
 
@@ -103,10 +113,19 @@ def children(
     group: zarr.Group, paths: Sequence[str], where: str
 ) -> list[Node | SourceError | None]:
     """What is at each path, as `child` says, asked for side by side; problems are returned."""
+    found = _side_by_side(group, paths, where, None)
+    if any(node is not None for node in found) or not paths:
+        return found
+    # Some programs write groups of one zarr format around arrays of the other.
+    return _side_by_side(group, paths, where, 5 - group.metadata.zarr_format)
 
+
+def _side_by_side(
+    group: zarr.Group, paths: Sequence[str], where: str, zarr_format: int | None
+) -> list[Node | SourceError | None]:
     def look(path: str) -> Node | SourceError | None:
         try:
-            return child(group, path, where)
+            return child(group, path, where, zarr_format)
         except SourceError as error:
             return error
 
@@ -122,28 +141,6 @@ def attributes_of(node: Node) -> Mapping[str, Any]:
     return values if isinstance(values, Mapping) else {}
 
 
-def _without_zgroup(where: str, folder: Any) -> zarr.Group | None:
-    """The group of a folder that has `.zattrs`, but lacks the `.zgroup` that makes it one."""
-    if not isinstance(folder, Path) or not (folder / ".zattrs").is_file():
-        return None
-    try:
-        store = zarr.storage.LocalStore(folder, read_only=True)
-        node = node_at(Documents(bytes_of(store), 2))
-    except Exception as error:
-        raise SourceError(f"{where}: cannot be opened as zarr: {_reason(error)}") from error
-    warn(f"{where}: has no .zgroup; it is taken for a group of zarr format 2")
-    return node if isinstance(node, zarr.Group) else None
-
-
-def _attributes_only(group: zarr.Group, path: str) -> zarr.Group | None:
-    """As `_without_zgroup`, of what is in a group."""
-    try:
-        node = node_at(documents_of(group), path)
-    except Exception:
-        return None
-    return node if isinstance(node, zarr.Group) else None
-
-
 def _local_store(where: str) -> tuple[Any, str]:
     """What zarr opens at a local path, and the path within it."""
     try:
@@ -151,6 +148,7 @@ def _local_store(where: str) -> tuple[Any, str]:
         assert path is not None  # else it is far
         if path.name in ROOT_FILES and path.is_file():
             path = path.parent  # somebody has chosen a file in the folder
+        path, inside = _archive_in(path)
         if not path.exists():
             raise SourceError(f"{where}: there is no such file or folder")
         is_file = path.is_file()
@@ -160,10 +158,23 @@ def _local_store(where: str) -> tuple[Any, str]:
             raise
         raise SourceError(f"{shown(where)}: cannot be opened: {_reason(error)}") from error
     if not is_file:
-        return path, ""
+        return LocalStore(path, read_only=True), ""
     if not looks_zipped:
         raise SourceError(f"{where}: a file, not a zarr folder")
-    return open_zip(path, where)
+    store, folder = open_zip(path, where)
+    return store, "/".join(part for part in (folder if not inside else "", inside) if part)
+
+
+def _archive_in(path: Path) -> tuple[Path, str]:
+    """Return the file that a path leads through, and the rest; a path of its own: ""."""
+    if path.exists():
+        return path, ""
+    for above in path.parents:
+        if above.is_file() and _looks_zipped(above):
+            return above, path.relative_to(above).as_posix()
+        if above.exists():
+            break
+    return path, ""
 
 
 def _looks_zipped(path: Path) -> bool:

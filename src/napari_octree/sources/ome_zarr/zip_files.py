@@ -14,7 +14,7 @@ from zarr.storage import ZipStore
 from napari_octree.sources.errors import SourceError
 from napari_octree.sources.ome_zarr.metadata.flaws import warn
 
-ROOT_FILES = ("zarr.json", ".zgroup", ".zarray", ".zattrs")
+ROOT_FILES = ("zarr.json", ".zgroup", ".zarray", ".zattrs", ".zmetadata")
 LARGEST_METADATA = 64 * 2**20
 """Bytes of a metadata document; one that unpacks to more is taken for an attack."""
 
@@ -45,7 +45,7 @@ def open_zip(path: Path, where: str) -> tuple[ZipStore, str]:
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, EOFError) as error:
         raise SourceError(f"{where}: a zip archive that cannot be read: {error}") from error
     for name, size in sizes.items():
-        if size > LARGEST_METADATA and name.rpartition("/")[2] in (*ROOT_FILES, ".zmetadata"):
+        if size > LARGEST_METADATA and name.rpartition("/")[2] in ROOT_FILES:
             raise SourceError(f"{where}: {name} in it would unpack to {size} bytes of metadata")
     folder = _zarr_folder(sizes, where)
     try:
@@ -54,11 +54,20 @@ def open_zip(path: Path, where: str) -> tuple[ZipStore, str]:
         raise SourceError(f"{where}: a zip archive that cannot be read: {error}") from error
 
 
+_BELOW_A_FOLDER = tuple(f"/{name}" for name in ROOT_FILES)
+
+
+def _above(folder: str) -> set[str]:
+    parts = folder.split("/")
+    return {"/".join(parts[:n]) for n in range(1, len(parts))}
+
+
 def _zarr_folder(names: dict[str, int], where: str) -> str:
     if any(name in names for name in ROOT_FILES):
         return ""
-    folders = sorted({name.split("/")[0] for name in names if name.count("/") >= 1} - {"__MACOSX"})
-    holding = [f for f in folders if any(f"{f}/{name}" in names for name in ROOT_FILES)]
+    folders = {name.rpartition("/")[0] for name in names if name.endswith(_BELOW_A_FOLDER)}
+    folders = {f for f in folders if not f.startswith("__MACOSX")}
+    holding = sorted(f for f in folders if folders.isdisjoint(_above(f)))
     if len(holding) == 1:
         warn(f"{where}: the archive holds the folder {holding[0]}, not the zarr itself")
         return holding[0]

@@ -18,13 +18,15 @@ _SECRET_PARAMETERS = re.compile(
     r"|^(?:x-amz-.*|x-goog-.*|awsaccesskeyid|policy|key-pair-id|auth)$",
     re.IGNORECASE,
 )
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:(//|:)")
+"""How addresses begin; one letter is a drive of Windows."""
 SAFE = "/:@!$&'()*+,;=~-._%[]?#"
 """Characters of an address that stay as they are."""
 
 
 def is_url(where: str) -> bool:
     """Whether this is an address (``https://…``, ``s3://…``) and not a local path."""
-    return "://" in where or "::" in where
+    return _SCHEME.match(where) is not None
 
 
 def local_path(where: str | os.PathLike[str]) -> Path | None:
@@ -45,7 +47,10 @@ def shown(where: str) -> str:
     """Return an address as it may be seen by anybody: without passwords and signatures."""
     if not is_url(where):
         return where
-    parts = urlsplit(where)
+    try:
+        parts = urlsplit(where)
+    except ValueError:  # no address at all, as http://[
+        return where.partition("://")[0] + "://…"
     host = (
         parts.netloc.rpartition("@")[2]
         if parts.scheme not in ("az", "abfs", "abfss")
@@ -68,8 +73,11 @@ def as_address(where: str) -> str:
 
 def secrets_of(where: str) -> tuple[str, ...]:
     """Return the texts of an address that nobody may see, longest first."""
-    parts = urlsplit(where) if is_url(where) else None
-    if parts is None:
+    if not is_url(where):
+        return ()
+    try:
+        parts = urlsplit(where)
+    except ValueError:
         return ()
     found = [
         value

@@ -6,6 +6,8 @@ absent is None, everything else that goes wrong is raised; nothing is kept.
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Hashable
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,6 +15,7 @@ from typing import Any, Protocol
 import zarr
 from zarr.storage import LocalStore
 
+from napari_octree.sources.errors import SourceError
 from napari_octree.sources.identity import object_token
 from napari_octree.sources.stores.absent import is_absent
 from napari_octree.sources.stores.addressed_store import AddressedStore
@@ -56,8 +59,11 @@ class LocalBytes:
 
     def get(self, name: str) -> bytes | None:
         """Read a file; a folder of that name counts as absent."""
+        path = f"{self.address}/{name}"
         try:
-            with open(f"{self.address}/{name}", "rb") as file:
+            with open(path, "rb", opener=_open_at_once) as file:
+                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                    raise SourceError(f"{path}: no file, but a pipe or device")
                 return file.read()
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
             return None
@@ -65,6 +71,11 @@ class LocalBytes:
     def as_zarr(self) -> LocalStore:
         """Return the same store as zarr takes it."""
         return LocalStore(self.folder, read_only=True)
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Open a file; a pipe that nobody writes to would be waited for."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 class ObstoreBytes:
@@ -110,17 +121,22 @@ class ZarrBytes:
     def get(self, name: str) -> bytes | None:
         """Fetch an object."""
         # zarr has no public way to ask a store anything from outside its event loop.
-        from zarr.core.buffer import default_buffer_prototype
         from zarr.core.sync import sync
 
         name = f"{self._prefix}/{name}" if self._prefix else name
         try:
-            found = sync(self._store.get(name, default_buffer_prototype()))
+            found = sync(self._get(name))
         except Exception as error:
             if is_absent(error):
                 return None
             raise
         return None if found is None else found.to_bytes()
+
+    async def _get(self, name: str) -> Any:
+        from zarr.core.buffer import default_buffer_prototype
+
+        await self._store._ensure_open()  # which archives need
+        return await self._store.get(name, default_buffer_prototype())
 
     def as_zarr(self) -> Any:
         """Return the same store as zarr takes it."""

@@ -177,6 +177,8 @@ class Documents:
 def open_documents(store: ByteStore) -> Documents | None:
     """Look for a zarr hierarchy at the root of a store, of either format, in one round.
 
+    Consolidated metadata, which may be older than the files, are used of far stores only.
+
     Returns
     -------
     Documents or None
@@ -194,10 +196,11 @@ def open_documents(store: ByteStore) -> Documents | None:
     documents = {n: d for n, d in zip(names, found, strict=True) if isinstance(d, Mapping)}
     errors = {n: d for n, d in zip(names, found, strict=True) if isinstance(d, BaseException)}
     if "zarr.json" in documents:
-        return Documents(store, 3, _consolidated_v3(documents["zarr.json"]))
+        root = documents["zarr.json"]
+        return Documents(store, 3, _consolidated_v3(root) if store.is_far else {"zarr.json": root})
     if documents:
         consolidated = documents.pop(".zmetadata", {}).get("metadata")
-        at_hand = consolidated if isinstance(consolidated, Mapping) else {}
+        at_hand = consolidated if isinstance(consolidated, Mapping) and store.is_far else {}
         return Documents(store, 2, {**at_hand, **documents})
     for error in [*errors.values(), probe.refusal]:
         if error is not None:
@@ -231,7 +234,7 @@ def absent_is_refused(store: ByteStore) -> bool:
 
 
 def decoded(data: bytes, where: str) -> Mapping[str, Any]:
-    """Return a JSON object.
+    """Return a JSON object; an empty one for null.
 
     Raises
     ------
@@ -244,6 +247,8 @@ def decoded(data: bytes, where: str) -> Mapping[str, Any]:
         value = json.loads(data)
     except (ValueError, RecursionError) as error:
         raise SourceError(f"{where}: broken JSON: {error}") from error
+    if value is None:
+        return {}
     if not isinstance(value, Mapping):
         raise SourceError(f"{where}: not a JSON object")
     return value

@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import zarr
+from zarr.errors import ZarrUserWarning
 from zarr.storage import FsspecStore, LocalStore, ZipStore
 
 from napari_octree.sources.errors import SourceError
@@ -118,5 +120,8 @@ def _open_obstore(address: str, options: Mapping[str, Any]) -> Any:
 
 
 def _open_fsspec(address: str, options: Mapping[str, Any]) -> ByteStore:
-    store = FsspecStore.from_url(address, storage_options=dict(options) or None, read_only=True)
+    storage_options = dict(options) or None
+    with warnings.catch_warnings():  # of file systems that are not asynchronous
+        warnings.simplefilter("ignore", ZarrUserWarning)
+        store = FsspecStore.from_url(address, storage_options=storage_options, read_only=True)
     return ZarrBytes(store, "", as_address(address), is_far=True)

@@ -77,6 +77,10 @@ def open_far(where: str, **storage_options: Any) -> Node:
     SourceError
         There is none, or the store cannot be reached.
     """
+    try:
+        urlsplit(where)
+    except ValueError as error:
+        raise SourceError(f"{shown(where)}: no address that can be understood: {error}") from None
     known = secrets_in(where, storage_options)
     try:
         documents = _open_documents(where, storage_options)
@@ -112,13 +116,17 @@ def is_far(group: zarr.Group) -> bool:
     return isinstance(group.store, AddressedStore | FsspecStore)
 
 
-def documents_of(group: zarr.Group, address: str | None = None) -> Documents:
-    """Return the documents of a group that somebody has opened.
+def documents_of(
+    group: zarr.Group, address: str | None = None, zarr_format: int | None = None
+) -> Documents:
+    """Return the documents of a group that somebody has opened, of its own zarr format or another.
 
     Of one that `open_far` has just opened they are those that it has found: consolidated
     metadata answer all questions at once.
     """
     store = bytes_of(group.store, group.path, address)
+    if zarr_format is not None:
+        return Documents(store, zarr_format)
     found = _LATEST.pop(store.identity, None)
     return Documents(store, group.metadata.zarr_format) if found is None else found
 

@@ -12,6 +12,7 @@ at no cost unless a chunk is all fill value.
 from __future__ import annotations
 
 import posixpath
+import stat
 from collections.abc import Hashable
 from functools import cached_property
 from importlib import import_module
@@ -133,9 +134,12 @@ class ZarrArray(SlicedArray):
             return
         file = folder / key
         try:
-            check_size(file.stat().st_size, most)
+            found = file.stat()
         except OSError:
             return  # absent, or the reader will say what is wrong with it
+        if not stat.S_ISREG(found.st_mode):
+            raise SourceError("is no file, but a folder, pipe or device")
+        check_size(found.st_size, most)
         if is_fast and self._blosc is not None:
             sizes = self.array.chunks
             index = [start // size for (start, _), size in zip(region, sizes, strict=True)]
