@@ -38,7 +38,7 @@ def dock(viewer, layer, qtbot):
 
 
 def test_it_shows_the_levels_and_the_progress(dock, layer):
-    assert [dock.table.item(i, 1).text() for i in range(3)] == [
+    assert [dock.table.item(i, 4).text() for i in range(3)] == [
         "1000 × 1600", "500 × 800", "250 × 400",
     ]  # fmt: skip
     assert "0 loading, 0 failed" in dock.counts.text()

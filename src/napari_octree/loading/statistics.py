@@ -20,6 +20,8 @@ class SourceStatistics:
         Decoded bytes that arrived.
     latency_ms : float or None
         Of recent reads, decoding included; None before the first.
+    latency_p50_ms, latency_p95_ms : float or None
+        Half and 95% of the last hundred reads took less.
     decode_ms : float or None
         What decoding took of a read, in the mean; None where the reader cannot tell it from
         fetching.
@@ -34,6 +36,8 @@ class SourceStatistics:
     failures: int
     nbytes: int
     latency_ms: float | None
+    latency_p50_ms: float | None
+    latency_p95_ms: float | None
     decode_ms: float | None
     mb_per_s: float | None
     concurrency: int

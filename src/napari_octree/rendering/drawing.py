@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from napari_octree.layers.slices.octree_slice import OctreeSlice
     from napari_octree.layers.views.progress import OctreeProgress
+    from napari_octree.layers.views.residency import Residency
     from napari_octree.layers.views.statistics import ViewStatistics
     from napari_octree.loading.loader import LoaderClient
     from napari_octree.octree.chunk_key import ChunkKey
@@ -226,6 +227,11 @@ class Drawing(Protocol):
     @property
     def statistics(self) -> ViewStatistics:
         """Counts so far."""
+        ...
+
+    @property
+    def residency(self) -> Residency:
+        """What of the present slice is in the atlas, and what could not be read."""
         ...
 
     @property

@@ -20,6 +20,7 @@ from napari_octree.layers.views.octree_view import OctreeView, OctreeViews
 from napari_octree.layers.views.plan_log import log_plans
 from napari_octree.layers.views.progress import OctreeProgress
 from napari_octree.layers.views.progress_events import ProgressEvents
+from napari_octree.layers.views.residency import Residency
 from napari_octree.layers.views.statistics import OctreeStatistics
 from napari_octree.loading.loader import ChunkLoader, default_loader
 from napari_octree.octree.view import View, VolumeView
@@ -101,6 +102,11 @@ class OctreeLayer(Layer):
     def view(self) -> View | VolumeView | None:
         """What the view drawn last shows, in octree coordinates; None before any."""
         return self._views[-1].view if self._views else None
+
+    @property
+    def residency(self) -> Residency:
+        """Tiles of the current slice on the GPU, and those that could not be read."""
+        return self._views.residency
 
     @property
     def statistics(self) -> OctreeStatistics:

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator
 from typing import Protocol
 
 from napari_octree.layers.views.progress import OctreeProgress
+from napari_octree.layers.views.residency import Residency
 from napari_octree.layers.views.statistics import ViewStatistics
 from napari_octree.octree.chunk_key import ChunkKey
 from napari_octree.octree.view import View, VolumeView
@@ -57,6 +58,11 @@ class OctreeView(Protocol):
     @property
     def failed_bricks(self) -> Collection[ChunkKey]:
         """What of the current slice a 3-D view could not load (any thread)."""
+        ...
+
+    @property
+    def residency(self) -> Residency:
+        """What of the current slice is on the GPU, and what could not be read."""
         ...
 
     @property
@@ -127,6 +133,14 @@ class OctreeViews:
     def progress(self) -> OctreeProgress:
         """Summed over all."""
         return sum((view.progress for view in self._views), OctreeProgress())
+
+    @property
+    def residency(self) -> Residency:
+        """Of all together."""
+        found = Residency()
+        for view in self._views:
+            found |= view.residency
+        return found
 
     @property
     def statistics(self) -> tuple[ViewStatistics, ...]:

@@ -8,12 +8,13 @@ Invariants:
 * A held chunk is never evicted; a listed chunk (one of some client's current list) only after
   every chunk that is not, and in the order of `need`. Among equals `eviction` decides.
 
-All methods but `peek` are called under the loader's lock. `peek` is one dictionary look-up and may
-be called in any thread.
+All methods but `peek` and `bytes_of` are called under the loader's lock. Each of these two is one
+dictionary look-up, and may be called in any thread.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable
 
 import numpy as np
@@ -53,6 +54,7 @@ class ChunkCache:
         self.misses = 0
         self.evictions = 0
         self._entries: dict[ChunkId, CachedChunk] = {}
+        self._bytes_by_array: Counter[Hashable] = Counter()
         self._order = EvictionOrder()
 
     def __len__(self) -> int:
@@ -65,6 +67,10 @@ class ChunkCache:
     def cached_bytes(self) -> int:
         """Bytes of all cached chunks."""
         return self._order.nbytes
+
+    def bytes_of(self, storage: Hashable) -> int:
+        """Bytes of the cached chunks of one array, by its key (any thread)."""
+        return self._bytes_by_array.get(storage, 0)
 
     def peek(self, chunk_id: ChunkId) -> CachedChunk | None:
         """Return a chunk without counting it as used (any thread)."""
@@ -110,6 +116,7 @@ class ChunkCache:
             return None
         entry = self._order.enter(chunk_id, pixels, nbytes, seconds, owner, listed)
         self._entries[chunk_id] = entry
+        self._bytes_by_array[chunk_id.storage] += entry.nbytes
         return entry
 
     def discard(self, chunk_id: ChunkId) -> None:
@@ -119,6 +126,11 @@ class ChunkCache:
             if entry.holds:
                 self.held_bytes -= entry.nbytes
             self._order.leave(entry)
+            left = self._bytes_by_array[chunk_id.storage] - entry.nbytes
+            if left:
+                self._bytes_by_array[chunk_id.storage] = left
+            else:
+                del self._bytes_by_array[chunk_id.storage]
 
     def forget(self, storage: Hashable) -> None:
         """Drop all chunks of one array that are not held."""

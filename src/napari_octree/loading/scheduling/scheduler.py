@@ -193,6 +193,8 @@ class Scheduler:
                     failures=source.failures,
                     nbytes=source.nbytes,
                     latency_ms=None if source.latency_s is None else 1000 * source.latency_s,
+                    latency_p50_ms=source.latency_below_ms(0.5),
+                    latency_p95_ms=source.latency_below_ms(0.95),
                     decode_ms=source.decode_ms,
                     mb_per_s=source.mb_per_s,
                     concurrency=source.concurrency.limit,

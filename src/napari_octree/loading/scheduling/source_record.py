@@ -25,6 +25,7 @@ Under the loader's lock only.
 from __future__ import annotations
 
 import os
+from collections import deque
 from itertools import chain, count
 from math import ceil
 
@@ -41,6 +42,8 @@ UNKNOWN_SHARE = 0.25
 """Of a processor that a read takes of whose source none has ended yet."""
 READ_HOLDS_INTERPRETER_MS = 10.0
 """While the view rushes, a read is taken to hold the interpreter this long of its latency."""
+RECENT = 128
+"""So many latencies of reads are kept, for their spread."""
 
 
 class SourceRecord:
@@ -59,6 +62,7 @@ class SourceRecord:
         self.name = name
         self.concurrency = SourceConcurrency(most, processors)
         self.latency_s: float | None = None
+        self.recent_s: deque[float] = deque(maxlen=RECENT)
         self.reads = 0
         self.failures = 0
         self.retries = 0
@@ -75,9 +79,17 @@ class SourceRecord:
         if decode_s is not None:
             self.decoded_reads += 1
             self.decode_seconds += decode_s
+        self.recent_s.append(seconds)
         # Weights recent reads by a quarter: follows a store that changes within a few reads.
         self.latency_s = (
             seconds if self.latency_s is None else 0.75 * self.latency_s + 0.25 * seconds
+        )
+
+    def latency_below_ms(self, share: float) -> float | None:
+        """The latency that a share of the recent reads stayed below; None before the first."""
+        ordered = sorted(self.recent_s)
+        return (
+            1000 * ordered[min(int(share * len(ordered)), len(ordered) - 1)] if ordered else None
         )
 
     @property

@@ -41,10 +41,12 @@ class Bookmarks(QWidget):
         copy.clicked.connect(self.copy_link)
         remove.clicked.connect(self.remove)
         grid = QGridLayout(self)
-        grid.addWidget(self.list, 0, 0, 1, 3)
-        for column, button in enumerate((add, copy, remove)):
-            grid.addWidget(button, 1, column)
-        grid.addWidget(self.link, 2, 0, 1, 3)
+        grid.addWidget(self.list, 0, 0, 1, 2)
+        grid.addWidget(add, 1, 0)
+        grid.addWidget(remove, 1, 1)
+        grid.addWidget(copy, 2, 0, 1, 2)
+        grid.addWidget(self.link, 3, 0, 1, 2)
+        self.list.setMinimumHeight(60)
 
     def add(self) -> None:
         """Remember the present view."""

@@ -23,15 +23,16 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
-from superqt import QCollapsible
 
 from napari_octree.layers.base.octree_scalar_field import OctreeScalarField
 from napari_octree.qt.desk.bookmarks import Bookmarks
 from napari_octree.qt.desk.followed_layers import FollowedLayers
-from napari_octree.qt.desk.level_table import LevelTable, level_rows
+from napari_octree.qt.desk.level_table import LevelTable, level_counts, level_rows
+from napari_octree.qt.desk.loaded_places import places_of
 from napari_octree.qt.desk.meters import Meters
 from napari_octree.qt.desk.minimap import Minimap
 from napari_octree.qt.desk.report import report_text
+from napari_octree.qt.desk.section import Section
 from napari_octree.qt.desk.switches import Switches
 from napari_octree.qt.desk.traces import Traces
 from napari_octree.rendering.gpu.graphics import graphics_name
@@ -61,6 +62,8 @@ class OctreeDock(QScrollArea):
         self._listening: list[tuple[Any, Any]] = []
         self._changed = True
         self._picture_changed = True
+        self._shown: object = None
+        self._described: object = None
         self.updates = 0
         """How often it has looked."""
         self._timer = QTimer(self)
@@ -77,6 +80,11 @@ class OctreeDock(QScrollArea):
         self.reload.clicked.connect(self._reload)
         self.minimap = Minimap()
         self.minimap.travelled.connect(self._travel)
+        self.loaded = QCheckBox("Show what is loa&ded")
+        self.loaded.setToolTip(
+            "Colour where tiles are on the GPU, by level; the table shows the colours"
+        )
+        self.loaded.toggled.connect(self._on_loaded)
         self.table = LevelTable()
         self.switches = Switches()
         self.table.level_chosen.connect(self.switches.choose_level)
@@ -97,6 +105,7 @@ class OctreeDock(QScrollArea):
     def _lay_out(self) -> None:
         inside = QWidget()
         column = QVBoxLayout(inside)
+        column.setContentsMargins(4, 4, 4, 4)
         column.addWidget(self.title)
         column.addWidget(self.progress)
         row = QHBoxLayout()
@@ -104,6 +113,7 @@ class OctreeDock(QScrollArea):
         row.addWidget(self.reload)
         column.addLayout(row)
         column.addWidget(self.minimap, 1)
+        column.addWidget(self.loaded)
         for title, widget, opened in (
             ("Levels", self.table, True),
             ("Display and loading", self.switches, True),
@@ -111,10 +121,9 @@ class OctreeDock(QScrollArea):
             ("Bookmarks of views", self.bookmarks, False),
             ("Traces of views", self.traces, False),
         ):
-            part = QCollapsible(title)
-            part.addWidget(widget)
+            part = Section(title, widget)
             if opened:
-                part.expand(animate=False)
+                part.expand()
             part.toggled.connect(self._on_change)
             column.addWidget(part)
         column.addWidget(self.copy)
@@ -193,11 +202,13 @@ class OctreeDock(QScrollArea):
         super().hideEvent(event)
         self._listen(False)
         self._timer.stop()
+        self.meters.stop()
 
     def closeEvent(self, event: Any) -> None:  # noqa: N802
         """End for good."""
         self._listen(False)
         self._timer.stop()
+        self.meters.stop()
         self._followed.close()
         self.traces.close_down()
         super().closeEvent(event)
@@ -217,6 +228,7 @@ class OctreeDock(QScrollArea):
             self.title.setText("Select an octree layer.")
             self._show_progress(0, 0, 0, 0)
             self.table.show_rows([])
+            self._described = None
             self.minimap.show_layer(None)
             return
         others = len(self._followed.layers) - 1
@@ -226,12 +238,32 @@ class OctreeDock(QScrollArea):
         if self._picture_changed:
             self._picture_changed = False
             self.minimap.show_layer(layer)
-            self.table.show_rows(level_rows(layer))
+            if layer.octree_slice is not self._described:
+                self._described = layer.octree_slice
+                self.table.show_rows(level_rows(layer))
             self.switches.refresh()
         self.minimap.show_view(layer.view)
         self.table.mark(layer.data_level)
+        self._show_loaded(layer)
         if not layer.settled:
             self._changed = True  # counts go on without an event
+
+    def _show_loaded(self, layer: OctreeScalarField) -> None:
+        """Show what is on the GPU, in RAM and failed, by level and by place."""
+        residency, octree_slice = layer.residency, layer.octree_slice
+        if self.table.isVisible():
+            self.table.show_counts(level_counts(layer))
+        shown = (residency, octree_slice, self.loaded.isChecked())
+        if octree_slice is None or shown == self._shown:
+            return
+        self._shown = shown
+        octree = octree_slice.octree
+        places = places_of(octree, residency.resident) if self.loaded.isChecked() else []
+        self.minimap.show_places([*places, *places_of(octree, residency.failed, failed=True)])
+
+    def _on_loaded(self, on: bool) -> None:
+        self.table.colour(on)
+        self._on_change()
 
     def _show_progress(self, ideal: int, resident: int, loading: int, failed: int) -> None:
         self.progress.setRange(0, max(ideal, 1))
@@ -240,6 +272,7 @@ class OctreeDock(QScrollArea):
             f"{ideal} tiles in view: {resident} drawn, {loading} loading, {failed} failed"
         )
         self.reload.setEnabled(failed > 0)
+        self.reload.setVisible(failed > 0)
 
     def _reload(self) -> None:
         for layer in self._followed.layers:

@@ -13,6 +13,8 @@ from qtpy.QtWidgets import QFormLayout, QLabel, QProgressBar, QWidget
 
 from napari_octree.layers.base.octree_scalar_field import OctreeScalarField
 from napari_octree.qt.desk.level_table import human_size
+from napari_octree.rendering.canvas.frame_clock import FrameClock, canvas_of
+from napari_octree.rendering.gpu.vram import VRAM
 
 FRAME_MS = 1000 / 60
 
@@ -59,37 +61,53 @@ class Meters(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         form = QFormLayout(self)
-        self.ram, self.vram, self.upload = QProgressBar(), QProgressBar(), QProgressBar()
-        self.ram.setToolTip("Chunks and tiles in memory, of the limit for all layers")
-        self.vram.setToolTip("Slots of this layer's textures that hold a tile")
+        form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        self.frame, self.upload = QProgressBar(), QProgressBar()
+        self.ram, self.vram = QProgressBar(), QProgressBar()
+        self.frame.setToolTip("What drawing a frame takes, of a frame at 60 Hz")
         self.upload.setToolTip("Milliseconds of uploads in a frame, of a frame at 60 Hz")
+        self.ram.setToolTip("Chunks and tiles in memory, of the limit for all layers")
+        self.vram.setToolTip("Textures of all layers, of the limit for them")
+        self.slots = QLabel("–")
+        self.slots.setToolTip("Places of this layer's textures, and how many hold a tile")
         self.reading, self.latency = QLabel("–"), QLabel("–")
         self.cancelled = QLabel("–")
         self.cancelled.setToolTip("Requests that left the view before their read began")
+        self.latency.setToolTip("Of the latest reads: half took less, 95% took less")
         for name, widget in (
+            ("Frame", self.frame),
+            ("Uploads", self.upload),
             ("Memory", self.ram),
-            ("Graphics memory", self.vram),
-            ("Uploads a frame", self.upload),
+            ("Graphics", self.vram),
+            ("Slots", self.slots),
             ("Reading", self.reading),
             ("Latency", self.latency),
             ("Never read", self.cancelled),
         ):
+            if isinstance(widget, QLabel):
+                widget.setWordWrap(True)
+            else:
+                widget.setMinimumWidth(60)
             form.addRow(name, widget)
         self._last: Reading | None = None
+        self._clock: FrameClock | None = None
+        self._timed: Any = None
 
     def show_layer(self, layer: OctreeScalarField | None, now: float) -> None:
         """Take a look at a layer's counters at `now`, in seconds."""
+        self._time_frames(layer)
         if layer is None:
             self._last = None
             return
         statistics = layer.statistics.as_dict()
         loader, views = statistics["loader"], statistics["views"]
         used = loader["cached_bytes"] + loader["in_flight_bytes"] + loader["staged_bytes"]
-        _fill(self.ram, used, loader["limit_bytes"], human_size)
-        _fill(self.vram, sum(v["resident"] for v in views), sum(v["slots"] for v in views), str)
-        self.vram.setFormat(
-            f"%v of %m slots, {human_size(sum(view['vram_bytes'] for view in views))}"
-        )
+        _fill(self.ram, used, loader["limit_bytes"])
+        _fill(self.vram, VRAM.held_bytes, layer.config.memory.vram_bytes)
+        resident, slots = (sum(v[name] for v in views) for name in ("resident", "slots"))
+        held = human_size(sum(view["vram_bytes"] for view in views))
+        self.slots.setText(f"{resident:,} of {slots:,}, {held}")
         reading = Reading.of(now, statistics)
         last, self._last = self._last, reading
         if last is not None and reading.time > last.time:
@@ -101,28 +119,50 @@ class Meters(QWidget):
             )
             frames = reading.frames - last.frames
             spent = (reading.upload_ms - last.upload_ms) / frames if frames > 0 else 0.0
-            self.upload.setRange(0, 100)
-            self.upload.setValue(min(round(100 * spent / FRAME_MS), 100))
-            self.upload.setFormat(f"{spent:.1f} of {FRAME_MS:.1f} ms")
+            _fill_ms(self.upload, spent)
         self.latency.setText(_latency(loader["sources"]))
         self.cancelled.setText(f"{loader['cancelled']:,} requests")
 
+    def _time_frames(self, layer: OctreeScalarField | None) -> None:
+        """Show what the frames since the last look took; time those to come."""
+        canvas = None if layer is None else canvas_of(layer)
+        if canvas is not self._timed:
+            self.stop()
+            self._timed = canvas
+            if layer is not None:
+                self._clock = FrameClock(layer)
+        clock = self._clock
+        if clock is not None and clock.durations:
+            _fill_ms(self.frame, 1000 * sum(clock.durations) / len(clock.durations))
+            clock.durations.clear()
+            clock.times.clear()
+
+    def stop(self) -> None:
+        """Time no frames."""
+        if self._clock is not None:
+            self._clock.close()
+        self._clock = self._timed = None
+
 
 def _latency(sources: dict[str, dict[str, Any]]) -> str:
-    """Recent latencies of all sources: the middle one and a slow one."""
-    known = sorted(s["latency_ms"] for s in sources.values() if s["latency_ms"] is not None)
+    """Recent latencies: of the middle source, and of the slowest."""
+    known = [s for s in sources.values() if s["latency_p50_ms"] is not None]
     if not known:
         return "–"
-    slow = known[min(int(len(known) * 0.95), len(known) - 1)]
-    return f"{known[len(known) // 2]:.1f} ms, slowest source {slow:.1f} ms"
+    middle = sorted(s["latency_p50_ms"] for s in known)[len(known) // 2]
+    slow = max(s["latency_p95_ms"] for s in known)
+    return f"{middle:.1f} ms, 95% below {slow:.1f} ms"
 
 
-def _fill(bar: QProgressBar, value: float, limit: float, text: Any) -> None:
-    # Qt's bars hold 32-bit integers.
-    if isinstance(limit, int) and limit < 2**31 and text is str:
-        bar.setRange(0, max(limit, 1))
-        bar.setValue(min(int(value), max(limit, 1)))
-        return
-    bar.setRange(0, 1000)
+def _fill_ms(bar: QProgressBar, spent: float) -> None:
+    bar.setRange(0, 100)
+    bar.setValue(min(round(100 * spent / FRAME_MS), 100))
+    bar.setFormat(f"{spent:.1f} of {FRAME_MS:.1f} ms")
+
+
+def _fill(bar: QProgressBar, value: float, limit: float) -> None:
+    bar.setRange(0, 1000)  # Qt's bars hold 32-bit integers
     bar.setValue(min(round(1000 * value / max(limit, 1)), 1000))
-    bar.setFormat(f"{text(value)} of {text(limit)}")
+    most, unit = human_size(limit).split(" ")
+    used = value * float(most) / max(limit, 1)
+    bar.setFormat(f"{used:.{0 if float(most) >= 100 else 2}f} of {most} {unit}")

@@ -18,8 +18,9 @@ from qtpy.QtWidgets import QSizePolicy, QWidget
 
 from napari_octree.layers.base.octree_scalar_field import OctreeScalarField
 from napari_octree.octree.view import View, VolumeView
+from napari_octree.qt.desk.loaded_places import Place, colour_of
 
-MOST_PIXELS = 512
+MOST_PIXELS = 256
 """Sides of the picture; larger overviews are thinned."""
 
 PLANES = ((1, 2), (0, 2), (1, 0))
@@ -61,6 +62,7 @@ class Minimap(QWidget):
         self._centre: dict[int, float] = {}
         self._grip: tuple[int, float, float] | None = None
         self._dragged = False
+        self._places: Sequence[Place] = ()
 
     def sizeHint(self) -> QSize:  # noqa: N802
         """As Qt asks for it."""
@@ -88,6 +90,12 @@ class Minimap(QWidget):
         )
         if not same:
             self._outline, self._centre = outlines, centre
+            self.update()
+
+    def show_places(self, places: Sequence[Place]) -> None:
+        """Colour where tiles are on the GPU by their level, and strike out those that failed."""
+        if places != self._places:
+            self._places = places
             self.update()
 
     # ------------------------------------------------------------------- where
@@ -198,6 +206,20 @@ class Minimap(QWidget):
     def _polygon(self, number: int) -> QPolygonF:
         return QPolygonF([self.point_at(number, y, x) for y, x in self._outline[number]])
 
+    def _paint_places(self, painter: QPainter, number: int) -> None:
+        down, right = self._panels[number].axes
+        for place in self._places:
+            (top, bottom), (left, end) = place.box[down], place.box[right]
+            box = QRectF(self.point_at(number, top, left), self.point_at(number, bottom, end))
+            if place.failed:
+                painter.setPen(QPen(QColor("red"), 1))
+                painter.drawLine(box.topLeft(), box.bottomRight())
+                painter.drawLine(box.topRight(), box.bottomLeft())
+                continue
+            colour = QColor(colour_of(place.level))
+            colour.setAlpha(90)
+            painter.fillRect(box, colour)
+
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
         """Draw the pictures, and the view in yellow on black: seen on any picture."""
         painter = QPainter(self)
@@ -209,6 +231,7 @@ class Minimap(QWidget):
             return
         for number, (frame, panel) in enumerate(zip(self._frames(), self._panels, strict=True)):
             painter.drawImage(frame, panel.image)
+            self._paint_places(painter, number)
             if number >= len(self._outline):
                 continue
             painter.setClipRect(frame.adjusted(-2, -2, 2, 2))
@@ -254,16 +277,22 @@ def _thinned(pixels: np.ndarray) -> np.ndarray:
 def _picture(layer: OctreeScalarField, pixels: np.ndarray) -> QImage:
     """Colours as the layer has them."""
     if layer.rgb:
-        colours = pixels.astype(float) / (255 if pixels.dtype == np.uint8 else 1)
+        high = 255 if pixels.dtype == np.uint8 else 1
+        rgb = np.clip(pixels[..., :3].astype(np.float32) * (255 / high), 0, 255).astype(np.uint8)
     elif isinstance(layer, Labels):
-        colours = layer.colormap.map(pixels)[..., :3]
+        rgb = (layer.colormap.map(pixels)[..., :3] * 255).astype(np.uint8)
     else:
+        # By a table of 256 colours: this is done while somebody drags a slider.
         any_layer: Any = layer
         low, high = any_layer.contrast_limits
-        scaled = (pixels.astype(float) - low) / max(high - low, 1e-300)
-        scaled = np.nan_to_num(np.clip(scaled, 0, 1)) ** any_layer.gamma
-        colours = any_layer.colormap.map(scaled.ravel())[:, :3].reshape((*scaled.shape, 3))
-    rgb = np.ascontiguousarray(np.clip(colours[..., :3], 0, 1) * 255, np.uint8)
+        shades = np.subtract(pixels, low, dtype=np.float64)
+        shades *= 255 / max(high - low, 1e-300)
+        np.clip(shades, 0, 255, out=shades)
+        if pixels.dtype.kind == "f":
+            np.nan_to_num(shades, copy=False)
+        colours = any_layer.colormap.map(np.linspace(0, 1, 256) ** any_layer.gamma)[:, :3]
+        rgb = (np.clip(colours, 0, 1) * 255).astype(np.uint8)[shades.astype(np.uint8)]
+    rgb = np.ascontiguousarray(rgb)
     height, width = rgb.shape[:2]
     return QImage(rgb.tobytes(), width, height, 3 * width, QImage.Format.Format_RGB888).copy()
 

@@ -18,11 +18,13 @@ from qtpy.QtWidgets import (
     QDoubleSpinBox,
     QFormLayout,
     QHBoxLayout,
+    QLabel,
     QPushButton,
     QWidget,
 )
 
 from napari_octree.layers.base.octree_scalar_field import OctreeScalarField
+from napari_octree.rendering.tiles.picture.quads import TINTS
 
 CHECKS = (
     ("show_grid", "Tile &grid", "Draw the borders of the tiles"),
@@ -47,17 +49,24 @@ class Switches(QWidget):
         super().__init__(parent)
         self._layers: list[OctreeScalarField] = []
         form = QFormLayout(self)
+        form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         self.level = QComboBox()
         self.level.setToolTip("Automatic: as fine as the screen can show")
         self.level.currentIndexChanged.connect(self._lock)
         _may_shrink(self.level)
         form.addRow("Le&vel", self.level)
+        self.legend = QLabel(_legend())
+        self.legend.setWordWrap(True)
+        self.legend.hide()
         self.checks: dict[str, QCheckBox] = {}
         for name, text, tip in CHECKS:
             box = self.checks[name] = QCheckBox(text)
             box.setToolTip(tip)
             box.toggled.connect(lambda on, name=name: self._set(name, on))
             form.addRow(box)
+            if name == "tint_levels":
+                form.addRow(self.legend)
         self.choices: dict[str, QComboBox] = {}
         for name, text, values in CHOICES:
             choice = self.choices[name] = QComboBox()
@@ -76,13 +85,15 @@ class Switches(QWidget):
             spin.setSingleStep(0.1)
             spin.setSuffix(" %")
             spin.setValue(percent)
-            spin.setMinimumWidth(60)
+            spin.setMinimumWidth(50)
+            spin.setToolTip("Percentiles of the coarsest level, which is in memory")
             spin.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
             row.addWidget(spin, 1)
-        self.contrast = QPushButton("&Contrast")
+        self.contrast = QPushButton("Set &contrast")
         self.contrast.setToolTip("Set the contrast limits to these percentiles of the overview")
         self.contrast.clicked.connect(self._set_contrast)
-        form.addRow(self.contrast, row)
+        form.addRow("Percentiles", row)
+        form.addRow(self.contrast)
 
     def show_layers(self, layers: Sequence[OctreeScalarField]) -> None:
         """Show what the last of these layers has; switch all of them."""
@@ -98,6 +109,7 @@ class Switches(QWidget):
         for name, box in self.checks.items():
             with _Still(box):
                 box.setChecked(bool(getattr(layer.display, name)))
+        self.legend.setVisible(bool(layer.display.tint_levels))
         for name, choice in self.choices.items():
             with _Still(choice):
                 choice.setCurrentIndex(choice.findData(getattr(layer.display, name)))
@@ -141,10 +153,22 @@ def percentile_limits(pixels: np.ndarray, low: float, high: float) -> tuple[floa
     return (bottom, top) if bottom < top else None
 
 
+def _legend() -> str:
+    """What the colours of tiles mean, as rich text."""
+    names = ("finer than the screen", "", "1 coarser", "2", "3 or more")
+    parts = []
+    for name, tint in zip(names, TINTS, strict=True):
+        colour = "#" + "".join(f"{round(255 * float(part)):02x}" for part in tint[:3])
+        if name:
+            parts.append(f'<span style="color:{colour}">■</span> {name}')
+    return " ".join(parts)
+
+
 def _may_shrink(box: QComboBox) -> None:
     """Let a dock be narrow: texts are cut, not the dock widened."""
     box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    box.setMinimumContentsLength(8)
+    box.setMinimumContentsLength(5)
+    box.setMinimumHeight(box.fontMetrics().height() + 8)
 
 
 class _Still:

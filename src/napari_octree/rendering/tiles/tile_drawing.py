@@ -14,6 +14,7 @@ from typing import Any
 
 from napari_octree.layers.slices.octree_slice import OctreeSlice
 from napari_octree.layers.views.progress import OctreeProgress
+from napari_octree.layers.views.residency import Residency
 from napari_octree.layers.views.statistics import ViewStatistics
 from napari_octree.loading import Pace
 from napari_octree.octree.chunk_key import ChunkKey
@@ -396,6 +397,13 @@ class TileDrawing:
             level=self.level,
             buffered=self.frame.buffered,
         )
+
+    @property
+    def residency(self) -> Residency:
+        """What of the present slice is in the atlas, and what could not be read."""
+        octree_slice = self._slice()
+        place = None if octree_slice is None else octree_slice.key
+        return Residency.of(place, self.node.atlas.slots, self.frame.failed)
 
     shown_bricks: frozenset[ChunkKey] = frozenset()
     failed_bricks: frozenset[ChunkKey] = frozenset()

@@ -29,6 +29,8 @@ from napari_octree.rendering.tiles.tile_requests import TileRequests
 from napari_octree.rendering.tiles.tile_uploads import TileUploads
 
 if TYPE_CHECKING:
+    from collections.abc import Set
+
     from napari_octree.loading.loader import LoaderClient
 
 HASTY_OUT, HASTY_IN = 1.0, 8.0
@@ -300,6 +302,11 @@ class TileFrame:
         loading = len(chunks) - resident - failed
         self._progress = OctreeProgress(len(chunks), resident, loading, failed)
         return self._progress
+
+    @property
+    def failed(self) -> Set[TileKey]:
+        """Tiles, of any slice, that could not be read."""
+        return self._uploads.failed
 
     @property
     def settled(self) -> bool:

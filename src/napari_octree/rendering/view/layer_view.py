@@ -20,6 +20,7 @@ from qtpy.QtCore import QTimer
 
 from napari_octree.layers.main_loop import MAIN_LOOP
 from napari_octree.layers.views.progress import OctreeProgress
+from napari_octree.layers.views.residency import Residency
 from napari_octree.layers.views.statistics import ViewStatistics
 from napari_octree.octree.chunk_key import ChunkKey
 from napari_octree.octree.view import View, VolumeView
@@ -311,6 +312,11 @@ class LayerView:
     def level(self) -> int:
         """The ideal level of the last plan."""
         return self.drawing.level
+
+    @property
+    def residency(self) -> Residency:
+        """What of the present slice is on the GPU, and what could not be read."""
+        return self.drawing.residency
 
     @property
     def shown_bricks(self) -> Set[ChunkKey]:

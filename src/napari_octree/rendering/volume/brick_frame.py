@@ -34,6 +34,8 @@ from napari_octree.rendering.volume.brick_uploads import BrickUploads
 from napari_octree.rendering.volume.texture_atlas_3d import TextureAtlas3D
 
 if TYPE_CHECKING:
+    from collections.abc import Set
+
     from napari_octree.loading.loader import LoaderClient
 
 SOON_CLEARED = 32 * 2**20
@@ -340,6 +342,11 @@ class BrickFrame:
         resident = sum(brick.chunk in shown for brick in bricks)
         failed = sum(brick in self._uploads.failed for brick in bricks)
         return OctreeProgress(len(bricks), resident, len(bricks) - resident - failed, failed)
+
+    @property
+    def failed(self) -> Set[TileKey]:
+        """Bricks, of any slice, that could not be read."""
+        return self._uploads.failed
 
     @property
     def settled(self) -> bool:

@@ -20,6 +20,7 @@ from napari_octree.layers.slices.flat_slice import FlatSlice
 from napari_octree.layers.slices.octree_slice import OctreeSlice
 from napari_octree.layers.slices.slice_key import SliceKey
 from napari_octree.layers.views.progress import OctreeProgress
+from napari_octree.layers.views.residency import Residency
 from napari_octree.layers.views.statistics import ViewStatistics
 from napari_octree.loading import Pace
 from napari_octree.octree.chunk_key import ChunkKey
@@ -382,6 +383,13 @@ class VolumeDrawing:
             vram_bytes=atlas.nbytes,
             level=self.level,
         )
+
+    @property
+    def residency(self) -> Residency:
+        """What of the present slice is in the atlas, and what could not be read."""
+        octree_slice = self._slice()
+        place = None if octree_slice is None else octree_slice.key
+        return Residency.of(place, self.node.atlas.slots, self.frame.failed)
 
     @property
     def shown_bricks(self) -> frozenset[ChunkKey]:

@@ -1,7 +1,7 @@
 """A segmentation: cells on a lattice, each with a label of its own; computed while you look.
 
-Invariants: computed when read; 0 between cells. A coarse pixel has the label at its centre, so
-levels agree, and labels are never mixed.
+Invariants: computed when read; 0 between cells. A coarse pixel has the label at its centre, one
+that is larger than a cell that of the cell there; labels are never mixed.
 """
 
 from __future__ import annotations
@@ -61,6 +61,8 @@ def _compute(
         shape = [-1 if i == axis else 1 for i in range(len(ranges))]
         # The pixel of the finest level at the centre, the lower of two.
         place = (np.asarray(pixels) * step + (step - 1) // 2).reshape(shape)
+        if step > cell:  # all such places lie between cells: a pixel has the cell it lies in
+            place = place // cell * cell + cell // 2
         number = number * np.uint64(across) + (place // cell).astype(np.uint64)
         distance = distance + ((place % cell + 0.5) / cell - 0.5) ** 2
     with np.errstate(over="ignore"):
