@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from napari_octree.layers.views.progress import OctreeProgress
+from napari_octree.layers.views.residency import Residency
 from napari_octree.layers.views.statistics import ViewStatistics
 from napari_octree.loading import Pace
 from napari_octree.loading.request import TileState
@@ -442,6 +443,9 @@ class PointDrawing:
         if drawn is None or drawn[0].source is not self.layer.points_source:
             return ()
         return tuple(key.node for key in drawn[1])
+
+    residency = Residency()
+    """Nothing: nodes of points are no tiles."""
 
     @property
     def shown_bricks(self) -> frozenset[ChunkKey]:
