@@ -78,13 +78,16 @@ def test_the_status_tells_level_value_and_how_much_is_loaded(
 
 def test_the_share_that_is_loaded() -> None:
     status = {"coords": "[1 2]", "value": "0, 20", "coordinates": "[1 2]: 0, 20"}
-    part = with_progress(status, 0, OctreeProgress(ideal=4, resident=1, loading=3))
+    part = with_progress(status, False, OctreeProgress(ideal=4, resident=1, loading=3))
     assert part["value"] == "0, 20 [25% loaded]"
     assert part["coordinates"] == "[1 2]: 0, 20 [25% loaded]"
-    failed = with_progress(status, 0, OctreeProgress(ideal=4, resident=3, failed=1))
+    failed = with_progress(status, False, OctreeProgress(ideal=4, resident=3, failed=1))
     assert failed["value"] == "0, 20 [1 failed]"
-    outside = {"coords": "[-1 2]", "value": "", "coordinates": "[-1 2]"}
-    assert with_progress(outside, 0, OctreeProgress(ideal=4, loading=4)) == outside
+    nothing_yet = {"coords": "[1 2]", "value": "", "coordinates": "[1 2]: "}
+    told = with_progress(nothing_yet, False, OctreeProgress(ideal=4, loading=4))
+    assert told["value"] == "[0% loaded]"
+    settled = OctreeProgress(ideal=4, resident=4)
+    assert with_progress(nothing_yet, False, settled) == nothing_yet
 
 
 @pytest.fixture

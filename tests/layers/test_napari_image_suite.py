@@ -23,8 +23,6 @@ FOLDER = Path(napari.layers.image.__file__).parent / "_tests"
 MODULES = ("test_image", "test_multiscale", "test_volume", "test_image_utils")
 
 REWORDED = {
-    # One array makes an octree of one given level, with computed ones above it.
-    "layer.multiscale is False": "layer.multiscale is True",
     "layer.name == 'Image'": "layer.name == 'OctreeImage'",
 }
 
@@ -36,7 +34,6 @@ CANNOT_APPLY = {
     "test_image_adjust_contrast_limits_range_set_data": SCALED_WHEN_DRAWN,
     "test_image_adjust_contrast_out_of_range": SCALED_WHEN_DRAWN,
     "test_image_docstring": "keywords are handed on to `Image`, which documents them",
-    "test_image_tensorstore_image": "data are never read as a whole, as `np.array_equal` would",
     "test_image_thick_slice_multiscale": VIEW_CHOOSES,
     "test_image_value_3d": "in 3-D values are those of the bricks that a viewer has loaded",
     "test_multiscale_corner_value": VIEW_CHOOSES,
@@ -59,7 +56,7 @@ APPLIES = {
 
 
 class LoadedOctreeImage(OctreeImage):
-    """Waits for the overview where stock reads at once; one array's values have no level."""
+    """Waits for the overview where stock reads at once."""
 
     def __init__(self, *args: Any, **keywords: Any) -> None:
         super().__init__(*args, **keywords)
@@ -73,10 +70,6 @@ class LoadedOctreeImage(OctreeImage):
     def _on_slice_moved(self) -> None:
         super()._on_slice_moved()
         self._wait()
-
-    def get_value(self, *args: Any, **keywords: Any) -> Any:
-        value = super().get_value(*args, **keywords)
-        return value[1] if len(self.data) == 1 and isinstance(value, tuple) else value
 
 
 LoadedOctreeImage.__name__ = "OctreeImage"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
+import pickle
 from typing import Any
 
 import numpy as np
@@ -52,6 +54,14 @@ def test_a_stack_is_split_and_merged_again() -> None:
     (merged,) = model.layers
     assert merged.multiscale is False
     np.testing.assert_array_equal(merged.data, STACK)
+
+
+def test_a_lazy_stack_is_split_into_lazy_planes() -> None:
+    import dask.array as da
+
+    model = model_with(OctreeImage(da.from_array(STACK, chunks=(1, 40, 50))))
+    _layer_actions._split_stack(model.layers)
+    assert [layer.data.compute().tolist() for layer in model.layers] == STACK.tolist()
 
 
 def test_colours_are_split_and_merged() -> None:
@@ -277,7 +287,7 @@ def test_refresh_shows_pixels_that_were_changed_in_place() -> None:
             layer.refresh()
             assert layer.wait_until_settled(30)
             assert layer._slice.image.raw.max() == value
-            assert layer.get_value((5, 6))[1] == value
+            assert np.ravel(layer.get_value((5, 6)))[-1] == value
 
 
 def test_what_napari_refreshes_by_itself_reads_no_store_again() -> None:
@@ -311,3 +321,46 @@ def test_labels_are_copied_converted_and_saved_too(writers: None, tmp_path: Any)
     (image,) = model.layers
     assert type(image) is Image
     np.testing.assert_array_equal(image.data, labels)
+
+
+def test_an_array_given_by_itself_is_what_plugins_get() -> None:
+    import dask.array as da
+
+    array = STACK.copy()
+    layer = OctreeImage(array)
+    assert layer.data is array
+    assert layer.multiscale is False
+    layer.data[0, :5] = 7
+    np.testing.assert_array_equal(layer.data + 1, array + 1)
+    np.testing.assert_array_equal(layer.data[1], array[1])
+    assert [plane.sum() for plane in layer.data] == [plane.sum() for plane in array]
+    lazy = da.from_array(array, chunks=(1, 40, 50))
+    assert OctreeImage(lazy).data is lazy
+    in_a_list = OctreeImage([array])
+    assert in_a_list.multiscale
+    assert in_a_list.data[0] is array
+
+
+def test_the_value_of_an_array_given_by_itself_has_no_level() -> None:
+    layer = OctreeImage(STACK)
+    assert layer.wait_until_settled(30)
+    assert layer.get_value((0, 5, 6)) == STACK[0, 5, 6]
+    assert layer.get_value((0, -1, 6)) is None
+    assert layer.get_status((0, 5, 6))["value"] == str(STACK[0, 5, 6])
+    assert layer.get_status((0, -1, 6))["value"] == ""
+
+
+def through_pickle(layer: Layer) -> Any:
+    return pickle.loads(pickle.dumps(layer))  # noqa: S301  # our own
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, copy.copy, through_pickle])
+@pytest.mark.parametrize("data", [STACK, pyramid()], ids=["array", "levels"])
+def test_a_layer_can_be_copied_and_pickled(copied: Any, data: Any) -> None:
+    layer = OctreeImage(data, name="cells", gamma=0.5)
+    layer.events.gamma.connect(lambda event: None)
+    other = copied(layer)
+    assert type(other) is OctreeImage
+    assert (other.name, other.gamma, other.multiscale) == ("cells", 0.5, layer.multiscale)
+    assert other.wait_until_settled(30)
+    np.testing.assert_array_equal(other.level(0).compute(), layer.level(0).compute())

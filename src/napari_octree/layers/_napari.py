@@ -373,11 +373,14 @@ def _writer_of(call: Mapping[str, Any]) -> str:
 
 
 def is_asked_by_action() -> bool:
-    """Whether the caller's caller is one of napari's actions on layers (convert, merge, …)."""
-    return sys._getframe(2).f_globals.get("__name__") in (
-        "napari.layers._layer_actions",
-        "napari.layers.utils.stack_utils",
-    )
+    """Whether the caller's caller is one of napari's actions on layers (convert, merge, …).
+
+    Not Duplicate, which deep-copies what it gets.
+    """
+    frame = sys._getframe(2)
+    actions = ("napari.layers._layer_actions", "napari.layers.utils.stack_utils")
+    asks = frame.f_globals.get("__name__") in actions
+    return asks and frame.f_code.co_name != "_duplicate_layer"
 
 
 def is_asked_by_new_label() -> bool:

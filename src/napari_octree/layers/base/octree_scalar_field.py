@@ -8,7 +8,6 @@ data, its overview and its settings.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -37,7 +36,7 @@ from napari_octree.layers.slices.overview import OverviewLoader
 from napari_octree.layers.slices.slice_key import SliceKey
 from napari_octree.layers.source import PLUGIN
 from napari_octree.layers.values.hover import value_under
-from napari_octree.layers.values.place import place_under
+from napari_octree.layers.values.place import onto_plane, place_under
 from napari_octree.layers.values.ray_value import ray_values
 from napari_octree.layers.views.status import with_place, with_progress
 from napari_octree.octree.chunk_key import ChunkKey
@@ -89,6 +88,7 @@ class OctreeScalarField(ArrayAccess, LazyScalarField):
         self._slices: OctreeSlices | None = None
         self._overview: OverviewLoader | None = None
         self._background: BackgroundPyramid | None = None
+        self._value_level = 0  # of the value asked for last
         self._refreshes = False  # what napari calls while it makes the layer
         keywords |= {"multiscale": True, "cache": False}
         wrapped = self._wrapped(levels, config, level_transforms)
@@ -146,24 +146,23 @@ class OctreeScalarField(ArrayAccess, LazyScalarField):
             former.release()
 
     @property
-    def multiscale(self) -> bool:
-        """True: there are always levels, if only computed ones.
+    def _hands_out_single(self) -> bool:
+        """Whether `data` is the one array that was given, as of a stock layer, or a list."""
+        return self._levels.is_plain and is_asked_by_action()
 
-        To napari's own actions on layers one numpy array is one array, so that they make of it
-        what they make of a stock layer's: a stack to be edited or saved.
-        """
-        return not (self._levels.is_plain and is_asked_by_action())
+    @property
+    def multiscale(self) -> bool:
+        """Whether `data` is a list of levels. (Coarser ones are computed where it is not.)"""
+        return not self._hands_out_single
 
     @multiscale.setter
     def multiscale(self, value: bool) -> None:
         """Napari sets what it was told by us."""
 
     @property
-    def data(self) -> OctreeLevels:
-        """The levels, finest first."""
-        if self._levels.is_plain and is_asked_by_action():
-            return self._levels.arrays[0]
-        return self._data
+    def data(self) -> Any:
+        """The levels, finest first; or the one array that was given by itself."""
+        return self._levels.single if self._hands_out_single else self._data
 
     @data.setter
     def data(self, data: Any) -> None:
@@ -286,7 +285,7 @@ class OctreeScalarField(ArrayAccess, LazyScalarField):
     def _renewed(self, levels: LayerLevels, arrays: Sequence[Any]) -> LayerLevels:
         """Return the levels under new keys, and drop what is kept of them on disk."""
         renewed = self._as_levels(arrays, fresh=True)
-        levels = replace(renewed, is_plain=levels.is_plain)
+        levels = levels.renewed(renewed)
         for source in levels.sources:
             self._loader.forget(source.storage.key, source.storage.source_name)
         return levels
@@ -362,11 +361,37 @@ class OctreeScalarField(ArrayAccess, LazyScalarField):
 
     # ------------------------------------------------------------------ values
 
-    def _get_value(self, position: Sequence[float]) -> tuple[int, Any]:
-        """(level, value) under a position from RAM only: the finest level that is cached.
+    def get_value(
+        self,
+        position: Any,
+        *,
+        view_direction: Any = None,
+        dims_displayed: list[int] | None = None,
+        world: bool = False,
+    ) -> Any:
+        """The value at a position, from RAM only; arguments as of `napari.layers.Layer`.
 
-        napari calls this in a thread of its own.
+        Returns
+        -------
+        (int, value), or value
+            With the level that it is of, or without where `data` is one array, as of a stock
+            layer. The value is None outside of the image and where nothing is at hand yet.
         """
+        if self.ndim == 2 and world and view_direction is not None and len(position) > 2:
+            # napari takes the place under the cursor in the plane of the camera's focus.
+            position = onto_plane(position, view_direction)
+        return super().get_value(
+            position, view_direction=view_direction, dims_displayed=dims_displayed, world=world
+        )
+
+    def _get_value(self, position: Sequence[float]) -> Any:
+        """As napari's own, which calls this in a thread of its own."""
+        level, value = self._value_at(position)
+        self._value_level = -1 if value is None else level
+        return value if self._hands_out_single else (level, value)
+
+    def _value_at(self, position: Sequence[float]) -> tuple[int, Any]:
+        """(level, value) under a position from RAM only: the finest level that is cached."""
         octree_slice = self.octree_slice
         if octree_slice is None:
             return (self.data_level, None)
@@ -383,7 +408,8 @@ class OctreeScalarField(ArrayAccess, LazyScalarField):
         octree_slice, level = self.octree_slice, self.data_level
         sampled = octree_slice is not None and octree_slice.is_sampled(level)
         progress = self._progress_events.progress
-        status = with_progress(status, level, progress, sampled, self._refined_share)
+        coarser = bool(status["value"]) and self._value_level > level
+        status = with_progress(status, coarser, progress, sampled, self._refined_share)
         return with_place(status, place_under(self, self._levels.sources[0], *args, **keywords))
 
     def _get_value_3d(
@@ -391,8 +417,10 @@ class OctreeScalarField(ArrayAccess, LazyScalarField):
         start_point: np.ndarray | None,
         end_point: np.ndarray | None,
         dims_displayed: list[int],
-    ) -> tuple[int, Any] | None:
+    ) -> Any:
         """(level, value) of a line of sight, from RAM only: through the bricks that are shown.
+
+        Without the level where `data` is one array.
 
         Points are in octree coordinates: napari has added half a pixel to those of the data.
         It calls this in a thread of its own.
@@ -407,7 +435,10 @@ class OctreeScalarField(ArrayAccess, LazyScalarField):
         shown, failed = self._views[-1].shown_bricks, self._views[-1].failed_bricks
         values = ray_values(octree_slice, shown, self._loader.cache, start, stop, failed)
         value = self._calculate_value_from_ray(values)
-        return None if value is None else (self.data_level, value)
+        self._value_level = self.data_level
+        if value is None or self._hands_out_single:
+            return value
+        return (self.data_level, value)
 
     # ---------------------------------------------------------- level and state
 
@@ -477,9 +508,18 @@ class OctreeScalarField(ArrayAccess, LazyScalarField):
         if writer is not None:
             pixels = pixels_to_save(self.name, self._levels_to_save)
             return pixels, state | {"multiscale": False}, str(stock_type)
-        if self._levels.is_plain:
-            return self._levels.arrays[0], state | {"multiscale": False}, self._type_string
-        return self._data, state, self._type_string
+        if self._levels.is_plain or (self._hands_out_single and is_asked_by_action()):
+            return self._levels.single, state | {"multiscale": False}, self._type_string
+        return self._data, state | {"multiscale": True}, self._type_string
+
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        """For `copy.deepcopy` and pickles: a new layer of the same data, settings and config.
+
+        Threads, views and listeners are not copied.
+        """
+        data, state, _ = self.as_layer_data_tuple()
+        state |= {"config": self.config, "level_transforms": self._level_transforms}
+        return _made_again, (type(self), data, state)
 
     def _levels_for_writer(self) -> OctreeLevels:
         """The levels as they are to be written: with what was painted, if anything was."""
@@ -508,3 +548,12 @@ def _inherited(
     if config is None and isinstance(parent, ArrayAccess):
         config = parent.config
     return config, level_transforms
+
+
+def _made_again(
+    cls: type[OctreeScalarField], data: Any, state: dict[str, Any]
+) -> OctreeScalarField:
+    """Make a layer of what another one was asked for."""
+    made: Any = cls
+    layer: OctreeScalarField = made(data, **state)
+    return layer

@@ -25,13 +25,13 @@ class LayerLevels:
         As they were given.
     sources : tuple of LevelSource
         The same, as the loader reads them.
-    is_plain : bool
-        One numpy array in memory was given, by itself and not in a list.
+    single : array or None
+        The one array that was given by itself, not in a list or another container.
     """
 
     arrays: tuple[Any, ...]
     sources: tuple[LevelSource, ...]
-    is_plain: bool = False
+    single: Any = None
 
     @classmethod
     def of(cls, data: Any, fresh: bool = False) -> LayerLevels:
@@ -50,8 +50,21 @@ class LayerLevels:
         """
         arrays = arrays_of(data)
         sources = as_level_sources(arrays, fresh=fresh)
-        is_plain = arrays[0] is data and isinstance(data, np.ndarray)
-        return cls(tuple(arrays), sources, is_plain and sources[0].storage.in_memory)
+        alone = len(arrays) == 1 and arrays[0] is data
+        return cls(tuple(arrays), sources, data if alone else None)
+
+    def renewed(self, fresh: LayerLevels) -> LayerLevels:
+        """Return `fresh`, the same levels read anew, given as these were."""
+        single = self.single
+        if single is not None and fresh.arrays[0] is not self.arrays[0]:
+            single = fresh.arrays[0]  # opened anew
+        return LayerLevels(fresh.arrays, fresh.sources, single)
+
+    @property
+    def is_plain(self) -> bool:
+        """One numpy array in memory was given, by itself."""
+        in_memory = self.sources[0].storage.in_memory
+        return isinstance(self.single, np.ndarray) and in_memory
 
     @property
     def dtype(self) -> np.dtype:

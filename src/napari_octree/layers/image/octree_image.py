@@ -76,6 +76,10 @@ class OctreeImage(OctreeScalarField, Image):
         super().__init__(levels, config, level_transforms, data, **keywords)
         self.events.contrast_limits.connect(self._stop_following)  # somebody has chosen
 
+    @property
+    def _hands_out_single(self) -> bool:
+        return self._levels.single is not None
+
     def _check_data(self, levels: LayerLevels) -> None:
         shape = levels.sources[0].shape
         if self.rgb and shape[-1] not in (3, 4):

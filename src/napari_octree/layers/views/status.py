@@ -7,7 +7,7 @@ from napari_octree.layers.views.progress import OctreeProgress
 
 def with_progress(
     status: dict[str, str],
-    ideal_level: int,
+    coarser: bool,
     progress: OctreeProgress,
     sampled: bool = False,
     refined: float = 1.0,
@@ -17,9 +17,9 @@ def with_progress(
     Parameters
     ----------
     status : dict of str
-        Its "value" is empty or "LEVEL, VALUE".
-    ideal_level : int
-        Values of a coarser level are marked as such.
+        Its "value" is empty, "VALUE" or "LEVEL, VALUE".
+    coarser : bool
+        The value is of a coarser level than the one that is shown.
     progress : OctreeProgress
     sampled : bool
         What is shown is made of a sample of the pixels.
@@ -27,19 +27,17 @@ def with_progress(
         How much of the coarser levels has been computed in the background.
     """
     text = status["value"]
-    if not text:
-        return status
-    level, _, value = text.partition(", ")
-    if value and level.isdigit() and int(level) > ideal_level:
+    if coarser:
         text += " (coarser)"
-    if sampled:
+    if text and sampled:
         text += " [a sample: zoom in for every pixel]"
-    if refined < 1:
+    if text and refined < 1:
         text += f" [coarser levels: {refined:.0%} computed]"
     if progress.loading:
         text += f" [{progress.resident / progress.ideal:.0%} loaded]"
     if progress.failed:
         text += f" [{progress.failed} failed]"
+    text = text.strip()
     return status | {"value": text, "coordinates": ": ".join((status["coords"], text))}
 
 

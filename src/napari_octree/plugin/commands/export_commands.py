@@ -66,8 +66,8 @@ def pop_out_level(viewer: napari.viewer.Viewer) -> Layer | None:
         return None
     layer = layers[0]
     number = layer.data_level
-    if number >= len(layer.data):  # a level that is computed, not stored
-        number = len(layer.data) - 1
+    if number >= len(layer.level_shapes):  # a level that is computed, not stored
+        number = len(layer.level_shapes) - 1
     kind = Image if isinstance(layer, OctreeImage) else Labels
     looks: dict[str, Any] = {
         "name": f"{layer.name} level {number}",

@@ -49,7 +49,7 @@ def level_rows(layer: OctreeScalarField) -> list[LevelRow]:
         tiles = math.prod(
             -(-n // side) for n, side in zip(level.shape, level.tile_shape, strict=True)
         )
-        computed = level.index >= len(layer.data)
+        computed = level.index >= len(layer.level_shapes)
         rows.append(
             LevelRow(
                 _times(shape),
