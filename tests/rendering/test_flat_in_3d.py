@@ -88,3 +88,17 @@ def test_bricks_are_no_thicker_than_the_plane(viewer, levels) -> None:
     layer = viewer.add_layer(OctreeImage(levels, CONFIG, contrast_limits=(0, 255)))
     assert layer.wait_until_settled(30)
     assert layer._views[0].volume.lease.atlas.encoding.brick_shape == (1, 32, 32)
+
+
+def test_the_value_is_that_of_the_pixel_on_the_line_of_sight(viewer, pump) -> None:
+    data = np.arange(60 * 80, dtype=np.uint16).reshape(60, 80)
+    layer = OctreeImage(data, CONFIG, scale=(2, 1), contrast_limits=(0, 4800))
+    picture(viewer, layer, 0.9, pump)
+    viewer.dims.ndisplay = 3
+    assert layer.wait_until_settled(30)
+    view_direction = np.array(viewer.scene.camera.view_direction)
+    for away in (0, 30, -20):
+        position = np.array([0, 2 * 17.2, 33.4]) + away * view_direction
+        looked = {"view_direction": view_direction, "dims_displayed": [0, 1, 2], "world": True}
+        assert layer.get_value(position, **looked) == data[17, 33]
+        assert layer.get_status(position, **looked)["value"] == str(data[17, 33])
