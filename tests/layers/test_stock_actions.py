@@ -351,7 +351,7 @@ def test_the_value_of_an_array_given_by_itself_has_no_level() -> None:
 
 
 def through_pickle(layer: Layer) -> Any:
-    return pickle.loads(pickle.dumps(layer))  # noqa: S301  # our own
+    return pickle.loads(pickle.dumps(layer))  # our own
 
 
 @pytest.mark.parametrize("copied", [copy.deepcopy, copy.copy, through_pickle])
