@@ -152,7 +152,7 @@ class OctreeScalarField(ArrayAccess, LazyScalarField):
 
     @property
     def multiscale(self) -> bool:
-        """Whether `data` is a list of levels. (Coarser ones are computed where it is not.)"""
+        """Whether `data` is a list of levels; where it is not, coarser ones are computed."""
         return not self._hands_out_single
 
     @multiscale.setter
