@@ -32,5 +32,5 @@ def test_a_layer_may_be_collected_within_the_loader(
     with loader._dispatcher.lock:  # as if the collector had struck there
         gc.collect()
         assert gone() is None
-    pump_until(lambda: loader.statistics.cached_bytes == before.cached_bytes)
-    pump_until(lambda: loader.statistics.clients == before.clients)
+    pump_until(lambda: loader.statistics.cached_bytes <= before.cached_bytes)
+    pump_until(lambda: loader.statistics.clients <= before.clients)

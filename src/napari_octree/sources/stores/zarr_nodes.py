@@ -45,6 +45,8 @@ def node_at(documents: Documents, path: str = "") -> Node | None:
     """
     place = _place(documents.store, path)
     document = documents.array(path)
+    if document is not None:
+        _check_chunks(document)
     if documents.zarr_format == 3:
         if document is not None:
             return zarr.Array.from_dict(place, _plain(document))
@@ -52,6 +54,7 @@ def node_at(documents: Documents, path: str = "") -> Node | None:
         if group is None:
             return None
         known = {k: v for k, v in group.items() if k != "consolidated_metadata"}
+        known["attributes"] = documents.attributes(path) or {}  # no mapping: none
         return zarr.Group(zarr.AsyncGroup.from_dict(place, known))
     prefix = f"{path}/" if path else ""
     names = [f"{prefix}{name}" for name in (".zgroup", ".zattrs")]
@@ -64,6 +67,15 @@ def node_at(documents: Documents, path: str = "") -> Node | None:
         return None
     data = {"zarr_format": 2, "attributes": dict(attributes or {})}
     return zarr.Group(zarr.AsyncGroup.from_dict(place, data))
+
+
+def _check_chunks(document: Mapping[str, Any]) -> None:
+    """Refuse chunks of no pixels: zarr 3.4 takes the 0 for a 1, with a chunk for every pixel."""
+    grid = document.get("chunk_grid")
+    options = grid.get("configuration") if isinstance(grid, Mapping) else None
+    stored = options.get("chunk_shape") if isinstance(options, Mapping) else document.get("chunks")
+    if isinstance(stored, list) and any(type(n) is int and n < 1 for n in stored):
+        raise ValueError(f"chunks of {stored} pixels; there are none below 1")
 
 
 def open_far(where: str, **storage_options: Any) -> Node:
