@@ -346,8 +346,9 @@ class LabelEdits:
         Returns
         -------
         region or None
-            Where pixels have changed.
+            Pixels have changed there, and nowhere else.
         """
+        values = np.asarray(values, self.dtype)
         values = np.broadcast_to(values, [stop - start for start, stop in region])
         changes = []
         with self._lock:
@@ -355,7 +356,7 @@ class LabelEdits:
                 box = self.box(index)
                 source, part = _overlap(region, box)
                 chunk = self._hot(index)
-                new = values[source].astype(self.dtype)
+                new = values[source]
                 differs = chunk.values[part] != new
                 if differs.any():
                     chunk.remember_clean()
@@ -370,15 +371,12 @@ class LabelEdits:
                 self._counts.unsaved.add(index)
         if not changes:
             return None
-        largest = max(int(new[differs].max()) for _, _, _, new, differs in changes)
+        largest = int(values.max())
         self.largest = largest if self.largest is None else max(self.largest, largest)
-        changed = [
-            _bounds(differs, [s.start for s in part], self.box(index))
-            for index, _, part, _, differs in changes
-        ]
+        boxes = [self.box(index) for index, *_ in changes]
         return tuple(
-            (min(pair[0] for pair in axis), max(pair[1] for pair in axis))
-            for axis in zip(*changed, strict=True)
+            (max(start, min(pair[0] for pair in axis)), min(stop, max(pair[1] for pair in axis)))
+            for (start, stop), axis in zip(region, zip(*boxes, strict=True), strict=True)
         )
 
     def overlay(self, places: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray] | None:
@@ -475,13 +473,3 @@ def _overlap(region: Region, box: Region) -> tuple[tuple[slice, ...], tuple[slic
         within.append(slice(low - start, high - start))
         part.append(slice(low - first, high - first))
     return tuple(within), tuple(part)
-
-
-def _bounds(mask: np.ndarray, offset: Sequence[int], box: Region) -> Region:
-    """The bounding box of the true pixels of a mask that lies at `offset` within a chunk's box."""
-    bounds = []
-    for axis, (start, o) in enumerate(zip((b[0] for b in box), offset, strict=True)):
-        others = tuple(a for a in range(mask.ndim) if a != axis)
-        hit = np.flatnonzero(mask.any(axis=others))
-        bounds.append((int(hit[0]) + o + start, int(hit[-1]) + o + start + 1))
-    return tuple(bounds)

@@ -22,6 +22,7 @@ from napari_octree.layers.labels.painting.edited_labels import EditedLabels
 from napari_octree.layers.labels.painting.flood import FIRST_SIDE, around, flood
 from napari_octree.layers.labels.painting.pending_strokes import Dab, PendingStrokes
 from napari_octree.layers.labels.painting.stroke_history import (
+    PLAIN_STROKES,
     drop_oldest,
     nbytes_of,
     pack_old,
@@ -55,7 +56,9 @@ class PaintableLabels(EditedLabels):
     _strokes: PendingStrokes | None = None
     _stroke = 0
     _applying: int | None = None
+    _brought: Sequence[Region] = ()
     _lost_strokes: frozenset[int] = frozenset()
+    _unpacked = 0
     _newest: tuple[int, Any] = (-1, None)
     _updated_slice: tuple[slice, ...] | None
     _staged_history: list[Any]
@@ -81,6 +84,9 @@ class PaintableLabels(EditedLabels):
         super()._forget_edits()
 
     def _bring(self, region: Region) -> bool:
+        for brought in self._brought:
+            if all(a <= c and d <= b for (a, b), (c, d) in zip(brought, region, strict=True)):
+                return True
         return self._pending.bring(region)
 
     @property
@@ -125,7 +131,7 @@ class PaintableLabels(EditedLabels):
         """Make a change of some regions, now or when their pixels have come."""
         pending = self._pending
         if self._applying is not None and pending.bring(*regions):
-            change()
+            self._make(change, regions)
             return
         if not self._block_history:
             self._stroke += 1
@@ -141,7 +147,7 @@ class PaintableLabels(EditedLabels):
             )
             return
         if not len(pending) and pending.bring(*regions):
-            change()
+            self._make(change, regions)
             return
         settings = {name: getattr(self, name) for name in _SETTINGS}
         slice_input = self._slice_input
@@ -157,6 +163,14 @@ class PaintableLabels(EditedLabels):
 
         pending.add(Dab(stroke, regions, change_later, is_undo))
         self.tell_progress()
+
+    def _make(self, change: Callable[[], None], regions: Sequence[Region]) -> None:
+        """Make a change of regions that are at hand: they need not be looked for again."""
+        former, self._brought = self._brought, regions
+        try:
+            change()
+        finally:
+            self._brought = former
 
     @property
     def _current_stroke(self) -> int:
@@ -255,8 +269,14 @@ class PaintableLabels(EditedLabels):
             self._undo_history.pop()
         super()._append_to_undo_history(item)
         self._newest = (stroke, item)
-        pack_old(self._undo_history)
-        drop_oldest(self._undo_history, HISTORY_BYTES)
+        self._unpacked += 1
+
+    def _keep_edits(self) -> None:
+        super()._keep_edits()
+        if self._unpacked >= PLAIN_STROKES:
+            self._unpacked = 0
+            pack_old(self._undo_history)
+            drop_oldest(self._undo_history, HISTORY_BYTES)
 
     def undo(self) -> None:
         """Take back the last stroke."""

@@ -77,8 +77,13 @@ class PaintedLevels(OctreeLevels, NDArrayOperatorsMixin):
 
     def __setitem__(self, index: tuple[Any, ...], value: Any) -> None:
         region, inside = self._located(index)
-        pixels = self._read(region)
-        pixels[inside] = value
+        if all(isinstance(i, slice) and i.step == 1 for i in inside):
+            pixels = value  # all of the region: there is nothing to keep
+            if not self._at_hand(region):
+                raise LookupError(f"the labels of {region} are not loaded yet")
+        else:
+            pixels = self._read(region)
+            pixels[inside] = value
         changed = self._edits.write(region, pixels)
         if changed is not None:
             self._on_edit(changed)

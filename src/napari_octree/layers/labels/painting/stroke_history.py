@@ -17,7 +17,7 @@ import numpy as np
 
 from napari_octree.sources.protocol import Region
 
-PLAIN_STROKES = 4
+PLAIN_STROKES = 16
 """At the history's end that are left as napari made them."""
 
 
