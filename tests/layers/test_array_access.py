@@ -7,7 +7,7 @@ import pytest
 import zarr
 from napari.layers import Image
 
-from napari_octree import OctreeImage
+from napari_octree import OctreeImage, OctreeLabels
 from napari_octree.octree.transform import LevelTransform
 
 PIXELS = np.random.default_rng(0).integers(0, 60000, (5, 300, 410)).astype(np.uint16)
@@ -124,3 +124,26 @@ def test_a_crop_is_read_again_when_asked() -> None:
     crop.reload()
     assert crop.wait_until_settled(30)
     assert crop._slice.image.raw.max() == 9
+
+
+@pytest.mark.parametrize("kind", ["zarr", "numpy", "labels"])
+def test_dask_levels_are_indexed_as_numpy_arrays_are(tmp_path, kind):
+    data = np.random.default_rng(0).integers(0, 99, (3, 70, 90)).astype(np.uint16)
+    if kind == "labels":
+        layer = OctreeLabels(data)
+        layer.data_setitem((np.array([1]), np.array([2]), np.array([4])), 500)
+        data = data.copy()
+        data[1, 2, 4] = 500
+    elif kind == "numpy":
+        layer = OctreeImage(data, rgb=False)
+    else:
+        layer = OctreeImage(
+            zarr.create_array(str(tmp_path / "a.zarr"), data=data, chunks=(1, 32, 32)), rgb=False
+        )
+    level = layer.level(0)
+    assert level.chunksize[0] == 1  # never all slices at once
+    indices = [np.s_[1, 2, 4], np.s_[..., ::3], np.s_[::-1, 5:40:7, -3], np.s_[:, 3:3]]
+    for index in (*indices, np.s_[:, :, [4, 80, 5]], np.s_[None, 0], np.s_[-1]):
+        np.testing.assert_array_equal(level[index].compute(), data[index])
+    with pytest.raises(IndexError, match="no level 5, but 0 to 0"):
+        layer.level(5)

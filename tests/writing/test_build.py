@@ -230,27 +230,6 @@ def test_a_damaged_or_missing_shard_is_found(tmp_path):
     verify_pyramid(image, str(path), samples=1000)
 
 
-def test_a_cluster_writes_the_same_bytes(tmp_path):
-    from distributed import LocalCluster
-
-    zarr.save(str(tmp_path / "source.zarr"), PIXELS)
-    image = image_to_write(zarr.open_array(str(tmp_path / "source.zarr"), mode="r"))
-    build_pyramid(image, str(tmp_path / "threads.zarr"), BuildOptions(**SMALL))
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
-        build_pyramid(
-            image,
-            str(tmp_path / "cluster.zarr"),
-            BuildOptions(**SMALL),
-            scheduler=cluster.scheduler_address,
-        )
-    files = [
-        p.relative_to(tmp_path / "threads.zarr") for p in (tmp_path / "threads.zarr").rglob("*")
-    ]
-    for name in files:
-        one, other = tmp_path / "threads.zarr" / name, tmp_path / "cluster.zarr" / name
-        assert one.is_dir() or one.read_bytes() == other.read_bytes()
-
-
 def test_the_command_names_what_is_wrong(tmp_path, capsys):
     assert main(["build", str(tmp_path / "absent.zarr"), str(tmp_path / "out.zarr")]) == 1
     assert "absent.zarr" in capsys.readouterr().err

@@ -6,6 +6,7 @@ Invariants: main thread; nothing is read until somebody computes.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -13,7 +14,9 @@ import numpy as np
 from napari_octree.layers.base.octree_layer import OctreeLayer
 from napari_octree.layers.data.crop import crop_levels
 from napari_octree.octree.view import View
+from napari_octree.sources.arrays.generated_array import GeneratedArray
 from napari_octree.sources.chunk_grid import RegularGrid
+from napari_octree.sources.derived.downsampled import read_region
 
 if TYPE_CHECKING:
     import dask.array
@@ -58,8 +61,14 @@ class ArrayAccess(OctreeLayer):
         import dask.array as da
         from dask.array.core import normalize_chunks
 
-        source = self._level_sources[number]
-        hint = tuple(min(n, 512) for n in source.shape)
+        sources = self._level_sources
+        if not -len(sources) <= number < len(sources):
+            raise IndexError(
+                f"{self.name}: there is no level {number}, but 0 to {len(sources) - 1}"
+            )
+        source = sources[number]
+        planes = len(source.shape) - 2 - bool(getattr(self, "rgb", False))
+        hint = tuple(1 if a < planes else min(n, 512) for a, n in enumerate(source.shape))
         grid = source.storage.grid(source.storage_shape(hint))
         wanted: Any = hint
         if isinstance(grid, RegularGrid):
@@ -67,7 +76,11 @@ class ArrayAccess(OctreeLayer):
             wanted = tuple(chunk for chunk, fixed in pairs if fixed is None)
         chunks = normalize_chunks(wanted, source.shape, dtype=source.dtype)
         meta = np.empty((0,) * len(source.shape), source.dtype.newbyteorder("="))
-        return da.from_array(_Sliced(source), chunks, name=False, asarray=False, meta=meta)
+        sliced = GeneratedArray(
+            source.storage.source_name, source.shape, meta.dtype, (), _Pixels(source)
+        )
+        # Not fancy: lists of pixels are picked from whole blocks.
+        return da.from_array(sliced, chunks, name=False, asarray=False, fancy=False, meta=meta)
 
     def level_source(self, number: int) -> LevelSource:
         """Return how a level is read: for those who write it elsewhere."""
@@ -190,21 +203,20 @@ class ArrayAccess(OctreeLayer):
         return matrix
 
 
-class _Sliced:
-    """A level for dask: shape, type and slicing."""
+@dataclass(frozen=True)
+class _Pixels:
+    """Reads a level as a `GeneratedArray` computes."""
 
-    def __init__(self, source: LevelSource) -> None:
-        self.source = source
-        self.shape = source.shape
-        self.ndim = len(source.shape)
-        self.dtype = source.dtype.newbyteorder("=")
+    source: LevelSource
 
-    def __getitem__(self, index: tuple[slice, ...]) -> np.ndarray:
-        from napari_octree.sources.derived.downsampled import read_region
-
-        region = tuple(s.indices(n)[:2] for s, n in zip(index, self.shape, strict=True))
+    def __call__(self, ranges: tuple[range, ...]) -> np.ndarray:
+        dtype = self.source.dtype.newbyteorder("=")
+        shape = tuple(len(r) for r in ranges)
+        if 0 in shape:
+            return np.empty(shape, dtype)
+        region = tuple((min(r[0], r[-1]), max(r[0], r[-1]) + 1) for r in ranges)
         block = read_region(self.source, region)
         if block is None:
-            shape = tuple(stop - start for start, stop in region)
-            return np.full(shape, self.source.storage.fill_value, self.dtype)
-        return np.ascontiguousarray(block, self.dtype)
+            return np.full(shape, self.source.storage.fill_value, dtype)
+        index = (np.array(r) - low for r, (low, _) in zip(ranges, region, strict=True))
+        return np.ascontiguousarray(block[np.ix_(*index)], dtype)

@@ -72,6 +72,9 @@ def pop_out_level(viewer: napari.viewer.Viewer) -> Layer | None:
     looks: dict[str, Any] = {
         "name": f"{layer.name} level {number}",
         "affine": layer.level_affine(number),
+        "units": layer.units,
+        "axis_labels": layer.axis_labels,
+        "opacity": layer.opacity,
     }
     if isinstance(layer, OctreeImage):
         looks |= {
@@ -79,7 +82,10 @@ def pop_out_level(viewer: napari.viewer.Viewer) -> Layer | None:
             "colormap": layer.colormap if not layer.rgb else None,
             "contrast_limits": layer.contrast_limits,
             "blending": layer.blending,
+            "gamma": layer.gamma,
         }
+    else:
+        looks["colormap"] = getattr(layer, "colormap", None)
     looks = {key: value for key, value in looks.items() if value is not None}
     added: Layer = viewer.add_layer(kind(layer.level(number), multiscale=False, **looks))
     return added
