@@ -89,6 +89,9 @@ class GivenPoints:
         values = {**self.values, "size": np.asarray(size, np.float32)}
         return GivenPoints(self.positions, values, self.planes), "size"
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> GivenPoints:
+        return self  # nobody writes to it: a copy of a layer shows the same points
+
     @property
     def is_first_complete(self) -> bool:
         """Whether `first` is all there is."""

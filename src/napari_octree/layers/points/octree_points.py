@@ -24,11 +24,14 @@ from napari_octree.layers._napari import (
     register_layer_type,
     register_visual,
     variable_name,
+    writer_that_asks,
 )
 from napari_octree.layers.base.octree_layer import OctreeLayer
 from napari_octree.layers.points.background_index import index_in_background
 from napari_octree.layers.points.colours import colour_of, known_values
+from napari_octree.layers.points.copies import copied_state, points_to_save
 from napari_octree.layers.points.given_points import GivenPoints
+from napari_octree.layers.points.hovered_points import HoveredPoints
 from napari_octree.layers.points.point_look import PointFilter, PointLook, codes_of
 from napari_octree.layers.points.read_only_points import ReadOnlyPoints
 from napari_octree.layers.points.slab import Slab
@@ -49,7 +52,7 @@ _LOOKS = (
 )
 
 
-class OctreePoints(ReadOnlyPoints, OctreeLayer, Points):
+class OctreePoints(ReadOnlyPoints, HoveredPoints, OctreeLayer, Points):
     """A points layer for sets far larger than memory.
 
     Parameters
@@ -69,6 +72,8 @@ class OctreePoints(ReadOnlyPoints, OctreeLayer, Points):
     symbol, border_width : one for all points
     face_color, border_color : colour or str
         One for all points, or the name of a feature.
+    shown_range : (feature, least, greatest), optional
+        Which points are shown.
     **keywords
         The others of `napari.layers.Points`, but for what is of single points: `text`, `shown`.
 
@@ -93,6 +98,7 @@ class OctreePoints(ReadOnlyPoints, OctreeLayer, Points):
         border_color: Any = "dimgray",
         face_contrast_limits: tuple[float, float] | None = None,
         border_contrast_limits: tuple[float, float] | None = None,
+        shown_range: tuple[str, float, float] | None = None,
         **keywords: Any,
     ) -> None:
         given = GivenPoints.of(source, features if features is not None else properties, planes)
@@ -109,6 +115,7 @@ class OctreePoints(ReadOnlyPoints, OctreeLayer, Points):
         super().__init__(
             _sample_positions(first), config, features=_sample_table(first), **keywords
         )
+        self._pick_from(first)
         self.events.add(look=Event)
         for name in _LOOKS:
             getattr(self.events, name).connect(self._on_look)
@@ -118,6 +125,8 @@ class OctreePoints(ReadOnlyPoints, OctreeLayer, Points):
         self.size = size
         self._set_colour("face", face_color, face_contrast_limits)
         self._set_colour("border", border_color, border_contrast_limits)
+        if shown_range is not None:
+            self.shown_range = shown_range
         register_visual()
         if not given.is_first_complete:
             self._indexing = True
@@ -147,6 +156,7 @@ class OctreePoints(ReadOnlyPoints, OctreeLayer, Points):
         """Show this set from now on; its sample takes the place of the former."""
         former = {"face": self._feature_of("face"), "border": self._feature_of("border")}
         self._points = source
+        self._pick_from(source)
         with self.events.blocker_all():
             self._set_data(_sample_positions(source))
             Points.features.fset(self, _sample_table(source))
@@ -319,6 +329,16 @@ class OctreePoints(ReadOnlyPoints, OctreeLayer, Points):
         Points.border_width.fset(self, width)
 
     @property
+    def size_feature(self) -> str | None:
+        """The feature that sizes follow."""
+        return self._size_feature
+
+    def colour_feature(self, part: str) -> str | None:
+        """The feature that colours of the "face" or the "border" follow."""
+        feature = self._feature_of(part)
+        return None if feature is None else feature.name
+
+    @property
     def shown_range(self) -> tuple[str, float, float] | None:
         """Which points are shown: (feature, least, greatest value), both included; None: all.
 
@@ -419,9 +439,22 @@ class OctreePoints(ReadOnlyPoints, OctreeLayer, Points):
         return not self._indexing
 
     def as_layer_data_tuple(self) -> tuple[Any, dict[str, Any], str]:
-        """Data, settings and type, from which `Layer.create` makes a copy."""
-        _, state, stock = super().as_layer_data_tuple()
-        return self._data, state, str(stock)
+        """Data, settings and type, from which `Layer.create` makes a copy.
+
+        A writer gets all points, as of a stock layer.
+
+        Raises
+        ------
+        NotSavedError
+            A writer asks, and the points are too many or cannot be read.
+        """
+        if writer_that_asks() is not None:
+            positions, state = points_to_save(self.name, self._points)
+            return positions, self._get_base_state() | state, "points"
+        state = self._get_base_state() | copied_state(self)
+        if self._filter is not None:
+            state["shown_range"] = self.shown_range
+        return self._given, state, self._type_string
 
     @property
     def _type_string(self) -> str:

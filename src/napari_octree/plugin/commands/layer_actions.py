@@ -216,8 +216,11 @@ ENTRIES = (
 
 def install() -> None:
     """Give napari the entries and the keys, unless it has them."""
+    from napari_octree.plugin.commands import points_actions
+
     if is_registered(f"napari-octree.{ENTRIES[0].name}"):
         return
+    points_actions.install()
     add_context_key(COUNT, _Count())
     register_actions(
         Action(

@@ -21,6 +21,7 @@ from napari_octree.layers.views.residency import Residency
 from napari_octree.layers.views.statistics import ViewStatistics
 from napari_octree.loading import Pace
 from napari_octree.loading.request import TileState
+from napari_octree.octree.bricks.projection import Projection
 from napari_octree.octree.chunk_key import ChunkKey
 from napari_octree.octree.points.node_selection import NodeSelection, PointView, select_nodes
 from napari_octree.octree.points.point_tree import QUOTA
@@ -73,6 +74,8 @@ class PointDrawing:
         self._former: tuple[ShownPlace, list[NodeKey]] | None = None
         self._drawn: tuple[ShownPlace, list[NodeKey]] | None = None
         self._more = self._moving = self._finishing = False
+        self._drawn_share = 1.0
+        self._selected_points = 0.0
         self._moved_s = self._began_s = self._ended_s = 0.0
         self.shown_points = 0
 
@@ -93,10 +96,11 @@ class PointDrawing:
         if moved:
             self._moved_s, self._moving = now, True
             self.client.pace = Pace.RUSHING
-            self.quality.moved()
         elif first or 1e3 * (now - self._moved_s) > self.rest_ms:
             self.client.pace = Pace.STEADY
         self._plan(place, view)
+        if self._moving:
+            self.quality.moved(self._selected_points)
         uploaded = self._upload(place)
         self._draw(place, matrix)
         if not self._finishing:
@@ -129,6 +133,8 @@ class PointDrawing:
         gap = 2.0**self.layer.config.render.level_bias
         self.selection = select_nodes(place.source.table, view, self._most_points, gap)
         self.plans += 1
+        chosen = place.source.table.counts[self.selection.rows]
+        self._selected_points = float(chosen.sum()) * self.selection.share
         if self._planned and self._planned[0] != place.number and self._drawn is not None:
             self._former = self._drawn
         self._planned = planned
@@ -219,7 +225,8 @@ class PointDrawing:
                 place, keys = self._former[0], former
         self._drawn = (place, keys)
         buffer.touch(keys)
-        share = self.selection.share * self.quality.share
+        self._drawn_share = self.quality.share
+        share = self.selection.share * self._drawn_share
         middle, half = place.box(np.array([key.node for key in keys], np.int64))
         matrices = np.zeros((len(keys), 4, 4))
         matrices[:, [0, 1, 2], [0, 1, 2]] = half
@@ -282,7 +289,7 @@ class PointDrawing:
         """Nothing moves: all points from now on. Returns whether to draw again."""
         self.client.pace = Pace.STEADY
         self._moving = False
-        reduced = self.quality.share < 1
+        reduced = self._drawn_share < 1
         self.quality.rested()
         return reduced
 
@@ -346,7 +353,7 @@ class PointDrawing:
     @property
     def settled(self) -> bool:
         """Every selected node of what the camera shows now is drawn, with all its points."""
-        return self._complete and self.quality.share == 1 and self.is_current
+        return self._complete and self._drawn_share == 1 and self.is_current
 
     @property
     def _complete(self) -> bool:
@@ -435,6 +442,21 @@ class PointDrawing:
             vram_bytes=0 if buffer is None else buffer.nbytes,
             level=self.level,
         )
+
+    @property
+    def shown_part(self) -> float:
+        """How many of the points in view are drawn, of one; by the boxes of their nodes."""
+        total = self.selection.in_view
+        return min(self.shown_points / total, 1.0) if total and self.shown_points else 1.0
+
+    @property
+    def data_per_pixel(self) -> float:
+        """How long a pixel of the canvas is in data units, at the depth of the focus."""
+        view = self._view
+        if view is None:
+            return 0.0
+        pixels = float(Projection.of(view.view).focus_pixels.max())
+        return 1 / pixels if pixels else 0.0
 
     @property
     def shown_nodes(self) -> tuple[int, ...]:

@@ -11,6 +11,9 @@ TARGET_MS = 40.0
 
 LEAST_SHARE = 0.02
 
+FEW = 50_000
+"""Points that are always drawn: what a frame takes with fewer is not theirs."""
+
 REST_MS, MOST_REST_MS = 60.0, 400.0
 
 
@@ -27,9 +30,10 @@ class PointQuality:
         # Half of the way: cost does not follow the points alone.
         self._wanted = min(max((needed * self._wanted) ** 0.5, LEAST_SHARE), 1.0)
 
-    def moved(self) -> float:
-        """Choose the share of a frame of a moving view."""
-        self.share = self._wanted if self._wanted < 0.8 else 1.0
+    def moved(self, points: float) -> float:
+        """Choose the share of a frame of a moving view that has so many points."""
+        wanted = max(self._wanted, min(FEW / max(points, 1), 1.0))
+        self.share = wanted if wanted < 0.8 else 1.0
         return self.share
 
     def rested(self) -> float:
