@@ -11,7 +11,7 @@ from typing import Any
 
 from napari.layers import Layer
 from napari.qt import get_current_stylesheet
-from qtpy.QtCore import QEvent, Qt
+from qtpy.QtCore import QEvent, QSize, Qt
 from qtpy.QtWidgets import QSplitter, QVBoxLayout, QWidget
 
 from napari_octree.qt.linked.pane import Pane
@@ -68,7 +68,7 @@ class LinkedViews(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(2, 2, 2, 2)
         column.addWidget(rows)
-        self.resize(1000, 900)
+        self.resize(QSize(1000, 900) if parent is None else parent.size())
         viewer.dims.events.point.connect(self._on_main_slider)
         self.point.moved.connect(self._move_main)
         for pane in self._flat:
