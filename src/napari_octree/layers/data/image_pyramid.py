@@ -15,7 +15,7 @@ import numpy as np
 from napari_octree.octree.transform import LevelTransform
 from napari_octree.sources.derived.reduction import Reduction
 from napari_octree.sources.levels.level_source import sharing
-from napari_octree.sources.protocol import BlockStore, LevelSource
+from napari_octree.sources.protocol import BlockStore, LevelSource, Region
 
 
 class PixelEdits(Protocol):
@@ -27,6 +27,10 @@ class PixelEdits(Protocol):
 
     def overlay(self, places: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray] | None:
         """Return what was painted at a grid of places, and where; None if nothing was."""
+        ...
+
+    def known(self, region: Region) -> np.ndarray | None:
+        """Return all pixels of a region of level 0 as they are now, if they are in memory."""
         ...
 
     def value(self, place: Sequence[int]) -> np.generic | None:

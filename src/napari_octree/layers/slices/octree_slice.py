@@ -330,6 +330,12 @@ class OctreeSlice:
         if found is None:
             return None
         place = tuple(begins[axis] for axis in self.key.displayed)
+        if box is not None and key.level == 0 and not found[1].all():
+            # Of the finest level all that lies between is known too: one upload instead of many.
+            ends = tuple((int(axis[0]), int(axis[-1]) + 1) for axis in places)
+            known = edits.known(ends)
+            if known is not None and known.shape == found[1].shape:
+                found = known, np.ones(known.shape, np.bool_)
         return self.to_display(found[0]), self.to_display(found[1]), place
 
     def tile_at(self, level: int, position: Sequence[float]) -> tuple[ChunkKey, tuple[int, ...]]:

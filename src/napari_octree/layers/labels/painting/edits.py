@@ -379,6 +379,13 @@ class LabelEdits:
             for (start, stop), axis in zip(region, zip(*boxes, strict=True), strict=True)
         )
 
+    def known(self, region: Region) -> np.ndarray | None:
+        """All pixels of a region of level 0, painted or not; None where they are not in memory."""
+        with self._lock:
+            if any(index not in self._chunks for index in self.indices(region)):
+                return None
+            return self.read(region)
+
     def overlay(self, places: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray] | None:
         """What was written at a grid of places.
 
