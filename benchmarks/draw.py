@@ -185,9 +185,11 @@ def uploads(scene: Scene, tile_size: int, tiles: int = 600) -> dict[str, float]:
     pump(0.2)
     context = scene.canvas.context
     side = 3840 // tile_size
-    atlas = TextureAtlas2D(texture_encoding(np.dtype(np.uint16)), tile_size, 1, side)
+    atlas = TextureAtlas2D(
+        texture_encoding(np.dtype(np.uint16)), (tile_size, tile_size), 1, (side, side)
+    )
     scene.canvas.set_current()
-    size = atlas.slot_size
+    size = atlas.slot_shape[0]
     data = [
         np.random.default_rng(i).integers(0, 65535, (size, size), dtype=np.uint16)
         for i in range(8)

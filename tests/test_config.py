@@ -57,6 +57,7 @@ def test_the_defaults():
             "interpolation_apron": 4,
             "skip_empty": True,
             "channels_together": True,
+            "collect_when_idle": True,
             "prefetch": {"slices": 2, "ring": 1},
         },
     }

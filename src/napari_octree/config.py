@@ -166,7 +166,7 @@ class OctreeSection(_Section):
     enabled : bool
         Whether the plugin's reader opens files as OctreeImage layers.
     tile_size : int
-        Texels per side of a tile (2-D).
+        Texels per side of a tile (2-D). Unless it is given, a small image in memory is one tile.
     brick_size : int
         Texels per side of a brick (3-D).
     log_path : Path or None
@@ -196,6 +196,11 @@ class OctreeSection(_Section):
         },
         min_length=1,
     )
+
+    @property
+    def given_tile_size(self) -> int | None:
+        """`tile_size` if somebody has chosen it; None: each image has the one that suits it."""
+        return self.tile_size if "tile_size" in self.model_fields_set else None
 
 
 class MemorySection(_Section):
@@ -269,6 +274,9 @@ class RenderSection(_Section):
     points : int
         Points that a view of an `OctreePoints` draws at most. Where there are more, it shows a
         fair sample of them; while it moves, as many as come in time.
+    collect_when_idle : bool
+        While octree layers are shown, Python's garbage collector does its long work when nothing
+        moves. See `rendering.canvas.idle_collector`.
     prefetch : PrefetchConfig
     """
 
@@ -281,6 +289,7 @@ class RenderSection(_Section):
     skip_empty: bool = True
     channels_together: bool = True
     points: int = Field(default=1_000_000, ge=1000, le=100_000_000)
+    collect_when_idle: bool = True
     prefetch: PrefetchConfig = Field(default_factory=PrefetchConfig)
 
 

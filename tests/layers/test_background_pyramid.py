@@ -20,7 +20,7 @@ SIDE = 2048
 
 def config(ram_bytes: int = 256 * 2**20, **octree: Any) -> OctreeConfig:
     return OctreeConfig(
-        octree={"background_pyramid": True, **octree},
+        octree={"background_pyramid": True, "tile_size": 256, **octree},
         memory={"ram_bytes": ram_bytes},
         render={"prefetch": {"slices": 0}},
     )

@@ -66,8 +66,8 @@ def test_settles_in_a_viewer_and_tells(viewer) -> None:
     told: list[tuple[str, Any]] = []
     layer.events.settled.connect(lambda e: told.append(("settled", e.value)))
     layer.events.progress.connect(lambda e: told.append(("progress", e.value)))
-    assert not layer.settled
     viewer.add_layer(layer)
+    assert not layer.settled
     assert layer.wait_until_settled(30)
     assert layer.settled
     assert ("settled", True) in told

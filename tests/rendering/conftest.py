@@ -16,9 +16,10 @@ from napari.layers import Image
 from napari.utils.colormaps import AVAILABLE_COLORMAPS
 from PIL import Image as Picture
 
-from napari_octree import OctreeImage
+from napari_octree import OctreeConfig, OctreeImage
 
 ROWS, COLUMNS = 700, 900
+TILES = OctreeConfig(octree={"tile_size": 256})
 REFERENCE = Path(__file__).parent / "reference"
 
 
@@ -87,7 +88,7 @@ def compare(viewer, screenshot, pump, look_at, tmp_path) -> Callable[..., np.nda
 
         multiscale = isinstance(data, list)
         stock = shoot(Image(data, multiscale=multiscale, **keywords))
-        ours = shoot(OctreeImage(data, config=config, **keywords))
+        ours = shoot(OctreeImage(data, config=config or TILES, **keywords))
         assert stock.std() > 5, "nothing to compare"
         difference = np.abs(stock - ours).max(axis=-1)
         if difference.any():

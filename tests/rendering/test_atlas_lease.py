@@ -158,7 +158,7 @@ def test_the_first_atlas_grows_once_nobody_waits(
     (view,) = layer._views
     first, picture = atlas(layer), screenshot(viewer)
     assert asked
-    assert first.slots_a_side == FIRST_SIDE
+    assert first.grid[0] == FIRST_SIDE
     monkeypatch.setattr(AtlasLease, "grow", grow)
     view.request_frame()
     settled = []
@@ -170,7 +170,7 @@ def test_the_first_atlas_grows_once_nobody_waits(
 
     pump_until(grown)
     assert all(settled)
-    assert atlas(layer).slots_a_side == 4096 // 256
+    assert atlas(layer).grid[0] == 4096 // 256
     assert not view.tiles.lease.opening
     assert (screenshot(viewer) == picture).all()
     chunks = [(read.array, str(read.index)) for read in read_log.reads]
@@ -182,7 +182,7 @@ def test_a_small_image_needs_no_more(viewer, pump, pump_until) -> None:
     assert layer.wait_until_settled(30)
     pump_until(lambda: not layer._views[0]._rest.running)
     pump()
-    assert atlas(layer).slots_a_side == FIRST_SIDE
+    assert atlas(layer).grid[0] == FIRST_SIDE
 
 
 def test_a_view_of_many_tiles_does_not_wait_for_that(make_viewer, look_at, monkeypatch) -> None:

@@ -70,8 +70,9 @@ class Atlas:
 
     def __init__(self) -> None:
         self.slots: AtlasSlots[Any] = AtlasSlots(SIDE * SIDE)
-        self.apron, self.slot_size = APRON, CHUNK + 2 * APRON
-        self.borders = TileBorders(SIDE, self.slot_size, self.apron)
+        slot = CHUNK + 2 * APRON
+        self.apron, self.slot_bytes = APRON, slot * slot * 2
+        self.borders = TileBorders((SIDE, SIDE), (slot, slot), self.apron)
         self.encoding = SimpleNamespace(texel_bytes=2, encode=lambda block: block)
 
     def begin(self) -> None:

@@ -34,7 +34,7 @@ def truth(level: int, tile: tuple[int, int], number: int) -> np.ndarray:
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 1), st.randoms(use_true_random=False)), max_size=5))
 def test_edges_are_those_of_the_tile_that_came_last(frames) -> None:
-    borders = TileBorders(SIDE, SLOT, APRON)
+    borders = TileBorders((SIDE, SIDE), (SLOT, SLOT), APRON)
     for level, random in frames:
         view = View.of_box((0, 0), (29, 35), 1.0)
         planned = intersect(OCTREE, view, locked_level=level)

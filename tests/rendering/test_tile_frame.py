@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,109 +9,30 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from frame_fakes import TILE, Atlas, Client
 from napari_octree.config import OctreeConfig
 from napari_octree.layers.data.image_pyramid import ImagePyramid
 from napari_octree.layers.slices.octree_slice import OctreeSlice
 from napari_octree.layers.slices.slice_key import SliceKey
-from napari_octree.loading.request import LoadedTile, TileRequest, TileState
+from napari_octree.loading.request import TileState
 from napari_octree.octree.chunk_key import Tier
 from napari_octree.octree.motion import AT_REST
 from napari_octree.octree.policy import EXPLORE, PLAY, QUALITY
 from napari_octree.octree.transform import infer_level_transforms
 from napari_octree.octree.view import View
-from napari_octree.rendering.gpu.atlas_slots import AtlasSlots
 from napari_octree.rendering.gpu.upload_budget import UploadBudget
-from napari_octree.rendering.tiles.atlas.tile_borders import TileBorders
 from napari_octree.rendering.tiles.tile_frame import TileFrame, TileInputs
 from napari_octree.sources import as_level_sources
 
-TILE = 32
 SHAPES = [(1000, 1300), (500, 650), (250, 325), (125, 163)]
 
 
-class Client:
-    """A loader whose reads finish when the test says so, in order."""
-
-    def __init__(self) -> None:
-        self.listed: dict[Hashable, TileRequest] = {}
-        self.done: list[LoadedTile] = []
-        self.taken: set[Hashable] = set()
-        self.moving = False
-        self.told = 0
-
-    def replace(self, requests: Sequence[TileRequest]) -> None:
-        self.told += 1
-        self.listed = {r.key: r for r in requests}
-        self.done = [t for t in self.done if t.key in self.listed]
-        self.taken &= set(self.listed)
-
-    def finish(self, count: int, state: TileState = TileState.LOADED, ahead: bool = False) -> None:
-        waiting = [
-            r
-            for r in self.listed.values()
-            if (r.tier is Tier.PREFETCH) == ahead
-            and r.key not in self.taken
-            and all(r.key != t.key for t in self.done)
-        ]
-        for request in waiting[:count]:
-            shape = [b - a + 2 for a, b in request.region]
-            data = None if state is TileState.FAILED else np.zeros(shape, np.uint8)
-            self.done.append(LoadedTile(request.key, data, state, True))
-
-    def take(self) -> LoadedTile | None:
-        if not self.done:
-            return None
-        tile = self.done.pop(0)
-        self.taken.add(tile.key)
-        return tile
-
-    @property
-    def ready(self) -> bool:
-        return bool(self.done)
-
-    @property
-    def awaited(self) -> bool:
-        ahead = {r.key for r in self.listed.values() if r.tier is Tier.PREFETCH}
-        return any(tile.key not in ahead for tile in self.done)
-
-    @property
-    def pending(self) -> int:
-        listed = [r for r in self.listed.values() if r.tier is not Tier.PREFETCH]
-        return sum(r.key not in self.taken for r in listed)
-
-
-class Atlas:
-    """Slots without a texture."""
-
-    def __init__(self, side: int = 16, on_upload: Callable[[], None] = lambda: None) -> None:
-        self.on_upload, self.open = on_upload, False
-        self.slots: AtlasSlots[Hashable] = AtlasSlots(side * side)
-        self.apron, self.slot_size = 1, TILE + 2
-        self.borders = TileBorders(side, self.slot_size, self.apron)
-        self.encoding = SimpleNamespace(texel_bytes=1, encode=lambda a: a)
-        self.evicted: list[Hashable] = []
-
-    def begin(self) -> None:
-        assert not self.open
-        self.open = True
-
-    def end(self) -> None:
-        assert self.open
-        self.open = False
-
-    def add(self, key: Hashable, tile: np.ndarray, complete: bool, protected: Any) -> Any:
-        slot, evicted = self.slots.add(key, tile.shape[:2], complete, protected)
-        if slot is not None:
-            self.borders.fill(slot.number, *slot.shape)
-        self.on_upload()
-        if evicted is not None:
-            assert evicted not in protected
-            self.evicted.append(evicted)
-        return slot, evicted
+class Stored(np.ndarray):
+    """Not a plain array: what is of one is at hand, and would not be asked of the client."""
 
 
 def octree_slice(max_overview: int = 200) -> OctreeSlice:
-    arrays = [np.zeros(shape, np.uint8) for shape in SHAPES]
+    arrays = [np.zeros(shape, np.uint8).view(Stored) for shape in SHAPES]
     pyramid = ImagePyramid(
         as_level_sources(arrays),
         tuple(infer_level_transforms(SHAPES)),

@@ -89,7 +89,7 @@ def test_matrices_follow_everything_that_moves_a_node(make_viewer) -> None:
 def test_an_upload_has_arrived_when_it_returns(viewer, dtype, channels, width) -> None:
     canvas = viewer.window._qt_viewer.canvas._scene_canvas
     canvas.set_current()
-    atlas = TextureAtlas2D(texture_encoding(np.dtype(dtype), channels), width, 0, 2)
+    atlas = TextureAtlas2D(texture_encoding(np.dtype(dtype), channels), (width, width), 0, (2, 2))
     shape = (3, width) if channels == 1 else (3, width, channels)
     tiles = [np.random.default_rng(i).integers(1, 255, shape).astype(dtype) for i in range(2)]
     for i, tile in enumerate(tiles):  # the first finds the texture not made yet
@@ -103,7 +103,7 @@ def test_an_upload_has_arrived_when_it_returns(viewer, dtype, channels, width) -
     GL.glPixelStorei(GL.GL_PACK_ALIGNMENT, 1)
     raw = GL.glGetTexImage(GL.GL_TEXTURE_2D, 0, layout, kind, outputType=bytes)
     GL.glPixelStorei(GL.GL_PACK_ALIGNMENT, 4)
-    side = atlas.side
+    side = atlas.extent[0]
     whole = np.frombuffer(raw, dtype).reshape(side, side, channels)
     for i, tile in enumerate(tiles):
         row, column = atlas.origin(atlas.slots[i])

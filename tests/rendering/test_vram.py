@@ -41,7 +41,7 @@ class Layer:
     def draw(self) -> None:
         """One frame, in which the new atlas gets all there is to show."""
         self.woken = False
-        needs = AtlasNeeds(FLOATS, 1.0, (1600.0, 1000.0), 1.0, self.in_view)
+        needs = AtlasNeeds(FLOATS, 1.0, (1600.0, 1000.0), 1.0, self.in_view, (64, 64))
         atlas = self.lease.keep(self.node, needs)
         self.slots = atlas.slots.capacity
         self.frame.shown_atlas = atlas

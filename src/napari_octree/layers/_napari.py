@@ -32,6 +32,7 @@ from napari.layers._source import Source, current_source
 from napari.layers.base import _LayerSlicingState  # base of every layer's slicing
 from napari.layers.base.base import apply_units_to_transform
 from napari.layers.utils.layer_utils import calc_data_range
+from napari.utils import _xarray_utils
 from napari.utils._dtype import get_dtype_limits, normalize_dtype
 from napari.utils.naming import ROOT_DIR, magic_name
 from napari.utils.transforms import Affine
@@ -61,6 +62,7 @@ __all__ = [
     "set_layer_source",
     "variable_name",
     "writer_that_asks",
+    "xarray_only_if_imported",
 ]
 
 
@@ -390,6 +392,29 @@ def is_asked_by_new_label() -> bool:
     """
     asking = sys._getframe(2).f_globals.get("__name__")
     return bool(asking == "napari.layers.labels._labels_key_bindings")
+
+
+@contextmanager
+def xarray_only_if_imported() -> Iterator[None]:
+    """Have napari make a layer without importing xarray to see whether its data come from it.
+
+    It does so for every scalar field, and pandas comes with it: half a second in which the window
+    stands still, and 70,000 more objects for the garbage collector. Data cannot be xarray's as
+    long as nobody has imported that, which is all that is assumed, in whatever thread.
+    """
+    asked = getattr(_xarray_utils, "_check_xarray", None)
+    if asked is None or "xarray" in sys.modules:
+        yield
+        return
+
+    def check(data: Any) -> Any:
+        return asked(data) if "xarray" in sys.modules else _xarray_utils._XarrayProps()
+
+    _xarray_utils._check_xarray = check
+    try:
+        yield
+    finally:
+        _xarray_utils._check_xarray = asked
 
 
 def set_layer_source(layer: Any, path: str, reader_plugin: str) -> None:

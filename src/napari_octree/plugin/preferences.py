@@ -13,6 +13,7 @@ from typing import Any
 from napari.settings import get_plugin_settings
 
 from napari_octree.config import ENVIRONMENT_VARIABLE, MEBIBYTE, OctreeConfig
+from napari_octree.layers.data.image_pyramid import TILE_SIZE
 
 PLUGIN = "napari-octree"
 SECTIONS = ("loader_defaults", "octree", "memory", "render")
@@ -41,6 +42,8 @@ def _preferences() -> dict[str, dict[str, Any]]:
         for section in SECTIONS
         if hasattr(settings, section)
     }
+    if values.get("octree", {}).get("tile_size") == TILE_SIZE:  # nobody has asked for another
+        del values["octree"]["tile_size"]
     if "memory" in values:
         values["memory"] = _in_bytes(values["memory"])
     return values

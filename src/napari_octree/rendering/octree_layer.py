@@ -32,6 +32,7 @@ class OctreeVispyLayer(_vispy.VispyScalarFieldBaseLayer):
     layer: LayerLike
     view: LayerView
     _world_to_layer_units_scale: tuple[float, ...]
+    _shown: tuple[Any, Any] = (None, None)
 
     def __init__(
         self, layer: Any, node: Any = None, texture_format: str = "auto", **keywords: Any
@@ -88,9 +89,16 @@ class OctreeVispyLayer(_vispy.VispyScalarFieldBaseLayer):
             rows, columns = self._displayed_shape()
             node.size = (columns, rows)
         self.view.turned()
-        node.visible = self.layer.visible
+        if node.visible != self.layer.visible:
+            node.visible = self.layer.visible
         self._on_matrix_change()
-        node.update()
+        # napari is told of new data too when an overview or another level has come, which
+        # nothing in the picture depends on.
+        octree_slice = self.layer.octree_slice
+        shown = (node, None if octree_slice is None else octree_slice.key)
+        if shown != self._shown or data is not None:
+            self._shown = shown
+            node.update()
 
     def _on_visible_change(self) -> None:
         super()._on_visible_change()
@@ -135,16 +143,23 @@ class OctreeVispyLayer(_vispy.VispyScalarFieldBaseLayer):
                 factor = np.array(coarsest.factor[::-1])
                 to_data[range(rank), range(rank)] = factor
                 to_data[3, :rank] = (factor - 1) / 2 + np.array(coarsest.translation[::-1])
-        self._master_transform.matrix = to_data @ affine
+        _place(self._master_transform, to_data @ affine)
         # Overlays are children of the node, but in data coordinates.
-        from_data = np.linalg.inv(to_data)
-        for child in self.node.children:
-            child.transform.matrix = from_data
+        if self.node.children:
+            from_data = np.linalg.inv(to_data)
+            for child in self.node.children:
+                _place(child.transform, from_data)
 
     def close(self) -> None:
         """Stop loading and let go of the GPU's memory."""
         self.view.close()
         super().close()
+
+
+def _place(transform: Any, matrix: np.ndarray) -> None:
+    """Set a transform's matrix; the same one again would have all that depends on it drawn."""
+    if not np.array_equal(transform.matrix, matrix):
+        transform.matrix = matrix
 
 
 class OctreeNodes(_vispy.ScalarFieldLayerNode):

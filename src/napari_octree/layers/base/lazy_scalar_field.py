@@ -28,6 +28,11 @@ class LazyScalarField(ScalarFieldBase):
         raise NotImplementedError
 
     @property
+    def _has_overview(self) -> bool:
+        """The overview of the slice that the sliders name is in memory."""
+        raise NotImplementedError
+
+    @property
     def _colour_axis(self) -> tuple[int, ...]:
         """The length of the colour axis as a tuple of one, or ()."""
         return tuple(self._data.shape[-1:]) if self.rgb else ()
@@ -51,14 +56,15 @@ class LazyScalarField(ScalarFieldBase):
         self._level_materializer = None
 
     def _slice_dims(self, dims: Dims, force: bool = False) -> None:
-        """As napari's own, less what a step of a slider does not change: extent and thumbnail.
+        """As napari's own, less what a step of a slider does not change: the extent.
 
-        That of the new slice is made when its overview has come.
+        The thumbnail is made when the overview of the new slice has come.
         """
         if force:
             super()._slice_dims(dims, force)
         elif self._slicing_state.set_slice_input_from_dims(dims, force):
-            self._refresh_sync(data_displayed=True, highlight=True)
+            here = self._has_overview
+            self._refresh_sync(data_displayed=True, highlight=True, thumbnail=here)
 
     def _update_level_and_corners(self, *args: object) -> None:
         """Leave level and tiles to the visuals: stock would slice in the middle of a draw."""

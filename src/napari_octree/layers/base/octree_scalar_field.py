@@ -22,6 +22,7 @@ from napari_octree.layers._napari import (
     register_visual,
     variable_name,
     writer_that_asks,
+    xarray_only_if_imported,
 )
 from napari_octree.layers.base.array_access import ArrayAccess
 from napari_octree.layers.base.lazy_scalar_field import LazyScalarField
@@ -92,7 +93,8 @@ class OctreeScalarField(ArrayAccess, LazyScalarField):
         self._refreshes = False  # what napari calls while it makes the layer
         keywords |= {"multiscale": True, "cache": False}
         wrapped = self._wrapped(levels, config, level_transforms)
-        super().__init__(wrapped, config, **keywords)
+        with xarray_only_if_imported():
+            super().__init__(wrapped, config, **keywords)
         self._overview = OverviewLoader(self._loader, self._on_overview)
         if self._config.octree.background_pyramid:
             self._background = BackgroundPyramid(self._loader, self._on_refined)
@@ -123,8 +125,11 @@ class OctreeScalarField(ArrayAccess, LazyScalarField):
         """How levels that nobody stored are made."""
         return self._config.octree.reduction
 
-    def _set_slices(self) -> None:
-        """Begin a new version of the data: nothing of the former is found any more."""
+    def _set_slices(self, renewed: bool = False) -> None:
+        """Begin a new version of the data: nothing of the former is found any more.
+
+        Where the same data are `renewed`, what is drawn of them may stay until it is replaced.
+        """
         shapes = [tuple(int(n) for n in shape) for shape in self.level_shapes]
         transforms = self._level_transforms or infer_level_transforms(shapes)
         if len(transforms) != len(shapes):
@@ -135,13 +140,14 @@ class OctreeScalarField(ArrayAccess, LazyScalarField):
             self._levels.sources,
             tuple(transforms),
             bool(self.rgb),
-            self._config.octree.tile_size,
+            self._config.octree.given_tile_size,
             brick_size=self._config.octree.brick_size,
             blocks=self._loader.blocks,
             reduction=self._reduction,
             edits=self._edits,
         )
-        former, self._slices = self._slices, OctreeSlices(pyramid, self._loader)
+        former = self._slices
+        self._slices = OctreeSlices(pyramid, self._loader, former if renewed else None)
         if former is not None:
             former.release()
 
@@ -206,12 +212,12 @@ class OctreeScalarField(ArrayAccess, LazyScalarField):
     def _check_data(self, levels: LayerLevels) -> None:
         """Raise where `levels` cannot take the place of this layer's data."""
 
-    def _adopt(self, levels: LayerLevels) -> None:
+    def _adopt(self, levels: LayerLevels, renewed: bool = False) -> None:
         """Have these levels from now on; a store that is watched is the new one."""
         self._levels = levels
         self._store_watch.follow(levels.arrays)
         self._data = self._wrapped(levels, self._config, self._level_transforms)
-        self._set_slices()
+        self._set_slices(renewed)
 
     def _announce_data(self) -> None:
         """Tell of other data: the end of napari's setter, which would wrap the levels anew.
@@ -274,12 +280,12 @@ class OctreeScalarField(ArrayAccess, LazyScalarField):
             self.tell_progress()
             return
         former = self.level_shapes
-        self._adopt(levels)
+        self._adopt(levels, renewed=True)
         if self._overview is not None:
             self._overview.forget()
         if not np.array_equal(former, self.level_shapes):
             self._announce_data()
-        self._on_slice_moved()
+        self._replace_overview()
         self._views.request_frames()
 
     def _renewed(self, levels: LayerLevels, arrays: Sequence[Any]) -> LayerLevels:
@@ -316,12 +322,29 @@ class OctreeScalarField(ArrayAccess, LazyScalarField):
             return None
         return self._overview_slicing.overview_of(octree_slice.key)
 
+    @property
+    def _has_overview(self) -> bool:
+        return self.overview is not None
+
     def _on_slice_moved(self) -> None:
-        """Bring the overview of the slice that the sliders name now."""
-        if self._overview is not None:
-            if self.visible:
-                self._overview.request(self.octree_slice)
+        """Bring the overview of the slice that the sliders name now.
+
+        What is at hand is shown as a stock layer's slice is: napari tells of it itself, and the
+        next frame shows it all.
+        """
+        if self._overview is not None and not (self._bring_overview() and self._views):
             self.tell_progress()
+
+    def _bring_overview(self) -> bool:
+        """Have the overview of the present slice; return whether it was at hand, and is there."""
+        assert self._overview is not None
+        octree_slice = self.octree_slice
+        overview = self._overview.request(octree_slice) if self.visible else None
+        if octree_slice is None or overview is None:
+            return False
+        self._overview_slicing.show_overview(overview, octree_slice.key)
+        self._use_overview()
+        return True
 
     def _on_visible_changed(self) -> None:
         super()._on_visible_changed()
@@ -342,9 +365,8 @@ class OctreeScalarField(ArrayAccess, LazyScalarField):
         """Show the better overview, and have better tiles loaded."""
         if self._overview is not None:
             self._overview.forget()
-            self._overview.request(self.octree_slice)
+            self._replace_overview()
         self._views.request_frames()
-        self.tell_progress()
 
     def _on_overview(self, key: SliceKey, overview: np.ndarray) -> None:
         octree_slice = self.octree_slice
@@ -352,6 +374,16 @@ class OctreeScalarField(ArrayAccess, LazyScalarField):
             return
         self._overview_slicing.show_overview(overview, key)
         self._use_overview()
+        self._announce_overview()
+
+    def _replace_overview(self) -> None:
+        """Bring another overview, though no slider has moved."""
+        if self._overview is not None and self._bring_overview():
+            self._announce_overview()
+        else:
+            self.tell_progress()
+
+    def _announce_overview(self) -> None:
         self._update_thumbnail()
         self.events.set_data()
         self.tell_progress()

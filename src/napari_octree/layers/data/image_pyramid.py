@@ -12,10 +12,17 @@ from typing import Protocol
 
 import numpy as np
 
+from napari_octree.loading.at_hand import region_is_at_hand
 from napari_octree.octree.transform import LevelTransform
 from napari_octree.sources.derived.reduction import Reduction
 from napari_octree.sources.levels.level_source import sharing
 from napari_octree.sources.protocol import BlockStore, LevelSource, Region
+
+TILE_SIZE = 256
+"""Texels a side of a tile, where nobody asks for others."""
+
+MOST_SIDE = 4096
+"""Of an image that is one tile: less than a texture may have on any graphics card of today."""
 
 
 class PixelEdits(Protocol):
@@ -49,8 +56,8 @@ class ImagePyramid:
     transforms : tuple of LevelTransform
         Per level, over the n axes without colour.
     rgb : bool
-    tile_size : int
-        Texels a side.
+    tile_size : int or None
+        Texels a side. None: `TILE_SIZE`, or a whole image if that is small and in memory.
     max_overview : int
         Where a slice's coarsest level is larger than this many pixels a side, coarser ones are
         computed from it in workers. In 3-D two bricks a side take its place.
@@ -67,7 +74,7 @@ class ImagePyramid:
     sources: tuple[LevelSource, ...]
     transforms: tuple[LevelTransform, ...]
     rgb: bool
-    tile_size: int
+    tile_size: int | None
     max_overview: int = 1024
     brick_size: int = 64
     blocks: BlockStore | None = None
@@ -82,6 +89,21 @@ class ImagePyramid:
     def shapes(self) -> tuple[tuple[int, ...], ...]:
         """Shape of each level over the n axes without colour."""
         return tuple(s.shape[:-1] if self.rgb else s.shape for s in self.sources)
+
+    def is_one_tile(self, displayed: Sequence[int]) -> bool:
+        """Whether a plane over two axes is shown as one tile, and as it is.
+
+        That is a small one in memory: to cut it would take longer than to show it.
+        """
+        if self.tile_size is not None or len(self.sources) > 1:
+            return False
+        shape = (*self.shapes[0], *self.colour_axis)
+        plane = tuple(
+            (0, n if axis in displayed or axis >= len(self.shapes[0]) else 1)
+            for axis, n in enumerate(shape)
+        )
+        sides = [shape[axis] for axis in displayed]
+        return max(sides) <= MOST_SIDE and region_is_at_hand(self.sources[0], plane)
 
     @property
     def colour_axis(self) -> tuple[int, ...]:

@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 
 from napari_octree.layers.data.computed_levels import is_sampled, quick_levels, whole_levels
-from napari_octree.layers.data.image_pyramid import ImagePyramid
+from napari_octree.layers.data.image_pyramid import TILE_SIZE, ImagePyramid
 from napari_octree.layers.data.representatives import representatives
 from napari_octree.layers.slices.slice_key import SliceKey, TileKey
 from napari_octree.loading.request import TileRequest
@@ -38,6 +38,14 @@ class OctreeSlice:
     ----------
     pyramid : ImagePyramid
     key : SliceKey
+    first_version : int, optional
+        Of the versions of the same data: see `renews`.
+
+    Attributes
+    ----------
+    octree : Octree
+    is_one_tile : bool
+        The whole image is one tile of the one level that there is: see `ImagePyramid`.
 
     Notes
     -----
@@ -45,20 +53,25 @@ class OctreeSlice:
     `at` and `moved`: a step of a slider costs the same whatever the image.
     """
 
-    def __init__(self, pyramid: ImagePyramid, key: SliceKey) -> None:
+    def __init__(
+        self, pyramid: ImagePyramid, key: SliceKey, first_version: int | None = None
+    ) -> None:
         self.pyramid = pyramid
         self.key = key
+        self._first_version = key.version if first_version is None else first_version
         self._ranges: dict[int, tuple[tuple[int, int] | None, ...]] = {}
         self._plain: OctreeSlice | None = None
         axes = list(key.displayed)
         shapes = [tuple(shape[a] for a in axes) for shape in pyramid.shapes]
-        volume = len(axes) == 3
-        self.octree = Octree.from_shapes(
-            shapes,
-            brick_shape(shapes[0], pyramid.brick_size) if volume else pyramid.tile_size,
-            transforms=[t.select(axes) for t in pyramid.transforms],
-            max_overview=2 * pyramid.brick_size if volume else pyramid.max_overview,
-        )
+        self.is_one_tile = len(axes) == 2 and pyramid.is_one_tile(key.displayed)
+        tile: int | tuple[int, ...] = pyramid.tile_size or TILE_SIZE
+        most = pyramid.max_overview
+        if len(axes) == 3:
+            tile, most = brick_shape(shapes[0], pyramid.brick_size), 2 * pyramid.brick_size
+        elif self.is_one_tile:
+            tile, most = shapes[0], max(shapes[0])
+        transforms = [t.select(axes) for t in pyramid.transforms]
+        self.octree = Octree.from_shapes(shapes, tile, transforms, max_overview=most)
 
     def at(self, key: SliceKey) -> OctreeSlice:
         """Another slice of the same display."""
@@ -85,6 +98,17 @@ class OctreeSlice:
             for tile in tiles
             if tile.place == self.key and own[tile.chunk.level] is not theirs[tile.chunk.level]
         ]
+
+    def renews(self, former: OctreeSlice) -> bool:
+        """Whether this is the place of `former` in a later version of the same data.
+
+        What was drawn of it can be drawn until there is something newer.
+        """
+        return (
+            self._first_version <= former.key.version < self.key.version
+            and former.key._replace(version=self.key.version) == self.key
+            and former.octree == self.octree
+        )
 
     @property
     def tiles(self) -> int:

@@ -28,10 +28,15 @@ class OctreeSlices:
     ----------
     pyramid : ImagePyramid
     loader : ChunkLoader
+    renewed : OctreeSlices, optional
+        Of the same data, as they were before somebody changed or reloaded them.
     """
 
-    def __init__(self, pyramid: ImagePyramid, loader: ChunkLoader) -> None:
+    def __init__(
+        self, pyramid: ImagePyramid, loader: ChunkLoader, renewed: OctreeSlices | None = None
+    ) -> None:
         self.version = next(_VERSIONS)
+        self._first_version: int = self.version if renewed is None else renewed._first_version
         self.pyramid = pyramid
         self._lease = CacheReferences(loader)
         self._lease.use(source.storage.key for source in pyramid.sources)
@@ -50,7 +55,7 @@ class OctreeSlices:
                 like = (s for s in self._slices.values() if s.key.displayed == key.displayed)
                 alike = next(like, None)
                 if alike is None:
-                    found = OctreeSlice(self.pyramid, key)
+                    found = OctreeSlice(self.pyramid, key, self._first_version)
                     sources = (*found.sources, *found.reduced_sources)
                     self._lease.use(source.storage.key for source in sources)
                 else:

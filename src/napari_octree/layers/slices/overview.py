@@ -1,7 +1,8 @@
 """The overview of a layer: its coarsest level, held in RAM as napari's slice.
 
 Invariants: only the overview of the newest slice is asked for and accepted; loading happens in
-workers, and `on_loaded` is called in the main thread.
+workers, and `on_loaded` is called in the main thread. An overview that is at hand (that of a small
+image in memory) needs no worker.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from napari_octree.layers.finalizers import when_gone
 from napari_octree.layers.main_loop import MAIN_LOOP
 from napari_octree.layers.slices.octree_slice import OctreeSlice
 from napari_octree.layers.slices.slice_key import SliceKey
+from napari_octree.loading.at_hand import is_at_hand, make_at_hand
 from napari_octree.loading.loader import ChunkLoader
 from napari_octree.loading.request import TileState
 
@@ -47,26 +49,40 @@ class OverviewLoader:
         self.settled = True
         self.failed = False
 
-    def request(self, octree_slice: OctreeSlice | None) -> None:
+    def request(self, octree_slice: OctreeSlice | None) -> np.ndarray | None:
         """Load the overview of `octree_slice` unless it is loaded or on its way.
+
+        What is at hand is returned at once, and `on_loaded` is not called.
 
         With sliders the read starts at the next turn of the loop: a viewer that gains a layer
         moves them to the middle, and a slice that is left at once is not worth a read.
         """
         key = octree_slice.key if octree_slice is not None else None
         if key == self._wanted:
-            return
+            return None
         self._wanted = key
         self.failed = False
         self.settled = octree_slice is None
         self._slice = octree_slice
-        if octree_slice is not None and any(octree_slice.key.ranges):
+        overview = None if octree_slice is None else self._at_hand(octree_slice)
+        if overview is not None:
+            self.settled = True
+            self._client.replace([])
+        elif octree_slice is not None and any(octree_slice.key.ranges):
             MAIN_LOOP.post(self._ask_later)
         else:
             self._ask()
+        return overview
+
+    def _at_hand(self, octree_slice: OctreeSlice) -> np.ndarray | None:
+        request = octree_slice.overview_request()
+        tile = make_at_hand(request) if is_at_hand(request) else None
+        return None if tile is None else tile.data
 
     def _ask(self) -> None:
         octree_slice = self._slice
+        if self.settled and octree_slice is not None:
+            return  # another slice has been asked for meanwhile, and was at hand
         if octree_slice is None or octree_slice.key == self._wanted:
             self._client.replace([octree_slice.overview_request()] if octree_slice else [])
 

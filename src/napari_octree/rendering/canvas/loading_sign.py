@@ -98,7 +98,7 @@ class LoadingNotice:
             viewbox = viewbox_of(node)
             self._viewbox = weakref.ref(viewbox) if viewbox is not None else lambda: None
             self._timer.start()
-        elif not unsettled:
+        elif self._waits and not unsettled:
             self._timer.stop()
         self._waits = unsettled
         if self._sign is not None:

@@ -141,6 +141,12 @@ class AtlasSlots(Generic[K]):
         for key in keys:
             self._slots[key] = self._slots[key]._replace(complete=False)
 
+    def rename(self, names: Iterable[tuple[K, K]]) -> None:
+        """Call what the slots hold by other keys (old, new); better versions are to come."""
+        for old, new in names:
+            self._slots[new] = self._slots.pop(old)._replace(complete=False)
+        self._line.clear()
+
     def evict(self, key: K) -> None:
         """Free the slot of `key`, if it has one."""
         slot = self._slots.pop(key, None)

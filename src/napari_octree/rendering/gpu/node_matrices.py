@@ -151,6 +151,7 @@ class WatchedTileMatrices:
         self._node = node
         self._moved = True
         self._matrices: TileMatrices | None = None
+        self._sizes: tuple[Any, Any] = (None, None)
         node.transforms.changed.connect(self._on_moved)  # vispy holds methods weakly
 
     def _on_moved(self, event: Any = None) -> None:
@@ -158,10 +159,13 @@ class WatchedTileMatrices:
 
     def now(self) -> TileMatrices:
         """Where the points of the node go, which must be in a view box."""
-        matrices = self._matrices
-        if matrices is None or self._moved or matrices[2:] != _size(self._node):
-            matrices = self._matrices = tile_matrices(self._node)
-            self._moved = False
+        matrices, node = self._matrices, self._node
+        viewbox, canvas = viewbox_of(node), node.canvas
+        # Of the framebuffer, as to ask for the canvas' own size takes a call of Qt.
+        sizes = (viewbox and viewbox.size, canvas and canvas.physical_size)
+        if matrices is None or self._moved or sizes != self._sizes:
+            matrices = self._matrices = tile_matrices(node)
+            self._moved, self._sizes = False, sizes
         return matrices
 
 

@@ -20,9 +20,10 @@ class ImageTiles(ImageKind):
     @property
     def filter_reach(self) -> float:
         """How many texels around a pixel the interpolation looks at."""
-        if self._layer.interpolation2d == "custom":
+        interpolation = self._layer.interpolation2d
+        if interpolation == "custom":
             return max(self._layer.custom_interpolation_kernel_2d.shape) / 2
-        return FILTER_TEXELS.get(self._layer.interpolation2d, 4.0)
+        return FILTER_TEXELS.get(interpolation, 4.0)
 
     def make_node(self, on_prepare: Callable[[Any], None], fades: bool) -> TiledImageVisual:
         """A node with napari's contrast, gamma and colour maps."""

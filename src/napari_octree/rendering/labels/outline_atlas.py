@@ -38,7 +38,7 @@ class OutlineAtlas:
     def __init__(self, encoding: LabelEncoding, atlas: TextureAtlas2D) -> None:
         self.atlas = atlas
         self.texture = Texture2D(
-            shape=(atlas.side, atlas.side, 1),
+            shape=(*atlas.extent, 1),
             format="luminance",
             internalformat="r8",
             interpolation="nearest",
@@ -48,8 +48,8 @@ class OutlineAtlas:
         self._encoding = encoding
         self._program: Program | None = None
         self._known: tuple[int, Quads | None, int] = (0, None, -1)
-        self._versions = np.full(atlas.slots_a_side**2, -1, np.int64)
-        VRAM.take(self, atlas.side**2)
+        self._versions = np.full(atlas.slots.capacity, -1, np.int64)
+        VRAM.take(self, atlas.extent[0] * atlas.extent[1])
 
     def fill(self, canvas: Any, look: LabelLook, quads: Quads) -> None:
         """Find the outlines of all tiles that some quads show, where they are not known."""
@@ -68,13 +68,14 @@ class OutlineAtlas:
         if self._program is None:
             self._program = Program(_VERTEX, look.outline_source(self._encoding))
             self._program["u_texture"] = self.atlas
-        side = self.atlas.side
-        half = np.array([-0.5, -0.5, 0.5, 0.5], np.float32) / side
+        rows, columns = self.atlas.extent
+        texel = np.array([1 / columns, 1 / rows])
+        half = np.array([-0.5, -0.5, 0.5, 0.5]) * np.tile(texel, 2)
         corners = (edges + half)[:, _CORNERS]  # (N, 6, 2), as places in the texture
         program = self._program
         program["a_place"] = np.ascontiguousarray(corners.reshape(-1, 2), np.float32)
         program["a_edges"] = np.repeat(edges, 6, axis=0).astype(np.float32)
-        program["u_texel"] = (1.0 / side, 1.0 / side)
+        program["u_texel"] = tuple(texel)
         for name, value in look.outline_uniforms(self._encoding).items():
             program[name] = value
         with filling(canvas, self._target):
@@ -89,8 +90,8 @@ class OutlineAtlas:
         if not len(texcoords):
             return np.zeros(0, np.int64), np.zeros((0, 4), np.float32)
         # The middle of what is drawn: the first corner may be that of the slot before.
-        middles = (texcoords[:, :2] + texcoords[:, 2:]) / 2 // self.atlas.slot_size
-        slots = (middles[:, 0] * self.atlas.slots_a_side + middles[:, 1]).astype(np.int64)
+        middles = (texcoords[:, :2] + texcoords[:, 2:]) / 2 // self.atlas.slot_shape
+        slots = (middles[:, 0] * self.atlas.grid[1] + middles[:, 1]).astype(np.int64)
         slots, first = np.unique(slots, return_index=True)
         inside = (slots >= 0) & (slots < len(self._versions))
         return slots[inside], edges[first][inside]

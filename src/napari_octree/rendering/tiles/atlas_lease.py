@@ -3,7 +3,8 @@
 Invariants: GUI thread with a current GL context. There is one atlas, or two while a new one is
 filled and the former still drawn; their bytes are in the process's ledger as long as they exist.
 Where both do not fit, the former goes first. An atlas that holds more than its view needs gives
-way to one that holds less: see `vram`. The first atlas holds little more than the first
+way to one that holds less: see `vram`. Where the image is one tile, the atlas has a slot for it,
+and one more for another slice of it. Else the first atlas holds little more than the first
 view: getting its memory takes time (a driver may clear it), and that picture is waited for. Once
 it is there, `grow` lets the atlas have the size that the canvas may need, unless the whole image
 fits already. From then on it grows as soon as the canvas needs it and shrinks when it needs much
@@ -18,6 +19,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from napari_octree.config import OctreeConfig
+from napari_octree.layers.data.image_pyramid import TILE_SIZE
 from napari_octree.rendering import _vispy
 from napari_octree.rendering.gpu.texture_encoding import TextureEncoding
 from napari_octree.rendering.gpu.vram import VRAM, VramLedger
@@ -57,6 +59,10 @@ class AtlasNeeds(NamedTuple):
         Framebuffer pixels per logical pixel.
     in_view : int
         Tiles that the view calls for, whatever the atlas holds.
+    tile_shape : (rows, columns)
+        Of a tile.
+    whole : int
+        0, or the slots that are enough for an image that is one tile.
     """
 
     encoding: TextureEncoding
@@ -64,6 +70,8 @@ class AtlasNeeds(NamedTuple):
     size: tuple[float, float]
     pixel_scale: float
     in_view: int
+    tile_shape: tuple[int, int] = (TILE_SIZE, TILE_SIZE)
+    whole: int = 0
 
 
 class AtlasLease:
@@ -141,46 +149,57 @@ class AtlasLease:
         return atlas
 
     def _fitting(self, node: TiledImageVisual, needs: AtlasNeeds) -> TextureAtlas2D:
-        encoding, in_view = needs.encoding, needs.in_view
-        tile = self._config.octree.tile_size
+        if needs.whole:
+            return self._for_one_tile(node, needs)
+        encoding, in_view, tile = needs.encoding, needs.in_view, needs.tile_shape
         apron = max(self._config.render.interpolation_apron, math.ceil(needs.filter_reach))
-        apron = min(apron, tile // 2)
+        apron = min(apron, min(tile) // 2)
         filled = self._filled
-        if filled is not None:
+        if filled is not None and filled.tile_shape == tile:
             apron = max(apron, filled.apron)
         # Texels are at least half a pixel: so many tiles across, in the worst case.
-        across = [2 * s * needs.pixel_scale / tile + 2 for s in needs.size]
+        across = [2 * s * needs.pixel_scale / n + 2 for s, n in zip(needs.size, tile, strict=True)]
         needed = SPARE * across[0] * across[1]
         least = math.ceil(math.sqrt(NEEDED * in_view))
-        nbytes = (least * (tile + 2 * apron)) ** 2 * encoding.texel_bytes
+        nbytes = least**2 * (tile[0] + 2 * apron) * (tile[1] + 2 * apron) * encoding.texel_bytes
         self._ledger.need(self, nbytes, self._wake)
-        side = self._side(encoding, apron, needed)
+        side = self._side(encoding, tile[0], apron, needed)
         if self._opening:
             side = min(side, self._first_side(in_view) or side)
-        if filled is not None and (filled.encoding, filled.apron) == (encoding, apron):
-            if side < filled.slots_a_side:
-                side = self._side(encoding, apron, needed * SHRINK)
+        if filled is not None and filled.layout[:3] == (encoding, tile, apron):
+            present = filled.grid[0]
+            if side < present:
+                side = self._side(encoding, tile[0], apron, needed * SHRINK)
             limit = self._config.memory.vram_bytes
-            gives = side < filled.slots_a_side and self._ledger.is_short(limit)
-            lacks = filled.slots_a_side < min(least, side)
-            alike = SHRUNK < side / filled.slots_a_side < GROWN
-            if alike and not (gives or lacks):
+            gives = side < present and self._ledger.is_short(limit)
+            lacks = present < min(least, side)
+            if SHRUNK < side / present < GROWN and not (gives or lacks):
                 return filled
-        return self._replace(node, TextureAtlas2D(encoding, tile, apron, side))
+        return self._replace(node, TextureAtlas2D(encoding, tile, apron, (side, side)))
+
+    def _for_one_tile(self, node: TiledImageVisual, needs: AtlasNeeds) -> TextureAtlas2D:
+        """No apron: nothing lies around the tile."""
+        alike = (needs.encoding, needs.tile_shape, 0, (1, needs.whole))
+        filled = self._filled
+        if filled is not None and filled.layout == alike:
+            return filled
+        rows, columns = needs.tile_shape
+        self._ledger.need(self, rows * columns * needs.encoding.texel_bytes, self._wake)
+        return self._replace(node, TextureAtlas2D(*alike))
 
     def _first_side(self, in_view: int) -> int | None:
         """Slots a side while the first view is shown; None: it has gone beyond what that takes."""
         if self._filled is None:
             return max(math.ceil(math.sqrt(SPARE * in_view)), FIRST_SIDE)
         self._opening = 2 * in_view <= self._filled.slots.capacity  # as `TileFrame` plans
-        return self._filled.slots_a_side if self._opening else None
+        return self._filled.grid[0] if self._opening else None
 
-    def _side(self, encoding: TextureEncoding, apron: int, needed: float) -> int:
+    def _side(self, encoding: TextureEncoding, tile: int, apron: int, needed: float) -> int:
         limit = self._config.memory.vram_bytes
         kept = self._filled.nbytes if self._filled is not None else 0
         allowed = self._ledger.share(self, limit, kept)
         return slots_a_side(
-            self._config.octree.tile_size,
+            tile,
             apron,
             encoding.texel_bytes,
             int(needed),
@@ -222,7 +241,7 @@ class AtlasLease:
         if self._filled is not shown:
             _vispy.delete_texture(canvas, self._filled)
         self._picture.let_go()
-        node.atlas = TextureAtlas2D(shown.encoding, tile_size=1, apron=0, slots_a_side=2)
+        node.atlas = TextureAtlas2D(shown.encoding, (1, 1), 0, (2, 2))
         _vispy.delete_texture(canvas, shown)
         self._filled = None
         self._opening = True

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from napari_octree.layers.data.image_pyramid import TILE_SIZE
 from napari_octree.layers.slices.octree_slice import OctreeSlice
 from napari_octree.layers.views.progress import OctreeProgress
 from napari_octree.layers.views.residency import Residency
@@ -71,6 +72,7 @@ class TileDrawing:
         self._in_view = 0
         self._placed: TileMatrices | None = None
         self._held: OctreeSlice | None = None
+        self._tiling: tuple[tuple[int, int], int] = (TILE_SIZE, TILE_SIZE), 0
         self._joined: tuple[weakref.ref[Any] | None, str | None] = (None, None)
         self._patches = TilePatches()
         self.frames = 0
@@ -100,13 +102,14 @@ class TileDrawing:
         reach, former = self.kind.filter_reach, node.atlas
         if octree_slice is not None and octree_slice is not self._held:
             self._held = octree_slice
+            self._tiling = _tiling(octree_slice)
             self.kind.take_values(octree_slice.display_dtype)
         coarsened = frame.coarsened
         in_view = frame.tiles
         if self.lease.opening or coarsened:
             in_view = self._ideal_tiles(octree_slice)
         size, scale = matrices.size, matrices.pixel_scale
-        needs = AtlasNeeds(self.kind.encoding, reach, size, scale, in_view)
+        needs = AtlasNeeds(self.kind.encoding, reach, size, scale, in_view, *self._tiling)
         atlas = self.lease.keep(node, needs)
         frame.picture.former.keep = display.keep_slice
         frame.follow(POLICIES[display.policy])
@@ -252,8 +255,10 @@ class TileDrawing:
         bool
             Whether to draw again.
         """
+        if not (self.lease.opening and not self.moving and self.whole):
+            return False
         octree_slice = self._slice()
-        if octree_slice is None or self.moving or not (self.lease.opening and self.whole):
+        if octree_slice is None or octree_slice.is_one_tile:
             return False
         return self.lease.grow(octree_slice.tiles)
 
@@ -407,3 +412,12 @@ class TileDrawing:
 
     shown_bricks: frozenset[ChunkKey] = frozenset()
     failed_bricks: frozenset[ChunkKey] = frozenset()
+
+
+def _tiling(octree_slice: OctreeSlice) -> tuple[tuple[int, int], int]:
+    """The shape of a tile, and the slots that are enough for an image that is one (see the lease).
+
+    Two where there are sliders, so that a slice can stay until the next one is there.
+    """
+    rows, columns = octree_slice.octree.levels[0].tile_shape
+    return (rows, columns), min(octree_slice.tiles, 2) if octree_slice.is_one_tile else 0

@@ -151,7 +151,7 @@ class TileFrame:
     def _turn(self, octree_slice: OctreeSlice | None) -> None:
         before, planned = self._slice, self._intersection
         self.picture.turn(before, octree_slice)
-        alike = before and octree_slice and before.octree is octree_slice.octree
+        alike = before and octree_slice and before.octree == octree_slice.octree
         self._level_before = planned.level if alike and planned else None
         self._slice = octree_slice
         self._wishes.renew()
@@ -346,10 +346,11 @@ class TileFrame:
     @property
     def stuck(self) -> bool:
         """Not settled, and nothing is on its way: reads have failed."""
-        return not self.settled and bool(self._uploads.failed) and not self._to_come
+        return bool(self._uploads.failed) and not (self._to_come or self.settled)
 
     @property
     def _to_come(self) -> bool:
         """Tiles for this view are being loaded, wait to be uploaded, or are not yet asked for."""
         client = self._client
-        return self._hasty or client.pending > 0 or client.awaited or bool(self._held_back)
+        loading = self._hasty or client.pending > 0 or client.awaited or bool(self._held_back)
+        return loading or bool(self._wishes.at_hand)

@@ -1,7 +1,8 @@
 """TileRequests: what one 2-D view wants of the loader, and what its atlas must keep for it.
 
 Invariants: GUI thread only. The loader is told of the whole working set at once, best first, less
-what is resident for good; a request stays the same object as long as it is on the list.
+what is resident for good; a request stays the same object as long as it is on the list. The loader
+is not told of what is at hand (`loading.at_hand`): frames make it, and none of it is made ahead.
 `protected` is all of the working set that is to be drawn, of whatever slice: put together when it
 is asked for, which is when something is uploaded.
 """
@@ -9,6 +10,7 @@ is asked for, which is when something is uploaded.
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import deque
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 from itertools import repeat
@@ -18,6 +20,7 @@ from typing import TYPE_CHECKING, cast
 from napari_octree.config import OctreeConfig
 from napari_octree.layers.slices.octree_slice import OctreeSlice
 from napari_octree.layers.slices.slice_key import SliceKey, TileKey
+from napari_octree.loading.at_hand import is_at_hand
 from napari_octree.loading.request import TileRequest
 from napari_octree.octree.chunk_key import ChunkKey, Tier, Wish
 from napari_octree.octree.cover.intersection import OctreeIntersection
@@ -44,10 +47,18 @@ class TileRequests:
     ----------
     client : LoaderClient
     config : OctreeConfig
+
+    Attributes
+    ----------
+    at_hand : deque of TileRequest
+        Tiles that the frames are to make, best first.
     """
 
     def __init__(self, client: LoaderClient, config: OctreeConfig) -> None:
         self._client = client
+        self.at_hand: deque[TileRequest] = deque()
+        self._refused: set[TileKey] = set()
+        self._told = False
         self._prefetch = config.render.prefetch
         self._wishes: tuple[Wish, ...] = ()
         self._requests: dict[RequestName, TileRequest] = {}
@@ -130,13 +141,31 @@ class TileRequests:
                 of_slice = places[wish.slice_offset]
                 request = of_slice.tile_request(wish, atlas.apron, atlas.encoding.encode)
             requests[name] = request
-        if len(kept) + len(protected) < slots.capacity:
+        if len(kept) + len(protected) <= slots.capacity:
             protected.update(kept)
         self._protected = self._wanted = protected
         self._shown = None
         self._requests = requests
         self._asked_moving = self.moving
-        self._client.replace(list(requests.values()))
+        self._share_out()
+
+    def _share_out(self) -> None:
+        """Tell the loader of what is not at hand."""
+        self.at_hand.clear()
+        others = []
+        for request in self._requests.values():
+            if request.key in self._refused or not is_at_hand(request):
+                others.append(request)
+            elif request.tier.awaited:
+                self.at_hand.append(request)
+        if others or self._told or not self.at_hand:
+            self._told = bool(others)
+            self._client.replace(others)
+
+    def refuse(self, request: TileRequest) -> None:
+        """Leave a tile that seemed to be at hand to the loader."""
+        self._refused.add(cast(TileKey, request.key))
+        self._share_out()
 
     @property
     def protected(self) -> set[TileKey]:
@@ -187,13 +216,16 @@ class TileRequests:
     def renew(self) -> None:
         """Make new requests from now on: those so far are for another atlas or slice."""
         self._requests.clear()
+        self._refused.clear()
         self._asked_moving = False
 
     def want_nothing(self) -> None:
         """Take everything off the loader's list."""
-        if self._wishes:
+        if self._told:
+            self._told = False
             self._client.replace([])
         self._wishes = ()
+        self.at_hand.clear()
         self._asked_moving = False
 
     def buffered(self, present: OctreeSlice | None) -> tuple[int, int] | None:

@@ -119,7 +119,7 @@ class TiledImageVisual(ImageVisual):
 
     def _init_texture(self, data: Any, texture_format: Any, **keywords: Any) -> TextureAtlas2D:
         # A small one: the real atlas comes with the first frame, when limits are known.
-        return TextureAtlas2D(self._encoding, tile_size=1, apron=0, slots_a_side=2)
+        return TextureAtlas2D(self._encoding, (1, 1), 0, (2, 2))
 
     def _init_interpolation(self, interpolation_names: Any) -> Any:
         # As ImageVisual, which makes a shader function of every filter at once (some 20 ms).
@@ -129,7 +129,7 @@ class TiledImageVisual(ImageVisual):
 
     def _bind_atlas(self, atlas: TextureAtlas2D) -> None:
         self._texture = atlas
-        shape: tuple[int, ...] = (atlas.side, atlas.side)
+        shape: tuple[int, ...] = atlas.extent
         if atlas.encoding.channels > 1:
             shape = (*shape, atlas.encoding.channels)
         # vispy asks the data for shape and rank only.
@@ -225,9 +225,9 @@ class TiledImageVisual(ImageVisual):
         self._need_method_update = True  # vispy forgets buffers that a program has no use for
 
     def _build_vertex_data(self) -> None:
-        quads, side = self._quads, self._texture.side
+        quads, extent = self._quads, np.tile(self._texture.extent, 2)
         y, x = quads.origin
-        places = [quads.rectangles - (y, x, y, x), quads.texcoords / side]
+        places = [quads.rectangles - (y, x, y, x), quads.texcoords / extent]
         boxes = np.concatenate(places, axis=1, dtype=np.float32)
         self._fill("a_corner", boxes[:, _TWO_CORNERS])
         self._fill("a_tile", quads.edges[:, None, 0])
@@ -239,7 +239,10 @@ class TiledImageVisual(ImageVisual):
             self._fill("a_border", corners - edges[..., :2], edges[..., 2:] - corners)
         if self._fade is not None:
             under = quads.under or Under(quads.texcoords, quads.edges)
-            corners, weights = (under.texcoords / side)[:, _CORNERS], under.weights[:, None, None]
+            corners, weights = (
+                (under.texcoords / extent)[:, _CORNERS],
+                under.weights[:, None, None],
+            )
             self._fill("a_under", corners, weights)
             self._fill("a_under_tile", under.edges[:, None, 0])
             self._fill("a_under_image", under.edges[:, None, 1])

@@ -26,6 +26,7 @@ from napari_octree.octree.chunk_key import ChunkKey
 from napari_octree.octree.view import View, VolumeView
 from napari_octree.rendering import _vispy
 from napari_octree.rendering.canvas.exports import MOST_WAIT_S, Exports, exports_of
+from napari_octree.rendering.canvas.idle_collector import IDLE_COLLECTOR
 from napari_octree.rendering.canvas.loading_sign import LoadingNotice
 from napari_octree.rendering.canvas.playback_gate import PlaybackGate
 from napari_octree.rendering.canvas.status_refresh import StatusRefresh
@@ -85,6 +86,8 @@ class LayerView:
         self._patience = QTimer()
         self._patience.setSingleShot(True)
         self._patience.timeout.connect(self.request_frame)
+        if layer.config.render.collect_when_idle:
+            IDLE_COLLECTOR.enter(self)
 
     def _made(self, make: MakeDrawing, max_side: int) -> Drawing:
         client = self.layer.loader.open(self._wake)
@@ -147,6 +150,7 @@ class LayerView:
     def close(self) -> None:
         """Stop loading and let go of the GPU's memory."""
         self._closed = True
+        IDLE_COLLECTOR.leave(self)
         if self._exports is not None:
             self._exports.views.discard(self)
         self._rest.stop()
@@ -187,6 +191,7 @@ class LayerView:
             self._finish(drawing, deadline)
         elif drawing.prepare(time.perf_counter()):
             self._rest.start(drawing.rest_ms)
+            IDLE_COLLECTOR.moved()
         canvas = drawing.node.canvas
         if drawing.more:
             _vispy.when_idle(canvas, self._refine)
@@ -247,6 +252,7 @@ class LayerView:
             self.request_frame()
         else:
             self._report()  # resting may have settled it, without a frame
+        IDLE_COLLECTOR.rests()
         self.layer.tell_progress()  # a layer at rest does what it does not while it moves
 
     def _report(self) -> None:
@@ -260,6 +266,8 @@ class LayerView:
         if state != self._reported:
             self._reported = state
             self.layer.tell_progress()
+            if not drawing.moving and drawing.whole:
+                IDLE_COLLECTOR.rests()
 
     def _refine(self) -> None:
         """Draw what has arrived; where frames are expensive, more of it at a time."""

@@ -138,7 +138,7 @@ class TrackedView:
 
 
 def _same(view: View, other: View) -> bool:
-    return view.corners == other.corners and view.slice == other.slice
+    return view is other or (view.corners == other.corners and view.slice == other.slice)
 
 
 def _pace(motion: Motion, matrices: TileMatrices, scrolled: bool) -> Pace:

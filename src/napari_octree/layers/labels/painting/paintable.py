@@ -68,11 +68,11 @@ class PaintableLabels(EditedLabels):
 
     # ------------------------------------------------------------ below the brush
 
-    def _adopt(self, levels: LayerLevels) -> None:
+    def _adopt(self, levels: LayerLevels, renewed: bool = False) -> None:
         """Load what waiting strokes need from these levels, from now on."""
         waiting = [] if self._strokes is None else self._strokes.take_all()
         self._strokes = None
-        super()._adopt(levels)
+        super()._adopt(levels, renewed)
         for dab in waiting:
             self._pending.add(dab)
 

@@ -1,7 +1,7 @@
 """TextureAtlas2D: many tiles in one texture.
 
-Invariants: a slot is `tile_size + 2 * apron` texels a side; a tile smaller than that (at the
-image's border) lies in its slot's first corner. Contrast limits, gamma and colour map act in
+Invariants: a slot has room for a tile of `tile_shape` with its apron; a tile smaller than that (at
+the image's border) lies in its slot's first corner. Contrast limits, gamma and colour map act in
 the shader: nothing here depends on them. GUI thread with a current GL context only.
 """
 
@@ -19,17 +19,24 @@ from napari_octree.rendering.tiles.atlas.tile_borders import TileBorders
 
 
 class TextureAtlas2D(GPUScaledTexture2D):
-    """A square texture of square slots.
+    """A texture of equal slots.
 
     Parameters
     ----------
     encoding : TextureEncoding
-    tile_size, apron : int
+    tile_shape : (rows, columns)
+        Of the largest tile, without its apron.
+    apron : int
         Texels.
-    slots_a_side : int
+    grid : (rows, columns)
+        Of slots.
 
     Attributes
     ----------
+    slot_shape : (rows, columns)
+        Of a slot in texels.
+    extent : (rows, columns)
+        Of the texture in texels.
     slots : AtlasSlots
     borders : TileBorders
         Of the tile in each slot.
@@ -40,17 +47,21 @@ class TextureAtlas2D(GPUScaledTexture2D):
     """
 
     def __init__(
-        self, encoding: TextureEncoding, tile_size: int, apron: int, slots_a_side: int
+        self,
+        encoding: TextureEncoding,
+        tile_shape: tuple[int, int],
+        apron: int,
+        grid: tuple[int, int],
     ) -> None:
         self.encoding = encoding
-        self.tile_size = tile_size
+        self.tile_shape = tile_shape
         self.apron = apron
-        self.slot_size = tile_size + 2 * apron
-        self.slots_a_side = slots_a_side
-        self.side = self.slot_size * slots_a_side
-        self.slots: AtlasSlots[Any] = AtlasSlots(slots_a_side**2)
-        self.borders = TileBorders(slots_a_side, self.slot_size, apron)
-        self.versions = np.zeros(slots_a_side**2, np.int64)
+        self.grid = grid
+        self.slot_shape = (tile_shape[0] + 2 * apron, tile_shape[1] + 2 * apron)
+        self.extent = (self.slot_shape[0] * grid[0], self.slot_shape[1] * grid[1])
+        self.slots: AtlasSlots[Any] = AtlasSlots(grid[0] * grid[1])
+        self.borders = TileBorders(grid, self.slot_shape, apron)
+        self.versions = np.zeros(grid[0] * grid[1], np.int64)
         self.changes = 0
         self._several = False
         self._write: Callable[[np.ndarray, tuple[int, int]], None] | None = None
@@ -58,14 +69,24 @@ class TextureAtlas2D(GPUScaledTexture2D):
         if encoding.channels > 1:
             shape = (*shape, encoding.channels)
         super().__init__(np.zeros(shape, encoding.texel_dtype), internalformat="auto")
-        self._resize((self.side, self.side, encoding.channels))
+        self._resize((*self.extent, encoding.channels))
         # From here on the limits are normalised by the data's type, not the texels'.
         self._data_dtype = encoding.clim_dtype
 
     @property
+    def layout(self) -> tuple[TextureEncoding, tuple[int, int], int, tuple[int, int]]:
+        """What it was made with."""
+        return self.encoding, self.tile_shape, self.apron, self.grid
+
+    @property
     def nbytes(self) -> int:
         """Bytes of the texture on the GPU."""
-        return self.side**2 * self.encoding.texel_bytes
+        return self.extent[0] * self.extent[1] * self.encoding.texel_bytes
+
+    @property
+    def slot_bytes(self) -> int:
+        """Bytes of one slot."""
+        return self.nbytes // self.slots.capacity
 
     def add(
         self, key: Any, tile: np.ndarray, complete: bool, protected: Collection[Any]
@@ -129,14 +150,14 @@ class TextureAtlas2D(GPUScaledTexture2D):
 
     def origin(self, slot: Slot) -> tuple[int, int]:
         """First texel (row, column) of a slot."""
-        row, column = divmod(slot.number, self.slots_a_side)
-        return row * self.slot_size, column * self.slot_size
+        row, column = divmod(slot.number, self.grid[1])
+        return row * self.slot_shape[0], column * self.slot_shape[1]
 
 
 def slots_a_side(
     tile_size: int, apron: int, texel_bytes: int, needed: int, vram_bytes: int, max_side: int
 ) -> int:
-    """How many slots a side an atlas should have.
+    """How many slots a side an atlas of square tiles should have.
 
     Begins with a texture of about 4096² and doubles until `needed` slots fit, within
     `vram_bytes` and the GL limit `max_side`. At least 2, whatever the limits say: with less

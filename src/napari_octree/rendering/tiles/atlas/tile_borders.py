@@ -24,8 +24,12 @@ class TileBorders:
 
     Parameters
     ----------
-    slots_a_side, slot_size, apron : int
-        Of the atlas.
+    grid : (rows, columns)
+        Of slots in the atlas.
+    slot_shape : (rows, columns)
+        Of a slot in texels.
+    apron : int
+        Texels.
 
     Attributes
     ----------
@@ -33,11 +37,12 @@ class TileBorders:
         The first texel of each slot's tile, its apron left out: y, x, y, x.
     """
 
-    def __init__(self, slots_a_side: int, slot_size: int, apron: int) -> None:
-        numbers = np.arange(slots_a_side**2)
+    def __init__(self, grid: tuple[int, int], slot_shape: tuple[int, int], apron: int) -> None:
+        numbers = np.arange(grid[0] * grid[1])
+        slot = np.array(slot_shape, float)
         self._apron = apron
-        self._side = slots_a_side * slot_size
-        self._origins = np.stack(np.divmod(numbers, slots_a_side), axis=1) * float(slot_size)
+        self._extent = np.tile(slot * grid, 2)[_SWAP]
+        self._origins = np.stack(np.divmod(numbers, grid[1]), axis=1) * slot
         self.corners = np.tile(self._origins + apron, 2)
         self._shapes = np.zeros((len(numbers), 2))
         self._known = np.zeros(len(numbers), np.bool_)
@@ -87,6 +92,6 @@ class TileBorders:
             last = np.minimum(first + level.shape, FAR)
             images[here] = np.concatenate([np.maximum(first, -FAR), last], axis=1)
         images += np.tile(origins, 2)
-        self._edges[numbers, 0] = samples[:, _SWAP] / self._side
-        self._edges[numbers, 1] = images[:, _SWAP] / self._side
+        self._edges[numbers, 0] = samples[:, _SWAP] / self._extent
+        self._edges[numbers, 1] = images[:, _SWAP] / self._extent
         self._known[numbers] = True

@@ -63,9 +63,12 @@ class TilePicture:
         """Show another slice from now on, or the same one with better sources."""
         self.former.leave(before, now, self.cover)
         for tiles in filter(None, (self.tiles, self.stand_in)):
+            slots = tiles.atlas.slots
             if before is not None and now is not None:
-                slots = tiles.atlas.slots
                 slots.outdate(now.outdated(before, slots))
+                if now.renews(before):
+                    chunks = [tile.chunk for tile in slots if tile.place == before.key]
+                    slots.rename((TileKey(before.key, c), TileKey(now.key, c)) for c in chunks)
             tiles.follow(now.key if now is not None else None)
 
     def clear(self) -> bool:
