@@ -58,6 +58,7 @@ def test_the_defaults():
             "skip_empty": True,
             "channels_together": True,
             "collect_when_idle": True,
+            "points": 1_000_000,
             "prefetch": {"slices": 2, "ring": 1},
         },
     }
