@@ -19,7 +19,7 @@ from napari_octree.sources.errors import SourceError
 from napari_octree.sources.ome_zarr.addresses import join
 from napari_octree.sources.ome_zarr.metadata.flaws import warn
 from napari_octree.sources.ome_zarr.metadata.values import as_path, shown
-from napari_octree.sources.ome_zarr.zip_files import ROOT_FILES, open_zip
+from napari_octree.sources.ome_zarr.zip_files import ROOT_FILES, open_zip, zarr_folder
 from napari_octree.sources.stores.address import local_path
 from napari_octree.sources.stores.documents import open_documents
 from napari_octree.sources.stores.opening import bytes_of
@@ -47,7 +47,7 @@ def open_node(where: str, **storage_options: Any) -> Node:
     except (OSError, ValueError, RuntimeError) as error:  # a home that is nobody's
         raise SourceError(f"{shown(where)}: cannot be opened: {_reason(error)}") from error
     if not is_local:
-        return open_far(where, **storage_options)
+        return open_far(where, zarr_folder, **storage_options)
     store, inside = _local_store(where)
     try:
         documents = open_documents(bytes_of(store, inside, where if inside else None))

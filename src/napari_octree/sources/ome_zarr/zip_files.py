@@ -44,10 +44,7 @@ def open_zip(path: Path, where: str) -> tuple[ZipStore, str]:
             sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, EOFError) as error:
         raise SourceError(f"{where}: a zip archive that cannot be read: {error}") from error
-    for name, size in sizes.items():
-        if size > LARGEST_METADATA and name.rpartition("/")[2] in ROOT_FILES:
-            raise SourceError(f"{where}: {name} in it would unpack to {size} bytes of metadata")
-    folder = _zarr_folder(sizes, where)
+    folder = zarr_folder(sizes, where)
     try:
         return SizedZipStore(path, sizes), folder
     except Exception as error:
@@ -62,7 +59,17 @@ def _above(folder: str) -> set[str]:
     return {"/".join(parts[:n]) for n in range(1, len(parts))}
 
 
-def _zarr_folder(names: dict[str, int], where: str) -> str:
+def zarr_folder(names: Mapping[str, int], where: str) -> str:
+    """Return the folder in an archive that is zarr, by the names in it; "" for its root.
+
+    Raises
+    ------
+    SourceError
+        There is none, or more than one, or its metadata would be too large.
+    """
+    for name, size in names.items():
+        if size > LARGEST_METADATA and name.rpartition("/")[2] in ROOT_FILES:
+            raise SourceError(f"{where}: {name} in it would unpack to {size} bytes of metadata")
     if any(name in names for name in ROOT_FILES):
         return ""
     folders = {name.rpartition("/")[0] for name in names if name.endswith(_BELOW_A_FOLDER)}

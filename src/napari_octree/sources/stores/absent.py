@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-_NOT_FOUND = re.compile(r"\b404\b|NOT_FOUND|NoSuchKey|no such key", re.IGNORECASE)
+_NOT_FOUND = re.compile(r"\b404\b|\b410 Gone|NOT_FOUND|NoSuchKey|no such key", re.IGNORECASE)
 _REFUSED = re.compile(r"\b40[13]\b|PERMISSION_DENIED|AccessDenied|access ?denied|forbidden", re.I)
 
 

@@ -5,11 +5,14 @@ Invariants: obstore is imported here and in functions only: it comes with the ex
 
 from __future__ import annotations
 
+import zlib
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from zarr.abc.store import OffsetByteRequest, RangeByteRequest
 from zarr.storage import ObjectStore
 
+from napari_octree.sources.stores.body_size import LARGEST_BODY, check_body
 from napari_octree.sources.stores.credentials import ObstoreSettings
 
 if TYPE_CHECKING:
@@ -29,6 +32,26 @@ class AddressedStore(_Base):
         self.address = address
         self._settings = settings
 
+    async def get(self, key: str, prototype: Any, byte_range: Any = None) -> Any:
+        """Fetch an object, or a part of it, also from servers that send whole objects only."""
+        import obstore
+
+        if byte_range is not None:
+            try:
+                return await super().get(key, prototype, byte_range)
+            except (obstore.exceptions.BaseError, OverflowError) as error:
+                if not _serves_no_ranges(error):
+                    raise
+            whole = await self.get(key, prototype)
+            return None if whole is None else _cut(whole, byte_range)
+        try:
+            result = await obstore.get_async(self.store, key)
+            check_body(key, result.meta["size"])
+            data = unpacked_body(await result.bytes_async(), result.attributes)
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+            return None
+        return prototype.buffer.from_bytes(data)
+
     def __str__(self) -> str:
         return self.address
 
@@ -41,6 +64,33 @@ class AddressedStore(_Base):
     def with_read_only(self, read_only: bool = False) -> Any:
         """Return itself: nothing is ever written here."""
         return self
+
+
+def unpacked_body(data: Any, attributes: Any) -> Any:
+    """Return an object's bytes; some servers compress on the way without having been asked."""
+    if str(attributes.get("Content-Encoding", "")).lower() not in ("gzip", "deflate"):
+        return data
+    try:
+        return zlib.decompressobj(47).decompress(bytes(data), LARGEST_BODY)
+    except zlib.error:
+        return data  # it is not what the header says
+
+
+def _serves_no_ranges(error: BaseException) -> bool:
+    import obstore
+
+    # zarr counts back from the end then, which may be before the beginning.
+    refused = isinstance(error, obstore.exceptions.NotSupportedError | OverflowError)
+    return refused or "Range Not Satisfiable" in str(error)
+
+
+def _cut(whole: Any, byte_range: Any) -> Any:
+    """Return the part of a buffer that a request of zarr names."""
+    if isinstance(byte_range, RangeByteRequest):
+        return whole[byte_range.start : byte_range.end]
+    if isinstance(byte_range, OffsetByteRequest):
+        return whole[byte_range.offset :]
+    return whole[max(len(whole) - byte_range.suffix, 0) :]
 
 
 def open_addressed(address: str, settings: ObstoreSettings) -> AddressedStore:

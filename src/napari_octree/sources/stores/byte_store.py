@@ -18,7 +18,8 @@ from zarr.storage import LocalStore
 from napari_octree.sources.errors import SourceError
 from napari_octree.sources.identity import object_token
 from napari_octree.sources.stores.absent import is_absent
-from napari_octree.sources.stores.addressed_store import AddressedStore
+from napari_octree.sources.stores.addressed_store import AddressedStore, unpacked_body
+from napari_octree.sources.stores.body_size import check_body
 
 
 class ByteStore(Protocol):
@@ -94,12 +95,14 @@ class ObstoreBytes:
         import obstore
 
         try:
-            result: bytes | None = (
-                obstore.get(self._zarr_store.store, self._prefix + name).bytes().to_bytes()
-            )
-            return result
-        except FileNotFoundError:
-            return None
+            result = obstore.get(self._zarr_store.store, self._prefix + name)
+            check_body(name, result.meta["size"])
+            data: bytes = unpacked_body(result.bytes().to_bytes(), result.attributes)
+            return data
+        except Exception as error:
+            if is_absent(error):
+                return None
+            raise
 
     def as_zarr(self) -> Any:
         """Return the same store as zarr takes it."""
@@ -115,7 +118,7 @@ class ZarrBytes:
         self._store = store
         self._prefix = prefix
         self.address = address
-        self.identity: Hashable = (object_token(store), prefix)
+        self.identity: Hashable = (getattr(store, "address", None) or object_token(store), prefix)
         self.is_far = is_far
 
     def get(self, name: str) -> bytes | None:

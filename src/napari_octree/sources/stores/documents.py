@@ -4,7 +4,7 @@ Invariants: documents are never changed, and those of the same text are one obje
 once, by whoever wants it first, however many threads want it; failures are not kept, so that a
 retry asks again. A document that is not there is None. A store that refuses what it does not have
 (S3 without ListBucket) is found out by asking it for an object that nobody has: there a refusal
-means absent.
+means absent. So does a web page in place of a document.
 """
 
 from __future__ import annotations
@@ -18,13 +18,11 @@ from typing import Any
 
 from napari_octree.sources.errors import SourceError
 from napari_octree.sources.stores.absent import is_refused
+from napari_octree.sources.stores.body_size import LARGEST_DOCUMENT
 from napari_octree.sources.stores.byte_store import ByteStore
 from napari_octree.sources.stores.side_by_side import POOL, Turn
 
 NOBODY_HAS = "napari-octree-looks-whether-absent-means-refused"
-
-LARGEST_DOCUMENT = 64 * 2**20
-"""Bytes; consolidated metadata of a large plate is 10 MB."""
 
 
 class Documents:
@@ -53,7 +51,7 @@ class Documents:
         self._lock = threading.Lock()
         self._refuses_absent: bool | None = None
         self.refusal: Exception | None = None
-        """The latest that was taken for "not there"."""
+        """The latest answer that was taken for "not there"."""
 
     def __getstate__(self) -> dict[str, Any]:
         return {
@@ -163,6 +161,10 @@ class Documents:
             raise
         if data is None:
             return None
+        if self.store.is_far and is_a_page(data):
+            where = f"{self.store.address}/{name}"
+            self.refusal = SourceError(f"{where}: the server answers with a web page instead")
+            return None
         same = self._decoded.get(data)
         if same is None:
             same = self._decoded[data] = decoded(data, f"{self.store.address}/{name}")
@@ -222,6 +224,12 @@ def _tried(task: Callable[[], Any]) -> Any:
         return task()
     except Exception as error:
         return error
+
+
+def is_a_page(data: bytes) -> bool:
+    """Whether this is what servers of web pages send for what they do not have."""
+    start = data[:64].lstrip()
+    return not start or start.startswith(b"<")
 
 
 def absent_is_refused(store: ByteStore) -> bool:

@@ -12,10 +12,10 @@ from __future__ import annotations
 import importlib.util
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import zarr
 from zarr.errors import ZarrUserWarning
@@ -32,6 +32,7 @@ from napari_octree.sources.stores.address import (
 from napari_octree.sources.stores.addressed_store import AddressedStore, open_addressed
 from napari_octree.sources.stores.byte_store import ByteStore, LocalBytes, ObstoreBytes, ZarrBytes
 from napari_octree.sources.stores.credentials import obstore_settings
+from napari_octree.sources.stores.remote_zip import RemoteZipStore, open_remote_zip
 
 ZIP_ENDINGS = (".zip", ".ozx")
 
@@ -54,12 +55,27 @@ def open_bytes(where: str | os.PathLike[str], **storage_options: Any) -> ByteSto
     path = local_path(where)
     if path is not None:
         return _open_local(path, os.fspath(where))
-    address = os.fspath(where)
+    return _told(os.fspath(where), storage_options, _open_obstore_or_fsspec)
+
+
+def open_by_fsspec(address: str, **storage_options: Any) -> ByteStore:
+    """Open the store at an http address as `open_bytes` does, but not by obstore.
+
+    It refuses servers that do not say how long their answers are.
+
+    Raises
+    ------
+    SourceError
+    """
+    return _told(address, storage_options, _open_plain)
+
+
+def _told(
+    address: str, options: Mapping[str, Any], opener: Callable[[str, Mapping[str, Any]], ByteStore]
+) -> ByteStore:
+    """Open a store; what goes wrong is told without secrets."""
     try:
-        store = _open_obstore(address, storage_options)
-        if store is not None:
-            return ObstoreBytes(store)
-        return _open_fsspec(address, storage_options)
+        return opener(address, options)
     except ImportError as error:
         raise SourceError(
             f"{shown(address)}: cannot be opened: {error}; "
@@ -68,10 +84,30 @@ def open_bytes(where: str | os.PathLike[str], **storage_options: Any) -> ByteSto
     except SourceError:
         raise
     except Exception as error:  # of any library
-        message = without_secrets(
-            f"{type(error).__name__}: {error}", secrets_in(address, storage_options)
-        )
+        message = without_secrets(f"{type(error).__name__}: {error}", secrets_in(address, options))
         raise SourceError(f"{shown(address)}: cannot be opened as zarr: {message}") from None
+
+
+def open_archive(address: str, **storage_options: Any) -> RemoteZipStore | None:
+    """Open the zip archive at an address on a network; None if there is none of that name.
+
+    Raises
+    ------
+    SourceError
+        It is no archive, or cannot be reached.
+    """
+    from zarr.core.sync import sync
+
+    parts = urlsplit(address)
+    if parts.query:  # signed, or as Zenodo has them
+        base, name = _open_plain(address, storage_options), ""
+    else:
+        folder, _, name = address.rstrip("/").rpartition("/")
+        base, name = open_bytes(folder, **storage_options), unquote(name)
+    place = base.as_zarr()
+    store = place.store if isinstance(place, zarr.storage.StorePath) else place
+    found: RemoteZipStore | None = sync(open_remote_zip(store, name, as_address(address)))
+    return found
 
 
 def bytes_of(store: Any, prefix: str = "", address: str | None = None) -> ByteStore:
@@ -107,6 +143,11 @@ def _open_local(path: Path, where: str) -> ByteStore:
     return ZarrBytes(store, "", str(path), is_far=False)
 
 
+def _open_obstore_or_fsspec(address: str, options: Mapping[str, Any]) -> ByteStore:
+    store = _open_obstore(address, options)
+    return _open_fsspec(address, options) if store is None else ObstoreBytes(store)
+
+
 def _open_obstore(address: str, options: Mapping[str, Any]) -> Any:
     """Return zarr's store around one of obstore's; None where fsspec has to do it."""
     if importlib.util.find_spec("obstore") is None or "::" in address:
@@ -117,6 +158,12 @@ def _open_obstore(address: str, options: Mapping[str, Any]) -> Any:
     if settings is None:
         return None
     return open_addressed(as_address(address), settings)
+
+
+def _open_plain(address: str, options: Mapping[str, Any]) -> ByteStore:
+    from napari_octree.sources.stores.plain_http import open_plain_http
+
+    return ZarrBytes(open_plain_http(address, options), "", as_address(address), is_far=True)
 
 
 def _open_fsspec(address: str, options: Mapping[str, Any]) -> ByteStore:

@@ -8,7 +8,7 @@ Invariants: a node costs one round of requests: one of format 3, three of format
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -21,13 +21,21 @@ from napari_octree.sources.stores.address import secrets_in, shown, without_secr
 from napari_octree.sources.stores.addressed_store import AddressedStore
 from napari_octree.sources.stores.byte_store import ByteStore
 from napari_octree.sources.stores.documents import Documents, open_documents
-from napari_octree.sources.stores.opening import bytes_of, open_bytes
+from napari_octree.sources.stores.opening import (
+    bytes_of,
+    open_archive,
+    open_by_fsspec,
+    open_bytes,
+)
+from napari_octree.sources.stores.remote_zip import RemoteZipStore
 from napari_octree.sources.stores.side_by_side import POOL
 
 if TYPE_CHECKING:
     Node = zarr.Array[Any] | zarr.Group
 else:
     Node = zarr.Array | zarr.Group  # of zarr 3.0, which has no generic arrays
+
+FolderOf = Callable[[Mapping[str, int], str], str]
 
 CREDENTIALS = frozenset(
     {"anon", "key", "secret", "token", "profile", "account_key", "sas_token", "headers"}
@@ -78,8 +86,15 @@ def _check_chunks(document: Mapping[str, Any]) -> None:
         raise ValueError(f"chunks of {stored} pixels; there are none below 1")
 
 
-def open_far(where: str, **storage_options: Any) -> Node:
+def open_far(where: str, folder_of: FolderOf | None = None, **storage_options: Any) -> Node:
     """Open the array or group at an address.
+
+    Parameters
+    ----------
+    where : str
+    folder_of : callable, optional
+        Given the names and sizes of what is in a zip archive, and its address: the folder in it.
+    **storage_options
 
     Credentials are those of the options, else those that the machine has; where they are refused,
     it is tried without any.
@@ -95,7 +110,7 @@ def open_far(where: str, **storage_options: Any) -> Node:
         raise SourceError(f"{shown(where)}: no address that can be understood: {error}") from None
     known = secrets_in(where, storage_options)
     try:
-        documents = _open_documents(where, storage_options)
+        documents = _open_documents(where, storage_options, folder_of)
         node = None if documents is None else node_at(documents)
     except SourceError:
         raise
@@ -113,10 +128,19 @@ def open_far(where: str, **storage_options: Any) -> Node:
     return node
 
 
-def _open_documents(where: str, options: Mapping[str, Any]) -> Documents | None:
+def _open_documents(
+    where: str, options: Mapping[str, Any], folder_of: FolderOf | None
+) -> Documents | None:
+    if folder_of is not None and urlsplit(where).path.lower().endswith((".zip", ".ozx")):
+        archive = open_archive(where, **options)
+        if archive is not None:
+            folder = folder_of(archive.names, shown(where))
+            return open_documents(bytes_of(archive, folder))
     try:
         return open_documents(open_bytes(where, **options))
     except Exception as error:
+        if "Content-Length" in f"{error}":
+            return open_documents(open_by_fsspec(where, **options))
         can_be_anonymous = urlsplit(where).scheme in ("s3", "s3a", "gs", "gcs", "az", "abfs")
         if not (is_refused(error) and can_be_anonymous) or CREDENTIALS & options.keys():
             raise
@@ -125,7 +149,7 @@ def _open_documents(where: str, options: Mapping[str, Any]) -> Documents | None:
 
 def is_far(group: zarr.Group) -> bool:
     """Whether a group's store is on a network, so that each of its documents is a round trip."""
-    return isinstance(group.store, AddressedStore | FsspecStore)
+    return isinstance(group.store, AddressedStore | FsspecStore | RemoteZipStore)
 
 
 def documents_of(

@@ -42,6 +42,7 @@ from napari_octree.sources.errors import SourceError
 from napari_octree.sources.identity import NETWORK_SCHEMES, SourceGroup, digest, object_token
 from napari_octree.sources.protocol import Region
 from napari_octree.sources.stores.addressed_store import AddressedStore
+from napari_octree.sources.stores.remote_zip import RemoteZipStore
 
 tensorstore: Any
 try:
@@ -204,7 +205,7 @@ def local_folder(array: zarr.Array[Any]) -> Path | None:
 def _is_remote(store: Any) -> bool:
     if isinstance(store, FsspecStore):
         return is_on_network(store.fs)
-    return isinstance(store, AddressedStore)
+    return isinstance(store, AddressedStore | RemoteZipStore)
 
 
 def is_on_network(file_system: Any) -> bool:
@@ -236,7 +237,7 @@ def _place(array: zarr.Array[Any]) -> Hashable:
     folder = local_folder(array)
     if folder is not None:
         return str(folder.resolve())
-    if isinstance(store, AddressedStore):
+    if isinstance(store, AddressedStore | RemoteZipStore):
         return store.address, array.path
     if isinstance(store, FsspecStore):
         return object_token(store.fs), posixpath.join(store.path, array.path)
