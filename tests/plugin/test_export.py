@@ -63,12 +63,22 @@ def test_channels_become_one_image(tmp_path):
     np.testing.assert_array_equal(back[1].data[0][...], PART + 1)
 
 
-def test_colours_are_written_as_channels(tmp_path):
-    rgb = np.random.default_rng(1).integers(0, 255, (60, 70, 3)).astype(np.uint8)
-    export_of([OctreeImage(rgb)], tmp_path / "rgb.ome.tif", "OME-TIFF").run()
-    np.testing.assert_array_equal(
-        tifffile.imread(tmp_path / "rgb.ome.tif"), rgb.transpose(2, 0, 1)
-    )
+@pytest.mark.parametrize("colours", [3, 4])
+def test_colours_come_back(tmp_path, colours):
+    rgb = np.random.default_rng(1).integers(0, 255, (2, 600, 70, colours)).astype(np.uint8)
+    layer = OctreeImage(rgb, rgb=True, axis_labels=["z", "y", "x"], scale=[3, 2, 2], units="um")
+    export_of([layer], tmp_path / "rgb.ome.tif", "OME-TIFF").run()
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "rgb.ome.tif"), rgb)
+    (back,) = open_image(tmp_path / "rgb.ome.tif")
+    assert back.rgb
+    assert back.scale.tolist() == [3, 2, 2]
+    assert back.level_shapes.tolist() == [[2, 600, 70], [2, 300, 35]]
+    export_of([layer], tmp_path / "rgb.zarr", "OME-Zarr").run()
+    back = open_image(tmp_path / "rgb.zarr")  # OME-Zarr knows channels only
+    assert [b.name for b in back] == ["layer: red", "layer: green", "layer: blue", "layer: alpha"][
+        :colours
+    ]
+    np.testing.assert_array_equal(back[2].data[0][...], rgb[..., 2])
 
 
 def test_layers_that_make_no_image_are_refused(tmp_path):

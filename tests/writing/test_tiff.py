@@ -1,5 +1,7 @@
 """OME-TIFF files that are written read back equal, by tifffile; nothing is left of failures."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tifffile
@@ -83,3 +85,30 @@ def test_progress_counts_every_tile(tmp_path):
     told = []
     written(tmp_path, progress=lambda done, total: told.append((done, total)))
     assert told[-1][0] == told[-1][1] == 2 * (2 * 3 + 1 * 2 + 1)
+
+
+def test_labels_are_never_mixed(tmp_path):
+    labels = np.random.default_rng(1).integers(0, 2, (1100, 700)).astype(np.uint16) * 7
+    write_tiff(replace(image_to_write(labels), is_label=True), tmp_path / "labels.ome.tif")
+    with tifffile.TiffFile(tmp_path / "labels.ome.tif") as tiff:
+        levels = [level.asarray() for level in tiff.series[0].levels]
+    assert [level.shape for level in levels] == [(1100, 700), (550, 350), (275, 175)]
+    assert set(np.unique(levels[2])) == {0, 7}
+
+
+def test_each_pixel_is_read_once_and_few_at_a_time(tmp_path):
+    read = np.zeros((2300, 2300), int)
+
+    class Counted:
+        shape, dtype, chunks = read.shape, np.dtype("u1"), (256, 256)
+
+        def __getitem__(self, index):
+            read[index] += 1
+            sides = [len(range(n)[part]) for n, part in zip(self.shape, index, strict=True)]
+            assert np.prod(sides) <= 1024 * 1024
+            return np.ones(sides, np.uint8)
+
+    write_tiff(image_to_write(Counted()), tmp_path / "a.ome.tif")
+    assert read.max() == 1
+    assert [p.name for p in tmp_path.iterdir()] == ["a.ome.tif"]
+    assert tifffile.imread(tmp_path / "a.ome.tif", level=2).all()

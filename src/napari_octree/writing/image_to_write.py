@@ -75,6 +75,8 @@ class ImageToWrite:
         Colours and properties of the labels, as OME-Zarr's "image-label" has them.
     labels : tuple of ImageToWrite
         Label images that lie beside it, of distinct names that can be those of folders.
+    is_rgb : bool
+        Its channels are red, green, blue and perhaps alpha of one picture.
     """
 
     name: str
@@ -89,6 +91,7 @@ class ImageToWrite:
     is_label: bool = False
     label_facts: Mapping[str, Any] = field(default_factory=dict)
     labels: tuple[ImageToWrite, ...] = ()
+    is_rgb: bool = False
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -181,6 +184,7 @@ def image_to_write(
         units=tuple(None if units[a] in (None, "pixel") else units[a] for a in order),
         channels=tuple(channels),
         greyscale=greyscale,
+        is_rgb="s" in axes and source.shape[[a.lower() for a in axes].index("s")] in (3, 4),
     )
 
 

@@ -1,21 +1,24 @@
 """Pyramidal OME-TIFF from an image of any size.
 
-Invariants: always BigTIFF; what is held in memory is a few tiles; the file has another name until
-it is whole, so that a failure or a cancel leaves nothing under the final one.
+Invariants: always BigTIFF; the image is read once, and what is held in memory is a few tiles:
+coarser levels wait in files beside it, which are removed. The file has another name until it is
+whole, so that a failure or a cancel leaves nothing under the final one.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from napari_octree.sources.derived.downsampled import DownsampledArray
 from napari_octree.writing.errors import CancelledError, WritingError
-from napari_octree.writing.image_to_write import ImageToWrite, image_to_write
+from napari_octree.writing.image_to_write import ImageToWrite
 from napari_octree.writing.running import Progress
+from napari_octree.writing.shard_task import reduce_block
 
 TILE = 512
 
@@ -52,7 +55,8 @@ def write_tiff(
     compression : str, optional
         As tifffile names it: "zlib", "zstd", "lzw"; None for none.
     levels : int, optional
-        Default: halved until rows and columns are at most 512. Coarser levels are rounded means.
+        Default: halved until rows and columns are at most 512. Coarser levels are rounded means,
+        of labels the commonest values.
     progress : callable, optional
         Told the number of tiles written, and of all.
     cancelled : callable, optional
@@ -73,28 +77,38 @@ def write_tiff(
     if image.dtype.name not in OME_DTYPES:
         raise WritingError(f"{path}: OME-TIFF holds no pixels of type {image.dtype}")
     path = Path(path).resolve()  # what a link points to is replaced, not the link
-    pyramid = _pyramid(image, levels)
-    total = sum(_tiles(level.shape) for level in pyramid)
-    count = _Counter(total, progress, cancelled)
+    shapes = _shapes(image, levels)
+    count = _Counter(sum(map(_tiles, shapes)), progress, cancelled)
     part = path.with_name(f".{path.name}.part")
+    photometric = "rgb" if image.is_rgb else "minisblack"
     try:
-        with tifffile.TiffWriter(part, bigtiff=True, ome=True) as tiff:
-            for number, level in enumerate(pyramid):
+        with (
+            TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as scratch,
+            tifffile.TiffWriter(part, bigtiff=True, ome=True) as tiff,
+        ):
+            read: ReadTile = _FromImage(image)
+            for number, shape in enumerate(shapes):
                 options: dict[str, Any] = {"metadata": _metadata(image)}
                 if number:
                     options = {"subfiletype": 1, "metadata": None}
-                elif len(pyramid) > 1:
-                    options["subifds"] = len(pyramid) - 1
+                elif len(shapes) > 1:
+                    options["subifds"] = len(shapes) - 1
+                halves = None
+                if number + 1 < len(shapes):
+                    halves = _Halves(Path(scratch, str(number)), shapes[number + 1], shape, image)
                 tiff.write(
-                    count.each(_tile_pixels(level)),
-                    shape=level.shape,
-                    dtype=level.dtype,
+                    count.each(_tile_pixels(read, shape, halves)),
+                    shape=(*shape.planes, shape.rows, shape.columns, *shape.samples),
+                    dtype=image.dtype,
                     tile=(TILE, TILE),
                     compression=compression,
-                    photometric="minisblack",
+                    photometric=photometric,
+                    planarconfig="contig" if image.is_rgb else None,
                     maxworkers=2,
                     **options,
                 )
+                if halves is not None:
+                    read = halves.read
         part.replace(path)
     except OSError as error:
         raise WritingError(f"{path}: cannot be written: {error.strerror or error}") from error
@@ -119,57 +133,110 @@ class _Counter:
             yield tile  # the writer does not come back for more after the last
 
 
-def _pyramid(image: ImageToWrite, levels: int | None) -> list[ImageToWrite]:
-    """The image and its halves, each computed from the one before."""
-    pyramid = [image]
-    names = list(image.axes)
-    while levels is None or len(pyramid) < levels:
-        below = pyramid[-1]
-        if max(below.shape[-2:]) <= TILE:
+class _Shape(NamedTuple):
+    """A level: planes, each of rows, columns, and (colours) samples."""
+
+    planes: tuple[int, ...]
+    rows: int
+    columns: int
+    samples: tuple[int, ...]
+
+
+ReadTile = Callable[[tuple[int, ...], slice, slice], np.ndarray]
+"""Which plane, rows, columns."""
+
+
+def _shapes(image: ImageToWrite, levels: int | None) -> list[_Shape]:
+    """The image and its halves."""
+    lengths = dict(zip(image.axes, image.shape, strict=True))
+    samples = (lengths.pop("c"),) if image.is_rgb else ()
+    rows, columns = lengths.pop("y"), lengths.pop("x")
+    shapes = [_Shape(tuple(lengths.values()), rows, columns, samples)]
+    while max(rows, columns) > TILE if levels is None else len(shapes) < levels:
+        if rows == columns == 1:
             break
-        factors = [1] * len(below.source.shape)
-        for axis, name in zip(below.order, names, strict=True):
-            factors[axis] = 2 if name in "yx" and below.source.shape[axis] > 1 else 1
-        half = DownsampledArray(below.source, tuple(factors))
-        unordered = [""] * len(names)
-        for axis, name in zip(below.order, names, strict=True):
-            unordered[axis] = name
-        pyramid.append(image_to_write(half, unordered, name=image.name))
-    return pyramid
+        rows, columns = -(-rows // 2), -(-columns // 2)
+        shapes.append(_Shape(tuple(lengths.values()), rows, columns, samples))
+    return shapes
 
 
-def _tiles(shape: tuple[int, ...]) -> int:
-    planes = int(np.prod(shape[:-2], dtype=object))
-    return planes * -(-shape[-2] // TILE) * -(-shape[-1] // TILE)
+class _FromImage:
+    """Tiles of the finest level."""
+
+    def __init__(self, image: ImageToWrite) -> None:
+        self.image = image
+
+    def __call__(self, plane: tuple[int, ...], rows: slice, columns: slice) -> np.ndarray:
+        image = self.image
+        lengths = dict(zip(image.axes, image.shape, strict=True))
+        left = iter(plane)
+        sides: list[tuple[int, int]] = []
+        for letter in image.axes:
+            if letter in "yx":
+                side = rows if letter == "y" else columns
+                sides.append((side.start, side.stop))
+            elif letter == "c" and image.is_rgb:
+                sides.append((0, lengths["c"]))
+            else:
+                index = next(left)
+                sides.append((index, index + 1))
+        block = image.read(tuple(sides))
+        if block is None:
+            shape = [stop - start for start, stop in sides]
+            block = np.full(shape, image.fill_value, image.dtype)
+        samples = (lengths["c"],) if image.is_rgb else ()
+        block = block.reshape(*samples, *block.shape[-2:])
+        return np.moveaxis(block, 0, -1) if samples else block
 
 
-def _tile_pixels(image: ImageToWrite) -> Iterator[np.ndarray]:
-    rows, columns = image.shape[-2:]
-    for plane in np.ndindex(image.shape[:-2]):
-        for top in range(0, rows, TILE):
-            for left in range(0, columns, TILE):
-                region = (
-                    *((i, i + 1) for i in plane),
-                    (top, min(top + TILE, rows)),
-                    (left, min(left + TILE, columns)),
-                )
-                block = image.read(region)
-                shape = tuple(stop - start for start, stop in region[-2:])
-                if block is None:
-                    yield np.full(shape, image.fill_value, image.dtype)
-                else:
-                    yield block.reshape(shape)
+class _Halves:
+    """The next coarser level, made tile by tile, in a file that is removed in the end."""
+
+    def __init__(self, file: Path, shape: _Shape, below: _Shape, image: ImageToWrite) -> None:
+        self._method = "mode" if image.is_label else "mean"
+        self._factors = (
+            2 if below.rows > 1 else 1, 2 if below.columns > 1 else 1, *(1 for _ in shape.samples),
+        )  # fmt: skip
+        whole = (*shape.planes, shape.rows, shape.columns, *shape.samples)
+        self._pixels: Any = np.memmap(file, image.dtype, "w+", shape=whole)
+
+    def take(self, plane: tuple[int, ...], top: int, left: int, tile: np.ndarray) -> None:
+        """Halve a tile of the level below."""
+        half = reduce_block(tile, self._factors, self._method, (0,) * tile.ndim)
+        y, x = top // self._factors[0], left // self._factors[1]
+        self._pixels[(*plane, slice(y, y + half.shape[0]), slice(x, x + half.shape[1]))] = half
+
+    def read(self, plane: tuple[int, ...], rows: slice, columns: slice) -> np.ndarray:
+        """A tile of this level."""
+        return np.array(self._pixels[(*plane, rows, columns)])
+
+
+def _tiles(shape: _Shape) -> int:
+    return math.prod(shape.planes) * -(-shape.rows // TILE) * -(-shape.columns // TILE)
+
+
+def _tile_pixels(read: ReadTile, shape: _Shape, halves: _Halves | None) -> Iterator[np.ndarray]:
+    for plane in np.ndindex(shape.planes):
+        for top in range(0, shape.rows, TILE):
+            for left in range(0, shape.columns, TILE):
+                rows = slice(top, min(top + TILE, shape.rows))
+                columns = slice(left, min(left + TILE, shape.columns))
+                tile = np.ascontiguousarray(read(plane, rows, columns))
+                if halves is not None:
+                    halves.take(plane, top, left, tile)
+                yield tile
 
 
 def _metadata(image: ImageToWrite) -> dict[str, Any]:
-    said: dict[str, Any] = {"axes": image.axes.upper(), "Name": image.name}
+    axes = image.axes.replace("c", "") + "s" if image.is_rgb else image.axes
+    said: dict[str, Any] = {"axes": axes.upper(), "Name": image.name}
     for letter, size, unit in zip(image.axes, image.scale, image.units, strict=True):
         symbol = (TIMES if letter == "t" else LENGTHS).get(unit or "")
         if symbol is None or letter == "c":
             continue
         key = "TimeIncrement" if letter == "t" else f"PhysicalSize{letter.upper()}"
         said[key], said[f"{key}Unit"] = size, symbol
-    if "c" in image.axes:
+    if "c" in image.axes and not image.is_rgb:
         known = image.channels
         count = image.shape[image.axes.index("c")]
         labels = [known[i].label if i < len(known) else None for i in range(count)]
