@@ -75,7 +75,7 @@ def test_colours_come_back(tmp_path, colours):
     assert back.level_shapes.tolist() == [[2, 600, 70], [2, 300, 35]]
     export_of([layer], tmp_path / "rgb.zarr", "OME-Zarr").run()
     back = open_image(tmp_path / "rgb.zarr")  # OME-Zarr knows channels only
-    assert [b.name for b in back] == ["layer: red", "layer: green", "layer: blue", "layer: alpha"][
+    assert [b.name for b in back] == ["rgb: red", "rgb: green", "rgb: blue", "rgb: alpha"][
         :colours
     ]
     np.testing.assert_array_equal(back[2].data[0][...], rgb[..., 2])
