@@ -8,6 +8,7 @@ a store is asked, the window stays alive.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,10 @@ from napari.layers import Layer
 
 from napari_octree.plugin.commands.plates import with_plate_names
 from napari_octree.plugin.default_reader import offer_to_be_default
+from napari_octree.plugin.opening.access import open_with_access
 from napari_octree.plugin.opening.claimed_paths import is_slide_path, is_zarr_path
 from napari_octree.plugin.opening.open_image import prepare_image
-from napari_octree.plugin.opening.waiting import Cancelled, open_and_wait
+from napari_octree.plugin.opening.waiting import Cancelled
 from napari_octree.plugin.preferences import preferred_config
 from napari_octree.plugin.samples import FIRST_SAMPLE, read_sample, sample_data
 from napari_octree.plugin.samples import SCHEME as SAMPLE_SCHEME
@@ -69,7 +71,7 @@ def read_layers(path: str | Sequence[str]) -> list[Any]:
     layers: list[Layer] = []
     for each in map(str, paths):
         try:
-            make = open_and_wait(each, lambda each=each: prepare_image(each, config))  # type: ignore[misc]
+            make = open_with_access(each, partial(prepare_image, each, config))
         except Cancelled:
             return NO_LAYERS
         layers += with_plate_names(make())

@@ -9,6 +9,10 @@ class SourceError(ValueError):
     """Input that cannot be shown; the message names the array or path, and the problem."""
 
 
+class AccessRefusedError(SourceError):
+    """A store that wants to know who asks, or does not want this one to."""
+
+
 class ShapeMismatchError(SourceError):
     """A source returned an array of another shape or type than it announced."""
 

@@ -18,12 +18,14 @@ from napari_octree.layers.source import note_source
 from napari_octree.plugin.commands.layer_actions import reload, toggle_grid, toggle_tint
 from napari_octree.plugin.commands.plates import with_plate_names
 from napari_octree.plugin.default_reader import offer_to_be_default, prefer_reader
+from napari_octree.plugin.opening.access import open_with_access
 from napari_octree.plugin.opening.claimed_paths import is_zarr_path
 from napari_octree.plugin.opening.open_image import prepare_image
-from napari_octree.plugin.opening.waiting import Cancelled, open_and_wait
+from napari_octree.plugin.opening.waiting import Cancelled
 from napari_octree.plugin.preferences import preferred_config
 from napari_octree.plugin.remembered import recall, remember
 from napari_octree.sources.errors import SourceError
+from napari_octree.sources.stores.address import shown
 from napari_octree.sources.tiff.slide_names import SLIDE_ENDINGS
 
 if TYPE_CHECKING:
@@ -66,7 +68,8 @@ def open_address(viewer: napari.viewer.Viewer) -> None:
     known = [str(address) for address in recall(ADDRESSES, [])]
     address = ask_address(_window(), known)
     if address:
-        kept = [address, *(other for other in known if other != address)]
+        seen = shown(address)  # without passwords and signatures
+        kept = [seen, *(other for other in known if other != seen)]
         remember(ADDRESSES, kept[:MOST_ADDRESSES])
         _open(viewer, address)
 
@@ -93,9 +96,9 @@ def open_path(viewer: napari.viewer.Viewer, path: str) -> None:
         The user pressed Cancel in the activity dock.
     """
     config = preferred_config()
-    make = open_and_wait(path, lambda: prepare_image(path, config))
+    make = open_with_access(path, lambda **options: prepare_image(path, config, **options))
     layers = with_plate_names(make())
-    note_source(layers, path)
+    note_source(layers, shown(path))
     for layer in layers:
         viewer.add_layer(layer)
     if is_zarr_path(path):
@@ -107,9 +110,9 @@ def _open(viewer: napari.viewer.Viewer, path: str) -> None:
     try:
         open_path(viewer, path)
     except (SourceError, ConfigError) as error:
-        show_error(problem_first(str(error), path))
+        show_error(problem_first(str(error), shown(path)))
     except Cancelled:
-        show_info(f"{path}: opening was cancelled")
+        show_info(f"{shown(path)}: opening was cancelled")
 
 
 def problem_first(message: str, path: str) -> str:

@@ -16,6 +16,7 @@ from napari_octree.layers.image.octree_image import OctreeImage
 from napari_octree.layers.source import note_source
 from napari_octree.sources.errors import SourceError
 from napari_octree.sources.ome_zarr.addresses import is_url
+from napari_octree.sources.stores.address import shown as shown_address
 
 TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"IIII", b"II\xbc\1")
 """How TIFF, BigTIFF and their variants begin."""
@@ -44,7 +45,7 @@ def open_image(path_or_url: str | os.PathLike[str], **storage_options: Any) -> l
         A `ValueError` that names the path and the problem.
     """
     layers = open_image_layers(path_or_url, None, **storage_options)
-    note_source(layers, os.fspath(path_or_url))
+    note_source(layers, shown_address(os.fspath(path_or_url)))
     return layers
 
 

@@ -20,6 +20,7 @@ from napari_octree.sources.errors import SourceError
 from napari_octree.sources.ome_zarr.image import OmeZarrImage
 from napari_octree.sources.ome_zarr.metadata.flaws import warn
 from napari_octree.sources.ome_zarr.opening import Openable, read_ome_zarr
+from napari_octree.sources.stores.address import shown as shown_address
 
 
 def open_ome_zarr(
@@ -57,7 +58,7 @@ def open_ome_zarr(
     """
     layers = open_layers(path_or_url, None, coordinate_system, **storage_options)
     if isinstance(path_or_url, str | os.PathLike):
-        note_source(layers, os.fspath(path_or_url))
+        note_source(layers, shown_address(os.fspath(path_or_url)))
     return layers
 
 

@@ -8,6 +8,7 @@ Invariants: a node costs one round of requests: one of format 3, three of format
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Hashable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -15,7 +16,7 @@ from urllib.parse import urlsplit
 import zarr
 from zarr.storage import FsspecStore, StorePath
 
-from napari_octree.sources.errors import SourceError
+from napari_octree.sources.errors import AccessRefusedError, SourceError
 from napari_octree.sources.stores.absent import is_refused
 from napari_octree.sources.stores.address import secrets_in, shown, without_secrets
 from napari_octree.sources.stores.addressed_store import AddressedStore
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 else:
     Node = zarr.Array | zarr.Group  # of zarr 3.0, which has no generic arrays
 
+_BODY = re.compile(r"\n|<!?[a-zA-Z]")
+"""What follows in a message is for obstore's own programmers, or the page that a server sent."""
 FolderOf = Callable[[Mapping[str, int], str], str]
 
 CREDENTIALS = frozenset(
@@ -115,12 +118,15 @@ def open_far(where: str, folder_of: FolderOf | None = None, **storage_options: A
     except SourceError:
         raise
     except Exception as error:  # stores of any kind, and broken JSON, raise anything
-        text = f"{error}".partition("\n\n")[0]  # what follows is for obstore's own programmers
+        text = _BODY.split(f"{error}")[0].rstrip(": ")
         reason = without_secrets(f"{type(error).__name__}: {text}"[:500], known)
-        refused = "; access is refused: credentials may be missing" if is_refused(error) else ""
-        raise SourceError(f"{shown(where)}: cannot be opened as zarr: {reason}{refused}") from (
-            None if known else error
-        )
+        message = f"{shown(where)}: cannot be opened as zarr: {reason}"
+        cause = None if known else error
+        if is_refused(error):
+            raise AccessRefusedError(
+                f"{message}; access is refused: credentials may be missing"
+            ) from cause
+        raise SourceError(message) from cause
     if documents is not None:
         _remember(documents)
     if node is None:
