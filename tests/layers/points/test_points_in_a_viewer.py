@@ -110,7 +110,9 @@ def test_a_part_of_the_points_says_so(viewer, pump):
     layer = viewer.add_layer(OctreePoints(points, config))
     pump()
     assert layer.wait_until_settled(20)
-    assert "[1 of 30 shown]" in layer.get_status((50, 50), world=True)["value"]
+    assert (
+        "[1 of 30 shown, the others as density]" in layer.get_status((50, 50), world=True)["value"]
+    )
     assert layer._drawing.shown_points <= 1001
 
 

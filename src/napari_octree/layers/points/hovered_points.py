@@ -128,7 +128,10 @@ class HoveredPoints(OctreeLayer):
         text = status["value"]
         drawing = self._drawing
         if drawing is not None and drawing.shown_part < 0.95:
-            text += f" [1 of {1 / drawing.shown_part:.3g} shown]"
+            text += f" [1 of {1 / drawing.shown_part:.3g} shown"
+            text += ", the others as density]" if drawing.shows_density else "]"
+        elif drawing is not None and drawing.shows_density and not drawing.shown_points:
+            text += " [density image]"
         progress = self._progress_events.progress
         if self._indexing:
             text += " [a sample: the index is being made]"

@@ -39,6 +39,8 @@ from napari_octree.octree.view import View, VolumeView
 from napari_octree.sources.points.feature import Feature
 from napari_octree.sources.points.points_source import POSITION, PointsSource, column_of
 
+DENSITIES = ("auto", "off", "linear", "log")
+
 _LOOKS = (
     "size",
     "symbol",
@@ -74,6 +76,8 @@ class OctreePoints(ReadOnlyPoints, HoveredPoints, OctreeLayer, Points):
         One for all points, or the name of a feature.
     shown_range : (feature, least, greatest), optional
         Which points are shown.
+    density : {"auto", "off", "linear", "log"}
+        How points are shown where they are denser than pixels.
     **keywords
         The others of `napari.layers.Points`, but for what is of single points: `text`, `shown`.
 
@@ -99,6 +103,7 @@ class OctreePoints(ReadOnlyPoints, HoveredPoints, OctreeLayer, Points):
         face_contrast_limits: tuple[float, float] | None = None,
         border_contrast_limits: tuple[float, float] | None = None,
         shown_range: tuple[str, float, float] | None = None,
+        density: str = "auto",
         **keywords: Any,
     ) -> None:
         given = GivenPoints.of(source, features if features is not None else properties, planes)
@@ -112,6 +117,7 @@ class OctreePoints(ReadOnlyPoints, HoveredPoints, OctreeLayer, Points):
         self._filter: PointFilter | None = None
         self._look: PointLook | None = None
         self._indexing = False
+        self._density = "auto"
         super().__init__(
             _sample_positions(first), config, features=_sample_table(first), **keywords
         )
@@ -127,6 +133,7 @@ class OctreePoints(ReadOnlyPoints, HoveredPoints, OctreeLayer, Points):
         self._set_colour("border", border_color, border_contrast_limits)
         if shown_range is not None:
             self.shown_range = shown_range
+        self.density = density
         register_visual()
         if not given.is_first_complete:
             self._indexing = True
@@ -329,6 +336,23 @@ class OctreePoints(ReadOnlyPoints, HoveredPoints, OctreeLayer, Points):
         Points.border_width.fset(self, width)
 
     @property
+    def density(self) -> str:
+        """How points are shown where they are denser than pixels, in flat views.
+
+        "auto": those that are not drawn are an image under those that are, of the brightness that
+        they would have; "off": they are not shown; "linear", "log": an image of densities alone,
+        its opacity the number of points in a pixel's place, or its logarithm.
+        """
+        return self._density
+
+    @density.setter
+    def density(self, density: str) -> None:
+        if density not in DENSITIES:
+            raise ValueError(f"density is one of {', '.join(DENSITIES)}, not {density!r}")
+        self._density = density
+        self._on_look()
+
+    @property
     def size_feature(self) -> str | None:
         """The feature that sizes follow."""
         return self._size_feature
@@ -451,7 +475,7 @@ class OctreePoints(ReadOnlyPoints, HoveredPoints, OctreeLayer, Points):
         if writer_that_asks() is not None:
             positions, state = points_to_save(self.name, self._points)
             return positions, self._get_base_state() | state, "points"
-        state = self._get_base_state() | copied_state(self)
+        state = self._get_base_state() | copied_state(self) | {"density": self._density}
         if self._filter is not None:
             state["shown_range"] = self.shown_range
         return self._given, state, self._type_string

@@ -31,6 +31,11 @@ from napari_octree.rendering.drawing import DrawContext
 from napari_octree.rendering.gpu.upload_budget import UNHURRIED_MS, UploadBudget
 from napari_octree.rendering.gpu.upload_check import check_upload
 from napari_octree.rendering.gpu.vram import VRAM
+from napari_octree.rendering.points.density_frame import (
+    density_frame,
+    mean_colours,
+    shows_only_density,
+)
 from napari_octree.rendering.points.point_buffer import PointBuffer
 from napari_octree.rendering.points.point_nodes import NodeKey, Places, ShownPlace, keys_of
 from napari_octree.rendering.points.point_quality import PointQuality
@@ -78,6 +83,7 @@ class PointDrawing:
         self._selected_points = 0.0
         self._moved_s = self._began_s = self._ended_s = 0.0
         self.shown_points = 0
+        self.shows_density = False
 
     # ------------------------------------------------------------------- frame
 
@@ -125,13 +131,19 @@ class PointDrawing:
     def _most_points(self) -> int:
         return self.layer.config.render.points
 
+    def _plan_of(self, place: ShownPlace, view: PointView) -> tuple[Any, ...]:
+        return (place.number, view, self._most_points, self.layer.density)
+
     def _plan(self, place: ShownPlace, view: PointView) -> None:
         """Choose nodes, and ask for those that are not there."""
-        planned = (place.number, view, self._most_points)
+        planned = self._plan_of(place, view)
         if planned == self._planned:
             return
         gap = 2.0**self.layer.config.render.level_bias
-        self.selection = select_nodes(place.source.table, view, self._most_points, gap)
+        if shows_only_density(self.layer, place):
+            self.selection = NodeSelection.nothing()
+        else:
+            self.selection = select_nodes(place.source.table, view, self._most_points, gap)
         self.plans += 1
         chosen = place.source.table.counts[self.selection.rows]
         self._selected_points = float(chosen.sum()) * self.selection.share
@@ -242,7 +254,14 @@ class PointDrawing:
                 nodes.append(DrawnNode(placed.first, count, to_clip))
                 total += count
         self.shown_points = total
-        self.node.set_nodes(nodes, optics_of(self.node, matrix))
+        optics = optics_of(self.node, matrix)
+        self.node.set_nodes(nodes, optics)
+        dot = self.node.dot(optics, *mean_colours(self.layer))
+        pixels = _square(self.node, matrix)
+        chosen = self.selection
+        frame = density_frame(self.layer, place, chosen, share, matrix, pixels, dot)
+        self.node.set_density(frame)
+        self.shows_density = frame is not None
 
     def _show_nothing(self) -> None:
         if self._planned:
@@ -253,6 +272,8 @@ class PointDrawing:
         self._more = False
         self.shown_points = 0
         self.node.set_nodes((), optics_of(self.node, np.eye(4)))
+        self.node.set_density(None)
+        self.shows_density = False
 
     @property
     def _upload_ms(self) -> float:
@@ -348,7 +369,7 @@ class PointDrawing:
         if found is None:
             return self._view is None
         place, view, _ = found
-        return self._planned == (place.number, view, self._most_points)
+        return self._planned == self._plan_of(place, view)
 
     @property
     def settled(self) -> bool:
@@ -478,3 +499,9 @@ class PointDrawing:
     def failed_bricks(self) -> frozenset[ChunkKey]:
         """None: these are no bricks."""
         return frozenset()
+
+
+def _square(node: Any, matrix: np.ndarray) -> float:
+    """Framebuffer pixels of a square data unit, in a flat view."""
+    width, height = _vispy.viewport_size(node.canvas)
+    return abs(float(np.linalg.det(matrix[:2, :2]))) * width * height / 4

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from vispy.gloo import Texture2D, VertexBuffer
+from vispy.gloo import Texture2D, VertexBuffer, set_state
 from vispy.scene.visuals import create_visual_node
 from vispy.visuals import Visual
 from vispy.visuals.filters.clipping_planes import PlanesClipper
@@ -19,6 +19,8 @@ from vispy.visuals.shaders import Variable
 
 from napari_octree.layers.points.point_look import PointColour, PointLook
 from napari_octree.rendering import _vispy
+from napari_octree.rendering.points.density_picture import DensityFrame, DensityPicture
+from napari_octree.rendering.points.dot_profile import Dot, dot_profile, drawn_size
 from napari_octree.rendering.points.point_shader import ShaderParts
 from napari_octree.rendering.points.vertex_layout import PLACE
 
@@ -87,6 +89,8 @@ class OctreePointsVisual(Visual):
         self._bound: tuple[Any, ...] = ()
         self._quad = VertexBuffer(_CORNERS)
         self._tables: dict[str, np.ndarray] = {}
+        self._density: DensityFrame | None = None
+        self._picture = DensityPicture()
         self._draw_mode = "points"
         self._scale = 1.0
         self.draws = 0
@@ -117,9 +121,21 @@ class OctreePointsVisual(Visual):
         self._buffer, self._attributes = buffer, attributes
         self._nodes = ()
 
+    def set_density(self, frame: DensityFrame | None) -> None:
+        """Draw this under the points; None: nothing."""
+        self._density = frame
+
     def set_nodes(self, nodes: Sequence[DrawnNode], optics: Optics) -> None:
         """Draw these, in this order."""
         self._nodes, self._optics = nodes, optics
+
+    def dot(self, optics: Optics, face: tuple[float, ...], edge: tuple[float, ...]) -> Dot:
+        """Return what a point of these colours adds to a picture."""
+        look, pixels = self._look, optics.per_unit[0]
+        size = look.size * self._scale * pixels
+        width = look.border_width * (size if look.border_is_relative else self._scale * pixels)
+        drawn, border = drawn_size(size, min(width, size), look.canvas_sizes)
+        return dot_profile(drawn, border, look.antialiasing, face, edge)
 
     @property
     def largest(self) -> float:
@@ -137,7 +153,7 @@ class OctreePointsVisual(Visual):
 
     def _prepare_draw(self, view: Any) -> bool | None:
         self._on_prepare(self)
-        return None if self._nodes and self._buffer is not None else False
+        return None if self._density is not None or self._nodes else False
 
     def _compute_bounds(self, axis: int, view: Any) -> None:
         return None
@@ -146,8 +162,13 @@ class OctreePointsVisual(Visual):
         """Draw the nodes."""
         if not self.visible or self._prepare_draw(self) is False:
             return
+        if self._density is not None:
+            self._configure_gl_state()
+            set_state(depth_test=False)
+            self._picture.draw(self._density)
         buffer = self._buffer
-        assert buffer is not None
+        if not self._nodes or buffer is None:
+            return
         sprites = "a_size" not in self._attributes and self.largest <= LARGEST_SPRITE
         instanced = not sprites
         self._compile(ShaderParts.of(self._look, self._attributes, instanced))

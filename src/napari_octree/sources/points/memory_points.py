@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from napari_octree.octree.points.density_grid import DensityGrid, DensityPlan
 from napari_octree.octree.points.node_table import NodeTable
 from napari_octree.octree.points.point_grid import PointGrid, choose_planes
 from napari_octree.octree.points.point_tree import QUOTA, build_trees, hashes_of, sample_rows
@@ -170,8 +171,13 @@ def index_points(
         grid = PointGrid.of(low, high, choose_planes(low, high, len(kept), integers, wanted))
         table, order = build_trees(kept, hashes, grid, quota)
         order = numbers[order]
+        plane_axes = [axis for axis in range(ndim) if not grid.split[axis]]
+        roots = table.cells[: table.roots, plane_axes].tolist()
+        plan = DensityPlan.of(grid, low, high, roots)
+        density = None if plan is None else DensityGrid.of(plan, kept)
     else:
         table, order = NodeTable.empty(ndim), np.zeros(0, np.int64)
+        grid, density = None, None
     reader = MemoryReader(positions, encoded, order, tuple(features))
     picked = numbers[sample_rows(hashes, most_in_sample)]
     columns = (POSITION, INDEX, *encoded)
@@ -185,6 +191,8 @@ def index_points(
         ("points", fresh_token()),
         True,
         position_dtype(positions),
+        grid_of_cells=grid,
+        density=density,
     )
 
 

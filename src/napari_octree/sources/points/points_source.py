@@ -13,7 +13,9 @@ from typing import Protocol
 
 import numpy as np
 
+from napari_octree.octree.points.density_grid import DensityGrid
 from napari_octree.octree.points.node_table import NodeTable
+from napari_octree.octree.points.point_grid import PointGrid
 from napari_octree.sources.chunk_grid import IrregularGrid
 from napari_octree.sources.identity import SourceGroup
 from napari_octree.sources.points.feature import Feature
@@ -59,6 +61,10 @@ class PointsSource:
     in_memory, is_remote : bool
         As in `StorageArray`.
     position_dtype : numpy.dtype
+    grid_of_cells : PointGrid or None
+        How the trees divide space; None of a sample only.
+    density : DensityGrid or None
+        How many points lie where; None of sets that are split along three axes.
     """
 
     name: str
@@ -71,6 +77,8 @@ class PointsSource:
     in_memory: bool
     position_dtype: np.dtype
     is_remote: bool = False
+    grid_of_cells: PointGrid | None = None
+    density: DensityGrid | None = field(default=None, repr=False)
     _storages: dict[tuple[str, ...], LevelSource] = field(default_factory=dict, repr=False)
 
     @property

@@ -21,7 +21,9 @@ from typing import Any
 import numpy as np
 import zarr
 
+from napari_octree.octree.points.density_grid import DensityGrid, DensityPlan
 from napari_octree.octree.points.node_table import NodeTable
+from napari_octree.octree.points.point_grid import PointGrid
 from napari_octree.sources.errors import SourceError
 from napari_octree.sources.ome_zarr.nodes import open_node
 from napari_octree.sources.points.feature import Feature
@@ -194,6 +196,12 @@ def points_of_group(group: zarr.Group, name: str, is_remote: bool = False) -> Po
         raw: Any = group["octree/sample"]
         stored = np.frombuffer(np.asarray(raw[...], np.uint8).tobytes(), dtype.newbyteorder("<"))
         sample = stored.astype(dtype)
+        grid = PointGrid(**{k: _tuples(v) for k, v in ours["grid"].items()})
+        density = None
+        if "density" in ours:
+            plan = DensityPlan(**{k: _tuples(v) for k, v in ours["density"].items()})
+            counts: Any = group["octree/density"]
+            density = DensityGrid(plan, np.asarray(counts[...]))
     except (KeyError, ValueError) as error:
         raise SourceError(f"{name}: a set of points that is not complete: {error}") from error
     return PointsSource(
@@ -207,4 +215,11 @@ def points_of_group(group: zarr.Group, name: str, is_remote: bool = False) -> Po
         False,
         kind,
         is_remote,
+        grid,
+        density,
     )
+
+
+def _tuples(value: Any) -> Any:
+    """Return lists of JSON as tuples."""
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from napari_octree.octree.points.density_grid import DensityGrid, DensityPlan
 from napari_octree.octree.points.node_table import NodeTable
 from napari_octree.octree.points.point_tree import QUOTA, hashes_of, sample_rows
 from napari_octree.sources.errors import SourceError
@@ -207,6 +208,9 @@ class _Build:
         store = NodeStore(
             str(self.work / "store"), grid, survey.low, survey.high, survey.features, dtype
         )
+        plane_axes = [axis for axis in range(grid.ndim) if not grid.split[axis]]
+        planes = [[bucket.cell[axis] for axis in plane_axes] for bucket in buckets]
+        plan = DensityPlan.of(grid, np.array(survey.low), np.array(survey.high), planes)
         tables = self._each(
             [
                 task(
@@ -217,12 +221,13 @@ class _Build:
                     [(node, limits[node]) for node in ancestors(grid, bucket)],
                     store,
                     options.quota,
+                    plan,
                     self._file("built", k),
                 )
                 for k, bucket in enumerate(buckets)
             ]
         )
-        self._end(store, survey, tables)
+        self._end(store, survey, tables, plan)
 
     # ------------------------------------------------------------------ passes
 
@@ -265,7 +270,13 @@ class _Build:
                 self._progress(self._done, max(self._total, self._done))
         return results
 
-    def _end(self, store: NodeStore, survey: Survey, tables: Sequence[Built]) -> None:
+    def _end(
+        self,
+        store: NodeStore,
+        survey: Survey,
+        tables: Sequence[Built],
+        plan: DensityPlan | None,
+    ) -> None:
         """Write the nodes above the buckets, the table and the metadata; move all to its place."""
         tops: dict[tuple[int, tuple[int, ...]], list[np.ndarray]] = {}
         for built in tables:
@@ -308,7 +319,9 @@ class _Build:
         identity = hashlib.sha256(
             table.counts.tobytes() + table.lows.tobytes() + sample.tobytes()
         ).hexdigest()[:16]
-        store.finish(table, sample, survey.valid, identity)
+        parts_of_density = [built.density for built in tables if built.density is not None]
+        density = None if plan is None else DensityGrid.of_parts(plan, parts_of_density)
+        store.finish(table, sample, survey.valid, identity, density)
         os.rename(store.folder, self.target)
         shutil.rmtree(self.work)
 

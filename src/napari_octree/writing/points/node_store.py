@@ -10,7 +10,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import numpy as np
 import zarr
 from zarr.core.dtype import VariableLengthBytes
 
+from napari_octree.octree.points.density_grid import DensityGrid
 from napari_octree.octree.points.node_table import NodeTable
 from napari_octree.octree.points.point_grid import PointGrid
 from napari_octree.sources.points.feature import Feature
@@ -121,7 +122,14 @@ class NodeStore:
         except OSError:  # another worker was first
             shutil.rmtree(made, ignore_errors=True)
 
-    def finish(self, table: NodeTable, sample: np.ndarray, count: int, identity: str) -> None:
+    def finish(
+        self,
+        table: NodeTable,
+        sample: np.ndarray,
+        count: int,
+        identity: str,
+        density: DensityGrid | None = None,
+    ) -> None:
         """Name the levels, and write the table, the sample and all metadata.
 
         May be called again where it was interrupted.
@@ -152,6 +160,10 @@ class NodeStore:
             octree.create_array(part, data=getattr(table, part), overwrite=True)
         raw = sample.astype(self.dtype.newbyteorder("<")).tobytes()
         octree.create_array("sample", data=np.frombuffer(raw, np.uint8), overwrite=True)
+        known: dict[str, Any] = {}
+        if density is not None:
+            octree.create_array("density", data=density.counts, overwrite=True)
+            known["density"] = asdict(density.plan)
         capabilities = [ADDITIVE] if deepest else []
         root.attrs.update(
             {
@@ -171,6 +183,8 @@ class NodeStore:
                         "ndim": len(self.low),
                         "count": count,
                         "identity": identity,
+                        "grid": asdict(self.grid),
+                        **known,
                         "position_dtype": self.dtype[POSITION].base.newbyteorder("<").str,
                         "features": [f.as_json() for f in self.features],
                         "columns": {

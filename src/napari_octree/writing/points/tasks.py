@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from napari_octree.octree.points.density_grid import DensityPlan
 from napari_octree.octree.points.point_grid import PointGrid
 from napari_octree.octree.points.point_tree import build_trees, hashes_of, sample_rows
 from napari_octree.sources.points.point_blocks import PointBlocks
@@ -50,12 +51,15 @@ class Built:
         What it gives to the nodes above it.
     sample : structured array
         Its points with the least hashes.
+    density : ((plane, row, column), counts) or None
+        As `DensityPlan.count` returns it, of all its points.
     """
 
     own: dict[str, np.ndarray]
     parent: tuple[int, Cell] | None
     tops: list[tuple[tuple[int, Cell], np.ndarray]]
     sample: np.ndarray
+    density: tuple[tuple[int, int, int], np.ndarray] | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,12 +157,14 @@ def bucket_task(
     above: Sequence[tuple[tuple[int, Cell], int]],
     store: NodeStore,
     quota: int,
+    plan: DensityPlan | None,
     file: Path,
 ) -> Built:
     """Build and write the subtree of a bucket."""
     records = _points(pieces, number)
     hashes = hashes_of(records[INDEX])
     sample = records[sample_rows(hashes, SAMPLE)]
+    density = None if plan is None else plan.count(records[POSITION])
     tops = []
     for node, limit in above:
         taken = hashes <= np.uint64(limit)
@@ -180,4 +186,4 @@ def bucket_task(
         "parents": table.parents,
     }
     parent = above[-1][0] if above else None
-    return _kept(file, Built(own, parent, tops, sample))
+    return _kept(file, Built(own, parent, tops, sample, density))
