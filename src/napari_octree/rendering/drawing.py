@@ -220,6 +220,14 @@ class Drawing(Protocol):
         ...
 
     @property
+    def levels(self) -> tuple[int, ...]:
+        """Those of which something is drawn, finest first."""
+        ...
+
+    ring: tuple[int, int]
+    """Which outline of how many tells the levels, 1 the outermost; (0, 0): none does."""
+
+    @property
     def progress(self) -> OctreeProgress:
         """Tiles or bricks of the last plan."""
         ...

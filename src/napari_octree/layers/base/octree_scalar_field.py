@@ -39,11 +39,12 @@ from napari_octree.layers.source import PLUGIN
 from napari_octree.layers.values.hover import value_under
 from napari_octree.layers.values.place import onto_plane, place_under
 from napari_octree.layers.values.ray_value import ray_values
+from napari_octree.layers.views.shown_level import ShownLevel
 from napari_octree.layers.views.status import with_place, with_progress
 from napari_octree.octree.chunk_key import ChunkKey
 from napari_octree.octree.cover.intersection import OctreeIntersection, intersect
 from napari_octree.octree.transform import LevelTransform, infer_level_transforms
-from napari_octree.octree.view import View
+from napari_octree.octree.view import View, VolumeView
 from napari_octree.sources.derived.cropped import CroppedArray
 from napari_octree.sources.derived.reduction import Reduction
 from napari_octree.sources.errors import SourceError
@@ -476,8 +477,15 @@ class OctreeScalarField(ArrayAccess, LazyScalarField):
 
     @property
     def data_level(self) -> int:
-        """The level that is ideal in the view drawn last (the coarsest before any)."""
-        return self._views[-1].level if self._views else len(self._data) - 1
+        """The level that is ideal in the view drawn last (the coarsest before any).
+
+        In a text it names all levels that a 3-D view shows, as "0–2".
+        """
+        if not self._views:
+            return len(self._data) - 1
+        view = self._views[-1]
+        mixes = isinstance(view.view, VolumeView)
+        return ShownLevel(view.level, view.levels if mixes else ())
 
     @property
     def _model_settled(self) -> bool:

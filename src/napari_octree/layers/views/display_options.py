@@ -15,7 +15,9 @@ class OctreeDisplayOptions(EventedModel):
     show_grid : bool
         Draw the borders of the tiles.
     tint_levels : bool
-        Colour every tile by the level it shows relative to the ideal one.
+        Tell the level that every tile shows by an outline and a corner of its colour, of several
+        layers by one outline within the other; in 3-D also by the hue of bricks. A legend in the
+        corner of the canvas names the levels.
     track_view : bool
         Follow the camera: off keeps the chunks of the view as it was.
     freeze_level : bool

@@ -51,6 +51,11 @@ class OctreeView(Protocol):
         ...
 
     @property
+    def levels(self) -> tuple[int, ...]:
+        """Levels of which something is drawn, finest first."""
+        ...
+
+    @property
     def shown_bricks(self) -> Collection[ChunkKey]:
         """What a 3-D view shows of the current slice (any thread)."""
         ...

@@ -55,7 +55,7 @@ class ProgressEvents:
         self._layer = layer
         self._settled = False
         self._awaited = False
-        self._level = -1
+        self._level = ""
         self.progress = OctreeProgress()
         """As told last."""
         layer.events.add(settled=Event, progress=Event)
@@ -80,6 +80,6 @@ class ProgressEvents:
             layer._show_awaited(awaited)
             layer.events.loaded()
         layer._use_idle_time(settled)
-        if settled and layer.data_level != self._level:
-            self._level = layer.data_level
+        if settled and f"{layer.data_level}" != self._level:
+            self._level = f"{layer.data_level}"
             layer.events.set_data()  # napari's layer controls show the level

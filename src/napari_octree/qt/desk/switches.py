@@ -24,7 +24,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_octree.layers.base.octree_scalar_field import OctreeScalarField
-from napari_octree.rendering.tiles.picture.quads import TINTS
+from napari_octree.rendering.level_colours import LEVEL_COLOURS
 
 CHECKS = (
     ("show_grid", "Tile &grid", "Draw the borders of the tiles"),
@@ -155,13 +155,11 @@ def percentile_limits(pixels: np.ndarray, low: float, high: float) -> tuple[floa
 
 def _legend() -> str:
     """What the colours of tiles mean, as rich text."""
-    names = ("finer than the screen", "", "1 coarser", "2", "3 or more")
     parts = []
-    for name, tint in zip(names, TINTS, strict=True):
-        colour = "#" + "".join(f"{round(255 * float(part)):02x}" for part in tint[:3])
-        if name:
-            parts.append(f'<span style="color:{colour}">■</span> {name}')
-    return " ".join(parts)
+    for level, channels in enumerate(LEVEL_COLOURS):
+        colour = "#" + "".join(f"{round(255 * float(part)):02x}" for part in channels)
+        parts.append(f'<span style="color:{colour}">■</span>&nbsp;{level}')
+    return " ".join(parts) + " … (levels; 0 is the finest)"
 
 
 def _may_shrink(box: QComboBox) -> None:

@@ -443,6 +443,9 @@ class PointDrawing:
             return 0
         return int(depths.max() - depths[rows].max())
 
+    levels: tuple[int, ...] = ()
+    ring = (0, 0)  # points have no tiles to outline
+
     @property
     def progress(self) -> OctreeProgress:
         """Nodes of the last plan."""

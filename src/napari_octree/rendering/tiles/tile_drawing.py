@@ -77,6 +77,7 @@ class TileDrawing:
         self._patches = TilePatches()
         self.frames = 0
         self._finishing = False
+        self.ring = (0, 0)
         self._render = layer.config.render
         fades = self._render.fade_ms > 0
         self.node = kind.make_node(context.on_prepare, fades)
@@ -144,8 +145,8 @@ class TileDrawing:
             self._placed = matrices
             node.set_matrix(matrices.to_render)
         if self.tracked.view is not None:
-            grid = matrices.pixel_size if display.show_grid else (0.0, 0.0)
-            node.set_overlays(display.tint_levels, grid, display.show_failed)
+            pixel = matrices.pixel_size
+            node.set_overlays(self.ring, display.show_grid, pixel, display.show_failed)
         return moved
 
     def _cursor(self) -> tuple[float, float] | None:
@@ -384,6 +385,15 @@ class TileDrawing:
     def level(self) -> int:
         """The ideal level of the last plan."""
         return self.frame.level
+
+    @property
+    def levels(self) -> tuple[int, ...]:
+        """Those of which something is drawn."""
+        cover = self.frame.picture.cover
+        if cover is None:
+            return ()
+        relative = set(cover.relative_levels.tolist())
+        return tuple(sorted(self.frame.level + steps for steps in relative))
 
     @property
     def progress(self) -> OctreeProgress:

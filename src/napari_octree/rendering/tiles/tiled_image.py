@@ -109,7 +109,9 @@ class TiledImageVisual(ImageVisual):
         self.shared_program.vert["fade"] = Function(_FADE_VERTEX if fades else _NOTHING)
         self.shared_program.frag["fade"] = self._fade or Function(_AS_IT_IS)
         self._overlay(False)
-        self.shared_program["u_tint"] = 0.0
+        self.shared_program["u_ring"] = 0.0
+        self.shared_program["u_rings"] = 0.0
+        self.shared_program["u_pixel"] = (1.0, 1.0)
         self.shared_program["u_failed"] = 0.0
         self.shared_program["u_grid_width"] = (0.0, 0.0)
         self.shared_program["u_octree_matrix"] = np.eye(4, dtype=np.float32)
@@ -196,26 +198,31 @@ class TiledImageVisual(ImageVisual):
             self.shared_program["u_octree_matrix"] = placed
 
     def set_overlays(
-        self, tint: bool, grid_width: tuple[float, float], failed: bool = True
+        self, ring: tuple[int, int], grid: bool, pixel: tuple[float, float], failed: bool = True
     ) -> None:
         """What is shown of the octree itself.
 
         Parameters
         ----------
-        tint : bool
-            Levels.
-        grid_width : (x, y)
-            Of lines at the borders of tiles, in level-0 pixels; 0 is off.
+        ring : (int, int)
+            Outlines of tiles in the colour of their level: which one of how many, 1 at the border,
+            the next within it and so on; (0, 0) is off.
+        grid : bool
+            Lines at the borders of tiles.
+        pixel : (x, y)
+            A framebuffer pixel in level-0 pixels.
         failed : bool
             Lines through tiles that could not be read.
         """
-        wanted = tint or self._marked or grid_width[0] > 0
+        wanted = bool(ring[0]) or self._marked or grid
         if wanted != self._overlaid:
             self._overlay(wanted)
         if wanted:
-            self.shared_program["u_tint"] = 0.5 if tint else 0.0
+            self.shared_program["u_ring"] = float(ring[0])
+            self.shared_program["u_rings"] = float(ring[1])
+            self.shared_program["u_pixel"] = pixel
             self.shared_program["u_failed"] = 0.6 if failed else 0.0
-            self.shared_program["u_grid_width"] = grid_width
+            self.shared_program["u_grid_width"] = pixel if grid else (0.0, 0.0)
 
     def _overlay(self, wanted: bool) -> None:
         self._overlaid = wanted

@@ -27,10 +27,12 @@ from napari_octree.octree.view import View, VolumeView
 from napari_octree.rendering import _vispy
 from napari_octree.rendering.canvas.exports import MOST_WAIT_S, Exports, exports_of
 from napari_octree.rendering.canvas.idle_collector import IDLE_COLLECTOR
+from napari_octree.rendering.canvas.level_legend import legend_of
 from napari_octree.rendering.canvas.loading_sign import LoadingNotice
 from napari_octree.rendering.canvas.playback_gate import PlaybackGate
 from napari_octree.rendering.canvas.status_refresh import StatusRefresh
 from napari_octree.rendering.drawing import DrawContext, Drawing
+from napari_octree.rendering.gpu.node_matrices import viewbox_of
 from napari_octree.rendering.gpu.texture_encoding import TextureEncoding
 from napari_octree.rendering.layer_like import LayerLike
 from napari_octree.rendering.view.rest_timer import RestTimer
@@ -80,6 +82,7 @@ class LayerView:
         self.volume: Drawing | None = None
         self.tiles = self._made(make_tiles, _vispy.get_max_texture_sizes()[0] or 4096)
         self._notice = LoadingNotice(draw)
+        self._legend: Any = None
         self._play = PlaybackGate(self._play_waits)
         self._status = StatusRefresh(layer)
         self._rest = RestTimer(self._on_rest)
@@ -144,6 +147,7 @@ class LayerView:
         self._rest.stop()
         self._patience.stop()
         self._notice.report(self.node, False, False)
+        self._tell_legend(None)
         self.drawing.pause()
         self.layer.tell_progress()
 
@@ -156,6 +160,7 @@ class LayerView:
         self._rest.stop()
         self._patience.stop()
         self._notice.close()
+        self._tell_legend(None)
         self._play.close()
         self._status.close()
         self.layer.detach_view(self)
@@ -186,6 +191,7 @@ class LayerView:
         MAIN_LOOP.post(functools.partial(_raise_later, error, message))
 
     def _prepare(self, drawing: Drawing) -> None:
+        self._show_levels(drawing)
         deadline = None if self._exports is None else self._exports.deadline()
         if deadline is not None:
             self._finish(drawing, deadline)
@@ -197,9 +203,31 @@ class LayerView:
             _vispy.when_idle(canvas, self._refine)
         elif (again_ms := drawing.again_ms) is not None:
             self._patience.start(int(again_ms) + 1)
+        if drawing.ring[0]:
+            self._tell_legend(drawing.levels)
         self._play.attach(canvas)
         self._status.attach(canvas)
         self._report()
+
+    def _show_levels(self, drawing: Drawing) -> None:
+        """Have the drawing colour its levels, with a legend, if that is asked for."""
+        if not self.layer.display.tint_levels:
+            drawing.ring = (0, 0)
+            self._tell_legend(None)
+            return
+        drawing.ring = self._tell_legend(drawing.levels) or (1, 1)
+        if self._legend is None:
+            _vispy.when_idle(drawing.node.canvas, self._make_legend)
+
+    def _make_legend(self) -> None:
+        # Outside of a draw, which may not change what there is to draw.
+        viewbox = viewbox_of(self.node)
+        if viewbox is not None and not self._closed:
+            self._legend = legend_of(viewbox)
+            self.request_frame()
+
+    def _tell_legend(self, levels: tuple[int, ...] | None) -> tuple[int, int] | None:
+        return None if self._legend is None else self._legend.tell(self, levels)
 
     def _finish(self, drawing: Drawing, deadline: float) -> None:
         """Draw all of an exported picture, waiting for it until `deadline`."""
@@ -325,6 +353,11 @@ class LayerView:
     def residency(self) -> Residency:
         """What of the present slice is on the GPU, and what could not be read."""
         return self.drawing.residency
+
+    @property
+    def levels(self) -> tuple[int, ...]:
+        """Those of which something is drawn, finest first."""
+        return self.drawing.levels
 
     @property
     def shown_bricks(self) -> Set[ChunkKey]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -73,6 +74,25 @@ class ShownBricks:
     failed: list[ChunkKey]
     failed_slots: np.ndarray
     covers: bool
+
+
+def levels_seen(shown: ShownBricks) -> tuple[int, ...]:
+    """Levels of which a brick is not hidden by finer ones, finest first."""
+    levels = shown.octree_slice.octree.levels
+    here, seen = set(shown.keys), set()
+    for key in shown.keys:
+        if key.level in seen:
+            continue
+        finer = key.level - 1
+        bounds = levels[key.level].tile_bounds(key.index)
+        if finer < 0 or any(
+            ChunkKey(finer, index) not in here
+            for index in product(
+                *(range(*levels[finer].tile_range(a, *ends)) for a, ends in enumerate(bounds))
+            )
+        ):
+            seen.add(key.level)
+    return tuple(sorted(seen))
 
 
 class BrickFrame:

@@ -20,7 +20,7 @@ from napari_octree.octree.octree import Octree
 from napari_octree.rendering._vispy import Volume
 from napari_octree.rendering.gpu.clear_colours import NOTHING, clear_share, highest_clear
 from napari_octree.rendering.gpu.node_matrices import volume_matrices
-from napari_octree.rendering.tiles.picture.quads import TINTS
+from napari_octree.rendering.level_colours import level_colours
 from napari_octree.rendering.volume.brick_encoding import BrickEncoding
 from napari_octree.rendering.volume.nodes.node_geometry import MAX_LEVELS, NodeGeometry
 from napari_octree.rendering.volume.nodes.node_texture import NodeTexture
@@ -87,9 +87,9 @@ class BrickVolume(Volume):
         self.fade = 1.0
         self.pixel_size = self.step_factor = 1.0
         self._reduced = ReducedPicture()
-        self._ideal_level: int | None = None
+        self._coloured = False
         self._overlaid: bool | None = None
-        self.set_overlays(False, False, 0)
+        self.set_overlays(False, False)
         self.bind(self._texture, self._geometry)
         self.freeze()
 
@@ -181,16 +181,15 @@ class BrickVolume(Volume):
         self._fade = fade
         self.shared_program["octree_fade"] = fade
 
-    def set_overlays(self, tint: bool, grid: bool, ideal_level: int, failed: bool = False) -> None:
+    def set_overlays(self, tint: bool, grid: bool, failed: bool = False) -> None:
         """What is shown of the octree itself.
 
         Parameters
         ----------
         tint : bool
-            Levels, relative to `ideal_level`.
+            Levels.
         grid : bool
             Borders of bricks.
-        ideal_level : int
         failed : bool
             Some bricks that are shown have failed ones below them.
         """
@@ -202,12 +201,11 @@ class BrickVolume(Volume):
             # Vispy loses count of two expressions of one text: none of another name reads so.
             program.frag["overlaid"] = f"{str(overlaid).lower()} /* overlaid */"
         self._shows_grid = grid
-        program["octree_tint"] = 0.5 if tint else 0.0
-        if ideal_level != self._ideal_level:
-            self._ideal_level = ideal_level
-            relative = np.arange(MAX_LEVELS) - ideal_level
-            for level, colour in enumerate(TINTS[np.clip(relative, -1, 3) + 1]):
-                program[f"octree_tints[{level}]"] = tuple(map(float, colour))
+        program["octree_tint"] = 0.4 if tint else 0.0
+        if tint and not self._coloured:
+            self._coloured = True
+            for level, colour in enumerate(level_colours(np.arange(MAX_LEVELS))):
+                program[f"octree_tints[{level}]"] = (*map(float, colour), 1.0)
 
     def _build_interpolation(self) -> None:
         # vispy's wide filters would read across slots: linear stands in, as in the hardware.
@@ -293,8 +291,9 @@ class BrickVolume(Volume):
         longer = 1.0 if self.raycasting_mode == "plane" else self.step_factor
         program["octree_step_factor"] = longer
         self.relative_step_size = STEP * longer
-        line = frame.pixel_per_w(size) * GRID_PIXELS / 2 if self._shows_grid else 0.0
-        program["octree_grid_width"] = line
+        line = frame.pixel_per_w(size) * GRID_PIXELS / 2
+        program["octree_line_width"] = line
+        program["octree_grid_width"] = line if self._shows_grid else 0.0
         program["octree_clear"] = self._highest_clear()
         for name, vector in frame.uniforms().items():
             program[f"octree_{name}"] = vector

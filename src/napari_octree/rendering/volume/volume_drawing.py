@@ -37,7 +37,12 @@ from napari_octree.rendering.view.view_3d import volume_view
 from napari_octree.rendering.view.view_motion import ViewMotion
 from napari_octree.rendering.volume.brick_atlas_lease import BrickAtlasLease
 from napari_octree.rendering.volume.brick_encoding import BrickEncoding
-from napari_octree.rendering.volume.brick_frame import BrickFrame, BrickInputs, ShownBricks
+from napari_octree.rendering.volume.brick_frame import (
+    BrickFrame,
+    BrickInputs,
+    ShownBricks,
+    levels_seen,
+)
 from napari_octree.rendering.volume.brick_kind import BrickKind
 from napari_octree.rendering.volume.motion_quality import FULL, MotionQuality, Quality
 from napari_octree.rendering.volume.texture_atlas_3d import TextureAtlas3D
@@ -79,6 +84,9 @@ class VolumeDrawing:
         self._moved_s = self._began_s = self._ended_s = 0.0
         self.frames = 0
         self._flat: tuple[OctreeSlice, FlatSlice] | None = None  # of 2-D data, made once a slice
+        self.ring = (0, 0)
+        self._levels: tuple[int, ...] = ()
+        self._levels_of: ShownBricks | None = None
         self._finishing = False  # in an export, whose frames say nothing of what frames cost
         nowhere = Octree.from_shapes([(1, 1, 1)], 16)
         encoding = BrickEncoding(kind.encoding, (16, 16, 16))
@@ -146,7 +154,7 @@ class VolumeDrawing:
         display = self.layer.display
         failed = self.frame.shown is not None and bool(self.frame.shown.failed)
         failed = failed and display.show_failed
-        node.set_overlays(display.tint_levels, display.show_grid, self.frame.level, failed)
+        node.set_overlays(display.tint_levels, display.show_grid, failed)
         if not self._finishing:
             _vispy.when_idle(node.canvas, self.drawn)
         return moved or (changed and not self._rested)
@@ -390,6 +398,15 @@ class VolumeDrawing:
         octree_slice = self._slice()
         place = None if octree_slice is None else octree_slice.key
         return Residency.of(place, self.node.atlas.slots, self.frame.failed)
+
+    @property
+    def levels(self) -> tuple[int, ...]:
+        """Those of which something is drawn."""
+        shown = self._shown
+        if shown is not self._levels_of:
+            self._levels_of = shown
+            self._levels = () if shown is None else levels_seen(shown)
+        return self._levels
 
     @property
     def shown_bricks(self) -> frozenset[ChunkKey]:

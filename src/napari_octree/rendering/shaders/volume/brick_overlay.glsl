@@ -1,14 +1,17 @@
 // What is asked to be seen of the octree itself, at the place that a ray shows: the level, the
 // borders of bricks; and where a ray has crossed bricks that could not be loaded.
-uniform float octree_tint;           // how much of the level's colour
-uniform float octree_grid_width;     // half a line in voxels, per unit of depth w; 0: no grid
-uniform vec4 octree_tints[24];       // of each level; alpha 0: as it is
+uniform float octree_tint;           // how much of the level's colour; 0: levels are not shown
+uniform float octree_line_width;     // half a line in voxels, per unit of depth w
+uniform float octree_grid_width;     // the same; 0: no grid
+uniform vec4 octree_tints[24];       // of each level
 
 vec4 overlay(vec4 color, vec3 place, float w, bool failed) {
     if (octree_tint > 0.0 || octree_grid_width > 0.0) {
         enter_brick(place);
-        vec4 tint = octree_tints[brick_level];
-        color.rgb = mix(color.rgb, tint.rgb, tint.a * octree_tint);
+        // As bright as it was: black stays black, and what is added up is no brighter.
+        vec3 tint = octree_tints[brick_level].rgb;
+        float light = max(color.r, max(color.g, color.b)) / max(tint.r, max(tint.g, tint.b));
+        color.rgb = mix(color.rgb, tint * light, octree_tint);
         vec3 low = cell_offset / cell_scale;
         vec3 high = low + octree_cells / cell_scale;
         float width = octree_grid_width * w;
@@ -18,7 +21,11 @@ vec4 overlay(vec4 color, vec3 place, float w, bool failed) {
         vec3 near = min(
             choose(abs(place - low), vec3(FAR), first), choose(abs(high - place), vec3(FAR), last)
         );
-        if (min(near.x, min(near.y, near.z)) < width) {
+        float nearest = min(near.x, min(near.y, near.z));
+        if (octree_tint > 0.0 && nearest < 2.0 * octree_line_width * w) {
+            color = vec4(tint, max(color.a, 0.9));
+        }
+        if (nearest < width) {
             color.rgb = mix(color.rgb, vec3(1.0, 0.6, 0.1), 0.7);
         }
     }

@@ -19,23 +19,13 @@ from napari_octree.octree.chunk_key import ChunkKey, chunk_keys
 from napari_octree.octree.cover.cover import Cover
 from napari_octree.octree.level import FloatArray, IntArray, OctreeLevel
 from napari_octree.octree.octree import Octree
+from napari_octree.rendering.level_colours import level_colours
 
 if TYPE_CHECKING:
     from napari_octree.rendering.tiles.atlas.texture_atlas_2d import TextureAtlas2D
 
-TINTS = np.array(
-    [
-        [0.2, 0.4, 1.0, 1.0],  # finer than ideal
-        [0.0, 0.0, 0.0, 0.0],  # ideal: as it is
-        [0.1, 0.8, 0.3, 1.0],
-        [1.0, 0.8, 0.1, 1.0],
-        [1.0, 0.2, 0.1, 1.0],  # three levels too coarse, or more
-    ],
-    np.float32,
-)
-
 FAILED, NOTHING = 2.0, 4.0
-"""Added to a tint's alpha: the ideal tile has failed; there is nothing to show instead."""
+"""Added to the alpha of a level's colour: the tile has failed; nothing can be shown instead."""
 
 ALONE = 2.0
 """The weight of a tile that has nothing under it; above 1, so that rounding cannot reach it."""
@@ -82,11 +72,13 @@ class Marks:
 
     @cached_property
     def tints(self) -> np.ndarray:
-        """(N, 4) float32: colour of `tint_levels`.
+        """(N, 4) float32: the colour of the level that is shown; alpha 1.
 
-        Alpha is 1 where it applies, plus `FAILED` and `NOTHING`.
+        Plus `FAILED` and `NOTHING`.
         """
-        tints = TINTS[np.clip(self.drawn.relative_levels, -1, 3) + 1]
+        levels = self.drawn.relative_levels + self.ideal_level
+        tints = np.ones((len(levels), 4), np.float32)
+        tints[:, :3] = level_colours(levels)
         if self.failed:
             rectangles = self.drawn.rectangles
             tints[_in_failed(rectangles, self.octree, self.ideal_level, self.failed), 3] += FAILED
