@@ -67,6 +67,21 @@ def test_a_tile_is_shown_by_all_in_the_same_round(arrivals: Any) -> None:
     assert again == [common] * 3
 
 
+def test_a_tile_that_failed_in_several_channels_is_marked_by_the_first_of_each_round(
+    channels,
+) -> None:
+    (first, second, _), _ = channels
+    for _ in range(2):  # rounds, whoever is drawn first
+        for order in ((first, second), (second, first)):
+            marked = []
+            for channel in order:
+                channel.draw()
+                failed = TILES[:2] if channel is first else TILES[1:]
+                marked.append(set(failed) - channel.member.marked_before(failed))
+            assert marked[0] | marked[1] == set(TILES)
+            assert not marked[0] & marked[1]
+
+
 def test_another_round_is_asked_for_when_all_have_it(channels) -> None:
     (first, second, third), _ = channels
     for channel in (first, third):

@@ -35,11 +35,14 @@ class ChannelGroup:
     def __init__(self) -> None:
         self.members: WeakSet[ChannelMember] = WeakSet()
         self._entered: WeakSet[ChannelMember] = WeakSet()
+        self.failed: set[ChunkKey] = set()
+        """Tiles that are marked as failed by those that have entered this round."""
 
     def enter(self, member: ChannelMember) -> None:
         """`member` is drawn now; if it is its second time, a new round has begun."""
         if member in self._entered:
             self.members, self._entered = self._entered, WeakSet()
+            self.failed.clear()
             for each in self.members:
                 each.fresh.clear()
         self._entered.add(member)
@@ -85,6 +88,16 @@ class ChannelMember:
     def begin(self) -> None:
         """Take part in a round: before anything that comes in it is added to `fresh`."""
         self.group.enter(self)
+
+    def marked_before(self, failed: Iterable[ChunkKey]) -> frozenset[ChunkKey]:
+        """Which of the tiles that have failed here another channel has marked in this round.
+
+        What lies in the same place in several channels is marked once: marks, too, add up.
+        """
+        failed = frozenset(failed)
+        marked = failed & self.group.failed
+        self.group.failed |= failed
+        return marked
 
     def hold_back(self, place: SliceKey, ready: Iterable[ChunkKey]) -> frozenset[ChunkKey]:
         """Which of the ideal tiles that one has are not to be shown in this round.

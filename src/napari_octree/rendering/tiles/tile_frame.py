@@ -85,6 +85,7 @@ class TileFrame:
         self._level_before: int | None = None
         self.channel: ChannelMember | None = None  # set where it draws a channel of several
         self._held_back: frozenset[ChunkKey] = frozenset()
+        self._marked: frozenset[ChunkKey] = frozenset()
         self._asked: tuple[object, ...] = ()
         self._progress: OctreeProgress | None = None
         self.plans = 0
@@ -133,8 +134,10 @@ class TileFrame:
         if self.channel is not None:
             self.channel.fresh |= self._uploads.fresh
         held_back = self._hold_back(octree_slice)
-        changed = planned or uploaded or picture.changing or held_back != self._held_back
-        self._held_back = held_back
+        marked = self._marked_before(octree_slice.key)
+        changed = planned or uploaded or picture.changing
+        changed = changed or (held_back, marked) != (self._held_back, self._marked)
+        self._held_back, self._marked = held_back, marked
         if changed:
             self._progress = None
             picture.draw(
@@ -142,6 +145,7 @@ class TileFrame:
                 self._intersection,
                 held_back,
                 self._uploads.failed,
+                marked,
                 self._to_come,
                 self._stand_in_serves,
                 inputs.now,
@@ -245,6 +249,13 @@ class TileFrame:
         resident = self.picture.tiles.levels.get(self._intersection.level, ())
         ready = (chunk for chunk in self._intersection.chunks if chunk in resident)
         return self.channel.hold_back(octree_slice.key, ready)
+
+    def _marked_before(self, place: SliceKey) -> frozenset[ChunkKey]:
+        """Tiles that have failed here, but are marked as such by another channel already."""
+        if self.channel is None:
+            return frozenset()
+        failed = self._uploads.failed
+        return self.channel.marked_before(tile.chunk for tile in failed if tile.place == place)
 
     def has(self, place: SliceKey, chunk: ChunkKey) -> bool:
         """Whether the tile of another channel's place can be drawn here too, or never can."""

@@ -83,6 +83,7 @@ class TilePicture:
         intersection: OctreeIntersection,
         held_back: Collection[ChunkKey],
         failed: Collection[TileKey],
+        marked_before: Collection[ChunkKey],
         to_come: bool,
         serves: bool,
         now: float,
@@ -97,6 +98,8 @@ class TilePicture:
             Ideal tiles that are there, but not to be drawn yet.
         failed : collection of TileKey
             Tiles of any slice that cannot be read.
+        marked_before : collection of ChunkKey
+            Those of them that are marked by another channel.
         to_come : bool
             More will come for this view.
         serves : bool
@@ -135,7 +138,10 @@ class TilePicture:
             drawn, under, weights = mixed(
                 octree, intersection, drawn, resident, self._fade.weights
             )
-        marked = {tile.chunk for tile in failed if tile.place == slice_key} if failed else ()
+        marked: Collection[ChunkKey] = ()
+        if failed:
+            marked = {tile.chunk for tile in failed if tile.place == slice_key}
+            marked.difference_update(marked_before)
 
         def quads(of: Cover) -> Quads:
             numbers = shown.numbers(slice_key, of.chunks)
