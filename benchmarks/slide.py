@@ -4,8 +4,9 @@
 
 The slide is RGB, in JPEG tiles of 256², with levels by factors of 2 (few tiles, repeated, are
 encoded: only how it is read counts). Opening: seconds of `open_image` in turns, each in a process
-of its own. Browsing: the sessions of `benchmarks.browse`, longest gap of the event loop beside
-those of a numpy pyramid of 8192². Decoding: how often the tile that was decoded most often was.
+of its own. Browsing: the sessions of `benchmarks.browse`, longest gap of the event loop, and most
+processor time of the GUI thread in one, beside those of a numpy pyramid of 8192². Decoding: how
+often the tile that was decoded most often was.
 """
 
 from __future__ import annotations
@@ -133,7 +134,14 @@ def browse(kind: str, path: str) -> None:
         while len(levels[-1]) > 1024:
             levels.append(np.ascontiguousarray(levels[-1][::2, ::2]))
 
+    work: list[float] = []
+
     class Slide(Session):
+        def _phase(self, steps: Any) -> Any:
+            result = super()._phase(steps)
+            work.append(1000 * self._stage.probe.longest_work)
+            return result
+
         def _open(self, levels: list[Any]) -> None:
             rgb = levels[0].shape[-1] == 3
             self._layer = self._stage.add(levels, rgb=rgb)
@@ -142,7 +150,9 @@ def browse(kind: str, path: str) -> None:
     phases = session.run(levels[0].shape[0])
     gaps = {name: asdict(phase)["longest_gap_ms"] for name, phase in phases.items()}
     session.close()
-    print(json.dumps({"gaps": gaps, "decoded": max(decoded.values(), default=0)}))
+    own = dict(zip(phases, work[-len(phases) :], strict=True))
+    most = max(decoded.values(), default=0)
+    print(json.dumps({"gaps": gaps, "work": own, "decoded": most}))
 
 
 def main() -> None:
@@ -174,11 +184,13 @@ def main() -> None:
                 ran = subprocess.run(command, capture_output=True, text=True, check=True)
                 runs[name].append(json.loads(ran.stdout.splitlines()[-1]))
         for phase in runs["tiff"][0]["gaps"]:
-            gap = {
-                n: statistics.median(r["gaps"][phase] for r in all_) for n, all_ in runs.items()
-            }
-            print(f"{phase:9} gap {gap['tiff']:6.1f} ms, in RAM {gap['ram']:6.1f}: "
-                  f"{gap['tiff'] / gap['ram']:.2f}")  # fmt: skip
+            said = phase.ljust(9)
+            for what in ("gaps", "work"):
+                one, other = (
+                    statistics.median(run[what][phase] for run in runs[name]) for name in runs
+                )
+                said += f" {what} {one:7.1f} ms, in RAM {other:7.1f}: {one / other:.2f};"
+            print(said)
         most = max(run["decoded"] for run in runs["tiff"])
         print(f"the tile that was decoded most often was so {most} times")
     finally:

@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QDialogButtonBox
 
 from napari_octree import OctreeImage, open_image
 from napari_octree.plugin.commands import export_commands
+from napari_octree.plugin.commands.export_regions import with_slices
 from napari_octree.plugin.export import export_of
 from napari_octree.qt.export_dialog import ExportChoice, ExportDialog
 from napari_octree.sources.samples.mandelbrot import mandelbrot
@@ -146,14 +147,24 @@ def test_a_part_of_a_vast_image(tmp_path):
 
 def test_the_commands_write_in_the_background(viewer, tmp_path, monkeypatch, pump_until):
     layer = viewer.add_layer(image(name="cells: DAPI"))
-    chosen = ExportChoice(2, 0, 0, str(tmp_path / "cells.ome.zarr"))
+    chosen = ExportChoice(2, 0, 0, str(tmp_path / "cells.ome.zarr"), "z 1:3")
     monkeypatch.setattr(ExportDialog, "exec_", lambda self: 1, raising=False)
     monkeypatch.setattr(ExportDialog, "choice", property(lambda self: chosen))
     task = export_commands.export_layers(viewer)
     pump_until(lambda: task.finished)
     (back,) = open_image(tmp_path / "cells.ome.zarr")
-    assert back.data[0].shape[0] == len(PIXELS)
+    np.testing.assert_array_equal(back.data[0][...], PIXELS[1:3])
     assert layer in viewer.layers
+
+
+def test_ranges_of_slices_are_as_they_are_said(viewer):
+    layer = image()
+    box = ((0, 3), (5, 100), (0, 310))
+    assert with_slices(layer, box, "") == box
+    assert with_slices(layer, box, "z 1, y=50:2000") == ((1, 2), (50, 100), (0, 310))
+    for text, reason in (("w 1", "an axis"), ("z", "an axis"), ("z 5:9", "nothing of the region")):
+        with pytest.raises(WritingError, match=reason):
+            with_slices(layer, box, text)
 
 
 def test_the_crop_follows_the_drawn_rectangle(viewer):

@@ -31,12 +31,15 @@ class ExportChoice:
     region, level, format : int
         Indices of the dialog's choices.
     path : str
+    slices : str
+        Ranges along axes, as "z 3:8, t 0"; "" for all of the region.
     """
 
     region: int
     level: int
     format: int
     path: str
+    slices: str = ""
 
 
 class ExportDialog(QDialog):
@@ -54,6 +57,8 @@ class ExportDialog(QDialog):
         From a choice to the line that says how large it will be.
     suggest : callable
         From a format's index to a path.
+    axes : sequence of str
+        Names of axes of which a range can be chosen.
     """
 
     def __init__(
@@ -65,6 +70,7 @@ class ExportDialog(QDialog):
         formats: Sequence[str],
         describe: Callable[[ExportChoice], str],
         suggest: Callable[[int], str],
+        axes: Sequence[str] = (),
     ) -> None:
         super().__init__(parent)
         self.setWindowTitle(title)
@@ -84,11 +90,17 @@ class ExportDialog(QDialog):
         )
         self.buttons.accepted.connect(self.accept)
         self.buttons.rejected.connect(self.reject)
+        self.slices = QLineEdit()
+        example = ", ".join(f"{axis} 3:8" for axis in axes)
+        self.slices.setPlaceholderText(f"all of the region, or as {example}")
+        self.slices.setToolTip("From:to along axes, without the end; one number for one slice")
         row = QHBoxLayout()
         row.addWidget(self.path)
         row.addWidget(browse)
         form = QFormLayout(self)
         form.addRow("&Region:", self.region)
+        if axes:
+            form.addRow("S&lices:", self.slices)
         form.addRow("&Level:", self.level)
         form.addRow("F&ormat:", self.format)
         file = QLabel("&File:")
@@ -101,6 +113,7 @@ class ExportDialog(QDialog):
             box.currentIndexChanged.connect(self._show_size)
         self.format.currentIndexChanged.connect(self._on_format)
         self.path.textChanged.connect(self._show_size)
+        self.slices.textChanged.connect(self._show_size)
         self._show_size()
 
     @property
@@ -111,6 +124,7 @@ class ExportDialog(QDialog):
             self.level.currentIndex(),
             self.format.currentIndex(),
             self.path.text().strip(),
+            self.slices.text().strip(),
         )
 
     def _on_format(self, index: int) -> None:

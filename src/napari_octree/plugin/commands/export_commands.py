@@ -20,6 +20,7 @@ from napari_octree.plugin.commands.export_regions import (
     drawn_box,
     export_regions,
     pixel_length,
+    with_slices,
     world_box,
 )
 from napari_octree.plugin.export import ENDINGS, Export, Format, export_of
@@ -127,7 +128,7 @@ def export_layers(
             layers,
             path,
             FORMATS[choice.format],
-            box=box,
+            box=with_slices(layers[0], box, choice.slices),
             level=choice.level,
             overwrite=path.exists(),
         )
@@ -154,6 +155,7 @@ def export_layers(
         lambda index: str(
             Path(os.getcwd()) / f"{name}{'.png' if index == PNG else ENDINGS[FORMATS[index]]}"
         ),
+        _sliders(viewer, layers[0]),
     )
     dialog.setStyleSheet(get_stylesheet(viewer.theme))
     if not dialog.exec_():
@@ -185,6 +187,16 @@ def selected_octrees(viewer: napari.viewer.Viewer) -> list[OctreeScalarField]:
         layer
         for layer in viewer.layers
         if layer in viewer.layers.selection and isinstance(layer, OctreeScalarField)
+    ]
+
+
+def _sliders(viewer: napari.viewer.Viewer, layer: OctreeScalarField) -> list[str]:
+    """Names of a layer's axes that are not drawn."""
+    offset = viewer.dims.ndim - layer.ndim
+    return [
+        str(label)
+        for axis, label in enumerate(layer.axis_labels)
+        if axis + offset in viewer.dims.not_displayed
     ]
 
 

@@ -5,6 +5,7 @@ Invariants: GUI thread; nothing is read.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,7 @@ from napari.layers import Shapes
 
 from napari_octree.layers.base.octree_scalar_field import OctreeScalarField
 from napari_octree.sources.protocol import Region
+from napari_octree.writing.errors import WritingError
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -54,6 +56,38 @@ def drawn_box(viewer: napari.viewer.Viewer, layer: OctreeScalarField) -> Region 
             box[axis] = (int(np.floor(low)), int(np.ceil(high)))
         return tuple(box)
     return None
+
+
+def with_slices(layer: OctreeScalarField, box: Region, text: str) -> Region:
+    """A box, cut to ranges along axes.
+
+    Parameters
+    ----------
+    layer : OctreeScalarField
+    box : Region
+    text : str
+        "z 3:8, t 0": axes by their names, level-0 pixels, without the end.
+
+    Raises
+    ------
+    WritingError
+        It does not say so, or nothing is left.
+    """
+    sides = list(box)
+    names = [str(label) for label in layer.axis_labels]
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        found = re.fullmatch(r"(\S+?)\s*[ =]\s*(\d+)(?:\s*:\s*(\d+))?", part)
+        if found is None or found[1] not in names:
+            raise WritingError(
+                f"{part!r}: an axis ({', '.join(names)}) and a range are needed, as {names[0]} 3:8"
+            )
+        axis, start = names.index(found[1]), int(found[2])
+        stop = start + 1 if found[3] is None else int(found[3])
+        low, high = sides[axis]
+        sides[axis] = (max(low, start), min(high, stop))
+        if sides[axis][0] >= sides[axis][1]:
+            raise WritingError(f"{part!r}: nothing of the region lies there ({low}:{high})")
+    return tuple(sides)
 
 
 def world_box(
