@@ -18,7 +18,6 @@ import napari.layers.labels
 import pytest
 
 from napari_octree import OctreeLabels
-from napari_octree.layers.labels.painting.pending_strokes import Dab
 from napari_octree.layers.main_loop import MAIN_LOOP
 from napari_octree.sources.errors import SourceError
 
@@ -106,15 +105,9 @@ class LoadedOctreeLabels(OctreeLabels):
         super()._on_slice_moved()
         self._wait()
 
-    def _bring(self, region: Any) -> bool:
-        if not super()._bring(region):
-            self._pending.add(Dab(-1, [region], lambda: None))
-            MAIN_LOOP.run_until(lambda: not self._waits, 30)
-        return super()._bring(region)
-
     def _when_at_hand(self, regions: Any, *args: Any, **keywords: Any) -> None:
         for region in regions:
-            self._bring(region)
+            self._bring_and_wait(region)
         super()._when_at_hand(regions, *args, **keywords)
 
     def _after_edits(self) -> None:

@@ -147,6 +147,11 @@ class OctreeLabels(PaintableLabels):
 
     def _get_properties(self, *args: Any, **keywords: Any) -> list[str]:
         """The features of the label at a position; none while nothing is known of it."""
+        if not len(self._label_index) or not self.features.shape[1]:
+            return []  # as napari's own, before anything is looked up
+        direction = keywords.get("view_direction")
+        if direction is not None and np.ndim(direction) == 0:
+            keywords["view_direction"] = None  # napari's `get_status` makes an array of None
         value = self.get_value(*args, **keywords)
         known = (value[1] if isinstance(value, tuple) else value) is not None
         return super()._get_properties(*args, **keywords) if known else []

@@ -99,11 +99,11 @@ class EditedLabels(OctreeScalarField, Labels):
         edits.on_damage = _Damage(self)
         self._label_edits, self._own_overview = edits, None
         wrapped = PaintedLevels(levels.arrays, config, level_transforms)
-        wrapped.paint_on(edits, self._bring, self._on_edit)
+        wrapped.paint_on(edits, self._bring_and_wait, self._on_edit)
         return wrapped
 
-    def _bring(self, region: Region) -> bool:
-        """Have the edits hold a region's chunks, as far as they are in memory; whether all are."""
+    def _bring_and_wait(self, region: Region) -> bool:
+        """Have the edits hold a region's chunks, once they are loaded; whether all are."""
         raise NotImplementedError
 
     @property
@@ -216,6 +216,12 @@ class EditedLabels(OctreeScalarField, Labels):
             if chunks:
                 writer.keep(chunks)
         edits.shrink(limit, writer.store)
+
+    def _keep_edits_soon(self) -> None:
+        """Let memory have no more than its share, after the present call."""
+        edits = self._label_edits
+        if edits is not None and edits.nbytes > self._config.memory.edits_bytes:
+            MAIN_LOOP.post(self._after_edits)
 
     @property
     def _disk(self) -> ScratchWriter:

@@ -9,6 +9,8 @@ is read in the main thread but of arrays in memory, and of what was painted.
 
 from __future__ import annotations
 
+import itertools
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -29,6 +31,7 @@ from napari_octree.layers.labels.painting.stroke_history import (
     regions_of,
     unpacked,
 )
+from napari_octree.layers.main_loop import MAIN_LOOP
 from napari_octree.sources.protocol import Region
 
 MOST_PIXELS = 2**22
@@ -36,6 +39,11 @@ MOST_PIXELS = 2**22
 
 HISTORY_BYTES = 2**26
 """Of strokes that can be undone: the oldest are forgotten."""
+
+READ_TIMEOUT_S = 60
+"""How long a script that asks for labels waits for them."""
+
+_SCRIPT = itertools.count(1)
 
 _SETTINGS = (
     "_preserve_labels",
@@ -88,6 +96,17 @@ class PaintableLabels(EditedLabels):
             if all(a <= c and d <= b for (a, b), (c, d) in zip(brought, region, strict=True)):
                 return True
         return self._pending.bring(region)
+
+    def _bring_and_wait(self, region: Region) -> bool:
+        if self._bring(region):
+            self._keep_edits_soon()
+            return True
+        if threading.current_thread() is not threading.main_thread():
+            return False
+        done = [False]
+        self._pending.add(Dab(-next(_SCRIPT), [region], lambda: done.append(True), is_undo=True))
+        MAIN_LOOP.run_until(lambda: len(done) > 1 or not self._waits, READ_TIMEOUT_S)
+        return self._bring(region)
 
     @property
     def _pending(self) -> PendingStrokes:

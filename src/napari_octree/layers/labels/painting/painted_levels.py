@@ -1,12 +1,13 @@
 """PaintedLevels: a layer's levels, which napari's tools paint on.
 
 Invariants: indexed by a number it is the list of the levels as they were given, which nobody
-writes to; indexed by slices (as arrays are) it is level 0 with the edits. Main thread. Pixels are
-in memory by then: who asks makes sure.
+writes to; indexed by slices (as arrays are) it is level 0 with the edits. Main thread; what is
+not in memory is read by workers meanwhile.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,9 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 from napari_octree.layers._napari import OctreeLevels
 from napari_octree.layers.labels.painting.edits import LabelEdits
 from napari_octree.sources.protocol import Region
+
+MOST_PIXELS = 2**28
+"""That can be asked for at once."""
 
 
 class PaintedLevels(OctreeLevels, NDArrayOperatorsMixin):
@@ -48,7 +52,7 @@ class PaintedLevels(OctreeLevels, NDArrayOperatorsMixin):
         ----------
         edits : LabelEdits
         at_hand : callable
-            Brings a region's chunks into the edits if they are in memory; says whether all are.
+            Brings a region's chunks into the edits; says whether all are there.
         on_edit : callable
             Gets the regions that have changed.
         """
@@ -79,8 +83,7 @@ class PaintedLevels(OctreeLevels, NDArrayOperatorsMixin):
         region, inside = self._located(index)
         if all(isinstance(i, slice) and i.step == 1 for i in inside):
             pixels = value  # all of the region: there is nothing to keep
-            if not self._at_hand(region):
-                raise LookupError(f"the labels of {region} are not loaded yet")
+            self._bring(region)
         else:
             pixels = self._read(region)
             pixels[inside] = value
@@ -89,9 +92,17 @@ class PaintedLevels(OctreeLevels, NDArrayOperatorsMixin):
             self._on_edit(changed)
 
     def _read(self, region: Region) -> np.ndarray:
-        if not self._at_hand(region):
-            raise LookupError(f"the labels of {region} are not loaded yet")
+        self._bring(region)
         return self._edits.read(region)
+
+    def _bring(self, region: Region) -> None:
+        pixels = math.prod(stop - start for start, stop in region)
+        if pixels > MOST_PIXELS:
+            raise ValueError(
+                f"{pixels:,} pixels at once are too many; index a part, or see layer.level(0)"
+            )
+        if not self._at_hand(region):
+            raise LookupError(f"the labels of {region} could not be loaded")
 
     def _located(self, index: tuple[Any, ...]) -> tuple[Region, tuple[Any, ...]]:
         """The region that holds an index, and the index in it."""
