@@ -32,8 +32,8 @@ class EditedChunk:
         Digest of the values that the data have; None where it is not known.
     revision : int
         Changes with each stroke.
-    kept : int
-        The revision that is on disk; `NEVER`: none is.
+    sent, kept : int
+        The revisions that were handed on to be written to disk, and that are there; `NEVER`: none.
     is_shared : bool
         Somebody else reads the arrays.
     """
@@ -44,6 +44,7 @@ class EditedChunk:
     saved: bool = True
     clean: int | None = None
     revision: int = 0
+    sent: int = NEVER
     kept: int = NEVER
     is_shared: bool = False
 

@@ -213,7 +213,7 @@ class EditedLabels(OctreeScalarField, Labels):
         limit, writer = self._config.memory.edits_bytes, self._disk
         if writer.is_lasting or edits.nbytes > limit:
             chunks = edits.to_keep()
-            if chunks:
+            if chunks or writer.has_failed:
                 writer.keep(chunks)
         edits.shrink(limit, writer.store)
 

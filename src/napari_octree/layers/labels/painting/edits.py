@@ -47,8 +47,8 @@ class Spilled:
         kept = self.store.load(index)
         written = np.ones(kept.values.shape, np.bool_) if kept.written is None else kept.written
         state = self.state
-        return EditedChunk(
-            kept.values, written, True, state.saved, state.clean, state.revision, state.revision
+        return replace(
+            state, values=kept.values, written=written, sent=state.revision, kept=state.revision
         )
 
 
@@ -86,6 +86,8 @@ class LabelEdits:
         self._counts = _Counts()
         self._nbytes = 0
         self._lock = threading.RLock()
+        self.drops = 0
+        """How often chunks were let go of: what was held may be so no more."""
         self.largest: int | None = None
         """The largest label that was painted."""
         self.on_damage: Callable[[Exception], None] = lambda error: None
@@ -108,7 +110,7 @@ class LabelEdits:
                 if chunk.has_written:
                     other._chunks[index] = chunk.share()
                     other._chunks[index].is_shared = True
-                    other._chunks[index].kept = NEVER
+                    other._chunks[index].kept = other._chunks[index].sent = NEVER
             copies: dict[ScratchStore, ScratchStore] = {}
             for index, spilled in self._spilled.items():
                 if spilled.store not in copies:
@@ -160,6 +162,7 @@ class LabelEdits:
                 if chunk is not None and not chunk.has_written:
                     del self._chunks[index]
                     self._nbytes -= chunk.nbytes
+                    self.drops += 1
 
     def drop_saved(self) -> None:
         """Forget what the data have, as these are read anew (main thread)."""
@@ -168,6 +171,7 @@ class LabelEdits:
             self._chunks = {i: c for i, c in self._chunks.items() if i in unsaved}
             self._spilled = {i: s for i, s in self._spilled.items() if i in unsaved}
             self._counts.written &= unsaved
+            self.drops += 1
             self._nbytes = sum(chunk.nbytes for chunk in self._chunks.values())
 
     @property
@@ -242,13 +246,16 @@ class LabelEdits:
         return len(self._spilled)
 
     def to_keep(self) -> dict[Index, EditedChunk]:
-        """Chunks that are not on disk as they are, to be written there in a worker."""
+        """Chunks that were not handed on as they are, to be written to disk in a worker."""
         with self._lock:
-            return {
-                index: chunk.share()
+            new = {
+                index: chunk
                 for index, chunk in self._chunks.items()
-                if chunk.has_written and chunk.kept != chunk.revision
+                if chunk.has_written and chunk.sent != chunk.revision
             }
+            for chunk in new.values():
+                chunk.sent = chunk.revision
+            return {index: chunk.share() for index, chunk in new.items()}
 
     def mark_kept(self, revisions: dict[Index, int]) -> None:
         """Say that chunks are on disk as they were (main thread)."""
@@ -273,6 +280,7 @@ class LabelEdits:
                     self._spilled[index] = Spilled(store, state)
                 del self._chunks[index]
                 self._nbytes -= chunk.nbytes
+                self.drops += 1
 
     def adopt(self, store: ScratchStore, indices: Iterable[Index]) -> None:
         """Take over unsaved chunks that are on disk; who has such chunks is asked before."""

@@ -64,6 +64,7 @@ class PaintableLabels(EditedLabels):
     _strokes: PendingStrokes | None = None
     _stroke = 0
     _applying: int | None = None
+    _drops = 0
     _brought: Sequence[Region] = ()
     _lost_strokes: frozenset[int] = frozenset()
     _unpacked = 0
@@ -92,7 +93,9 @@ class PaintableLabels(EditedLabels):
         super()._forget_edits()
 
     def _bring(self, region: Region) -> bool:
-        for brought in self._brought:
+        edits = self._label_edits
+        is_known = edits is not None and edits.drops == self._drops
+        for brought in self._brought if is_known else ():
             if all(a <= c and d <= b for (a, b), (c, d) in zip(brought, region, strict=True)):
                 return True
         return self._pending.bring(region)
@@ -186,6 +189,7 @@ class PaintableLabels(EditedLabels):
     def _make(self, change: Callable[[], None], regions: Sequence[Region]) -> None:
         """Make a change of regions that are at hand: they need not be looked for again."""
         former, self._brought = self._brought, regions
+        self._drops = 0 if self._label_edits is None else self._label_edits.drops
         try:
             change()
         finally:
