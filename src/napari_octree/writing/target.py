@@ -22,6 +22,7 @@ from zarr.storage import LocalStore
 
 from napari_octree.sources.ome_zarr.plain import UNFINISHED
 from napari_octree.sources.protocol import Region
+from napari_octree.sources.stores.own_codecs import own_codecs
 from napari_octree.writing.errors import WritingError
 from napari_octree.writing.ome_attributes import level_path, zarr_format
 from napari_octree.writing.pyramid_plan import PyramidPlan
@@ -105,7 +106,7 @@ class Target:
     def array(self, number: int) -> zarr.Array:
         """Open the array of a level."""
         # Arrays are configured when they are opened: zarr 3.0 has no other way.
-        with zarr.config.set({"array.write_empty_chunks": True}):
+        with own_codecs(), zarr.config.set({"array.write_empty_chunks": True}):
             return zarr.open_array(
                 LocalStore(self.path), path=level_path(number), mode="r+", zarr_format=self._format
             )
@@ -172,15 +173,16 @@ class Target:
                 )
         else:
             options["chunk_key_encoding"] = {"name": "v2", "separator": "/"}
-        group.create_array(
-            level_path(number),
-            shape=shape,
-            chunks=chunk,
-            dtype=np.dtype(self.dtype),
-            fill_value=0,
-            overwrite=True,
-            **options,
-        )
+        with own_codecs():
+            group.create_array(
+                level_path(number),
+                shape=shape,
+                chunks=chunk,
+                dtype=np.dtype(self.dtype),
+                fill_value=0,
+                overwrite=True,
+                **options,
+            )
 
 
 def label_path(path: str, name: str) -> str:

@@ -24,6 +24,13 @@ PIXELS = np.random.default_rng(7).integers(0, 4000, SHAPE).astype("u2")
 LABELS = (PIXELS[0] > 2000).astype("u2") * 5
 
 
+@pytest.fixture(autouse=True)
+def _same_codecs_afterwards():
+    """Newer iohub switches zarr to other codecs, for the whole process."""
+    with zarr.config.set({"codec_pipeline.path": zarr.config.get("codec_pipeline.path")}):
+        yield
+
+
 def layers_of(path, **keywords):
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -14,6 +14,7 @@ import zarr
 
 from napari_octree.sources.arrays.axis_view import AxisView
 from napari_octree.sources.arrays.recast_view import RecastView
+from napari_octree.sources.stores.own_codecs import own_codecs
 
 
 def reopened(levels: Iterable[Any]) -> list[Any]:
@@ -38,12 +39,13 @@ def _reopened(array: Any) -> Any:
     if isinstance(array, RecastView):
         return RecastView(_reopened(array.array), array.dtype)
     if isinstance(array, zarr.Array):
-        return zarr.open_array(
-            array.store,
-            path=array.path,
-            mode="r",
-            zarr_format=array.metadata.zarr_format,
-        )
+        with own_codecs():
+            return zarr.open_array(
+                array.store,
+                path=array.path,
+                mode="r",
+                zarr_format=array.metadata.zarr_format,
+            )
     if _is_tensorstore(array):
         return array.resolve(fix_resizable_bounds=False).result()
     return array

@@ -18,6 +18,7 @@ import zarr
 from napari_octree.sources.arrays.recast_view import RecastView
 from napari_octree.sources.errors import SourceError
 from napari_octree.sources.protocol import Region
+from napari_octree.sources.stores.own_codecs import own_codecs
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,9 +99,10 @@ def _for_writing(array: Any) -> Any:
         return array
     try:
         store = array.store.with_read_only(False)
-        return zarr.open_array(
-            store, path=array.path, mode="r+", zarr_format=array.metadata.zarr_format
-        )
+        with own_codecs():
+            return zarr.open_array(
+                store, path=array.path, mode="r+", zarr_format=array.metadata.zarr_format
+            )
     except (ValueError, NotImplementedError, OSError) as error:
         raise SourceError(f"{array.store_path}: cannot be written to ({error})") from error
 

@@ -35,6 +35,7 @@ from napari_octree.sources.points.points_source import (
     record_dtype,
 )
 from napari_octree.sources.stores.address import is_url
+from napari_octree.sources.stores.own_codecs import own_codecs
 
 # zarr-python warns that its name for bytes of any length is not in the specification yet. It is
 # the one that Zarr Vectors names, and we read what we write.
@@ -135,7 +136,8 @@ class ZarrNodeReader:
             path = f"{level}/vertices"
             if column != POSITION:
                 path = f"{level}/vertex_attributes/{attribute_names(self.features)[column]}"
-            array: Any = self.group[path]
+            with own_codecs():
+                array: Any = self.group[path]
             attributes: Any = array.attrs["zarr_vectors"]
             origin = attributes["chunk_grid_origin"]
             known = array, np.array(origin, np.int64)
@@ -173,6 +175,7 @@ def open_points_source(where: str, **storage_options: Any) -> PointsSource:
     return points_of_group(found, where, is_url(where))
 
 
+@own_codecs()
 def points_of_group(group: zarr.Group, name: str, is_remote: bool = False) -> PointsSource:
     """Return the points of a group.
 

@@ -28,6 +28,7 @@ from napari_octree.sources.stores.opening import (
     open_by_fsspec,
     open_bytes,
 )
+from napari_octree.sources.stores.own_codecs import own_codecs
 from napari_octree.sources.stores.remote_zip import RemoteZipStore
 from napari_octree.sources.stores.side_by_side import POOL
 
@@ -46,6 +47,7 @@ CREDENTIALS = frozenset(
 """Options that say who asks."""
 
 
+@own_codecs()
 def node_at(documents: Documents, path: str = "") -> Node | None:
     """Return the array or group at a path; None if there is none.
 

@@ -31,6 +31,7 @@ from napari_octree.sources.points.zarr_points import (
     ZARR_VECTORS,
     attribute_names,
 )
+from napari_octree.sources.stores.own_codecs import own_codecs
 
 CONVENTION = {
     "uuid": "66268a61-7833-4995-bbcb-233bb417dae5",
@@ -85,7 +86,8 @@ class NodeStore:
             folder = Path(self.folder, f"d{depth}")
             if not folder.exists():
                 self._create(depth, folder)
-            self._arrays[name] = zarr.open_array(str(folder / self._path(column)), mode="r+")
+            with own_codecs():
+                self._arrays[name] = zarr.open_array(str(folder / self._path(column)), mode="r+")
         return self._arrays[name]
 
     def _path(self, column: str) -> str:
@@ -93,6 +95,7 @@ class NodeStore:
             return "vertices"
         return f"vertex_attributes/{attribute_names(self.features)[column]}"
 
+    @own_codecs()
     def _create(self, depth: int, folder: Path) -> None:
         """Make the arrays of a depth beside their place, and move them there."""
         made = folder.with_name(f"{folder.name}.{uuid.uuid4().hex}")
@@ -122,6 +125,7 @@ class NodeStore:
         except OSError:  # another worker was first
             shutil.rmtree(made, ignore_errors=True)
 
+    @own_codecs()
     def finish(
         self,
         table: NodeTable,

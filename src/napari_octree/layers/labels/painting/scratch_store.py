@@ -30,6 +30,8 @@ import psutil
 import zarr
 from zarr.storage import MemoryStore
 
+from napari_octree.sources.stores.own_codecs import own_codecs
+
 Index = tuple[int, ...]
 
 logger = logging.getLogger("napari_octree.loader")
@@ -214,7 +216,8 @@ class ScratchStore:
         )
 
     def _open(self, name: str) -> Any:
-        return zarr.open_array(self.folder / "edits.zarr", path=name, mode="r")
+        with own_codecs():
+            return zarr.open_array(self.folder / "edits.zarr", path=name, mode="r")
 
     def _key(self, name: str, index: Index) -> str:
         return f"{name}/c/" + "/".join(map(str, index))
@@ -322,6 +325,7 @@ def _is_left_behind(folder: Path, about: About) -> bool:
         return True
 
 
+@own_codecs()
 def _create_array(store: Any, name: str, about: About) -> Any:
     return zarr.create_array(
         store,

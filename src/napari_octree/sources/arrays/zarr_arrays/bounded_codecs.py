@@ -20,12 +20,14 @@ from zarr.codecs import BytesCodec, ShardingCodec
 from zarr.storage import StorePath
 
 from napari_octree.sources.arrays.zarr_arrays.bounded import Decode, bounded_decoder
+from napari_octree.sources.stores.own_codecs import own_codecs
 
 SLACK = 2**20
 GROWTH = 16
 """Filters may make a chunk's numbers smaller once it is unpacked, not by more than this."""
 
 
+@own_codecs()
 def with_bounded_codecs(array: zarr.Array[Any], place: StorePath) -> zarr.Array[Any]:
     """Return the same array at a place, decoded with bounds."""
     metadata: Any = copy.copy(array.metadata)
