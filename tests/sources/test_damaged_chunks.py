@@ -1,4 +1,7 @@
-"""Chunks on disk that are cut off, empty, or noise: they fail, and never come as pixels."""
+"""Chunks on disk that are cut off, empty, or noise: they fail, and never come as other pixels.
+
+(Where only a part of a checksum is missing, some decoders give the pixels, which are right.)
+"""
 
 from __future__ import annotations
 
@@ -30,6 +33,7 @@ V2 = {
     "zlib": {"compressors": numcodecs.Zlib()},
     "lz4": {"compressors": numcodecs.LZ4()},
     "bz2": {"compressors": numcodecs.BZ2()},
+    "blosc": {"compressors": numcodecs.Blosc()},
 }
 KINDS = [pytest.param(3, V3[name], id=f"v3 {name}") for name in V3] + [
     pytest.param(2, V2[name], id=f"v2 {name}") for name in V2
@@ -63,8 +67,12 @@ def test_a_damaged_chunk_fails(reading, tmp_path: Path, zarr_format, kind, damag
     victim = sorted(files)[0]
     victim.write_bytes(DAMAGE[damage](victim.read_bytes()))
     storage = as_level_source(array).storage
-    with pytest.raises(Exception) as raised:  # noqa: PT011 (each codec has its own)
-        storage.read(((0, 16), (0, 16)))
-    assert isinstance(raised.value, Exception)
+    try:
+        found = storage.read(((0, 16), (0, 16)))
+    except Exception:  # each codec has its own
+        pass
+    else:
+        assert damage == "last byte missing"
+        np.testing.assert_array_equal(found, pixels[:16, :16])
     if len(files) > 1:  # what was not damaged is there
         np.testing.assert_array_equal(storage.read(((16, 32), (16, 32))), pixels[16:, 16:])

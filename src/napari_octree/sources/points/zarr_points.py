@@ -122,8 +122,8 @@ class ZarrNodeReader:
         depth = int(self.table.depths[node])
         array, origin = self._array(depth, column)
         place = tuple((self.table.cells[node] - origin).tolist())
-        value = array[place]
-        raw = value.item() if hasattr(value, "item") else value
+        # A box of one: what a single index returns differs between versions of zarr.
+        raw = np.asarray(array[tuple(slice(i, i + 1) for i in place)]).item()
         kind = self._dtype(column)
         return np.frombuffer(raw, kind.newbyteorder("<")).astype(kind, copy=False)
 
