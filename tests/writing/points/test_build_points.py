@@ -71,7 +71,7 @@ def truth() -> PointsSource:
 def test_as_all_points_at_once(tmp_path, truth):
     built = build_points(blocks(), tmp_path / "a.zarr", OPTIONS)
     check(built, truth)
-    assert built.features == truth.features
+    assert repr(built.features) == repr(truth.features)  # NaN is not equal to NaN
     np.testing.assert_array_equal(built.sample["index"], truth.sample["index"])
     assert not (tmp_path / "a.zarr.building").exists()
     # Plain zarr reads a node: a cell holds the bytes of its points.
