@@ -78,7 +78,9 @@ install-test: $(VENV)/.installed-test-$(QT)
 
 system-packages: $(SYSTEM)
 
-docs: $(VENV)/.installed-docs
+# Pictures first: the pages show what this version draws.
+docs: $(VENV)/.installed-docs $(SYSTEM)
+	$(ENV) $(XVFB) $(BIN)/python docs/pictures/make.py
 	$(BIN)/mkdocs build --strict
 
 clean:
@@ -103,7 +105,7 @@ $(VENV)/.installed-test-$(QT): pyproject.toml | $(BIN)/pip
 	@touch $@
 
 $(VENV)/.installed-docs: pyproject.toml | $(BIN)/pip
-	$(BIN)/python -m pip install --quiet --group docs -e .
+	$(BIN)/python -m pip install --quiet --group docs -e '.[$(QT)]'
 	@touch $@
 
 $(VENV)/.installed-release: pyproject.toml | $(BIN)/pip

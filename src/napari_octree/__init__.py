@@ -10,18 +10,24 @@ if TYPE_CHECKING:
     from napari_octree.layers.image.octree_image import OctreeImage
     from napari_octree.layers.labels.octree_labels import OctreeLabels
     from napari_octree.layers.points.octree_points import OctreePoints
+    from napari_octree.octree.transform import LevelTransform
+    from napari_octree.octree.view import View
     from napari_octree.plugin.opening.open_image import open_image
     from napari_octree.plugin.opening.open_mosaic import open_mosaic
     from napari_octree.plugin.opening.open_ome_zarr import open_ome_zarr
     from napari_octree.plugin.opening.open_points import open_points
     from napari_octree.plugin.picture import export_png
+    from napari_octree.sources.errors import SourceError
     from napari_octree.writing.points.build import build_points
 
 __all__ = [
+    "LevelTransform",
     "OctreeConfig",
     "OctreeImage",
     "OctreeLabels",
     "OctreePoints",
+    "SourceError",
+    "View",
     "build_points",
     "export_png",
     "open_image",
@@ -33,6 +39,9 @@ __all__ = [
 # Loaded when asked for: `napari_octree.octree`, `.loading` and `.sources` are usable without
 # napari, and importing a package imports its parents.
 _HOMES = {
+    "LevelTransform": "napari_octree.octree.transform",
+    "SourceError": "napari_octree.sources.errors",
+    "View": "napari_octree.octree.view",
     "OctreeConfig": "napari_octree.config",
     "OctreeImage": "napari_octree.layers.image.octree_image",
     "OctreeLabels": "napari_octree.layers.labels.octree_labels",

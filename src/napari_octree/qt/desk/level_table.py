@@ -181,6 +181,9 @@ class LevelTable(QTableWidget):
                     font = item.font()
                     font.setBold(row == level)
                     item.setFont(font)
+        drawn = self.item(level, 0)
+        if drawn is not None:
+            self.scrollToItem(drawn)
 
 
 def _swatch(colour: str) -> QIcon:
