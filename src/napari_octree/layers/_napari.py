@@ -6,6 +6,7 @@ napari an overview that is already in memory, wherever stock code would slice th
 
 from __future__ import annotations
 
+import gc
 import importlib
 import math
 import sys
@@ -478,6 +479,18 @@ def register_add_method(viewer_model: type, name: str, add: Callable[..., Any]) 
         setattr(viewer_model, name, add)
 
 
+@contextmanager
+def _no_collections() -> Iterator[None]:
+    """Import without Python's garbage collector: nothing becomes garbage, but it would look."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
 def register_visual(
     modules: Iterable[str] = (
         "napari_octree.rendering.register",
@@ -494,8 +507,9 @@ def register_visual(
         False where no Qt binding is installed: the layer then works as a model only.
     """
     try:
-        for module in modules:
-            importlib.import_module(module).install()
+        with _no_collections():
+            for module in modules:
+                importlib.import_module(module).install()
     except ImportError as error:  # qtpy raises a subclass where it finds no binding
         if "napari_octree" in str(getattr(error, "name", "") or ""):
             raise

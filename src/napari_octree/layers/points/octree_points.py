@@ -8,10 +8,9 @@ only, unless a member says otherwise.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from napari.components import ViewerModel
 from napari.layers import Points
 from napari.utils.events import Event
@@ -38,6 +37,9 @@ from napari_octree.layers.points.slab import Slab
 from napari_octree.octree.view import View, VolumeView
 from napari_octree.sources.points.feature import Feature
 from napari_octree.sources.points.points_source import POSITION, PointsSource, column_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 DENSITIES = ("auto", "off", "linear", "log")
 
@@ -500,6 +502,8 @@ def _sample_positions(source: PointsSource) -> np.ndarray:
 
 
 def _sample_table(source: PointsSource) -> pd.DataFrame:
+    import pandas as pd  # late: it takes as long to import as all of ours
+
     values = {f.name: f.values(source.sample[column_of(f.name)]) for f in source.features}
     return pd.DataFrame(values, index=range(len(source.sample)))
 
