@@ -9,10 +9,9 @@ SCRIPT = """
 import sys
 import numpy as np
 from napari.components import ViewerModel
-from napari_octree import OctreeImage, OctreeLabels
+from napari_octree import OctreeImage
 viewer = ViewerModel()
 viewer.add_layer(OctreeImage(np.zeros((30, 40), np.uint8)))
-viewer.add_layer(OctreeLabels(np.zeros((30, 40), np.uint8)))
 print(*sys.modules)
 import xarray
 array = xarray.DataArray(np.zeros((3, 4)), dims=("row", "column"), coords={"column": [0, 2, 4, 6]})
@@ -21,7 +20,7 @@ assert layer.axis_labels == ("row", "column") and layer.scale[1] == 2, layer.axi
 """
 
 
-def test_the_first_layer_needs_neither_pandas_nor_xarray() -> None:
+def test_the_first_image_needs_neither_pandas_nor_xarray() -> None:
     said = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", SCRIPT], capture_output=True, text=True, check=True
     )
