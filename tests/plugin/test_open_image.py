@@ -82,3 +82,8 @@ def test_openslide_reads_what_tifffile_does(tmp_path):
     (ours,) = open_image(tmp_path / "slide.svs")
     np.testing.assert_array_equal(level[..., :3], ours.data[0][...])
     np.testing.assert_array_equal(level[250:300, 7:30, :3], ours.data[0][250:300, 7:30])
+
+
+def test_a_tiff_file_at_an_address_is_told_for_what_it_is():
+    with pytest.raises(SourceError, match="TIFF files and slides are opened on this machine only"):
+        open_image("http://127.0.0.1:9/slide.svs")

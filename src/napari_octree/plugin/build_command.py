@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -36,6 +37,11 @@ examples:
 
 def build_main(arguments: Sequence[str]) -> int:
     """Run the command; return the exit status."""
+    with warnings.catch_warnings():  # as lines, without the place in our code
+        return _build(arguments)
+
+
+def _build(arguments: Sequence[str]) -> int:
     from napari_octree.plugin.terminal.points_command import build_points_main, names_points
 
     if names_points(arguments):
@@ -51,6 +57,7 @@ def build_main(arguments: Sequence[str]) -> int:
         overwrite=options.overwrite,
         label=options.labels,
     )
+    warnings.showwarning = lambda message, *_: print(f"napari-octree: {message}", file=sys.stderr)  # noqa: T201
     try:
         image = chosen_image(options.source, options.image)
         with _ProgressBar(image.name) as bar:

@@ -20,7 +20,7 @@ from napari_octree.sources.ome_zarr.metadata.model import Channel
 from napari_octree.sources.ome_zarr.opening import read_ome_zarr
 from napari_octree.sources.tiff.image import TiffImage
 from napari_octree.sources.tiff.opening import read_tiff_or_slide
-from napari_octree.sources.tiff.slide_names import OPENSLIDE_ENDINGS
+from napari_octree.sources.tiff.slide_names import OPENSLIDE_ENDINGS, SLIDE_ENDINGS
 from napari_octree.writing.image_to_write import (
     ChannelToWrite,
     ImageToWrite,
@@ -30,6 +30,10 @@ from napari_octree.writing.image_to_write import (
 
 RGBA = (("red", "FF0000"), ("green", "00FF00"), ("blue", "0000FF"), ("alpha", "FFFFFF"))
 """Colours of a pixel are written as channels."""
+
+
+TIFF_NAMES = (".tif", ".tiff", ".btf", *SLIDE_ENDINGS, *OPENSLIDE_ENDINGS)
+"""Files of these names are opened as TIFF or slides whatever is in them, for clear messages."""
 
 
 def images_in_file(path: str | os.PathLike[str], **storage_options: Any) -> list[ImageToWrite]:
@@ -45,7 +49,7 @@ def images_in_file(path: str | os.PathLike[str], **storage_options: Any) -> list
     if not is_url(text) and file.is_file():
         with file.open("rb") as opened:
             start = opened.read(4)
-        if start[:2] in (b"II", b"MM") or text.lower().endswith(OPENSLIDE_ENDINGS):
+        if start[:2] in (b"II", b"MM") or text.lower().endswith(TIFF_NAMES):
             return [_from_tiff(image) for image in read_tiff_or_slide(file)]
     images: list[ImageToWrite] = []
     for image in read_ome_zarr(text, **storage_options):

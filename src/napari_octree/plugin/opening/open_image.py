@@ -17,6 +17,7 @@ from napari_octree.layers.source import note_source
 from napari_octree.sources.errors import SourceError
 from napari_octree.sources.ome_zarr.addresses import is_url
 from napari_octree.sources.stores.address import shown as shown_address
+from napari_octree.sources.tiff.slide_names import OPENSLIDE_ENDINGS, SLIDE_ENDINGS
 
 TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"IIII", b"II\xbc\1")
 """How TIFF, BigTIFF and their variants begin."""
@@ -83,6 +84,11 @@ def is_tiff_or_slide(path: str) -> bool:
         It is a file of no kind that can be opened, or cannot be read.
     """
     if is_url(path):
+        if path.lower().rstrip("/").endswith((".tif", ".tiff", ".btf", *SLIDE_ENDINGS)):
+            raise SourceError(
+                f"{path}: TIFF files and slides are opened on this machine only. Download it, or "
+                "build an OME-Zarr image of it where it is (napari-octree build)"
+            )
         return False
     file = Path(path).expanduser()
     if not file.is_file():
@@ -96,8 +102,6 @@ def is_tiff_or_slide(path: str) -> bool:
         return True
     if start.startswith(ZIP_MAGIC) or file.name in ("zarr.json", ".zarray", ".zgroup", ".zattrs"):
         return False
-    from napari_octree.sources.tiff.slide_names import OPENSLIDE_ENDINGS
-
     if file.name.lower().endswith(OPENSLIDE_ENDINGS):
         return True
     raise SourceError(
