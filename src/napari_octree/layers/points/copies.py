@@ -7,7 +7,7 @@ is made.
 from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -15,9 +15,6 @@ from napari_octree.layers.data.saving import NotSavedError
 from napari_octree.layers.main_loop import MAIN_LOOP
 from napari_octree.sources.points.points_source import INDEX, POSITION, PointsSource, column_of
 from napari_octree.sources.points.region import PointRegion, points_in
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 MOST_SAVED = 5_000_000
 """Points that a writer gets."""
@@ -74,9 +71,9 @@ def points_to_save(name: str, source: PointsSource) -> tuple[np.ndarray, dict[st
     return np.array(records[POSITION], float), {"features": features, "properties": properties}
 
 
-def features_of(source: PointsSource, records: np.ndarray) -> pd.DataFrame:
-    """Return the features of some points as a table."""
-    import pandas as pd  # late: it takes as long to import as all of ours
+def features_of(source: PointsSource, records: np.ndarray) -> Any:
+    """Return the features of some points as a pandas table."""
+    import pandas as pd  # takes its time, and other layers do without
 
     values = {f.name: f.values(records[column_of(f.name)]) for f in source.features}
     return pd.DataFrame(values, index=range(len(records)))

@@ -8,7 +8,7 @@ only, unless a member says otherwise.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from napari.components import ViewerModel
@@ -28,7 +28,7 @@ from napari_octree.layers._napari import (
 from napari_octree.layers.base.octree_layer import OctreeLayer
 from napari_octree.layers.points.background_index import index_in_background
 from napari_octree.layers.points.colours import colour_of, known_values
-from napari_octree.layers.points.copies import copied_state, points_to_save
+from napari_octree.layers.points.copies import copied_state, features_of, points_to_save
 from napari_octree.layers.points.given_points import GivenPoints
 from napari_octree.layers.points.hovered_points import HoveredPoints
 from napari_octree.layers.points.point_look import PointFilter, PointLook, codes_of
@@ -37,9 +37,6 @@ from napari_octree.layers.points.slab import Slab
 from napari_octree.octree.view import View, VolumeView
 from napari_octree.sources.points.feature import Feature
 from napari_octree.sources.points.points_source import POSITION, PointsSource, column_of
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 DENSITIES = ("auto", "off", "linear", "log")
 
@@ -501,11 +498,8 @@ def _sample_positions(source: PointsSource) -> np.ndarray:
     return np.array(source.sample[POSITION], float).reshape(-1, source.ndim)
 
 
-def _sample_table(source: PointsSource) -> pd.DataFrame:
-    import pandas as pd  # late: it takes as long to import as all of ours
-
-    values = {f.name: f.values(source.sample[column_of(f.name)]) for f in source.features}
-    return pd.DataFrame(values, index=range(len(source.sample)))
+def _sample_table(source: PointsSource) -> Any:
+    return features_of(source, source.sample)
 
 
 def _add_octreepoints(viewer: ViewerModel, data: Any, **keywords: Any) -> OctreePoints:
