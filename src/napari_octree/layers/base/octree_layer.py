@@ -129,7 +129,7 @@ class OctreeLayer(Layer):
     @property
     def _awaited(self) -> bool:
         """Something is to come. While a view moves a sign that flickers would only be nervous."""
-        return not (self.settled or self._stuck or self._views.moving)
+        return not (self._views.moving or self.settled or self._stuck)
 
     def wait_until_settled(self, timeout: float = 30) -> bool:
         """Run the event loop until the layer is settled.

@@ -241,7 +241,7 @@ class OctreeScalarField(ArrayAccess, LazyScalarField):
         """
         in_memory = any(source.storage.in_memory for source in self._levels.sources)
         if self._refreshes and in_memory and event is None and not parts:
-            self._show_anew(self._levels.arrays)
+            self._renew(self._levels.arrays)  # napari brings its slice, and tells of it
         super().refresh(event, **parts)
 
     def reload(self) -> None:
@@ -274,20 +274,25 @@ class OctreeScalarField(ArrayAccess, LazyScalarField):
 
     def _show_anew(self, arrays: Sequence[Any]) -> None:
         """Show this layer's own levels, perhaps opened anew, forgetting what was loaded."""
+        if self._renew(arrays):
+            self._replace_overview()
+            self._views.request_frames()
+
+    def _renew(self, arrays: Sequence[Any]) -> bool:
+        """Begin a new version of the layer's own levels; False where they cannot be read."""
         try:
             levels = self._renewed(self._levels, arrays)
         except SourceError as error:  # half written, or its file has been closed
             show_warning(f"{self.name}: cannot be read again: {error}")
             self.tell_progress()
-            return
+            return False
         former = self.level_shapes
         self._adopt(levels, renewed=True)
         if self._overview is not None:
             self._overview.forget()
         if not np.array_equal(former, self.level_shapes):
             self._announce_data()
-        self._replace_overview()
-        self._views.request_frames()
+        return True
 
     def _renewed(self, levels: LayerLevels, arrays: Sequence[Any]) -> LayerLevels:
         """Return the levels under new keys, and drop what is kept of them on disk."""

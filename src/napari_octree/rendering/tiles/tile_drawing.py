@@ -107,7 +107,7 @@ class TileDrawing:
             self.kind.take_values(octree_slice.display_dtype)
         coarsened = frame.coarsened
         in_view = frame.tiles
-        if self.lease.opening or coarsened:
+        if coarsened or (self.lease.opening and not self._tiling[1]):
             in_view = self._ideal_tiles(octree_slice)
         size, scale = matrices.size, matrices.pixel_scale
         needs = AtlasNeeds(self.kind.encoding, reach, size, scale, in_view, *self._tiling)
