@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 
-from napari_octree import OctreeImage, OctreeLabels
+from napari_octree import OctreeImage, OctreeLabels, OctreePoints
 from napari_octree.plugin.command_line import DEMOS
 from napari_octree.plugin.reader import get_reader
 from napari_octree.plugin.samples import SAMPLES, mandelbrot_colormap
@@ -25,7 +25,7 @@ def test_napari_opens_the_sample(octree_plugin):
 def test_every_sample_can_be_opened_as_an_address(octree_plugin, name):
     viewer = ViewerModel()
     (layer,) = viewer.open(f"octree://{name}", plugin="napari-octree")
-    assert isinstance(layer, OctreeImage | OctreeLabels)
+    assert isinstance(layer, OctreeImage | OctreeLabels | OctreePoints)
 
 
 def test_every_sample_is_a_demo_and_in_the_menu(octree_plugin):

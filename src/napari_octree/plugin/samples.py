@@ -14,9 +14,10 @@ from napari import current_viewer
 from napari.utils.colormaps import Colormap
 
 from napari_octree.config import OctreeConfig
-from napari_octree.layers.base.octree_scalar_field import OctreeScalarField
+from napari_octree.layers.base.octree_layer import OctreeLayer
 from napari_octree.layers.image.octree_image import OctreeImage
 from napari_octree.layers.labels.octree_labels import OctreeLabels
+from napari_octree.layers.points.octree_points import OctreePoints
 from napari_octree.plugin.preferences import preferred_config
 from napari_octree.samples import (
     checkerboard,
@@ -25,6 +26,7 @@ from napari_octree.samples import (
     mandelbrot,
     mandelbulb,
     plate,
+    points,
     series,
 )
 from napari_octree.sources.errors import SourceError
@@ -160,7 +162,22 @@ def labels_layer(config: OctreeConfig | None = None) -> OctreeLabels:
     return OctreeLabels(labels(), config, name="Labels")
 
 
-SAMPLES: dict[str, Callable[[OctreeConfig | None], OctreeScalarField]] = {
+def points_layer(config: OctreeConfig | None = None) -> OctreePoints:
+    """A billion points, in clusters of clusters of clusters."""
+    return OctreePoints(
+        points(),
+        config,
+        name="Points",
+        size=30,
+        border_color="transparent",
+        face_color="kind",
+        face_color_cycle=["#ff7a59", "#7bd88f", "#78a6ff"],
+        opacity=0.6,
+        blending="translucent_no_depth",
+    )
+
+
+SAMPLES: dict[str, Callable[[OctreeConfig | None], OctreeLayer]] = {
     "mandelbrot": mandelbrot_layer,
     "julia": julia_layer,
     "mandelbulb": mandelbulb_layer,
@@ -168,6 +185,7 @@ SAMPLES: dict[str, Callable[[OctreeConfig | None], OctreeScalarField]] = {
     "series": series_layer,
     "plate": plate_layer,
     "labels": labels_layer,
+    "points": points_layer,
 }
 """By the name that ``napari-octree --demo`` takes and that follows ``octree://``."""
 FIRST_SAMPLE = "mandelbrot"
@@ -177,7 +195,7 @@ SHOWN_IN_3D = frozenset({"mandelbulb"})
 """Samples that are worth looking at in 3-D only."""
 
 
-def read_sample(address: str | Sequence[str]) -> list[OctreeScalarField]:
+def read_sample(address: str | Sequence[str]) -> list[OctreeLayer]:
     """Make the layers of a sample's address, ``octree://NAME``.
 
     Raises

@@ -20,7 +20,16 @@ BAD_USAGE = 2  # argparse's own
 NO_DISPLAY = 3
 NOT_SETTLED = 4
 
-DEMOS = ("mandelbrot", "julia", "mandelbulb", "checkerboard", "series", "plate", "labels")
+DEMOS = (
+    "mandelbrot",
+    "julia",
+    "mandelbulb",
+    "checkerboard",
+    "series",
+    "plate",
+    "labels",
+    "points",
+)
 
 
 def seconds(value: str) -> float:
