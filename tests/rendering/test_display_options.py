@@ -98,15 +98,17 @@ def test_outlines_tell_levels(
     layer.locked_data_level = 2
     fail_level_zero(read_log)
     assert layer.wait_until_settled(30)
-    assert colours_in(screenshot(viewer)) == {2}
+    picture = screenshot(viewer)
+    assert colours_in(picture) == {2}
+    like_reference("tints", picture[40:])  # fonts differ from machine to machine
     layer.locked_data_level = None
     layer.reload()
     pump_until(lambda: layer._stuck)
-    layer.display.show_failed = False
-    assert colours_in(screenshot(viewer)) == {2}
-    assert 0 not in layer._views[0]._legend.levels
-    layer.display.show_loading = False
-    like_reference("tints", screenshot(viewer)[40:])  # fonts differ from machine to machine
+    layer.display.show_failed = layer.display.show_loading = False
+    shown = colours_in(screenshot(viewer))
+    assert shown == set(layer._views[0]._legend.levels)
+    assert shown
+    assert shown <= {1, 2}, "what stands in for what could not be read"
     layer.display.tint_levels = False
     assert colours_in(screenshot(viewer)) == set()
     assert layer._views[0]._legend.levels == ()

@@ -50,6 +50,7 @@ class AtlasSlots(Generic[K]):
         self.capacity = capacity
         self.evictions = 0
         self._slots: dict[K, Slot] = {}
+        self._renamed: set[K] = set()
         self._drawn = np.zeros(0, np.int64)
         self._line: deque[tuple[K, int, int]] = deque()  # as they were drawn when it was made
         self.clear()
@@ -96,6 +97,7 @@ class AtlasSlots(Generic[K]):
             The key that lost its slot.
         """
         old = self._slots.get(key)
+        self._renamed.discard(key)
         evicted = None
         if old is not None:
             number = old.number
@@ -106,6 +108,7 @@ class AtlasSlots(Generic[K]):
             if evicted is None:
                 return None, None
             number = self._slots.pop(evicted).number
+            self._renamed.discard(evicted)
             self.evictions += 1
         # As `Slot(…)`, which takes four times as long, and a fifth of a small tile's upload.
         slot = self._slots[key] = tuple.__new__(Slot, (number, shape, complete))
@@ -145,11 +148,21 @@ class AtlasSlots(Generic[K]):
         """Call what the slots hold by other keys (old, new); better versions are to come."""
         for old, new in names:
             self._slots[new] = self._slots.pop(old)._replace(complete=False)
+            self._renamed.discard(old)
+            self._renamed.add(new)
         self._line.clear()
+
+    def evict_renamed(self, key: K) -> bool:
+        """Free the slot of `key` if it holds what was called by another key before."""
+        if key not in self._renamed:
+            return False
+        self.evict(key)
+        return True
 
     def evict(self, key: K) -> None:
         """Free the slot of `key`, if it has one."""
         slot = self._slots.pop(key, None)
+        self._renamed.discard(key)
         if slot is not None:
             self._free.append(slot.number)
             self._drawn[slot.number] = -1
@@ -164,6 +177,7 @@ class AtlasSlots(Generic[K]):
     def clear(self) -> None:
         """Free all slots."""
         self._slots.clear()
+        self._renamed.clear()
         self._line.clear()
         self._free = list(range(self.capacity - 1, -1, -1))
         self._drawn = np.full(self.capacity, -1)

@@ -87,6 +87,7 @@ class TileUploads:
         key, data = cast(TileKey, tile.key), tile.data
         if tile.state is TileState.FAILED or data is None:
             self.failed.add(key)
+            tiles.drop_former(key)
             return
         self.failed.discard(key)
         self._budget.spend(lambda: self._add(tiles, wishes, key, data, tile.complete), data.nbytes)

@@ -87,6 +87,19 @@ class AtlasTiles:
             self._found = chunks, np.fromiter(found, np.int64, len(chunks))
         return self._found[1]
 
+    def drop_former(self, key: TileKey) -> None:
+        """Forget the pixels that a tile had before its data were read anew: reading has failed."""
+        if self.atlas.slots.evict_renamed(key):
+            self._found = None
+            self._forget(key)
+
+    def _forget(self, key: TileKey) -> None:
+        slice_key, chunk = key
+        if slice_key == self._place:
+            self.levels.get(chunk.level, set()).discard(chunk)
+            self._unfinished.discard(chunk)
+            self._numbers.pop(chunk, None)
+
     def add(
         self, key: TileKey, data: np.ndarray, complete: bool, protected: Collection[TileKey]
     ) -> bool:
@@ -100,11 +113,7 @@ class AtlasTiles:
         self._found = None
         slot, evicted = self.atlas.add(key, data, complete, protected)
         if evicted is not None:
-            slice_key, chunk = evicted
-            if slice_key == self._place:
-                self.levels.get(chunk.level, set()).discard(chunk)
-                self._unfinished.discard(chunk)
-                self._numbers.pop(chunk, None)
+            self._forget(evicted)
         slice_key, chunk = key
         if slot is None or slice_key != self._place:
             return False
