@@ -231,6 +231,29 @@ def labels() -> None:
         save(np.concatenate(pictures), "labels")
 
 
+def painted() -> None:
+    """Three strokes and a polygon over the cells of the sample."""
+    middle = 2**19
+    with window() as viewer:
+        layer = OctreeLabels(samples.labels(), name="Labels", opacity=0.8)
+        viewer.add_layer(layer)
+        viewer.scene.camera.center = (0, middle, middle)
+        viewer.scene.camera.zoom = 1.5
+        settle(viewer)
+        layer.brush_size = 24
+        for label in (3, 11, 20):
+            with layer.block_history():
+                for step in range(90):
+                    wave = 30 * np.sin(step / 12)
+                    place = (middle - 90 + 3 * label + wave, middle - 240 + 5 * step)
+                    layer.paint(place, label)
+        corners = [(-40, 120), (60, 90), (80, 200), (-10, 230)]
+        layer.paint_polygon([(middle + y, middle + x) for y, x in corners], 7)
+        settle(viewer)
+        save(viewer.screenshot(flash=False)[100:400, :, :3], "painted")
+        layer.discard_edits()
+
+
 def volume() -> None:
     """A gyroid in a ball, in 3-D."""
     z, y, x = (np.linspace(-1, 1, 192, dtype="f4").reshape(shape) for shape in
@@ -286,7 +309,8 @@ def zoom() -> None:
 
 
 PICTURES: dict[str, Callable[[], None]] = {
-    each.__name__: each for each in (mandelbrot, dock, browser, linked, labels, volume, plate)
+    each.__name__: each
+    for each in (mandelbrot, dock, browser, linked, labels, painted, volume, plate)
 }
 
 

@@ -20,12 +20,18 @@ from napari_octree.sources.errors import SourceError
 SHAPE = (70, 95)
 
 
-def pyramid(shards: bool = False, path: Any = None) -> list[zarr.Array]:
-    data = np.random.default_rng(0).integers(0, 5, SHAPE, dtype=np.int32)
-    group = zarr.create_group(path if path is not None else {})
+def pyramid(
+    shards: bool = False,
+    path: Any = None,
+    factors: Any = ((1, 1), (2, 2), (4, 4)),
+    zarr_format: Any = 3,
+    dtype: str = "int32",
+) -> list[zarr.Array]:
+    data = np.random.default_rng(0).integers(0, 5, SHAPE, dtype=np.int32).astype(dtype)
+    group = zarr.create_group(path if path is not None else {}, zarr_format=zarr_format)
     levels = []
-    for level, factor in enumerate((1, 2, 4)):
-        pixels = data[factor // 2 :: factor, factor // 2 :: factor]
+    for level, (rows, columns) in enumerate(factors):
+        pixels = data[rows // 2 :: rows, columns // 2 :: columns]
         array = group.create_array(
             str(level),
             shape=pixels.shape,
@@ -58,12 +64,17 @@ def expected(before: np.ndarray, painted: np.ndarray, now: np.ndarray, t: LevelT
         min_size=1,
         max_size=5,
     ),
-    shards=st.booleans(),
+    kind=st.sampled_from([(3, True), (3, False), (2, False)]),
+    factors=st.sampled_from(
+        [((1, 1), (2, 2), (4, 4)), ((1, 1), (1, 2), (2, 4)), ((1, 1), (3, 3), (9, 5)), ((1, 1),)]
+    ),
+    dtype=st.sampled_from(["int32", ">i4", "uint8", "int64"]),
 )
-def test_all_levels_have_what_was_painted(boxes, shards):
-    levels = pyramid(shards)
+def test_all_levels_have_what_was_painted(boxes, kind, factors, dtype):
+    zarr_format, shards = kind
+    levels = pyramid(shards, factors=factors, zarr_format=zarr_format, dtype=dtype)
     before = [level[:] for level in levels]
-    edits = LabelEdits(SHAPE, np.dtype(np.int32))
+    edits = LabelEdits(SHAPE, np.dtype(dtype).newbyteorder("="))
     now = before[0].copy()
     for y, x, size, label in boxes:
         region = ((y, min(y + size, SHAPE[0])), (x, min(x + size, SHAPE[1])))
@@ -119,7 +130,9 @@ def test_what_cannot_be_written_to_says_so(qapp) -> None:
     layer = OctreeLabels([Store()])
     assert layer.wait_until_settled(30)
     layer.paint((30, 40), 7)
-    with pytest.raises(SourceError, match="only zarr and numpy arrays can be saved to"):
+    with pytest.raises(
+        SourceError, match="only zarr, tensorstore and numpy arrays can be saved to"
+    ):
         layer.save_edits()
     assert layer.has_edits
 

@@ -220,3 +220,43 @@ def test_outlines_are_found_once_for_each_tile(
     layer.contour = 0
     let_rest(layer)
     assert len(found) == 3
+
+
+def test_large_colour_maps_are_made_by_a_worker(
+    viewer: Any, let_rest: Any, look_at: Any, screenshot: Any, monkeypatch: Any
+) -> None:
+    import threading
+
+    from napari_octree.rendering.labels import label_kind
+
+    threads: list[bool] = []
+    made = label_kind.colours_of
+
+    def noted(colormap: Any, encoding: Any) -> Any:
+        if len(getattr(colormap, "color_dict", ())) > 50:
+            threads.append(threading.current_thread() is threading.main_thread())
+        return made(colormap, encoding)
+
+    monkeypatch.setattr(label_kind, "MOST_AT_ONCE", 100)
+    monkeypatch.setattr(label_kind, "colours_of", noted)
+    random = np.random.default_rng(0)
+
+    def colours() -> DirectLabelColormap:
+        table = {n: random.random(4) for n in range(0, 2000, 7)}
+        return DirectLabelColormap(color_dict={**table, None: "red", 0: "transparent"})
+
+    data, first, second = blocks((300, 300)), colours(), colours()
+    layer = OctreeLabels(data, colormap=first)
+    viewer.add_layer(layer)
+    stock = viewer.add_labels(data, colormap=first)
+    look_at(viewer, (150.3, 150.7), 1.3)
+    for colormap in (first, second):
+        stock.colormap = layer.colormap = colormap
+        pictures = []
+        for shown, hidden in ((layer, stock), (stock, layer)):
+            shown.visible, hidden.visible = True, False
+            assert layer.wait_until_settled(30)
+            pictures.append(screenshot(viewer))
+        assert (pictures[0] != pictures[1]).sum() == 0
+    assert threads
+    assert not any(threads)

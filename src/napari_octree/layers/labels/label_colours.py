@@ -6,6 +6,7 @@ arrays: it raises for labels above 2^16 with colours of their own where numba is
 
 from __future__ import annotations
 
+import itertools
 from typing import TypeAlias
 
 import numpy as np
@@ -81,11 +82,13 @@ def direct_colours(
     colours : (N, 4) float32
     """
     limits = np.iinfo(dtype)
-    inside = {
-        int(label): colour
+    named = [
+        (label, colour)
         for label, colour in colormap.color_dict.items()
         if label is not None and limits.min <= label <= limits.max
-    }
-    keys = np.array(sorted(inside), dtype)
-    colours = np.array([inside[int(key)] for key in keys], np.float32).reshape(-1, 4)
-    return keys, colours
+    ]
+    keys = np.fromiter((label for label, _ in named), dtype, len(named))
+    flat = itertools.chain.from_iterable(colour for _, colour in named)
+    colours = np.fromiter(flat, np.float32, 4 * len(named)).reshape(-1, 4)
+    order = np.argsort(keys, kind="stable")
+    return keys[order], colours[order]

@@ -132,6 +132,21 @@ class OctreeLabels(PaintableLabels):
 
     # ------------------------------------------------------------------ looks
 
+    _awaited_colours = 0
+
+    def await_colours(self, number: int) -> None:
+        """Count colours that a worker makes for a view (1), and that have come (-1)."""
+        self._awaited_colours += number
+        self.tell_progress()
+
+    @property
+    def _model_settled(self) -> bool:
+        return super()._model_settled and not self._awaited_colours
+
+    @property
+    def _model_at_rest(self) -> bool:
+        return super()._model_at_rest and not self._awaited_colours
+
     def _slice_dtype(self) -> np.dtype:
         return self.dtype
 

@@ -25,7 +25,9 @@ class LabelBricks(LabelKind):
         self, encoding: BrickEncoding, octree: Octree, on_prepare: Callable[[Any], None]
     ) -> BrickVolume:
         """A node that looks labels up, never between them."""
-        return BrickLabels(encoding, octree, on_prepare, self._look())
+        node = BrickLabels(encoding, octree, on_prepare, self._look())
+        self._made(node)
+        return node
 
     def place(self, node: BrickVolume) -> None:
         """Go on: a look does not depend on the atlas."""

@@ -5,16 +5,28 @@ Invariants: a look goes to the shader; it changes no texel.
 
 from __future__ import annotations
 
-import numpy as np
+import weakref
+from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
+from napari.utils.colormaps import DirectLabelColormap
+
+from napari_octree.layers.labels.label_colours import LabelColormap
 from napari_octree.layers.labels.octree_labels import OctreeLabels
+from napari_octree.layers.main_loop import MAIN_LOOP
 from napari_octree.rendering.gpu.label_encoding import LabelEncoding
 from napari_octree.rendering.labels.label_look import (
+    LabelColours,
     LabelLook,
     ShowsLabels,
     colours_of,
     label_look,
 )
+
+MOST_AT_ONCE = 20_000
+"""Colours by label that are made in the GUI thread: some 30 ms."""
+
+_WORKER = ThreadPoolExecutor(1, thread_name_prefix="napari-octree colours")
 
 
 class LabelKind:
@@ -30,7 +42,9 @@ class LabelKind:
     def __init__(self, layer: OctreeLabels, encoding: LabelEncoding) -> None:
         self._layer = layer
         self._encoding = encoding
-        self._colours = colours_of(layer.colormap, encoding)
+        self._is_late = _is_large(layer.colormap)
+        colormap = DirectLabelColormap(color_dict={None: "transparent"})
+        self._colours = colours_of(colormap if self._is_late else layer.colormap, encoding)
 
     @property
     def encoding(self) -> LabelEncoding:
@@ -40,8 +54,36 @@ class LabelKind:
     def look_changed(self, node: ShowsLabels, colours_too: bool) -> None:
         """Show the labels as the layer says now; with other colours only if these have changed."""
         if colours_too:
-            self._colours = colours_of(self._layer.colormap, self._encoding)
+            self._find_colours(node)
         node.set_look(self._look())
+
+    def _find_colours(self, node: ShowsLabels) -> None:
+        """Have the colour map's colours, at once; those of a large map when a worker has them."""
+        colormap = self._layer.colormap
+        if not _is_large(colormap):
+            self._colours = colours_of(colormap, self._encoding)
+            return
+        encoding, shown = self._encoding, weakref.ref(node)
+
+        def find() -> None:
+            colours = colours_of(colormap, encoding)
+            MAIN_LOOP.post(lambda: show(colours))
+
+        def show(colours: LabelColours) -> None:
+            self._layer.await_colours(-1)
+            present = shown()
+            if present is not None and self._layer.colormap is colormap:
+                self._colours = colours
+                present.set_look(self._look())
+
+        self._layer.await_colours(1)
+        _WORKER.submit(find)
+
+    def _made(self, node: ShowsLabels) -> None:
+        """Bring the colours that a new node does not have yet."""
+        if self._is_late:
+            self._is_late = False
+            self._find_colours(node)
 
     def take_values(self, dtype: np.dtype) -> None:
         """Go on: there are no thick slices of labels."""
@@ -53,3 +95,7 @@ class LabelKind:
     def _contour(self) -> int:
         """Texels of outlines; 0: filled."""
         return 0
+
+
+def _is_large(colormap: LabelColormap) -> bool:
+    return isinstance(colormap, DirectLabelColormap) and len(colormap.color_dict) > MOST_AT_ONCE

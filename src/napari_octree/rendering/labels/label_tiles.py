@@ -29,6 +29,7 @@ class LabelTiles(LabelKind):
         node: TiledLabelsVisual = TiledLabels(
             self._encoding, (1, 1), on_prepare, self._look(), fades
         )
+        self._made(node)
         return node
 
     def place(self, node: TiledImageVisual) -> None:
