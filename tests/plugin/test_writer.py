@@ -7,7 +7,7 @@ import pytest
 import tifffile
 import zarr
 from napari.components import ViewerModel
-from napari.layers import Image, Labels
+from napari.layers import Image, Labels, Shapes
 from npe2 import PluginManager
 
 from napari_octree import OctreeImage, OctreeLabels, open_image
@@ -44,6 +44,23 @@ def test_a_layer_is_saved(tmp_path, name):
     if name.endswith("zarr"):
         assert back.contrast_limits == [5, 99]
     assert [p.name for p in tmp_path.iterdir()] == [name]
+
+
+def test_the_writer_that_is_asked_for(tmp_path):
+    path = str(tmp_path / "a.tif")
+    assert image().save(path, plugin="napari-octree") == [path]
+    assert tifffile.TiffFile(path).is_ome
+    Image(PIXELS).save(str(tmp_path / "b.tif"))  # of stock layers napari writes plain TIFF
+    assert not tifffile.TiffFile(tmp_path / "b.tif").is_ome
+    writers = PluginManager.instance().iter_compatible_writers(["image"])
+    (writer_of_ours,) = (each for each in writers if each.plugin_name == "napari-octree")
+    model = ViewerModel()
+    model.add_layer(image())
+    path = str(tmp_path / "c")
+    assert model.layers.save(path, _writer=writer_of_ours) == [f"{path}.zarr"]  # the dialog's way
+    model.add_layer(Shapes([[[0, 0], [1, 1]]]))
+    with pytest.warns(match="No data written"):
+        assert model.layers.save(str(tmp_path / "d.zarr")) == []
 
 
 def test_channels_and_labels_of_a_list_are_one_image(tmp_path):

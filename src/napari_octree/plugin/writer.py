@@ -40,7 +40,8 @@ def save_layers(path: str = "", layer_data: Sequence[LayerData] = ()) -> list[st
     Parameters
     ----------
     path : str
-        Ends in .zarr, or else is written as OME-TIFF. What is there is replaced.
+        Ends in .zarr, or else is written as OME-TIFF; without an ending it gets .zarr. What is
+        there is replaced.
     layer_data : sequence of (data, settings, type)
         Images, which become the channels of one, and labels, which are written beside it.
 
@@ -62,6 +63,8 @@ def save_layers(path: str = "", layer_data: Sequence[LayerData] = ()) -> list[st
         if viewer is not None:
             export_layers(viewer)
         return []
+    if not Path(path).suffix:
+        path += ".zarr"
     try:
         _write(path, export_of_tuples(path, layer_data))
     except ValueError as error:
