@@ -130,7 +130,7 @@ def test_what_cannot_be_written_to_says_so(qapp) -> None:
     layer = OctreeLabels([Store()])
     assert layer.wait_until_settled(30)
     layer.paint((30, 40), 7)
-    with pytest.raises(SourceError, match="only zarr, tensorstore and numpy arrays can be"):
+    with pytest.raises(SourceError, match="only zarr, tensorstore, HDF5 and numpy arrays"):
         layer.save_edits()
     assert layer.has_edits
 
@@ -181,3 +181,30 @@ def test_exports_and_copies_have_what_was_painted(qapp) -> None:
     data, *_ = plain.as_layer_data_tuple()
     assert data[30, 40] == 7
     assert not plain.data[0][30, 40]
+
+
+@pytest.mark.parametrize("kind", ["tensorstore", "h5py", "xarray"])
+def test_other_arrays_are_saved_to(kind: str, tmp_path, qapp) -> None:
+    data = np.random.default_rng(0).integers(0, 5, SHAPE, dtype=np.int32)
+    if kind == "tensorstore":
+        import tensorstore
+
+        spec = {"driver": "zarr3", "kvstore": {"driver": "file", "path": str(tmp_path / "a")}}
+        array = tensorstore.open(spec, create=True, dtype="int32", shape=SHAPE).result()
+        array.write(data).result()
+    elif kind == "h5py":
+        import h5py
+
+        array = h5py.File(tmp_path / "a.h5", "w").create_dataset("a", data=data, chunks=(16, 16))
+    else:
+        import xarray
+
+        array = xarray.DataArray(data.copy())
+    layer = OctreeLabels([array])
+    layer.paint((30, 40), 7)
+    assert layer.wait_until_settled(30)
+    layer.save_edits()
+    expected_now = data.copy()
+    expected_now[25:36, 35:46] = np.asarray(array[25:36, 35:46])
+    np.testing.assert_array_equal(np.asarray(array[:, :]), expected_now)
+    assert int(np.asarray(array[30, 40])) == 7

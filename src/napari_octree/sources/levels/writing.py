@@ -64,7 +64,8 @@ def writable(array: Any) -> WritableArray:
 
     Parameters
     ----------
-    array : zarr.Array, tensorstore.TensorStore, xarray.DataArray (in memory) or numpy.ndarray
+    array : array
+        Of zarr, tensorstore, h5py, numpy, or of xarray in memory.
         A zarr array may have been opened for reading only: its store is opened anew.
 
     Raises
@@ -84,12 +85,16 @@ def writable(array: Any) -> WritableArray:
         return WritableArray(_Tensorstore(array), unit)
     if type(array).__module__.startswith("xarray") and isinstance(array.data, np.ndarray):
         return writable(array.data)
+    if type(array).__module__.startswith("h5py"):
+        if array.file.mode == "r":
+            raise SourceError(f"{array.file.filename}: was opened for reading only")
+        return WritableArray(array, tuple(array.chunks or array.shape))
     if isinstance(array, np.ndarray):
         if not array.flags.writeable:
             raise SourceError("an array that is read-only cannot be saved to; export it instead")
         return WritableArray(array, tuple(min(n, 1024) for n in array.shape))
     raise SourceError(
-        f"{type(array).__name__}: only zarr, tensorstore and numpy arrays can be saved to; "
+        f"{type(array).__name__}: only zarr, tensorstore, HDF5 and numpy arrays can be saved to; "
         "export it instead"
     )
 
