@@ -6,6 +6,7 @@ import base64
 import logging
 from urllib.parse import quote
 
+import fsspec
 import numpy as np
 import pytest
 import zarr
@@ -264,3 +265,31 @@ def test_groups_and_stores_as_objects(as_store):
     group.create_array("1", data=np.ascontiguousarray(PIXELS[::2, ::2]), chunks=(32, 32))
     (image,) = read_ome_zarr(store if as_store else group)
     np.testing.assert_array_equal(image.levels[0][...], PIXELS)
+
+
+def test_other_objects_that_hold_zarr(tmp_path):
+    folder = write_image(tmp_path / "a.zarr")
+    references = {}
+    for file in folder.rglob("*"):
+        if file.is_file():  # as kerchunk writes them
+            name = file.relative_to(folder).as_posix()
+            references[name] = file.read_text() if file.name[:2] == ".z" else [str(file)]
+    reference = fsspec.filesystem("reference", fo=references, asynchronous=True)
+    memory = {}
+    write_image(zarr.storage.MemoryStore(memory), 3)
+    for given in (
+        zarr.storage.FsspecStore(reference, read_only=True),
+        zarr.storage.StorePath(zarr.storage.LocalStore(tmp_path), "a.zarr"),
+        fsspec.get_mapper(str(folder)),
+        memory,
+        zarr.AsyncGroup.from_dict(
+            zarr.storage.StorePath(zarr.storage.LocalStore(folder)),
+            {"zarr_format": 2, "attributes": dict(zarr.open_group(folder).attrs)},
+        ),
+    ):
+        (image,) = read_ome_zarr(given)
+        np.testing.assert_array_equal(image.levels[0][...], PIXELS)
+        assert storage(image).read(((32, 64), (64, 96))).tolist() == PIXELS[32:, 64:].tolist()
+    for nonsense in (None, 5, object()):
+        with pytest.raises(SourceError, match="neither a path"):
+            read_ome_zarr(nonsense)

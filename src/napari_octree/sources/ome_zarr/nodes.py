@@ -6,14 +6,14 @@ absent is None; whatever else goes wrong is a `SourceError` that names the path.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import zarr
 from zarr.abc.store import Store
-from zarr.storage import LocalStore
+from zarr.storage import FsspecStore, LocalStore, MemoryStore, StorePath
 
 from napari_octree.sources.errors import SourceError
 from napari_octree.sources.ome_zarr.addresses import join
@@ -67,19 +67,24 @@ def open_node(where: str, **storage_options: Any) -> Node:
     return node
 
 
-def given_node(given: Node | Store) -> tuple[Node, str]:
+def given_node(given: Any) -> tuple[Node, str]:
     """Return a node that somebody has opened, or the root of a store, and what it is called.
 
     Raises
     ------
     SourceError
-        The store holds neither array nor group.
+        The store holds neither array nor group, or it is no store.
     """
-    if not isinstance(given, Store):
+    if isinstance(given, zarr.AsyncGroup):
+        given = zarr.Group(given)
+    elif isinstance(given, zarr.AsyncArray):
+        given = zarr.Array(given)
+    if isinstance(given, Node):
         return given, f"{given.store_path}".rstrip("/").removeprefix("file://")
-    where = f"{given}".rstrip("/")
+    store, inside = _given_store(given)
+    where = f"{store}/{inside}".rstrip("/").removeprefix("file://")
     try:
-        documents = open_documents(bytes_of(given))
+        documents = open_documents(bytes_of(store, inside))
         node = None if documents is None else node_at(documents)
     except SourceError:
         raise
@@ -88,6 +93,23 @@ def given_node(given: Node | Store) -> tuple[Node, str]:
     if node is None:
         raise SourceError(f"{where}: not zarr: no array or group is there")
     return node, where
+
+
+def _given_store(given: Any) -> tuple[Store, str]:
+    if isinstance(given, StorePath):
+        return given.store, given.path
+    if isinstance(given, Store):
+        return given, ""
+    try:
+        if type(given).__name__ == "FSMap":
+            return FsspecStore.from_mapper(given, read_only=True), ""
+        if isinstance(given, MutableMapping):
+            return MemoryStore(given, read_only=True), ""
+    except Exception as error:  # of a file system that zarr cannot use
+        raise SourceError(f"{shown(given)}: cannot be opened: {_reason(error)}") from error
+    raise SourceError(
+        f"{shown(given)}: neither a path, an address, a store, a group nor an array of zarr"
+    )
 
 
 def child(group: zarr.Group, path: str, where: str, zarr_format: int | None = None) -> Node | None:

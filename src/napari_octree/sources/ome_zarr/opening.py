@@ -61,11 +61,11 @@ def read_ome_zarr(
     SourceError
         There is no image, or none of a kind that can be shown.
     """
-    if isinstance(path, zarr.Array | zarr.Group | Store):
-        node, address = given_node(path)
-    else:
+    if isinstance(path, str | os.PathLike):
         address = os.fspath(path)
         node = open_node(address, **storage_options)
+    else:
+        node, address = given_node(path)
     where = shown_address(address)
     if isinstance(node, zarr.Array):
         return (open_array(node, where),)
