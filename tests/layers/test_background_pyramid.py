@@ -161,7 +161,13 @@ def test_a_layer_is_not_idle_while_a_view_moves(qapp, monkeypatch, moving) -> No
     layer._use_idle_time(True)
     layer.attach_view(
         SimpleNamespace(
-            settled=True, stuck=False, moving=moving, level=0, progress=OctreeProgress()
+            view=None,
+            levels=(0,),
+            settled=True,
+            stuck=False,
+            moving=moving,
+            level=0,
+            progress=OctreeProgress(),
         )
     )
     layer._use_idle_time(True)
