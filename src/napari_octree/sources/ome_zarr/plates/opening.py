@@ -28,6 +28,7 @@ from napari_octree.sources.ome_zarr.metadata.model import Dataset, ImageMetadata
 from napari_octree.sources.ome_zarr.metadata.values import as_list, as_path
 from napari_octree.sources.ome_zarr.metadata.versions import ome_attributes
 from napari_octree.sources.ome_zarr.multiscales import parse_image, parse_images
+from napari_octree.sources.ome_zarr.plates import ome_xml
 from napari_octree.sources.ome_zarr.plates.fields import FieldModel, PlateFields
 from napari_octree.sources.ome_zarr.plates.layout import PlateLayout, plate_layout
 from napari_octree.sources.ome_zarr.plates.model import (
@@ -352,6 +353,8 @@ def _first_field(
                 continue
             metadata, arrays = opened
             positions = _positions(documents, paths, metadata, where)
+            if positions is None and len(paths) > 1:
+                positions = _positions_by_xml(documents, paths)
             labels = _label_names(documents, paths[:4])
             return _First(well, tuple(fields), path, metadata, arrays, positions, labels)
     kind = "plate" if any(well.path for well, _ in listed) else "well"
@@ -446,6 +449,21 @@ def _positions(
         y, x = (t / s for t, s in zip(own.translation[-2:], scale[-2:], strict=True))
         positions.append((y, x))
     return tuple(positions)
+
+
+def _positions_by_xml(
+    documents: Documents, paths: Sequence[str]
+) -> tuple[tuple[float, float], ...] | None:
+    """Return the positions that bioformats2raw's OME-XML gives, if it is there."""
+    try:
+        root = ome_attributes(documents.attributes("") or {})
+        if "bioformats2raw.layout" not in root:
+            return None
+        listed = ome_attributes(documents.attributes("OME") or {}).get("series")
+        xml = documents.store.get(ome_xml.FILE)
+    except Exception:  # of stores of any kind: positions are of use, but not needed
+        return None
+    return None if xml is None else ome_xml.field_positions(xml, as_list(listed), paths)
 
 
 def _label_names(documents: Documents, paths: Sequence[str]) -> tuple[str, ...]:
