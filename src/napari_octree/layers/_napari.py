@@ -179,6 +179,9 @@ class OverviewSlicingState(_LayerSlicingState):
     def _response(self, image: np.ndarray) -> _ScalarFieldSliceResponse:
         # tile_to_data stays the identity: our picture is placed by its octree, and everything of
         # napari's that asks for it (hover, transform box) wants level-0 coordinates.
+        # napari's thumbnails take no foreign byte order of half floats, and no long doubles.
+        dtype = image.dtype.newbyteorder("=")
+        image = image.astype(np.float64 if dtype.char == "g" else dtype, copy=False)
         view = _ScalarFieldView.from_view(image)
         return _ScalarFieldSliceResponse(
             image=view,
