@@ -37,7 +37,7 @@ class Stage:
 
     Parameters
     ----------
-    kind : {"stock-sync", "stock-async", "ours"}
+    kind : {"stock-sync", "stock-async", "ours", "labels"}
         Of the layers that will be added.
     """
 
@@ -61,13 +61,18 @@ class Stage:
             from napari_octree import OctreeImage
 
             return self.viewer.add_layer(OctreeImage(levels, **keywords))
+        if self.kind == "labels":
+            from napari_octree import OctreeLabels
+
+            whole = [a.astype("int32") if a.dtype.kind == "f" else a for a in levels]
+            return self.viewer.add_layer(OctreeLabels(whole))
         if len(levels) > 1:
             return self.viewer.add_image(levels, multiscale=True, **keywords)
         return self.viewer.add_image(levels[0], multiscale=False, **keywords)
 
     def is_done(self, layers: Sequence[Any]) -> bool:
         """Whether nothing more is to come of the layers, as they say."""
-        if self.kind == "ours":
+        if self.kind in ("ours", "labels"):
             return all(layer.settled for layer in layers)
         busy = self.viewer._layer_slicer._layers_to_task
         return not busy and all(layer.loaded for layer in layers)

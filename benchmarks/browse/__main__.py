@@ -36,7 +36,7 @@ def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.browse", description=__doc__)
     parser.add_argument("--stores", nargs="+", default=STORES, metavar="STORE")
-    parser.add_argument("--layers", nargs="+", default=LAYERS, choices=LAYERS)
+    parser.add_argument("--layers", nargs="+", default=LAYERS, choices=(*LAYERS, "labels"))
     parser.add_argument("--size", type=int, default=16384, help="pixels per side, a power of two")
     parser.add_argument("--repeat", type=int, default=1, help="sessions each; medians are shown")
     parser.add_argument("--quick", action="store_true", help="4096 pixels, 50ms and ram only")

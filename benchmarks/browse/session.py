@@ -164,7 +164,7 @@ class Session:
 
     def _chunks_read(self) -> int | None:
         """As the stores count; else as our loader does, which may bypass zarr's stores."""
-        if self._pyramid.chunks_read is not None or self._stage.kind != "ours":
+        if self._pyramid.chunks_read is not None or self._stage.kind not in ("ours", "labels"):
             return self._pyramid.chunks_read
         sources = self.statistics().get("loader", {}).get("sources", {})
         return sum(source["reads"] for source in sources.values())
@@ -173,7 +173,7 @@ class Session:
 def main() -> None:
     """Run the session that the arguments ask for and write its result."""
     layer_kind, store, folder, result = sys.argv[1:]
-    pyramid = Pyramid(Path(folder), store, counted=layer_kind != "ours")
+    pyramid = Pyramid(Path(folder), store, counted=layer_kind not in ("ours", "labels"))
     session = Session(layer_kind, pyramid)
     phases = session.run(pyramid.levels[0].shape[0])
     values = {
