@@ -1,7 +1,8 @@
 """PNG pictures of any size, written row by row.
 
-Invariants: what is held in memory is what was handed over last; the file has another name until
-all rows are there, so that a failure or a cancel leaves nothing under the final one.
+Invariants: what is held in memory are a few MiB beside the rows that are handed over; the file
+has another name until all rows are there, so that a failure or a cancel leaves nothing under the
+final one.
 Source: https://www.w3.org/TR/png-3.
 """
 
@@ -20,6 +21,8 @@ from napari_octree.writing.errors import WritingError
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MOST_SIDE = 2**31 - 1
 COLOUR_TYPES = {3: 2, 4: 6}
+PIECE_BYTES = 2**22
+"""Rows are filtered and compressed so many bytes at once."""
 UP = 2
 """The filter: each byte is told by its difference to the one above."""
 
@@ -76,6 +79,11 @@ class PngWriter:
         """
         if rows.dtype != np.uint8 or rows.shape[1:] != self.shape[1:]:
             raise ValueError(f"rows of {rows.shape} {rows.dtype} for a picture of {self.shape}")
+        at_once = max(PIECE_BYTES // (rows.shape[1] * rows.shape[2]), 1)
+        for first in range(0, len(rows), at_once):
+            self._write(rows[first : first + at_once])
+
+    def _write(self, rows: np.ndarray) -> None:
         flat = rows.reshape(len(rows), -1)
         filtered = np.empty((len(flat), flat.shape[1] + 1), np.uint8)
         filtered[:, 0] = UP
