@@ -63,6 +63,9 @@ def test_they_share_point_looks_and_chunks_and_free_what_they_held(
         assert other.colormap.name == "magma"
         assert not other.visible
     layer.visible = True
+    viewer.theme = "light"
+    assert xy.viewer.theme == "light"
+    viewer.theme = "dark"
     pump()
 
     # One that is closed holds nothing; the others go on.

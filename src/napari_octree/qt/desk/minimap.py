@@ -23,6 +23,9 @@ from napari_octree.qt.desk.loaded_places import Place, colour_of
 MOST_PIXELS = 256
 """Sides of the picture; larger overviews are thinned."""
 
+CLICK_PIXELS = 4
+"""Who lets go nearer to where the button was pressed has clicked."""
+
 PLANES = ((1, 2), (0, 2), (1, 0))
 """Axes (down, right) of the three pictures of a volume: xy, xz, and yz turned on its side."""
 
@@ -62,6 +65,7 @@ class Minimap(QWidget):
         self._centre: dict[int, float] = {}
         self._grip: tuple[int, float, float] | None = None
         self._dragged = False
+        self._pressed = QPointF()
         self._places: Sequence[Place] = ()
 
     def sizeHint(self) -> QSize:  # noqa: N802
@@ -136,7 +140,7 @@ class Minimap(QWidget):
 
     def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802
         """Jump there, or take hold of the view."""
-        point = _position(event)
+        point = self._pressed = _position(event)
         for number, frame in enumerate(self._frames()):
             if frame.adjusted(-2, -2, 2, 2).contains(point):
                 down, right = self.place_at(number, point)
@@ -160,8 +164,10 @@ class Minimap(QWidget):
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:  # noqa: N802
         """Let go; a click within the view, without a drag, is a jump too."""
         if self._grip is not None and not self._dragged:
-            self._grip = (self._grip[0], 0.0, 0.0)
-            self._travel(_position(event))
+            point = _position(event)
+            if (point - self._pressed).manhattanLength() < CLICK_PIXELS:
+                self._grip = (self._grip[0], 0.0, 0.0)
+            self._travel(point)  # some systems tell of no move before the end of a quick drag
         self._grip = None
 
     def keyPressEvent(self, event: Any) -> None:  # noqa: N802

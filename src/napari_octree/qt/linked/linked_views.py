@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from napari.layers import Layer
-from napari.qt import get_current_stylesheet
+from napari.qt import get_stylesheet
 from qtpy.QtCore import QEvent, QSize, Qt
 from qtpy.QtWidgets import QSplitter, QVBoxLayout, QWidget
 
@@ -48,7 +48,6 @@ class LinkedViews(QWidget):
             raise ValueError("linked views need a layer of at least three axes")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle(f"{layers[-1].name}: linked views")
-        self.setStyleSheet(get_current_stylesheet())
         self._viewer = viewer
         self._zooming = False
         self.point = SharedPoint(viewer.dims.point)
@@ -70,6 +69,8 @@ class LinkedViews(QWidget):
         column.addWidget(rows)
         self.resize(QSize(1000, 900) if parent is None else parent.size())
         viewer.dims.events.point.connect(self._on_main_slider)
+        viewer.events.theme.connect(self._on_theme)
+        self._on_theme()
         self.point.moved.connect(self._move_main)
         for pane in self._flat:
             pane.on_zoom(self._on_zoom)
@@ -89,6 +90,11 @@ class LinkedViews(QWidget):
             self._set_zoom(min(pane.viewer.scene.camera.zoom for pane in self._flat))
 
     # ------------------------------------------------------------------ follow
+
+    def _on_theme(self, event: Any = None) -> None:
+        self.setStyleSheet(get_stylesheet(self._viewer.theme))
+        for pane in self.panes:
+            pane.viewer.theme = self._viewer.theme
 
     def _on_main_slider(self, event: Any = None) -> None:
         self.point.move(self._viewer.dims.point)
@@ -127,6 +133,7 @@ class LinkedViews(QWidget):
     def closeEvent(self, event: Any) -> None:  # noqa: N802
         """Free what all panes hold."""
         self._viewer.dims.events.point.disconnect(self._on_main_slider)
+        self._viewer.events.theme.disconnect(self._on_theme)
         self.point.moved.disconnect(self._move_main)
         for pane in list(self.panes):
             pane.shut()
