@@ -75,7 +75,7 @@ class Atlas:
         self.slots: AtlasSlots[Hashable] = AtlasSlots(side * side)
         self.apron, self.slot_bytes = 1, (TILE + 2) ** 2
         self.borders = TileBorders((side, side), (TILE + 2, TILE + 2), self.apron)
-        self.encoding = SimpleNamespace(texel_bytes=1, encode=lambda a: a)
+        self.encoding = SimpleNamespace(texel_bytes=1, is_scaled=False, encode=lambda a: a)
         self.evicted: list[Hashable] = []
 
     def begin(self) -> None:

@@ -289,3 +289,17 @@ def test_refreshing_a_large_array_blanks_nothing(viewer, screenshot, pump, let_r
         assert min(low for low, _ in seen) >= value - 50, "something was blank"
         assert seen[-1] == (value, value)
         seen.clear()
+
+
+def test_what_takes_long_to_convert_is_left_to_a_thread() -> None:
+    budget, client = UploadBudget(lambda: None), Client()
+    frame, atlas = TileFrame(client, TILES, budget), Atlas()  # type: ignore[arg-type]
+    octree_slice = plane(np.zeros((600, 600), np.float32))
+    inputs = TileInputs(octree_slice, View.of_box((0, 0), (600, 600), 1.0), 1e6)
+    atlas.encoding.is_scaled = True
+    frame.prepare(atlas, inputs)  # type: ignore[arg-type]
+    assert len(client.listed) == 1
+    atlas.encoding.is_scaled = False
+    frame.forget()
+    frame.prepare(atlas, inputs)  # type: ignore[arg-type]
+    assert frame.settled

@@ -73,7 +73,7 @@ class Atlas:
         slot = CHUNK + 2 * APRON
         self.apron, self.slot_bytes = APRON, slot * slot * 2
         self.borders = TileBorders((SIDE, SIDE), (slot, slot), self.apron)
-        self.encoding = SimpleNamespace(texel_bytes=2, encode=lambda block: block)
+        self.encoding = SimpleNamespace(texel_bytes=2, is_scaled=False, encode=lambda block: block)
 
     def begin(self) -> None:
         """Nothing is to be bound."""

@@ -15,15 +15,26 @@ MOST_BYTES = 2**22
 """Of memory touched for one tile: copied, converted and sent within a few milliseconds."""
 
 
-def is_at_hand(request: TileRequest) -> bool:
-    """Whether a tile costs no more than to copy a little memory."""
-    return region_is_at_hand(request.source, request.region)
+CALCULATED = 8
+"""A byte from which texels are calculated takes so many times as long as one that is copied."""
 
 
-def region_is_at_hand(source: LevelSource, region: Region) -> bool:
+def is_at_hand(request: TileRequest, calculated: bool = False) -> bool:
+    """Whether a tile costs no more than to copy a little memory.
+
+    Parameters
+    ----------
+    request : TileRequest
+    calculated : bool
+        `finish` makes other numbers of the pixels.
+    """
+    return region_is_at_hand(request.source, request.region, calculated)
+
+
+def region_is_at_hand(source: LevelSource, region: Region, calculated: bool = False) -> bool:
     """The same of a region of a level."""
     touched = bytes_touched(source, region)
-    return touched is not None and touched <= MOST_BYTES
+    return touched is not None and touched * (CALCULATED if calculated else 1) <= MOST_BYTES
 
 
 def make_at_hand(request: TileRequest) -> LoadedTile | None:

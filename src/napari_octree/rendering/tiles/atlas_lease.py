@@ -178,14 +178,16 @@ class AtlasLease:
         return self._replace(node, TextureAtlas2D(encoding, tile, apron, (side, side)))
 
     def _for_one_tile(self, node: TiledImageVisual, needs: AtlasNeeds) -> TextureAtlas2D:
-        """No apron: nothing lies around the tile."""
-        alike = (needs.encoding, needs.tile_shape, 0, (1, needs.whole))
-        filled = self._filled
-        if filled is not None and filled.layout == alike:
+        """No apron: nothing lies around the tile. One slot where memory is short."""
+        filled, alike = self._filled, (needs.encoding, needs.tile_shape, 0)
+        if filled is not None and filled.layout[:3] == alike:
             return filled
         rows, columns = needs.tile_shape
-        self._ledger.need(self, rows * columns * needs.encoding.texel_bytes, self._wake)
-        return self._replace(node, TextureAtlas2D(*alike))
+        nbytes = rows * columns * needs.encoding.texel_bytes
+        self._ledger.need(self, nbytes, self._wake)
+        room = self._ledger.room(self, self._config.memory.vram_bytes)
+        slots = needs.whole if needs.whole * nbytes <= room else 1
+        return self._replace(node, TextureAtlas2D(*alike, (1, slots)))
 
     def _first_side(self, in_view: int) -> int | None:
         """Slots a side while the first view is shown; None: it has gone beyond what that takes."""

@@ -58,7 +58,7 @@ class TileRequests:
         self._client = client
         self.at_hand: deque[TileRequest] = deque()
         self._refused: set[TileKey] = set()
-        self._told = False
+        self._told = self._calculated = False
         self._prefetch = config.render.prefetch
         self._wishes: tuple[Wish, ...] = ()
         self._requests: dict[RequestName, TileRequest] = {}
@@ -147,6 +147,7 @@ class TileRequests:
         self._shown = None
         self._requests = requests
         self._asked_moving = self.moving
+        self._calculated = atlas.encoding.is_scaled
         self._share_out()
 
     def _share_out(self) -> None:
@@ -154,7 +155,7 @@ class TileRequests:
         self.at_hand.clear()
         others = []
         for request in self._requests.values():
-            if request.key in self._refused or not is_at_hand(request):
+            if request.key in self._refused or not is_at_hand(request, self._calculated):
                 others.append(request)
             elif request.tier.awaited:
                 self.at_hand.append(request)
