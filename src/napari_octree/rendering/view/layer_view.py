@@ -287,7 +287,7 @@ class LayerView:
         """Tell the layer if what is shown, or how much of it, has changed."""
         drawing = self.drawing
         if drawing.grow():
-            self.request_frame()
+            _vispy.when_idle(drawing.node.canvas, self.request_frame)
         waits = not drawing.whole and self.layer.display.show_loading
         self._notice.report(drawing.node, waits, drawing.in_vain)
         state = drawing.state
