@@ -205,7 +205,7 @@ def _hear_of_damage() -> Iterator[list[str]]:
             if record.thread == thread and DAMAGE.search(message):
                 heard.append(re.sub("<[^>]*> ?", "", message))
 
-    listener, log = Listener(), logging.getLogger("tifffile")
+    listener, log = Listener(), tifffile.logger()
     log.addHandler(listener)
     try:
         yield heard
