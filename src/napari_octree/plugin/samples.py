@@ -171,8 +171,8 @@ def points_layer(config: OctreeConfig | None = None) -> OctreePoints:
         size=30,
         border_color="transparent",
         face_color="kind",
-        face_color_cycle=["#ff7a59", "#7bd88f", "#78a6ff"],
-        opacity=0.6,
+        face_color_cycle=["#ffb454", "#ff7a59", "#ffe9c9"],
+        opacity=0.4,
         blending="translucent_no_depth",
     )
 

@@ -324,3 +324,16 @@ def test_extract_what_is_in_view(viewer, pump, pump_until, look_at):
     made = viewer.layers[-1]
     assert 100 <= len(made.data) <= 160
     assert np.abs(made.data - [20, 25]).max() < 8
+
+
+def test_a_view_of_more_nodes_than_the_buffer_has_slots_for(viewer, pump, look_at, stored):
+    """The buffer grows, and what had been taken for the former one comes again."""
+    source, _ = stored(quota=10)
+    layer = viewer.add_layer(OctreePoints(source, OctreeConfig(render={"points": 1000})))
+    look_at(viewer, (20, 25), 200)
+    assert layer.wait_until_settled(20)
+    slots = layer.statistics.views[0].slots
+    for zoom in (60, 20, 5, 8):
+        look_at(viewer, (20, 25), zoom)
+        assert layer.wait_until_settled(20), (zoom, layer.progress)
+    assert layer.statistics.views[0].slots > slots

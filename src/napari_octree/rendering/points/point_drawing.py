@@ -172,6 +172,7 @@ class PointDrawing:
             capacity = max(min(capacity, room // (slot * stride)), n, 1)
             slot = max(min(slot, room // (capacity * stride)), 1)
         self._close_buffer()
+        self.client.replace([])  # else what was taken for the former one would not come again
         self._buffer = PointBuffer(place.layout, slot, capacity)
         self.node.set_buffer(self._buffer.buffer, place.layout.attributes)
         self._former = None
@@ -192,7 +193,8 @@ class PointDrawing:
         budget, canvas = self.budget, self.node.canvas
         budget.begin(self._upload_ms)
         nbytes = buffer.slot * buffer.layout.dtype.itemsize
-        protected = set(self._keys)
+        wanted = set(self._keys)
+        protected = set(wanted)
         if self._former is not None:
             protected.update(self._former[1])
         while budget.allows(nbytes):
@@ -205,14 +207,14 @@ class PointDrawing:
                 self._failed.add(key)
                 continue
             vertices = tile.data
-            if key.place != place.number or vertices.dtype != buffer.layout.dtype:
+            if key not in wanted or vertices.dtype != buffer.layout.dtype:
                 continue
             changed = True
 
             def put() -> None:
                 if not buffer.add(key, vertices, protected):  # noqa: B023
                     self._former = None  # its slots are needed
-                    buffer.add(key, vertices, set(self._keys))  # noqa: B023
+                    buffer.add(key, vertices, wanted)  # noqa: B023
                 buffer.send(canvas)
 
             budget.spend(put, vertices.nbytes)

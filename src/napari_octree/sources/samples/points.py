@@ -109,7 +109,7 @@ class CascadeReader:
             elif column == column_of("brightness"):
                 block[column] = _unit(hashes_of(~numbers))
             else:
-                block[column] = (cells[:, 0] >> max(depth + BELOW - 6, 0)) % 3
+                block[column] = (_unit(hashes_of(~numbers - 7)) * 3).astype(CODE.type)
         return block
 
 
