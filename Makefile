@@ -5,6 +5,8 @@
 #   make test    run the whole test suite             make bench   run the benchmarks
 #   make lint    ruff, import rules and mypy          make docs    build site/
 #
+#   make bench-quick  the most telling two minutes of the benchmarks
+#   make soak         half an hour of a random user
 #   make coverage     the suite, and how much of octree, sources and loading it runs
 #   make test-lowest  the suite with the oldest versions that pyproject.toml allows
 #   make dist         build and check what is published
@@ -36,7 +38,7 @@ SYSTEM_PACKAGES := xvfb xauth libgl1 libgl1-mesa-dri libegl1 libopengl0 libdbus-
 	libxcb-icccm4 libxcb-image0 libxcb-keysyms1 libxcb-randr0 libxcb-render-util0 \
 	libxcb-shape0 libxcb-sync1 libxcb-xfixes0 libxcb-xinerama0 libxcb-xkb1
 
-.PHONY: demo test coverage test-lowest bench lint docs dist install-test system-packages clean
+.PHONY: demo test coverage test-lowest bench bench-quick soak lint docs dist install-test system-packages clean
 
 demo: $(VENV)/.installed-$(QT) $(SYSTEM)
 ifdef HEADLESS
@@ -59,9 +61,15 @@ test-lowest: .venv-lowest/.installed $(SYSTEM)
 bench: $(VENV)/.installed-test-$(QT) $(SYSTEM)
 	$(ENV) $(XVFB) $(BIN)/python -m pytest benchmarks -q --override-ini addopts= \
 		--import-mode=importlib --benchmark-only
-	$(ENV) $(XVFB) $(BIN)/python -m benchmarks.browse $(ARGS)
-	$(ENV) $(XVFB) $(BIN)/python -m benchmarks.sliders
+	$(ENV) $(XVFB) $(BIN)/python -m benchmarks.compare $(ARGS)
+	$(BIN)/python -m benchmarks.compare.page
 	$(ENV) $(XVFB) $(BIN)/python -m benchmarks.draw
+
+bench-quick: $(VENV)/.installed-test-$(QT) $(SYSTEM)
+	$(ENV) $(XVFB) $(BIN)/python -m benchmarks.compare --quick $(ARGS)
+
+soak: $(VENV)/.installed-test-$(QT) $(SYSTEM)
+	$(ENV) $(XVFB) $(BIN)/python -m benchmarks.soak $(ARGS)
 
 lint: $(VENV)/.installed-test-$(QT)
 	$(BIN)/ruff check .

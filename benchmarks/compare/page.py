@@ -151,7 +151,7 @@ def main() -> None:
         "promises": "\n".join(promise_table(results)),
     }
     page.write_text(filled(page.read_text(encoding="utf-8"), blocks), encoding="utf-8")
-    plot(results, page.parent / "pictures" / "performance.svg")
+    plot(results, page.parent / "images" / "performance.svg")
     print(f"Written to {page}")
 
 
