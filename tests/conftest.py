@@ -21,6 +21,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from cameras import off_tie_center
+from lent_windows import LentWindows
 from recording_array import ReadLog, RecordingArray, random_pixels
 
 if TYPE_CHECKING:
@@ -191,21 +192,63 @@ def make_viewer(
 
     def make(canvas_shape: tuple[int, int] = CANVAS_SHAPE, **keywords: Any) -> napari.Viewer:
         viewer = make_napari_viewer(show=True, **keywords)
-        qt_viewer = viewer.window._qt_viewer
-        qt_viewer.dockLayerControls.setVisible(False)
-        qt_viewer.dockLayerList.setVisible(False)
-        height, width = canvas_shape
-        qt_viewer.canvas.native.setFixedSize(width, height)
-        pump_until(lambda: tuple(qt_viewer.canvas.size) == canvas_shape)
+        _arrange(viewer, canvas_shape, pump_until)
         return viewer
 
     return make
 
 
+def _arrange(
+    viewer: napari.Viewer, canvas_shape: tuple[int, int], pump_until: Callable[..., None]
+) -> None:
+    """Hide the docks, and fix the size of the canvas."""
+    qt_viewer = viewer.window._qt_viewer
+    qt_viewer.dockLayerControls.setVisible(False)
+    qt_viewer.dockLayerList.setVisible(False)
+    height, width = canvas_shape
+    qt_viewer.canvas.native.setFixedSize(width, height)
+    pump_until(lambda: tuple(qt_viewer.canvas.size) == canvas_shape)
+
+
 @pytest.fixture
 def viewer(make_viewer: Callable[..., napari.Viewer]) -> napari.Viewer:
-    """A shown viewer with a canvas of 300 × 400 screen pixels."""
+    """A shown viewer with a canvas of 300 × 400 screen pixels.
+
+    It is the test's own; the rooms that need hundreds lend one (`lent_viewer`) under this name.
+    """
     return make_viewer()
+
+
+@pytest.fixture(scope="session")
+def _lent_windows(qapp: Any) -> Iterator[LentWindows]:
+    windows = LentWindows()
+    yield windows
+    windows.close()
+
+
+@pytest.fixture
+def lent_viewer(
+    _lent_windows: LentWindows,
+    qtbot: Any,
+    pump_until: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+) -> Iterator[napari.Viewer]:
+    """Like `viewer`, but the same window as in former tests, as good as new."""
+    import napari
+
+    monkeypatch.setattr("napari._qt.threads.status_checker.StatusChecker.start", lambda *_: None)
+
+    def make() -> napari.Viewer:
+        viewer = napari.Viewer(show=True, show_welcome_screen=False)
+        qtbot.wait_exposed(viewer.window._qt_window, timeout=5000)
+        return viewer
+
+    with _lent_windows.used():
+        viewer = _lent_windows.lend(make)
+        _arrange(viewer, CANVAS_SHAPE, pump_until)
+        yield viewer
+        _lent_windows.take_back(sound=not request.node.rep_call.failed)
 
 
 @pytest.fixture

@@ -32,6 +32,12 @@ def known_colour_maps() -> Iterator[None]:
         del AVAILABLE_COLORMAPS[name]
 
 
+@pytest.fixture
+def viewer(lent_viewer) -> Any:
+    """The window that all tests of this room share."""
+    return lent_viewer
+
+
 @pytest.fixture(scope="session")
 def scene() -> np.ndarray:
     """Structure at all scales with some noise, in [0, 1]."""
