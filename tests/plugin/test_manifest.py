@@ -79,6 +79,7 @@ def test_every_key_of_the_configuration_is_there_or_it_is_said_where_the_others_
         "memory.edits_bytes",
         "memory.edits_path",
         "render.prefetch",
+        "render.collect_when_idle",
     }, hidden
     (first, *_) = manifest.contributions.configurations.values()
     assert "NAPARI_OCTREE" in first.properties["enabled"].description
