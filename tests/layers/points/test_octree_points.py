@@ -59,6 +59,7 @@ def test_points_that_are_not_finite_are_left_out():
     [
         (np.zeros((3, 2, 2)), {}, "N × axes"),
         (np.zeros((3, 2), complex), {}, "N × axes"),
+        (np.zeros((3, 1)), {}, "one axis"),
         (POINTS, {"features": {"a": np.zeros(3)}}, "3 values for 500 points"),
         (object(), {}, "build"),
     ],

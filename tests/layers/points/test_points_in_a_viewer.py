@@ -337,3 +337,19 @@ def test_a_view_of_more_nodes_than_the_buffer_has_slots_for(viewer, pump, look_a
         look_at(viewer, (20, 25), zoom)
         assert layer.wait_until_settled(20), (zoom, layer.progress)
     assert layer.statistics.views[0].slots > slots
+
+
+def test_small_large_and_small_points_again(viewer, pump, screenshot):
+    """Sprites, quads, sprites: each another program."""
+    layer = viewer.add_layer(OctreePoints(POINTS, features=FEATURES))
+    pictures = []
+    for size, by in ((0.5, "red"), (12, "score"), (0.5, "red")):
+        layer.size, layer.face_color = size, by
+        for shading in ("spherical", "none"):
+            layer.shading = shading
+            pump()
+            assert layer.wait_until_settled(20)
+            pictures.append(screenshot(viewer).astype(int))
+    assert (pictures[1][..., 0] > 0).mean() < (pictures[3][..., 0] > 0).mean()
+    np.testing.assert_array_equal(pictures[1], pictures[5])
+    np.testing.assert_array_equal(pictures[0], pictures[4])

@@ -59,6 +59,7 @@ class GivenPoints:
         if isinstance(source, GivenPoints):
             return source
         if isinstance(source, PointsSource):
+            _refuse_one_axis(source.ndim)
             return cls(source=source)
         if source is None:
             source = np.zeros((0, 2))
@@ -67,6 +68,7 @@ class GivenPoints:
         if hasattr(source, "to_numpy"):
             source = source.to_numpy()
         positions = checked_positions(source)
+        _refuse_one_axis(positions.shape[1])
         values = {} if features is None else {str(k): features[k] for k in features}
         for name, column in values.items():
             if len(column) != len(positions):
@@ -121,3 +123,9 @@ class GivenPoints:
             return self.source
         assert self.positions is not None
         return index_points(self.positions, self.values, self.planes)
+
+
+def _refuse_one_axis(ndim: int) -> None:
+    """Raise where napari could not place a layer."""
+    if ndim < 2:
+        raise SourceError("points of one axis cannot be shown: give them a second one, of zeros")

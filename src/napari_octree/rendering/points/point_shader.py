@@ -83,8 +83,13 @@ class ShaderParts:
 
     @property
     def fragment(self) -> str:
-        """The template of the fragment shader: vispy's."""
-        return marker_fragment_template()
+        """The template of the fragment shader: vispy's.
+
+        Where a fragment lies in its point is named here, not set as a value: vispy takes another
+        value for one of the former variable.
+        """
+        coordinate = "$texcoord" if self.instanced else "gl_PointCoord"
+        return marker_fragment_template().replace("$pointcoord", coordinate)
 
     @property
     def lighting(self) -> str:

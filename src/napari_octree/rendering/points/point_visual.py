@@ -6,6 +6,7 @@ is drawn is told by `set_nodes`; a change of the look sends uniforms and small t
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ from vispy.visuals import Visual
 from vispy.visuals.filters.clipping_planes import PlanesClipper
 from vispy.visuals.shaders import Variable
 
+from napari_octree.layers.main_loop import MAIN_LOOP
 from napari_octree.layers.points.point_look import PointColour, PointLook
 from napari_octree.rendering import _vispy
 from napari_octree.rendering.points.density_picture import DensityFrame, DensityPicture
@@ -91,6 +93,7 @@ class OctreePointsVisual(Visual):
         self._tables: dict[str, np.ndarray] = {}
         self._density: DensityFrame | None = None
         self._picture = DensityPicture()
+        self._broken = False
         self._draw_mode = "points"
         self._scale = 1.0
         self.draws = 0
@@ -159,9 +162,16 @@ class OctreePointsVisual(Visual):
         return None
 
     def draw(self) -> None:
-        """Draw the nodes."""
-        if not self.visible or self._prepare_draw(self) is False:
+        """Draw the density and the nodes. Never raises: napari would lose the canvas."""
+        if self._broken or not self.visible or self._prepare_draw(self) is False:
             return
+        try:
+            self._draw()
+        except Exception as error:
+            self._broken = True
+            MAIN_LOOP.post(functools.partial(_raise, error))
+
+    def _draw(self) -> None:
         if self._density is not None:
             self._configure_gl_state()
             set_state(depth_test=False)
@@ -195,9 +205,7 @@ class OctreePointsVisual(Visual):
         program.vert["set_place"] = place
         if parts.instanced:
             place["texcoord"], place["corner"] = texcoord, self._quad
-            program.frag["pointcoord"] = texcoord
-        else:
-            program.frag["pointcoord"] = "gl_PointCoord"
+            program.frag["texcoord"] = texcoord
         self._parts, self._bound = parts, ()
         self._set_uniforms(tables_too=True)
 
@@ -244,6 +252,11 @@ class OctreePointsVisual(Visual):
                 table, internalformat="rgba32f", interpolation=smooth
             )
             self._tables[part] = table
+
+
+def _raise(error: Exception) -> None:
+    """Let the user know through napari's notifications, outside of the draw."""
+    raise error
 
 
 OctreePoints = create_visual_node(OctreePointsVisual)
