@@ -1,7 +1,7 @@
 """One window that many tests use one after the other: making and closing one takes half a second.
 
 Invariants: a test gets the window as a new one would be: no layers, the default camera and dims,
-no callbacks but those that the window was born with. What cannot be put back, or what a test
+no callbacks of other tests. What cannot be put back, or what a test
 that failed has left, is closed, and the next test gets a new window. napari's own check for
 leaked windows does not see it, so tests with windows of their own go on to be checked.
 """
@@ -16,8 +16,6 @@ from unittest.mock import patch
 if TYPE_CHECKING:
     import napari  # which is first imported when its settings have a place
 
-Callbacks = list[tuple[Any, list[Any]]]
-
 
 class LentWindows:
     """Owner of the window, and of the application model that its menus belong to."""
@@ -27,7 +25,6 @@ class LentWindows:
         self._viewer: napari.Viewer | None = None
         self._state: dict[str, str] = {}
         self._axis_labels: tuple[str, ...] = ()
-        self._callbacks: Callbacks = []
 
     @contextmanager
     def used(self) -> Iterator[None]:
@@ -47,7 +44,6 @@ class LentWindows:
             QtViewer._instances.discard(self._viewer.window._qt_viewer)
             self._axis_labels = self._viewer.dims.axis_labels
             self._state = _state(self._viewer)
-            self._callbacks = [(e, list(e._callbacks)) for e in _emitters(self._viewer)]
         return self._viewer
 
     def take_back(self, sound: bool) -> None:
@@ -59,8 +55,7 @@ class LentWindows:
         _put_back(viewer)
         viewer.dims.axis_labels = self._axis_labels
         if sound and self._is_as_it_was(viewer):
-            for emitter, callbacks in self._callbacks:
-                emitter._callbacks[:] = callbacks
+            _forget_tests(viewer)
             self._viewer = viewer
         else:
             _close(viewer)
@@ -109,6 +104,14 @@ def _state(viewer: napari.Viewer) -> dict[str, str]:
         state[name] = repr(getattr(viewer, name))
     state["keys"] = repr(sorted(map(str, viewer.keymap)))
     return state
+
+
+def _forget_tests(viewer: napari.Viewer) -> None:
+    """Disconnect what tests have connected; what a layer has connected to a canvas may stay."""
+    for emitter in _emitters(viewer):
+        for callback in list(emitter._callbacks):
+            if "test" in (getattr(callback, "__module__", None) or ""):
+                emitter.disconnect(callback)
 
 
 def _emitters(viewer: napari.Viewer) -> Iterator[Any]:
