@@ -1,9 +1,9 @@
 """One window that many tests use one after the other: making and closing one takes half a second.
 
 Invariants: a test gets the window as a new one would be: no layers, the default camera and dims,
-no callbacks of other tests. What cannot be put back, or what a test
-that failed has left, is closed, and the next test gets a new window. napari's own check for
-leaked windows does not see it, so tests with windows of their own go on to be checked.
+no callbacks of other tests. What cannot be put back, or what a test that failed has left, is
+closed, and the next test gets a new window. napari's own check for leaked windows does not see
+it, so tests with windows of their own go on to be checked.
 """
 
 from __future__ import annotations
