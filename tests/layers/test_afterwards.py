@@ -34,3 +34,12 @@ def test_a_layer_may_be_collected_within_the_loader(
         assert gone() is None
     pump_until(lambda: loader.statistics.cached_bytes <= before.cached_bytes)
     pump_until(lambda: loader.statistics.clients <= before.clients)
+
+
+def test_what_waits_for_the_event_loop_keeps_no_layer(qapp) -> None:
+    """A script that never runs the loop may open thousands."""
+    layer = OctreeImage([np.zeros((4, 64, 64), np.uint8)])
+    gone = weakref.ref(layer)
+    del layer
+    gc.collect()
+    assert gone() is None

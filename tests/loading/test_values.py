@@ -3,7 +3,7 @@ import numpy as np
 from loading.loader_bench import request
 from napari_octree.loading import value_at
 from napari_octree.loading.testing import SimulatedSource
-from napari_octree.sources.protocol import LevelSource
+from napari_octree.sources.protocol import ChunkId, LevelSource
 
 
 def test_a_cached_value_is_found_without_reading(bench, source):
@@ -23,7 +23,9 @@ def test_values_at_a_fixed_index(bench):
     source = SimulatedSource((3, 8, 8), (1, 8, 8))
     b = bench()
     b.loader.cache.put(
-        ((source.key), ((2, 3), (0, 8), (0, 8))), source.pixels_at(((2, 3), (0, 8), (0, 8))), 0.1
+        ChunkId(source.key, ((2, 3), (0, 8), (0, 8))),
+        source.pixels_at(((2, 3), (0, 8), (0, 8))),
+        0.1,
     )
     level = LevelSource(source, (2, None, None))
     expected = np.uint16(2 + 31 * 4 + 31**2 * 5)

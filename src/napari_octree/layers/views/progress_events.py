@@ -6,6 +6,7 @@ they please; each only when its value has changed. Main thread only.
 
 from __future__ import annotations
 
+import weakref
 from typing import Any, Protocol
 
 from napari.utils.events import Event
@@ -56,16 +57,30 @@ class ProgressEvents:
         self._settled = False
         self._awaited = False
         self._level = ""
+        self._told = False
         self.progress = OctreeProgress()
         """As told last."""
         layer.events.add(settled=Event, progress=Event)
 
     def tell(self) -> None:
-        """Emit soon what has changed by then."""
-        MAIN_LOOP.post(self.emit)
+        """Emit soon what has changed by then.
+
+        What waits does not keep the layer: a script without an event loop may open thousands.
+        """
+        if self._told:
+            return
+        self._told = True
+        reference = weakref.ref(self)
+
+        def emit() -> None:
+            if (events := reference()) is not None:
+                events.emit()
+
+        MAIN_LOOP.post(emit)
 
     def emit(self) -> None:
         """Emit what has changed."""
+        self._told = False  # what changes from here on is told anew
         layer = self._layer
         settled, progress = layer.settled, layer.progress
         if progress != self.progress:
