@@ -219,8 +219,9 @@ def viewer(make_viewer: Callable[..., napari.Viewer]) -> napari.Viewer:
     return make_viewer()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def _lent_windows(qapp: Any) -> Iterator[LentWindows]:
+    """Not for longer: other modules look for windows that are on the screen."""
     windows = LentWindows()
     yield windows
     windows.close()
