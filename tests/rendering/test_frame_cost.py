@@ -1,0 +1,59 @@
+"""What a frame costs before GL, counted in calls of Python functions: the same on every machine."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from napari_octree import OctreeConfig, OctreeImage
+
+
+def calls_of(work: Callable[[], object]) -> int:
+    """Return how many Python functions `work` calls."""
+    count = 0
+
+    def note(frame: object, event: str, argument: object) -> None:
+        nonlocal count
+        count += event == "call"
+
+    sys.setprofile(note)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+@pytest.fixture
+def prepare(viewer, pump, look_at) -> Callable[[], int]:
+    """Calls of a frame over 48 tiles that are all there."""
+    data = np.random.default_rng(0).integers(0, 255, (1024, 1024), np.uint8)
+    config = OctreeConfig(octree={"tile_size": 64})
+    layer = viewer.add_layer(OctreeImage([data], config=config, contrast_limits=(0, 255)))
+    look_at(viewer, (512, 512), 1.0)
+    assert layer.wait_until_settled(30)
+    pump()
+    node = layer._views[0].node
+    return lambda: min(calls_of(lambda: node._prepare_draw(node)) for _ in range(3))
+
+
+def test_a_frame_in_which_nothing_has_changed(prepare) -> None:
+    assert prepare() <= 190
+
+
+def test_a_frame_that_shows_the_same_tiles_elsewhere(viewer, prepare) -> None:
+    y, x = viewer.scene.camera.center[-2:]
+    viewer.scene.camera.center = (0, y, x + 0.25)
+    assert 190 < prepare() <= 1300
+
+
+def test_a_frame_does_not_cost_by_the_tile(viewer, prepare, look_at, pump) -> None:
+    few = prepare()
+    look_at(viewer, (512, 512), 0.6)
+    (layer,) = viewer.layers
+    assert layer.wait_until_settled(30)
+    pump()
+    assert prepare() <= few + 5
