@@ -1,4 +1,4 @@
-"""What a frame costs before GL, counted in calls of Python functions: the same on every machine."""
+"""What a frame costs before GL, in calls of Python functions: the same on every machine."""
 
 from __future__ import annotations
 
