@@ -1,6 +1,6 @@
 """What the dock says of what is loaded, what it costs, and how narrow it may be."""
 
-from time import monotonic, perf_counter
+from time import monotonic
 
 import numpy as np
 import pytest
@@ -8,6 +8,7 @@ from qtpy.QtCore import QEvent, QObject
 from qtpy.QtWidgets import QApplication
 from superqt import QCollapsible
 
+from counted_calls import calls_of
 from napari_octree import OctreeImage, OctreeLabels
 from napari_octree.layers.views.residency import Residency
 from napari_octree.octree.chunk_key import ChunkKey
@@ -180,12 +181,8 @@ def test_shown_it_looks_four_times_a_second_and_quickly(dock, viewer, layer, pum
     pump_until(move)
     assert 1 <= dock.updates - updates <= (monotonic() - start) * 1000 / UPDATE_MS + 1
     assert "of 16.7 ms" in dock.meters.frame.format()
-    took = []
-    for _ in range(40):
-        began = perf_counter()
-        look(dock)
-        took.append(perf_counter() - began)
-    assert min(took) < 0.001  # what it takes when nobody else has the processor
+    # A quarter of a millisecond on a quiet machine; what it takes there is told by the calls.
+    assert min(calls_of(lambda: look(dock)) for _ in range(3)) <= 900
 
 
 def test_it_fits_a_narrow_window(viewer, layer, pump):
