@@ -181,8 +181,8 @@ def test_shown_it_looks_four_times_a_second_and_quickly(dock, viewer, layer, pum
     pump_until(move)
     assert 1 <= dock.updates - updates <= (monotonic() - start) * 1000 / UPDATE_MS + 1
     assert "of 16.7 ms" in dock.meters.frame.format()
-    # A quarter of a millisecond on a quiet machine; what it takes there is told by the calls.
-    assert min(calls_of(lambda: look(dock)) for _ in range(3)) <= 900
+    # It grows a little with the sources that the process has read; 5,000 calls are half a ms.
+    assert min(calls_of(lambda: look(dock)) for _ in range(3)) <= 5000
 
 
 def test_it_fits_a_narrow_window(viewer, layer, pump):
