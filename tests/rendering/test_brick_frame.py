@@ -512,3 +512,31 @@ def test_what_is_uploaded_between_frames_is_shown_from_the_next_one_on() -> None
     assert s.prepare(there), "some of what was shown has lost its slot"
     s.check()
     assert len(s.shown - before) >= 1
+
+
+def test_the_former_slice_goes_when_the_coarsest_brick_of_the_new_one_failed() -> None:
+    """Once: the former one stayed for good, though all else of the new one was there."""
+    s = Setting()
+    s.load(view(CENTRE, 150))
+    s.slice = make_slice(1)
+    s.prepare(view(CENTRE, 150))
+    s.client.finish(1, TileState.FAILED)  # the coarsest brick
+    s.prepare(view(CENTRE, 150))
+    assert s.frame.stale  # nothing else is there yet
+    s.client.finish(10_000)
+    s.prepare(view(CENTRE, 150))
+    assert not s.frame.stale
+    assert len(s.shown) == len(s.frame._selection or ()) - 1
+    assert s.frame.progress.failed == 0  # it is no ideal brick
+
+
+def test_the_former_slice_goes_when_all_of_the_new_one_failed() -> None:
+    s = Setting()
+    s.load(view(CENTRE, 150))
+    s.slice = make_slice(1)
+    s.prepare(view(CENTRE, 150))
+    s.client.finish(10_000, TileState.FAILED)
+    s.prepare(view(CENTRE, 150))
+    assert not s.frame.stale  # a picture of another time point would be wrong
+    assert not s.shown
+    assert s.frame.stuck

@@ -7,6 +7,7 @@ and knows its views. Nothing here knows pixels: see `OctreeScalarField`.
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from napari.layers import Layer
@@ -24,6 +25,9 @@ from napari_octree.layers.views.residency import Residency
 from napari_octree.layers.views.statistics import OctreeStatistics
 from napari_octree.loading.loader import ChunkLoader, default_loader
 from napari_octree.octree.view import View, VolumeView
+
+STUCK_S = 0.2
+"""As long as this nothing must be on its way until a script stops to wait for a layer."""
 
 
 class OctreeLayer(Layer):
@@ -148,7 +152,23 @@ class OctreeLayer(Layer):
             will come: see `progress.failed`.
         """
         self._views.request_frames()
-        MAIN_LOOP.run_until(lambda: self.settled or self._stuck, timeout)
+        stuck_since: float | None = None
+
+        def done() -> bool:
+            nonlocal stuck_since
+            if self.settled:
+                return True
+            if not self._stuck:
+                stuck_since = None
+                return False
+            # The next frames may ask for more: what lies below a brick that has just failed.
+            if stuck_since is None:
+                stuck_since = time.monotonic()
+                self._views.request_frames()
+            MAIN_LOOP.post(lambda: None)  # asks once more
+            return time.monotonic() - stuck_since > STUCK_S
+
+        MAIN_LOOP.run_until(done, timeout)
         self._progress_events.emit()  # listeners hear of it before the caller goes on
         return self.settled
 

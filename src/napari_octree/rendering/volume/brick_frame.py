@@ -299,7 +299,9 @@ class BrickFrame:
         ]
         top = octree_slice.octree.coarsest.index
         coarsest = {key for key in selected if key.level == top}
-        arrived = coarsest <= set(keys)
+        gone = {brick.chunk for brick in self._uploads.failed if brick.place == octree_slice.key}
+        # What could not be loaded will not come: what lies below it is shown without.
+        arrived = coarsest <= {*keys, *gone} and (bool(keys) or not self._client.pending)
         if former is not None and former.octree_slice.key != octree_slice.key and not arrived:
             if former.octree_slice.octree != octree_slice.octree:
                 former = self.shown = None
