@@ -39,7 +39,8 @@ class Faults:
     seed : int
     latency_s : float
     failing : float
-        Share of places whose first reads fail.
+        Share of places whose first reads fail. (After each the loader asks fewer at once, after a
+        pause: of a tenth a view takes minutes.)
     tries : int
         How many reads of such a place fail before it heals.
     """

@@ -169,7 +169,7 @@ class User:
         faults = Faults(
             int(rng.integers(1000)),
             float(rng.choice([0.0, 0.0, 0.005])),
-            float(rng.choice([0.0, 0.0, 0.1])),
+            float(rng.choice([0.0, 0.0, 0.02])),
         )
         axes = str(rng.choice(["yx", "yx", "tyx", "zyx", "tzyx"]))
         if rng.random() < 0.2:
