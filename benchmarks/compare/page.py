@@ -24,8 +24,11 @@ def machine_line(report: dict[str, Any]) -> str:
     machine = report["machine"]
     packages = ", ".join(f"{name} {number}" for name, number in machine["packages"].items())
     load = machine["load"][0]
+    repeats = {
+        len(runs) for s in report["results"].values() for p in s.values() for runs in p.values()
+    }
     return (
-        f"{machine['date'][:10]}, {machine['cores']} cores, load {load:.1f} at the end,"
+        f"{min(repeats)} to {max(repeats)} repeats of each, {machine['date'][:10]}, {machine['cores']} cores, load {load:.1f} at the end,"
         f" Python {machine['python']}, {packages}; {machine['platform']}."
     )
 
