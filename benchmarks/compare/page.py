@@ -20,16 +20,15 @@ STOCK = ("stock-async", "stock-sync")
 
 
 def machine_line(report: dict[str, Any]) -> str:
-    """One line: where and when, on which load."""
+    """One line: where and when, on which load, how often each."""
     machine = report["machine"]
     packages = ", ".join(f"{name} {number}" for name, number in machine["packages"].items())
-    load = machine["load"][0]
-    repeats = {
-        len(runs) for s in report["results"].values() for p in s.values() for runs in p.values()
-    }
+    stores = [store for scenario in report["results"].values() for store in scenario.values()]
+    repeats = min(len(runs) for store in stores for runs in store.values())
     return (
-        f"{min(repeats)} to {max(repeats)} repeats of each, {machine['date'][:10]}, {machine['cores']} cores, load {load:.1f} at the end,"
-        f" Python {machine['python']}, {packages}; {machine['platform']}."
+        f"{machine['date'][:10]}, each played at least {repeats} time(s), {machine['cores']} cores,"
+        f" load {machine['load'][0]:.1f} at the end, Python {machine['python']}, {packages};"
+        f" {machine['platform']}."
     )
 
 
