@@ -26,8 +26,9 @@ def machine_line(report: dict[str, Any]) -> str:
     stores = [store for scenario in report["results"].values() for store in scenario.values()]
     repeats = min(len(runs) for store in stores for runs in store.values())
     return (
-        f"{machine['date'][:10]}, each played at least {repeats} time(s), {machine['cores']} cores,"
-        f" load {machine['load'][0]:.1f} at the end, Python {machine['python']}, {packages};"
+        f"{machine['date'][:10]}, each played at least {repeats} time(s),"
+        f" {machine['cores']} cores, load {machine['load'][0]:.1f} at the end,"
+        f" Python {machine['python']}, {packages};"
         f" {machine['platform']}."
     )
 
