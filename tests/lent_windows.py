@@ -61,23 +61,29 @@ class LentWindows:
             _close(viewer)
 
     def close(self) -> None:
-        """Close the window."""
+        """Close the window, and forget its application model."""
         if self._viewer is not None:
             _close(self._viewer)
             self._viewer = None
+        self._forget_app()
 
     def _new_app(self) -> None:
-        from app_model import Application
         from napari._app_model._app import NapariApplication, _napari_names
         from napari._qt._qapp_model.qactions import init_qactions
         from napari.plugins import _initialize_plugins
 
-        if self.app is not None:
-            Application.destroy(self.app.name)
+        self._forget_app()
         self.app = NapariApplication("lent")
         self.app.injection_store.namespace = _napari_names
         _initialize_plugins.cache_clear()
         init_qactions.cache_clear()
+
+    def _forget_app(self) -> None:
+        from app_model import Application
+
+        if self.app is not None:
+            Application.destroy(self.app.name)
+            self.app = None
 
     def _is_as_it_was(self, viewer: napari.Viewer) -> bool:
         return not viewer.window._wrapped_dock_widgets and _state(viewer) == self._state
