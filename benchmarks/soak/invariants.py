@@ -91,8 +91,7 @@ def check(viewer: Any) -> None:
         raise AssertionError(f"{VRAM.held_bytes} bytes of textures")
     loader = default_loader(CONFIG).statistics
     held = loader.cached_bytes + loader.in_flight_bytes + loader.staged_bytes
-    # What a tile takes when it is made is an estimate: by one it may be too little for a moment.
-    if not held <= CONFIG.memory.ram_bytes + 3 * LARGEST_BRICK:
+    if not held <= CONFIG.memory.ram_bytes:
         raise AssertionError(f"{held} bytes of chunks")
 
 

@@ -6,7 +6,7 @@ Invariants: a walk is the same for the same seed; after every move the invariant
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +37,17 @@ class User:
     ----------
     seed : int
     make_viewer : callable
+    failing : sequence of float
+        Shares of places that fail, one of which a store has.
     """
 
-    def __init__(self, seed: int = 0, make_viewer: Callable[[], Any] = small_viewer) -> None:
+    def __init__(
+        self,
+        seed: int = 0,
+        make_viewer: Callable[[], Any] = small_viewer,
+        failing: Sequence[float] = (0.0, 0.0, 0.02),
+    ) -> None:
+        self._failing = failing
         self._rng = np.random.default_rng(seed)
         self._make_viewer = make_viewer
         self._viewers: list[Any] = [make_viewer()]
@@ -169,7 +177,7 @@ class User:
         faults = Faults(
             int(rng.integers(1000)),
             float(rng.choice([0.0, 0.0, 0.005])),
-            float(rng.choice([0.0, 0.0, 0.02])),
+            float(rng.choice(self._failing)),
         )
         axes = str(rng.choice(["yx", "yx", "tyx", "zyx", "tzyx"]))
         if rng.random() < 0.2:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 
@@ -86,5 +86,6 @@ class LoaderStatistics:
     sources: dict[str, SourceStatistics]
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain dicts, numbers and strings."""
-        return asdict(self)
+        """Plain dicts, numbers and strings; cheap also after thousands of sources."""
+        sources = {name: dict(vars(source)) for name, source in self.sources.items()}
+        return {**vars(self), "sources": sources}
