@@ -168,6 +168,7 @@ def test_a_layer_is_not_idle_while_a_view_moves(qapp, monkeypatch, moving) -> No
             moving=moving,
             level=0,
             progress=OctreeProgress(),
+            request_frame=lambda: None,
         )
     )
     layer._use_idle_time(True)
