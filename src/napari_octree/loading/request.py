@@ -39,6 +39,9 @@ class TileRequest:
         As in `octree.Wish`; they choose the pool and the delay. A request of the tier PREFETCH
         only brings its storage chunks into RAM: it is never assembled nor handed out. Those of the
         tiers AHEAD, PREFETCH and BACKGROUND are not awaited: a client is done without them.
+    finished_bytes : int
+        What `finish` makes takes so many bytes, if that is more than the block (a brick is of one
+        size, however few voxels it has at the edge of the data).
     """
 
     key: Hashable
@@ -49,6 +52,7 @@ class TileRequest:
     finish: Callable[[np.ndarray], np.ndarray]
     tier: Tier
     relative_level: int = 0
+    finished_bytes: int = 0
 
     @property
     def only_ahead(self) -> bool:

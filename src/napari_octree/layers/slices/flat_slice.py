@@ -51,11 +51,15 @@ class FlatSlice(OctreeSlice):
         return super().region(level, box[-2:])
 
     def tile_request(
-        self, wish: Wish, apron: int, encode: Callable[[np.ndarray], np.ndarray]
+        self,
+        wish: Wish,
+        apron: int,
+        encode: Callable[[np.ndarray], np.ndarray],
+        encoded_bytes: int = 0,
     ) -> TileRequest:
         """What the loader is asked for one brick: its plane, repeated in the apron."""
 
         def encode_plane(plane: np.ndarray) -> np.ndarray:
             return encode(np.repeat(plane[np.newaxis], 1 + 2 * apron, axis=0))
 
-        return super().tile_request(wish, apron, encode_plane)
+        return super().tile_request(wish, apron, encode_plane, encoded_bytes)

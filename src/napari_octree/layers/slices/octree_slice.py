@@ -222,7 +222,11 @@ class OctreeSlice:
         return np.dtype(np.float64 if dtype.itemsize == 8 else np.float32)
 
     def tile_request(
-        self, wish: Wish, apron: int, encode: Callable[[np.ndarray], np.ndarray]
+        self,
+        wish: Wish,
+        apron: int,
+        encode: Callable[[np.ndarray], np.ndarray],
+        encoded_bytes: int = 0,
     ) -> TileRequest:
         """What the loader is asked for one tile.
 
@@ -233,6 +237,8 @@ class OctreeSlice:
             Texels around the tile, on the displayed axes.
         encode : callable
             From pixels as displayed to what the texture takes (in a worker).
+        encoded_bytes : int
+            What that takes at least, whatever the tile's size.
         """
         level = self.octree.levels[wish.key.level]
         margins = self._margins(apron)
@@ -246,6 +252,7 @@ class OctreeSlice:
             finish=self._finish(level.index, region, margins, encode),
             tier=wish.tier,
             relative_level=wish.relative_level,
+            finished_bytes=encoded_bytes,
         )
 
     def overview_request(self) -> TileRequest:

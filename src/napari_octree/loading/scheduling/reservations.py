@@ -21,13 +21,13 @@ def chunk_bytes(chunk: Chunk) -> int:
 
 
 def block_bytes(request: TileRequest) -> int:
-    """Return the bytes of the assembled block and (an estimate) of what `finish` makes of it."""
+    """Return the bytes of the assembled block and of what `finish` makes of it."""
     if request.only_ahead:
         return 0
     n = request.source.dtype.itemsize
     for (start, stop), apron in zip(request.region, request.apron, strict=True):
         n *= stop - start + 2 * apron
-    return 2 * n
+    return n + max(n, request.finished_bytes)
 
 
 class Reservations:

@@ -82,7 +82,7 @@ class BrickRequests:
         atlas : TextureAtlas3D
             What is in it for good is not asked for.
         """
-        slots, encode = atlas.slots, atlas.encoding.encode
+        slots, encoding = atlas.slots, atlas.encoding
         policy = self._policy(octree_slice, selection, slots.capacity)
         slices: dict[int, OctreeSlice | None] = {0: octree_slice}
         requests: dict[RequestName, TileRequest] = {}
@@ -102,7 +102,9 @@ class BrickRequests:
             if slot is not None and slot.complete:
                 continue
             name = (wish.key, tier, wish.relative_level, offset)
-            requests[name] = self._requests.get(name) or of_slice.tile_request(wish, APRON, encode)
+            requests[name] = self._requests.get(name) or of_slice.tile_request(
+                wish, APRON, encoding.encode, encoding.nbytes
+            )
         self.protected, self._requests, self._asked = protected, requests, True
         self._client.replace(list(requests.values()))
 
