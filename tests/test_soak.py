@@ -23,7 +23,7 @@ def test_the_first_steps(make_viewer, pump, seed) -> None:
     clients = default_loader(CONFIG).statistics.clients
     with faults() as found:
         user = User(seed, lambda: make_viewer((150, 200)), failing=(0.0, 0.0, 0.0))
-        for _ in range(120):
+        for _ in range(150):
             user.move()
         user.rest()
         user.close()

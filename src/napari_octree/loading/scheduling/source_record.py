@@ -63,6 +63,7 @@ class SourceRecord:
         self.concurrency = SourceConcurrency(most, processors)
         self.latency_s: float | None = None
         self.recent_s: deque[float] = deque(maxlen=RECENT)
+        self._spread_ms: tuple[float, float] | None = None
         self.reads = 0
         self.failures = 0
         self.retries = 0
@@ -80,17 +81,23 @@ class SourceRecord:
             self.decoded_reads += 1
             self.decode_seconds += decode_s
         self.recent_s.append(seconds)
+        self._spread_ms = None
         # Weights recent reads by a quarter: follows a store that changes within a few reads.
         self.latency_s = (
             seconds if self.latency_s is None else 0.75 * self.latency_s + 0.25 * seconds
         )
 
-    def latency_below_ms(self, share: float) -> float | None:
-        """The latency that a share of the recent reads stayed below; None before the first."""
-        ordered = sorted(self.recent_s)
-        return (
-            1000 * ordered[min(int(share * len(ordered)), len(ordered) - 1)] if ordered else None
-        )
+    @property
+    def spread_ms(self) -> tuple[float, float] | tuple[None, None]:
+        """What half of the recent reads stayed below, and 95%; None before the first.
+
+        Found once after a read: a snapshot asks it of all sources, of which few are being read.
+        """
+        if self._spread_ms is None and self.recent_s:
+            ordered = sorted(self.recent_s)
+            half, most = (1000 * ordered[int(share * len(ordered))] for share in (0.5, 0.95))
+            self._spread_ms = half, most
+        return self._spread_ms or (None, None)
 
     @property
     def decode_ms(self) -> float | None:
