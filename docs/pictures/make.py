@@ -9,6 +9,7 @@ Nothing is drawn by hand: what the pages show is what this version does.
 
 from __future__ import annotations
 
+import runpy
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -22,7 +23,7 @@ import zarr
 from PIL import Image
 from qtpy.QtWidgets import QApplication
 
-from napari_octree import OctreeImage, OctreeLabels, samples
+from napari_octree import OctreeImage, OctreeLabels, OctreePoints, samples
 from napari_octree.plugin.browsing import StoreBrowserDock
 from napari_octree.plugin.commands.linked import open_linked_views
 from napari_octree.plugin.samples import SAMPLES
@@ -287,6 +288,38 @@ def plate() -> None:
         show(viewer, "plate")
 
 
+def points() -> None:
+    """A million localisations: from far away as sample and density, and near by."""
+    example = runpy.run_path(str(Path(__file__).parents[2] / "examples" / "points.py"))
+    positions, features = example["localisations"](1_000_000)
+    crops = []
+    with window(1000, 700) as viewer:
+        viewer.add_layer(
+            OctreePoints(
+                positions,
+                features=features,
+                face_color="photons",
+                face_colormap="inferno",
+                face_contrast_limits=(0, 1200),
+                size=20,
+                border_color="transparent",
+                opacity=0.8,
+                blending="translucent_no_depth",
+            )
+        )
+        settle(viewer)
+        for closer in (1, 20):
+            viewer.scene.camera.zoom *= closer
+            viewer.scene.camera.center = (0, *np.median(positions, axis=0))
+            settle(viewer)
+            picture = viewer.screenshot(flash=False)
+            height, width = picture.shape[:2]
+            side = min(height, width // 2)
+            top, left = (height - side) // 2, (width - side) // 2
+            crops.append(picture[top : top + side, left : left + side])
+    save(np.concatenate(crops, axis=1), "points")
+
+
 def zoom() -> None:
     """The animation of the README: into the Mandelbrot set, as the screen shows it."""
     frames = []
@@ -310,7 +343,7 @@ def zoom() -> None:
 
 PICTURES: dict[str, Callable[[], None]] = {
     each.__name__: each
-    for each in (mandelbrot, dock, browser, linked, labels, painted, volume, plate)
+    for each in (mandelbrot, dock, browser, linked, labels, painted, volume, plate, points)
 }
 
 
