@@ -57,7 +57,7 @@ class Switches(QWidget):
         _may_shrink(self.level)
         form.addRow("Le&vel", self.level)
         self.legend = QLabel(_legend())
-        self.legend.setWordWrap(True)
+        self.legend.setToolTip("What the outlines of tiles mean: 0 is the finest level")
         self.legend.hide()
         self.checks: dict[str, QCheckBox] = {}
         for name, text, tip in CHECKS:
@@ -154,12 +154,16 @@ def percentile_limits(pixels: np.ndarray, low: float, high: float) -> tuple[floa
 
 
 def _legend() -> str:
-    """What the colours of tiles mean, as rich text."""
+    """What the colours of tiles mean, as rich text.
+
+    In lines of its own: a form gives text that is wrapped the room of one line.
+    """
     parts = []
     for level, channels in enumerate(LEVEL_COLOURS):
         colour = "#" + "".join(f"{round(255 * float(part)):02x}" for part in channels)
         parts.append(f'<span style="color:{colour}">■</span>&nbsp;{level}')
-    return " ".join(parts) + " … (levels; 0 is the finest)"
+    middle = len(parts) // 2
+    return "<br>".join((" ".join(parts[:middle]), " ".join(parts[middle:])))
 
 
 def _may_shrink(box: QComboBox) -> None:
