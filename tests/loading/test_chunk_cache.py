@@ -193,3 +193,21 @@ def test_it_never_exceeds_its_limit(steps):
         assert cache.cached_bytes + cache.reserved_bytes <= limit
         assert cache.reserved_bytes == sum(reserved)
         assert all(entry.chunk_id in cache for entry in held)
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 5), st.booleans()), max_size=30))
+def test_what_is_cached_of_an_array_is_known(steps):
+    cache = ChunkCache(6 * SIZE)
+    for storage, i, comes in steps:
+        before, known = cache.changes, {s: set(cache.regions_of(s)) for s in "ab"}
+        if comes:
+            cache.put(chunk(i, storage), pixels(), 0.1)
+        else:
+            cache.discard(chunk(i, storage))
+        for s in "ab":
+            regions = cache.regions_of(s)
+            assert len(set(regions)) == len(regions)
+            assert set(regions) == {chunk(j, s).region for j in range(6) if chunk(j, s) in cache}
+            assert cache.bytes_of(s) == len(regions) * SIZE
+        same = known == {s: set(cache.regions_of(s)) for s in "ab"}
+        assert same or cache.changes > before

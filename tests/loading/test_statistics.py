@@ -161,3 +161,31 @@ def test_they_are_json_ready(bench, source):
     assert counts["staged_bytes"] == 3 * 128
     assert counts["sources"]["simulated"]["reads"] == 3
     assert counts["sources"]["simulated"]["latency_ms"] == 50
+
+
+def test_what_is_counted_of_pools(bench):
+    source = SimulatedSource((8, 80), (8, 8))
+    b = bench()
+    client = b.open()
+    pools = b.loader.statistics.pools
+    assert {pool.reads for pool in pools.values()} == {0}
+    assert {pool.latency_p50_ms for pool in pools.values()} == {None}
+    client.replace([request(source, 0, c, apron=0) for c in range(4)])
+    for seconds in (0.04, 0.01, 0.02, 0.03):
+        finish(b, seconds)
+    (served,) = [pool for pool in b.loader.statistics.pools.values() if pool.reads]
+    assert (served.reads, served.running) == (4, 0)
+    assert served.latency_p50_ms == pytest.approx(30)
+    assert served.latency_p95_ms == pytest.approx(40)
+
+
+def test_totals_are_the_counts_without_the_sources(bench, source):
+    b = bench()
+    client = b.open()
+    client.replace([request(source, 0, c, apron=0) for c in range(3)])
+    b.executor.finish_all()
+    totals, counts = b.loader.totals.as_dict(), b.loader.statistics.as_dict()
+    assert counts.pop("sources")
+    assert totals.pop("sources") == {}
+    assert totals == counts
+    assert (totals["reads"], totals["nbytes"]) == (3, 3 * 128)

@@ -9,7 +9,7 @@ from napari_octree.loading.failure import LoadFailure
 from napari_octree.loading.loader import ChunkLoader, LoaderClient, default_loader
 from napari_octree.loading.request import LoadedTile, TileRequest, TileState
 from napari_octree.loading.scheduling.pools import Pace
-from napari_octree.loading.statistics import LoaderStatistics, SourceStatistics
+from napari_octree.loading.statistics import LoaderStatistics, PoolStatistics, SourceStatistics
 from napari_octree.sources.protocol import ChunkId
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "LoaderClient",
     "LoaderStatistics",
     "Pace",
+    "PoolStatistics",
     "SourceStatistics",
     "TileRequest",
     "TileState",

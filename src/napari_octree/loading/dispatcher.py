@@ -221,6 +221,12 @@ class Dispatcher:
         with self.lock:
             return self.scheduler.statistics
 
+    @property
+    def totals(self) -> LoaderStatistics:
+        """The same without what concerns single sources."""
+        with self.lock:
+            return self.scheduler.totals
+
     # ---- time ------------------------------------------------------------------------------
 
     def _set_timers(self, now: float) -> None:

@@ -45,6 +45,27 @@ class SourceStatistics:
 
 
 @dataclass(frozen=True)
+class PoolStatistics:
+    """Counts of one pool of readers: see `octree.loaders` of the configuration.
+
+    Attributes
+    ----------
+    num_workers, running : int
+        Reads that may run at once, and that do.
+    reads : int
+        Chunks that arrived well.
+    latency_p50_ms, latency_p95_ms : float or None
+        Half and 95% of the last hundred reads took less.
+    """
+
+    num_workers: int
+    running: int
+    reads: int
+    latency_p50_ms: float | None
+    latency_p95_ms: float | None
+
+
+@dataclass(frozen=True)
 class LoaderStatistics:
     """Counts of all loading of the process.
 
@@ -66,6 +87,10 @@ class LoaderStatistics:
     cancelled : int
         Storage chunks that left all lists before their read started, and were never read.
     clients : int
+    reads, nbytes : int
+        Chunks that arrived well, of all sources there ever were, and their decoded bytes.
+    pools : dict of int to PoolStatistics
+        Of the loader that was asked, by the least relative level that each serves.
     sources : dict of str to SourceStatistics
     """
 
@@ -83,9 +108,13 @@ class LoaderStatistics:
     assembling: int
     cancelled: int
     clients: int
+    reads: int
+    nbytes: int
+    pools: dict[int, PoolStatistics]
     sources: dict[str, SourceStatistics]
 
     def as_dict(self) -> dict[str, Any]:
         """Plain dicts, numbers and strings; cheap also after thousands of sources."""
         sources = {name: dict(vars(source)) for name, source in self.sources.items()}
-        return {**vars(self), "sources": sources}
+        pools = {str(level): dict(vars(pool)) for level, pool in self.pools.items()}
+        return {**vars(self), "pools": pools, "sources": sources}

@@ -8,22 +8,37 @@ Invariants:
 * A held chunk is never evicted; a listed chunk (one of some client's current list) only after
   every chunk that is not, and in the order of `need`. Among equals `eviction` decides.
 
-All methods but `peek` and `bytes_of` are called under the loader's lock. Each of these two is one
-dictionary look-up, and may be called in any thread.
+All methods but `peek`, `bytes_of` and `regions_of` are called under the loader's lock. Each of
+these three is one step of the interpreter, and may be called in any thread.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Hashable, Iterable
 
 import numpy as np
 
 from napari_octree.loading.cache.eviction import CachedChunk, EvictionOrder
-from napari_octree.sources.protocol import ChunkId
+from napari_octree.sources.protocol import ChunkId, Region
 
 ENTRY_BYTES = 512
 """What an entry costs besides its pixels; so that absent chunks are bounded as well."""
+
+
+class CachedArray:
+    """What is cached of one array.
+
+    Attributes
+    ----------
+    nbytes : int
+    regions : dict from Region to None
+    """
+
+    __slots__ = ("nbytes", "regions")
+
+    def __init__(self) -> None:
+        self.nbytes = 0
+        self.regions: dict[Region, None] = {}
 
 
 class ChunkCache:
@@ -53,8 +68,10 @@ class ChunkCache:
         self.hits = 0
         self.misses = 0
         self.evictions = 0
+        self.changes = 0
+        """How often a chunk came or went: while it is the same, so is what is cached."""
         self._entries: dict[ChunkId, CachedChunk] = {}
-        self._bytes_by_array: Counter[Hashable] = Counter()
+        self._by_array: dict[Hashable, CachedArray] = {}
         self._order = EvictionOrder()
 
     def __len__(self) -> int:
@@ -70,7 +87,13 @@ class ChunkCache:
 
     def bytes_of(self, storage: Hashable) -> int:
         """Bytes of the cached chunks of one array, by its key (any thread)."""
-        return self._bytes_by_array.get(storage, 0)
+        array = self._by_array.get(storage)
+        return 0 if array is None else array.nbytes
+
+    def regions_of(self, storage: Hashable) -> tuple[Region, ...]:
+        """Where the cached chunks of one array lie, by its key, in no order (any thread)."""
+        array = self._by_array.get(storage)
+        return () if array is None else tuple(array.regions)
 
     def peek(self, chunk_id: ChunkId) -> CachedChunk | None:
         """Return a chunk without counting it as used (any thread)."""
@@ -116,7 +139,12 @@ class ChunkCache:
             return None
         entry = self._order.enter(chunk_id, pixels, nbytes, seconds, owner, listed)
         self._entries[chunk_id] = entry
-        self._bytes_by_array[chunk_id.storage] += entry.nbytes
+        self.changes += 1
+        array = self._by_array.get(chunk_id.storage)
+        if array is None:
+            array = self._by_array[chunk_id.storage] = CachedArray()
+        array.nbytes += entry.nbytes
+        array.regions[chunk_id.region] = None
         return entry
 
     def discard(self, chunk_id: ChunkId) -> None:
@@ -126,15 +154,16 @@ class ChunkCache:
             if entry.holds:
                 self.held_bytes -= entry.nbytes
             self._order.leave(entry)
-            left = self._bytes_by_array[chunk_id.storage] - entry.nbytes
-            if left:
-                self._bytes_by_array[chunk_id.storage] = left
-            else:
-                del self._bytes_by_array[chunk_id.storage]
+            self.changes += 1
+            array = self._by_array[chunk_id.storage]
+            array.nbytes -= entry.nbytes
+            del array.regions[chunk_id.region]
+            if not array.regions:
+                del self._by_array[chunk_id.storage]
 
     def forget(self, storage: Hashable) -> None:
         """Drop all chunks of one array that are not held."""
-        self._evict_all([e for i, e in self._entries.items() if i.storage == storage])
+        self._evict_all([self._entries[ChunkId(storage, r)] for r in self.regions_of(storage)])
 
     def clear(self) -> None:
         """Drop every chunk that is not held."""

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from napari_octree.config import OctreeConfig
+from napari_octree.loading.scheduling.recent_latencies import RecentLatencies
+from napari_octree.loading.statistics import PoolStatistics
 from napari_octree.octree.chunk_key import Tier
 
 RUSHING_FACTOR = 1.75
@@ -56,6 +58,19 @@ class LoaderPool:
         self.auto_sync_s = auto_sync_s
         self.running = 0
         self.overdue = 0
+        self.reads = 0
+        self._recent = RecentLatencies()
+
+    def measured(self, seconds: float) -> None:
+        """A read that started here arrived."""
+        self.reads += 1
+        self._recent.add(seconds)
+
+    @property
+    def statistics(self) -> PoolStatistics:
+        """What has been counted."""
+        half, most = self._recent.spread_ms
+        return PoolStatistics(self.num_workers, self.running, self.reads, half, most)
 
     def has_room(self) -> bool:
         """Whether one more read may start.
@@ -90,6 +105,10 @@ class LoaderPools:
 
     def __iter__(self) -> Iterator[LoaderPool]:
         return iter(self._pools)
+
+    def items(self) -> Iterator[tuple[int, LoaderPool]]:
+        """Each with the least relative level that it serves."""
+        return zip(self._keys, self._pools, strict=True)
 
     def of(self, relative_level: int) -> LoaderPool:
         """Return the pool that serves `relative_level`."""

@@ -99,6 +99,7 @@ class Reads:
         self._healing = healing
         self._jitter = jitter
         self._dead: dict[ChunkId, None] = {}
+        self.arrived = self.arrived_bytes = 0
         self.running: dict[ReadJob, None] = {}
         """Oldest first."""
         self.abandoned: list[ReadJob] = []
@@ -198,6 +199,9 @@ class Reads:
         nbytes = 0 if pixels is None else pixels.nbytes
         source.concurrency.succeeded(nbytes, seconds, outcome.busy_s, now)
         source.measured(nbytes, seconds, outcome.decode_s)
+        job.pool.measured(seconds)
+        self.arrived += 1
+        self.arrived_bytes += nbytes
         self._arrived(chunk, pixels, seconds, job.tile, made)
         if job.probe:
             self._healed(job, now)

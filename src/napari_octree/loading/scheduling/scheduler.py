@@ -16,6 +16,7 @@ from __future__ import annotations
 import heapq
 import random
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 
@@ -168,6 +169,11 @@ class Scheduler:
     @property
     def statistics(self) -> LoaderStatistics:
         """A snapshot of all counts."""
+        return replace(self.totals, sources=self._sources())
+
+    @property
+    def totals(self) -> LoaderStatistics:
+        """The counts without those of each source: what they cost does not grow with sources."""
         cache = self.cache
         staged = [tile for tile in self.working_set.tiles() if tile.result is not None]
         staged_bytes = sum(tile.reserved for tile in staged)
@@ -186,23 +192,29 @@ class Scheduler:
             assembling=len(self.assemblies.running),
             cancelled=self.cancelled,
             clients=len(self.clients),
-            sources={
-                name: SourceStatistics(
-                    reads=source.reads,
-                    retries=source.retries,
-                    failures=source.failures,
-                    nbytes=source.nbytes,
-                    latency_ms=None if source.latency_s is None else 1000 * source.latency_s,
-                    latency_p50_ms=source.spread_ms[0],
-                    latency_p95_ms=source.spread_ms[1],
-                    decode_ms=source.decode_ms,
-                    mb_per_s=source.mb_per_s,
-                    concurrency=source.concurrency.limit,
-                    running=source.concurrency.running,
-                )
-                for name, source in self.working_set.sources.items()
-            },
+            reads=self.reads.arrived,
+            nbytes=self.reads.arrived_bytes,
+            pools={},
+            sources={},
         )
+
+    def _sources(self) -> dict[str, SourceStatistics]:
+        return {
+            name: SourceStatistics(
+                reads=source.reads,
+                retries=source.retries,
+                failures=source.failures,
+                nbytes=source.nbytes,
+                latency_ms=None if source.latency_s is None else 1000 * source.latency_s,
+                latency_p50_ms=source.spread_ms[0],
+                latency_p95_ms=source.spread_ms[1],
+                decode_ms=source.decode_ms,
+                mb_per_s=source.mb_per_s,
+                concurrency=source.concurrency.limit,
+                running=source.concurrency.running,
+            )
+            for name, source in self.working_set.sources.items()
+        }
 
     def read_finished(
         self, job: ReadJob, outcome: ReadOutcome, made: Made | None, now: float

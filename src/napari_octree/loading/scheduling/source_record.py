@@ -25,10 +25,10 @@ Under the loader's lock only.
 from __future__ import annotations
 
 import os
-from collections import deque
 from itertools import chain, count
 from math import ceil
 
+from napari_octree.loading.scheduling.recent_latencies import RecentLatencies
 from napari_octree.sources.identity import SourceGroup
 
 FIRST_LIMIT = 8
@@ -42,8 +42,6 @@ UNKNOWN_SHARE = 0.25
 """Of a processor that a read takes of whose source none has ended yet."""
 READ_HOLDS_INTERPRETER_MS = 10.0
 """While the view rushes, a read is taken to hold the interpreter this long of its latency."""
-RECENT = 128
-"""So many latencies of reads are kept, for their spread."""
 
 
 class SourceRecord:
@@ -62,8 +60,7 @@ class SourceRecord:
         self.name = name
         self.concurrency = SourceConcurrency(most, processors)
         self.latency_s: float | None = None
-        self.recent_s: deque[float] = deque(maxlen=RECENT)
-        self._spread_ms: tuple[float, float] | None = None
+        self._recent = RecentLatencies()
         self.reads = 0
         self.failures = 0
         self.retries = 0
@@ -80,8 +77,7 @@ class SourceRecord:
         if decode_s is not None:
             self.decoded_reads += 1
             self.decode_seconds += decode_s
-        self.recent_s.append(seconds)
-        self._spread_ms = None
+        self._recent.add(seconds)
         # Weights recent reads by a quarter: follows a store that changes within a few reads.
         self.latency_s = (
             seconds if self.latency_s is None else 0.75 * self.latency_s + 0.25 * seconds
@@ -89,15 +85,8 @@ class SourceRecord:
 
     @property
     def spread_ms(self) -> tuple[float, float] | tuple[None, None]:
-        """What half of the recent reads stayed below, and 95%; None before the first.
-
-        Found once after a read: a snapshot asks it of all sources, of which few are being read.
-        """
-        if self._spread_ms is None and self.recent_s:
-            ordered = sorted(self.recent_s)
-            half, most = (1000 * ordered[int(share * len(ordered))] for share in (0.5, 0.95))
-            self._spread_ms = half, most
-        return self._spread_ms or (None, None)
+        """What half of the recent reads stayed below, and 95%; None before the first."""
+        return self._recent.spread_ms
 
     @property
     def decode_ms(self) -> float | None:
