@@ -267,6 +267,25 @@ def test_an_atlas_that_cannot_keep_what_it_holds_is_filled_again() -> None:
     assert s.frame.settled
 
 
+def test_a_view_settles_though_others_take_the_memory_that_its_atlas_would_have_grown_into(
+    monkeypatch: Any,
+) -> None:
+    monkeypatch.setattr(brick_frame, "SOON_CLEARED", 0)
+    s, near = Setting(), view(CENTRE, 50)
+    s.prepare(near)
+    assert len(s.frame._selection or ()) > FIRST_SLOTS
+    s.atlas.most = FIRST_SLOTS
+    for _ in range(3):
+        s.client.finish(10_000)
+        s.prepare(near)
+    s.check()
+    assert s.frame.settled
+    assert s.frame.progress.loading == 0
+    plans = s.frame.plans
+    s.prepare(near)
+    assert s.frame.plans == plans
+
+
 def test_room_for_is_enough() -> None:
     for bricks in range(1, 500):
         assert max_nodes(room_for(bricks)) >= bricks
@@ -443,6 +462,7 @@ def test_leaving_wants_and_shows_nothing() -> None:
             st.integers(0, 40),
             st.sampled_from([0.5, 3.0, 100.0]),
             st.integers(0, 2),
+            st.sampled_from([20, 60, 300]),
         ),
         min_size=1,
         max_size=12,
@@ -454,7 +474,8 @@ def test_a_flight_never_blanks_and_never_shows_half_a_brick(
 ) -> None:
     s = Setting(capacity)
     s.load(view(CENTRE, 300))
-    for centre, width, finished, budget, time in flight:
+    for centre, width, finished, budget, time, room in flight:
+        s.atlas.most = max(room, s.atlas.slots.capacity)  # others take memory, and give it back
         if time != s.slice.key.ranges[0][0]:  # type: ignore[index]
             s.slice = make_slice(time)
         at = view(centre, width)

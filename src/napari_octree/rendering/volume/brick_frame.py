@@ -1,12 +1,12 @@
 """What one viewer shows of one layer in 3-D: from a view to the bricks of the octree on the GPU.
 
-Invariants: GUI thread only. A frame selects bricks only if the view has changed or a brick that is
-refined turns out to be empty, and uploads in the order of the selection until its milliseconds are
-spent; a brick too large for them goes slab by slab over several frames. What is selected is never
-evicted. Only selected bricks are shown, so a settled picture does not depend on what was seen
-before; but until the coarsest bricks of another slice are there, those of the former one stay,
-and `stale` says so. Nothing here knows napari: the atlas, the loader's client and the layer's
-slice are handed in.
+Invariants: GUI thread only. A frame selects bricks only if the view has changed, a brick that is
+refined turns out to be empty, or there is less memory than the selection needs, and uploads in the
+order of the selection until its milliseconds are spent; a brick too large for them goes slab by
+slab over several frames. What is selected is never evicted. Only selected bricks are shown, so a
+settled picture does not depend on what was seen before; but until the coarsest bricks of another
+slice are there, those of the former one stay, and `stale` says so. Nothing here knows napari: the
+atlas, the loader's client and the layer's slice are handed in.
 """
 
 from __future__ import annotations
@@ -118,6 +118,7 @@ class BrickFrame:
         self._empty: set[ChunkKey] = set()  # as the selection was told
         self._unseen = -math.inf
         self._uploaded = False
+        self._room = 0  # bricks that the selection might have
         self.plans = 0
         self.shown: ShownBricks | None = None
 
@@ -224,14 +225,17 @@ class BrickFrame:
 
     def _plan(self, octree_slice: OctreeSlice, view: VolumeView, locked_level: int | None) -> bool:
         assert self._atlas is not None
-        if self._planned == (view, locked_level):
+        room, former_room = max_nodes(self._atlas.most), self._room
+        # Others may have taken the memory that the atlas was to grow into.
+        fits = self._selection is None or room >= min(len(self._selection), former_room)
+        if self._planned == (view, locked_level) and fits:
             return False
-        self._planned = (view, locked_level)
+        self._planned, self._room = (view, locked_level), room
         self._empty = self._without_trace(octree_slice)
         selection = select_bricks(
             octree_slice.octree,
             view,
-            max_nodes(self._atlas.most),
+            room,
             level_bias=self._config.render.level_bias,
             locked_level=locked_level,
             empty=self._empty,
