@@ -1,15 +1,21 @@
 """Runs the tasks of a build: in threads of this process, or on a cluster.
 
-Invariants: no more is scheduled after a cancel; what is written stays. Other builds may run on the
-same cluster.
+Invariants: no more is scheduled after a cancel; what is written stays. When a run returns or
+raises, none of its tasks is writing any more: whoever called may delete the files, or begin again.
+Other builds may run on the same cluster.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from napari_octree.writing.errors import CancelledError, WritingError
+
+POLL_S = 0.1
+"""How often a cluster is asked whether cancelled tasks have ended."""
 
 Progress = Callable[[int, int], None]
 """Told the number of finished tasks and of all."""
@@ -43,8 +49,13 @@ def run_in_threads(
         if progress is not None:
             progress(min(done, len(tasks)), len(tasks))
 
-    with Callback(pretask=before, posttask=after):
-        dask.compute(*tasks, scheduler="threads", num_workers=workers, optimize_graph=False)
+    # A pool of our own: leaving it waits for the tasks that are running, which dask does not do
+    # after an error.
+    with (
+        ThreadPoolExecutor(workers, "octree-build") as pool,
+        Callback(pretask=before, posttask=after),
+    ):
+        dask.compute(*tasks, scheduler="threads", pool=pool, optimize_graph=False)
 
 
 def run_on_cluster(
@@ -74,10 +85,26 @@ def run_on_cluster(
         raise WritingError(f"{address}: no dask scheduler answers: {error}") from error
     with client:
         futures = client.compute(tasks, optimize_graph=False)
-        for done, future in enumerate(as_completed(futures, loop=client.loop), 1):
-            if cancelled is not None and cancelled():
-                client.cancel(futures)
-                raise CancelledError
-            future.result()
-            if progress is not None:
-                progress(done, len(tasks))
+        try:
+            for done, future in enumerate(as_completed(futures, loop=client.loop), 1):
+                if cancelled is not None and cancelled():
+                    raise CancelledError
+                future.result()
+                if progress is not None:
+                    progress(done, len(tasks))
+        except BaseException:
+            _end(client, futures)
+            raise
+
+
+def _end(client: Any, futures: list[Any]) -> None:
+    """Cancel what waits on a cluster, and wait for what runs."""
+    keys = {str(future.key) for future in futures}
+    client.cancel(futures, force=True)
+    while any(keys & set(running) for running in client.run(_executing).values()):
+        time.sleep(POLL_S)
+
+
+def _executing(dask_worker: Any) -> list[str]:
+    """Names of the tasks that a worker is running now (run in the worker)."""
+    return [str(state.key) for state in dask_worker.state.executing]
