@@ -30,5 +30,9 @@ def test_rows_that_lack_leave_no_file(tmp_path):
         png.PngWriter(tmp_path / "a.png", 70, 130).write(PIXELS[:, :9])
     with pytest.raises(WritingError, match="is no picture"):
         png.PngWriter(tmp_path / "a.png", 0, 130)
-    with pytest.raises(WritingError, match="No such file"):
-        png.PngWriter(tmp_path / "absent" / "a.png", 70, 130)
+    with (
+        pytest.raises(WritingError, match="No such file"),
+        png.PngWriter(tmp_path / "absent" / "a.png", 70, 130),
+    ):
+        pass
+    assert not list(tmp_path.iterdir())

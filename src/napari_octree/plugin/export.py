@@ -35,6 +35,7 @@ from napari_octree.writing.image_to_write import (
 from napari_octree.writing.running import Progress
 from napari_octree.writing.source_paths import refuse_own_source
 from napari_octree.writing.tiff import write_tiff
+from napari_octree.writing.unfinished import unfinished
 
 Format = Literal["OME-Zarr", "OME-TIFF"]
 
@@ -83,9 +84,7 @@ class Export:
         if self.format == "OME-TIFF":
             write_tiff(self.image, self.path, progress=progress, cancelled=cancelled)
             return self.path
-        final = self.path.resolve()  # what a link points to is replaced, not the link
-        part = final.with_name(f".{final.name}.part")
-        try:
+        with unfinished(self.path) as part:
             build_pyramid(
                 self.image,
                 str(part),
@@ -94,11 +93,6 @@ class Export:
                 progress=progress,
                 cancelled=cancelled,
             )
-            if final.exists():
-                shutil.rmtree(final)
-            part.rename(final)
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
         return self.path
 
     def _check(self) -> None:

@@ -1,15 +1,19 @@
 """PNG pictures of any size, written row by row.
 
-Invariants: what is held in memory are a few MiB beside the rows that are handed over; the file
-has another name until all rows are there, so that a failure or a cancel leaves nothing under the
-final one.
-Source: https://www.w3.org/TR/png-3.
+Invariants: rows are compressed in threads while the caller makes the next ones; what is held in
+memory are a few MiB for each thread beside the rows that are handed over. The file has another
+name until all rows are there, so that a failure or a cancel leaves nothing under the final one.
+Source: https://www.w3.org/TR/png-3, https://www.rfc-editor.org/rfc/rfc1950 and rfc1951.
 """
 
 from __future__ import annotations
 
+import os
 import struct
 import zlib
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -17,6 +21,7 @@ from typing import BinaryIO, Self
 import numpy as np
 
 from napari_octree.writing.errors import WritingError
+from napari_octree.writing.unfinished import unfinished
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MOST_SIDE = 2**31 - 1
@@ -25,10 +30,17 @@ PIECE_BYTES = 2**22
 """Rows are filtered and compressed so many bytes at once."""
 UP = 2
 """The filter: each byte is told by its difference to the one above."""
+LEVEL = 2
+"""Of zlib: 6 to 9 times as fast as its default, for files that are 6 to 20% larger."""
+WORKERS = min(os.cpu_count() or 1, 4)
+
+ZLIB_HEADER = b"\x78\x5e"
+LAST_BLOCK = b"\x03\x00"
+"""An empty block that says that no more follow."""
 
 
 class PngWriter:
-    """Writes a picture of 8 bits a colour; a context.
+    """Writes a picture of 8 bits a colour; a context, of one thread.
 
     Parameters
     ----------
@@ -41,31 +53,38 @@ class PngWriter:
     Raises
     ------
     WritingError
-        There is no such folder, or it may not be written to.
+        It is no size of a picture; on entering: there is no such folder, or it may not be
+        written to.
     """
 
     def __init__(self, path: str | Path, width: int, height: int, colours: int = 4) -> None:
         if not (0 < width <= MOST_SIDE and 0 < height <= MOST_SIDE):
             raise WritingError(f"{path}: a picture of {width} × {height} pixels is no picture")
-        self.path = Path(path).resolve()  # what a link points to is replaced, not the link
+        self.path = Path(path)
         self.shape = (height, width, colours)
-        self._part = self.path.with_name(f".{self.path.name}.part")
-        self._zlib = zlib.compressobj(6)
         self._above = np.zeros((1, width * colours), np.uint8)
         self._rows = 0
-        self._file: BinaryIO | None = None
-        try:
-            self._file = self._part.open("wb")
+        self._checksum = zlib.adler32(b"")
+        self._compressed: deque[Future[bytes]] = deque()
+        self._open = ExitStack()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            part = stack.enter_context(unfinished(self.path))
+            self._file: BinaryIO = stack.enter_context(part.open("wb"))
+            self._pool = ThreadPoolExecutor(WORKERS, "octree-png")
+            stack.callback(self._pool.shutdown, cancel_futures=True)
+            height, width, colours = self.shape
             self._file.write(SIGNATURE)
             self._chunk(
                 b"IHDR", struct.pack(">2I5B", width, height, 8, COLOUR_TYPES[colours], 0, 0, 0)
             )
-        except OSError as error:
-            self._drop()
-            raise self._failed(error) from error
+            self._chunk(b"IDAT", ZLIB_HEADER)
+            self._open = stack.pop_all()
+        return self
 
     def write(self, rows: np.ndarray) -> None:
-        """Write the next rows.
+        """Write the next rows; they may be changed afterwards.
 
         Parameters
         ----------
@@ -74,8 +93,8 @@ class PngWriter:
 
         Raises
         ------
-        WritingError
-            The disk is full, or what else goes wrong.
+        OSError
+            The disk is full, or what else goes wrong; a `WritingError` when it leaves the context.
         """
         if rows.dtype != np.uint8 or rows.shape[1:] != self.shape[1:]:
             raise ValueError(f"rows of {rows.shape} {rows.dtype} for a picture of {self.shape}")
@@ -87,16 +106,18 @@ class PngWriter:
         flat = rows.reshape(len(rows), -1)
         filtered = np.empty((len(flat), flat.shape[1] + 1), np.uint8)
         filtered[:, 0] = UP
-        np.subtract(flat, np.concatenate([self._above, flat[:-1]]), out=filtered[:, 1:])
+        np.subtract(flat[:1], self._above, out=filtered[:1, 1:])
+        np.subtract(flat[1:], flat[:-1], out=filtered[1:, 1:])
         self._above = flat[-1:].copy()
         self._rows += len(flat)
-        try:
-            self._chunk(b"IDAT", self._zlib.compress(filtered.data))
-        except OSError as error:
-            raise self._failed(error) from error
+        self._checksum = zlib.adler32(filtered.data, self._checksum)
+        self._compressed.append(self._pool.submit(_compress, filtered))
+        self._take(WORKERS)
 
-    def __enter__(self) -> Self:
-        return self
+    def _take(self, left: int) -> None:
+        """Write what is compressed, in order, until so many pieces are on their way."""
+        while len(self._compressed) > left or (self._compressed and self._compressed[0].done()):
+            self._chunk(b"IDAT", self._compressed.popleft().result())
 
     def __exit__(
         self,
@@ -105,39 +126,24 @@ class PngWriter:
         trace: TracebackType | None,
     ) -> None:
         """Give the file its name, or remove it if anything was raised or rows are missing."""
-        try:
-            if kind is None:
-                if self._rows != self.shape[0]:
-                    raise WritingError(f"{self.path}: {self._rows} of {self.shape[0]} rows")
-                self._finish()
-        finally:
-            self._drop()
-
-    def _finish(self) -> None:
-        assert self._file is not None
-        try:
-            self._chunk(b"IDAT", self._zlib.flush())
+        if kind is not None:
+            self._open.__exit__(kind, error, trace)
+            return
+        with self._open:
+            if self._rows != self.shape[0]:
+                raise WritingError(f"{self.path}: {self._rows} of {self.shape[0]} rows")
+            self._take(0)
+            self._chunk(b"IDAT", LAST_BLOCK + struct.pack(">I", self._checksum))
             self._chunk(b"IEND", b"")
-            self._file.close()
-            self._part.replace(self.path)
-        except OSError as error:
-            raise self._failed(error) from error
 
     def _chunk(self, kind: bytes, data: bytes) -> None:
-        if data or kind != b"IDAT":
-            assert self._file is not None
-            checksum = zlib.crc32(data, zlib.crc32(kind))
-            self._file.write(struct.pack(">I", len(data)) + kind)
-            self._file.write(data)
-            self._file.write(struct.pack(">I", checksum))
+        checksum = zlib.crc32(data, zlib.crc32(kind))
+        self._file.write(struct.pack(">I", len(data)) + kind)
+        self._file.write(data)
+        self._file.write(struct.pack(">I", checksum))
 
-    def _drop(self) -> None:
-        try:
-            if self._file is not None:
-                self._file.close()
-        except OSError:  # what is left in its buffer finds no place
-            pass
-        self._part.unlink(missing_ok=True)
 
-    def _failed(self, error: OSError) -> WritingError:
-        return WritingError(f"{self.path}: cannot be written: {error.strerror or error}")
+def _compress(filtered: np.ndarray) -> bytes:
+    """Blocks of deflate that can follow, and be followed by, others."""
+    compressor = zlib.compressobj(LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
+    return compressor.compress(filtered.data) + compressor.flush(zlib.Z_FULL_FLUSH)

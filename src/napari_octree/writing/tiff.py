@@ -19,6 +19,7 @@ from napari_octree.writing.errors import CancelledError, WritingError
 from napari_octree.writing.image_to_write import ImageToWrite
 from napari_octree.writing.running import Progress
 from napari_octree.writing.shard_task import reduce_block
+from napari_octree.writing.unfinished import unfinished
 
 TILE = 512
 
@@ -76,44 +77,38 @@ def write_tiff(
         ) from error
     if image.dtype.name not in OME_DTYPES:
         raise WritingError(f"{path}: OME-TIFF holds no pixels of type {image.dtype}")
-    path = Path(path).resolve()  # what a link points to is replaced, not the link
+    path = Path(path)
     shapes = _shapes(image, levels)
     count = _Counter(sum(map(_tiles, shapes)), progress, cancelled)
-    part = path.with_name(f".{path.name}.part")
     photometric = "rgb" if image.is_rgb else "minisblack"
-    try:
-        with (
-            TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as scratch,
-            tifffile.TiffWriter(part, bigtiff=True, ome=True) as tiff,
-        ):
-            read: ReadTile = _FromImage(image)
-            for number, shape in enumerate(shapes):
-                options: dict[str, Any] = {"metadata": _metadata(image)}
-                if number:
-                    options = {"subfiletype": 1, "metadata": None}
-                elif len(shapes) > 1:
-                    options["subifds"] = len(shapes) - 1
-                halves = None
-                if number + 1 < len(shapes):
-                    halves = _Halves(Path(scratch, str(number)), shapes[number + 1], shape, image)
-                tiff.write(
-                    count.each(_tile_pixels(read, shape, halves)),
-                    shape=(*shape.planes, shape.rows, shape.columns, *shape.samples),
-                    dtype=image.dtype,
-                    tile=(TILE, TILE),
-                    compression=compression,
-                    photometric=photometric,
-                    planarconfig="contig" if image.is_rgb else None,
-                    maxworkers=2,
-                    **options,
-                )
-                if halves is not None:
-                    read = halves.read
-        part.replace(path)
-    except OSError as error:
-        raise WritingError(f"{path}: cannot be written: {error.strerror or error}") from error
-    finally:
-        part.unlink(missing_ok=True)
+    with (
+        unfinished(path) as part,
+        TemporaryDirectory(dir=part.parent, prefix=f".{path.name}.") as scratch,
+        tifffile.TiffWriter(part, bigtiff=True, ome=True) as tiff,
+    ):
+        read: ReadTile = _FromImage(image)
+        for number, shape in enumerate(shapes):
+            options: dict[str, Any] = {"metadata": _metadata(image)}
+            if number:
+                options = {"subfiletype": 1, "metadata": None}
+            elif len(shapes) > 1:
+                options["subifds"] = len(shapes) - 1
+            halves = None
+            if number + 1 < len(shapes):
+                halves = _Halves(Path(scratch, str(number)), shapes[number + 1], shape, image)
+            tiff.write(
+                count.each(_tile_pixels(read, shape, halves)),
+                shape=(*shape.planes, shape.rows, shape.columns, *shape.samples),
+                dtype=image.dtype,
+                tile=(TILE, TILE),
+                compression=compression,
+                photometric=photometric,
+                planarconfig="contig" if image.is_rgb else None,
+                maxworkers=2,
+                **options,
+            )
+            if halves is not None:
+                read = halves.read
 
 
 class _Counter:
