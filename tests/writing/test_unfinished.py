@@ -19,6 +19,12 @@ def read(path):
     return (path / "inside" if path.is_dir() else path).read_text()
 
 
+def fail(path, folder, error):
+    with unfinished(path) as part:
+        write(part, "half", folder)
+        raise error
+
+
 @pytest.mark.parametrize("folder", [False, True])
 def test_it_appears_in_the_end_and_takes_the_place_of_what_was_there(tmp_path, folder):
     path = tmp_path / "größe.zarr"
@@ -36,9 +42,8 @@ def test_a_failure_leaves_what_was_there(tmp_path, folder, error):
     path = tmp_path / "a"
     with unfinished(path) as part:
         write(part, "former", folder)
-    with pytest.raises(error), unfinished(path) as part:
-        write(part, "half", folder)
-        raise error
+    with pytest.raises(error):
+        fail(path, folder, error)
     assert read(path) == "former"
     assert list(tmp_path.iterdir()) == [path]
 
