@@ -23,6 +23,7 @@ from napari_octree.plugin.opening.waiting import Cancelled
 from napari_octree.plugin.preferences import preferred_config
 from napari_octree.plugin.samples import FIRST_SAMPLE, read_sample, sample_data
 from napari_octree.plugin.samples import SCHEME as SAMPLE_SCHEME
+from napari_octree.sources.points.opening import holds_points
 
 NO_LAYERS: list[Any] = [(None,)]
 """What napari takes for "all went well, but there is nothing to add"."""
@@ -52,7 +53,7 @@ def get_reader(path: str | Sequence[str] | None = None) -> ReadLayers | list[Any
     text = str(path)
     if text.startswith(SAMPLE_SCHEME):
         return read_sample
-    if not (is_zarr_path(text) or is_slide_path(text)):
+    if not (is_zarr_path(text) or is_slide_path(text) or holds_points(text)):
         return None
     return read_layers if preferred_config().octree.enabled else None
 

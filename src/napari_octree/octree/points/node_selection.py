@@ -186,7 +186,7 @@ def _see(
         part[wide] *= np.clip(overlap[wide] / width[wide], 0, 1)
     pixels = (boxes[:, 3:] - boxes[:, :3]) * projection.pixels / depth[:, np.newaxis]
     sides = np.sort(np.maximum(pixels, 1.0), axis=1)
-    points = np.maximum(table.counts[rows] * part, 1.0)
+    points = np.maximum(table.drawn_within[rows] * part, 1.0)
     gaps = np.sqrt(sides[:, 1] * sides[:, 2] / points)
     distance = projection.focus_distance(boxes)
     importance = gaps / (1 + distance / projection.reach)

@@ -83,6 +83,21 @@ class NodeTable:
         starts: IntArray = self.roots + np.cumsum(self.child_counts) - self.child_counts
         return starts
 
+    @cached_property
+    def drawn_within(self) -> IntArray:
+        """Points of each node and of those above it with the same box: (n,).
+
+        More than its own only where a place is divided by numbers alone, not by space.
+        """
+        within = self.counts.copy()
+        for depth in range(1, int(self.depths.max(initial=0)) + 1):
+            rows = np.flatnonzero(self.depths == depth)
+            above = self.parents[rows]
+            same = (self.lows[rows] == self.lows[above]).all(axis=1)
+            same &= (self.highs[rows] == self.highs[above]).all(axis=1)
+            within[rows] += np.where(same, within[above], 0)
+        return within
+
     def children(self, rows: IntArray) -> tuple[IntArray, IntArray]:
         """Return the children of some nodes: where their parents are in `rows`, and their rows."""
         sizes = self.child_counts[rows]

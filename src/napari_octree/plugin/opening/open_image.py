@@ -16,6 +16,7 @@ from napari_octree.layers.image.octree_image import OctreeImage
 from napari_octree.layers.source import note_source
 from napari_octree.sources.errors import SourceError
 from napari_octree.sources.ome_zarr.addresses import is_url
+from napari_octree.sources.points.opening import holds_points
 from napari_octree.sources.stores.address import shown as shown_address
 from napari_octree.sources.tiff.slide_names import OPENSLIDE_ENDINGS, SLIDE_ENDINGS
 
@@ -32,7 +33,7 @@ def open_image(path_or_url: str | os.PathLike[str], **storage_options: Any) -> l
     ----------
     path_or_url : str or path-like
         A zarr folder, zip file or URL (see `open_ome_zarr`); a TIFF file or a slide; points
-        that `build_points` wrote.
+        (see `open_points`).
     **storage_options
         Passed to fsspec for URLs.
 
@@ -62,14 +63,14 @@ def prepare_image(
 ) -> Callable[[], list[Any]]:
     """Read the metadata (any thread); what is returned makes the layers (main thread)."""
     text = os.fspath(path_or_url)
+    if holds_points(text):
+        from napari_octree.plugin.opening.open_points import prepare_points
+
+        return prepare_points(text, config, **storage_options)
     if is_tiff_or_slide(text):
         from napari_octree.plugin.opening.open_tiff import prepare_tiff
 
         return prepare_tiff(Path(text).expanduser(), config)
-    from napari_octree.plugin.opening.open_points import is_points_path, prepare_points
-
-    if is_points_path(text):
-        return prepare_points(text, config, **storage_options)
     from napari_octree.plugin.opening.open_ome_zarr import prepare_layers
 
     return prepare_layers(text, config, **storage_options)

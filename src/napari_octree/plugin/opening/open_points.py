@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from napari_octree.config import OctreeConfig
 from napari_octree.layers.points.octree_points import OctreePoints
 from napari_octree.layers.source import note_source
-from napari_octree.sources.ome_zarr.addresses import is_url, name_of
-from napari_octree.sources.points.zarr_points import is_points_group, open_points_source
-
-ENDING = ".points.zarr"
-"""By which points at an address are told from images."""
+from napari_octree.sources.ome_zarr.addresses import name_of
+from napari_octree.sources.points.lidar.copc_points import ENDING as COPC
+from napari_octree.sources.points.lidar.las_features import ENDINGS as LIDAR
+from napari_octree.sources.points.opening import PRECOMPUTED, open_points_source
+from napari_octree.sources.points.points_source import PointsSource
 
 
 def open_points(
@@ -30,7 +28,7 @@ def open_points(
     Parameters
     ----------
     path_or_url : str or path-like
-        What `build_points` wrote.
+        What `build_points` wrote, Neuroglancer's precomputed annotations, or a COPC file.
     config : OctreeConfig, optional
     storage_options : dict, optional
         For addresses, as fsspec takes them.
@@ -48,6 +46,7 @@ def open_points(
     text = os.fspath(path_or_url)
     source = open_points_source(text, **(storage_options or {}))
     keywords.setdefault("name", _layer_name(text))
+    keywords = {**_placement(source), **keywords}
     layer = OctreePoints(source, config, **keywords)
     note_source([layer], text)
     return layer
@@ -58,27 +57,23 @@ def prepare_points(
 ) -> Callable[[], list[OctreePoints]]:
     """Read the metadata (any thread); what is returned makes the layer (main thread)."""
     source = open_points_source(where, **storage_options)
-    return lambda: [
-        OctreePoints(source, config, name=_layer_name(where), size=_usual_size(source))
-    ]
+    keywords = {"name": _layer_name(where), "size": _usual_size(source), **_placement(source)}
+    return lambda: [OctreePoints(source, config, **keywords)]
 
 
-def is_points_path(path: str) -> bool:
-    """Whether a local folder says that it holds points, or an address by its name."""
-    if is_url(path):
-        return path.rstrip("/").endswith(ENDING)
-    document = Path(path).expanduser() / "zarr.json"
-    if not document.is_file():
-        return False
-    try:
-        attributes = json.loads(document.read_text(encoding="utf-8")).get("attributes") or {}
-    except (OSError, ValueError, AttributeError):
-        return False
-    return is_points_group(attributes)
+def _placement(source: PointsSource) -> dict[str, Any]:
+    """Return the keywords of a layer that a format knows."""
+    placed = source.placement
+    if placed is None:
+        return {}
+    return {"scale": placed.scale, "units": placed.units, "axis_labels": placed.axes}
 
 
 def _layer_name(where: str) -> str:
-    return name_of(where).removesuffix(".zarr").removesuffix(".points")
+    name = name_of(where.removeprefix(PRECOMPUTED))
+    for ending in (".zarr", ".points", COPC, *LIDAR):
+        name = name.removesuffix(ending)
+    return name
 
 
 def _usual_size(source: Any) -> float:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from napari_octree.plugin.terminal.shared import BAD_INPUT, fail
 from napari_octree.sources.errors import SourceError
-from napari_octree.sources.points.point_blocks import TABLES
+from napari_octree.sources.points.blocks_of import FILES
 from napari_octree.writing.errors import WritingError
 
 INTERRUPTED = 130
@@ -31,7 +31,7 @@ def names_points(arguments: Sequence[str]) -> bool:
     for argument in arguments:
         if not argument.startswith("-"):
             path = Path(argument).expanduser()
-            if path.suffix.lower() in TABLES:
+            if path.suffix.lower() in FILES:
                 return True
             return path.is_dir() and any(path.glob("*.parquet"))
     return False
@@ -78,7 +78,11 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("source", metavar="POINTS", help="a parquet or CSV file, or a folder")
+    parser.add_argument(
+        "source",
+        metavar="POINTS",
+        help="a parquet, CSV, LAS or LAZ file, or a folder",
+    )
     parser.add_argument("target", metavar="DST", help="a folder that is not there yet")
     parser.add_argument(
         "--axes", nargs="+", metavar="COLUMN", help="positions, as in z y x (default: t z y x)"

@@ -80,6 +80,23 @@ class Feature:
         )
 
 
+@dataclass(frozen=True, eq=False)
+class Coded:
+    """Values of categories that are numbers already: `encode` takes them as they are.
+
+    Attributes
+    ----------
+    codes : (N,) array of int
+    categories : tuple of str
+    """
+
+    codes: np.ndarray
+    categories: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+
 def encode(
     name: str, values: Any, categories: Sequence[str] | None = None
 ) -> tuple[Feature, np.ndarray]:

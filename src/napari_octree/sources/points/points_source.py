@@ -40,6 +40,23 @@ class NodeReader(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Placement:
+    """What a format says of the coordinates.
+
+    Attributes
+    ----------
+    axes : tuple of str
+    scale : tuple of float
+        Units that a step of the coordinates is long, along each axis.
+    units : tuple of str
+    """
+
+    axes: tuple[str, ...]
+    scale: tuple[float, ...]
+    units: tuple[str, ...]
+
+
 @dataclass(frozen=True, eq=False)
 class PointsSource:
     """A set of points.
@@ -64,7 +81,10 @@ class PointsSource:
     grid_of_cells : PointGrid or None
         How the trees divide space; None of a sample only.
     density : DensityGrid or None
-        How many points lie where; None of sets that are split along three axes.
+        How many points lie where; None of sets that are split along three axes, and of formats
+        that do not say it.
+    placement : Placement or None
+        None where nothing is known.
     """
 
     name: str
@@ -79,6 +99,7 @@ class PointsSource:
     is_remote: bool = False
     grid_of_cells: PointGrid | None = None
     density: DensityGrid | None = field(default=None, repr=False)
+    placement: Placement | None = None
     _storages: dict[tuple[str, ...], LevelSource] = field(default_factory=dict, repr=False)
 
     @property

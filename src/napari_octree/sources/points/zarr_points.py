@@ -153,7 +153,7 @@ class ZarrNodeReader:
         return next(f.dtype for f in self.features if column_of(f.name) == column)
 
 
-def open_points_source(where: str, **storage_options: Any) -> PointsSource:
+def open_zarr_points(where: str, **storage_options: Any) -> PointsSource:
     """Open a set of points with its trees (reads metadata; may block).
 
     Parameters

@@ -23,7 +23,8 @@ from napari_octree.octree.points.density_grid import DensityGrid, DensityPlan
 from napari_octree.octree.points.node_table import NodeTable
 from napari_octree.octree.points.point_tree import QUOTA, hashes_of, sample_rows
 from napari_octree.sources.errors import SourceError
-from napari_octree.sources.points.point_blocks import PointBlocks, blocks_of
+from napari_octree.sources.points.blocks_of import blocks_of
+from napari_octree.sources.points.point_blocks import PointBlocks
 from napari_octree.sources.points.points_source import (
     INDEX,
     POSITION,
@@ -32,7 +33,7 @@ from napari_octree.sources.points.points_source import (
     column_of,
     record_dtype,
 )
-from napari_octree.sources.points.zarr_points import open_points_source
+from napari_octree.sources.points.zarr_points import open_zarr_points
 from napari_octree.writing.errors import WritingError
 from napari_octree.writing.points.buckets import (
     ancestors,
@@ -99,7 +100,7 @@ def build_points(
     Parameters
     ----------
     source : array-like, DataFrame, path, or sequence of columns
-        As `napari_octree.sources.points.point_blocks.blocks_of` takes it.
+        As `napari_octree.sources.points.blocks_of.blocks_of` takes it.
     target : path
         A folder that is not there yet, or that of a build that was interrupted.
     options : PointsOptions, optional
@@ -126,7 +127,7 @@ def build_points(
     blocks = blocks_of(source, features, axes)
     build = _Build(blocks, Path(target).expanduser(), options, workers, progress)
     build.run()
-    return open_points_source(str(target))
+    return open_zarr_points(str(target))
 
 
 class _Build:

@@ -1,0 +1,1 @@
+"""Points of lidar files: COPC as it is, LAS and LAZ to be indexed."""

@@ -1,0 +1,1 @@
+"""Points of Neuroglancer's precomputed annotations."""
