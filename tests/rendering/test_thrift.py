@@ -143,9 +143,15 @@ class Browser:
             if self.frame.settled and settled_s is None:
                 settled_s = self.clock.time - stopped
         assert settled_s is not None
-        assert settled_s < SETTLED_S + 2 * self.latency_s
+        self.settled_s = settled_s
         assert self.frame.settled
         return self.reads - before
+
+    def browse(self, cameras: Iterable[Camera]) -> int:
+        """As `go`; the final picture has to come in time."""
+        read = self.go(cameras)
+        assert self.settled_s < SETTLED_S + 2 * self.latency_s
+        return read
 
     @property
     def reads(self) -> int:
@@ -161,12 +167,51 @@ def test_the_scripted_browse_is_thrifty(latency_s: float, busy_s: float) -> None
         (place[0], place[1] + moved, 1.0)
         for moved in range(PAN_STEP_PIXELS, PAN_PIXELS + 1, PAN_STEP_PIXELS)
     ]
-    browser.go([overview])
-    assert browser.go(geometric(overview, place, ZOOM_STEPS)) <= 100
-    assert browser.go(pan) <= 60
-    assert browser.go(geometric(pan[-1], overview, ZOOM_STEPS)) <= 5
-    assert browser.go(geometric(overview, place, REVISIT_STEPS)) == 0
+    browser.browse([overview])
+    assert browser.browse(geometric(overview, place, ZOOM_STEPS)) <= 100
+    assert browser.browse(pan) <= 60
+    assert browser.browse(geometric(pan[-1], overview, ZOOM_STEPS)) <= 5
+    assert browser.browse(geometric(overview, place, REVISIT_STEPS)) == 0
     reads = [region for level in browser.levels for region in level.reads]
     keys = [level.key for level in browser.levels for _ in level.reads]
     assert len(set(zip(keys, reads, strict=True))) == browser.reads  # none was read twice
     browser.loader.close()
+
+
+@pytest.mark.parametrize("latency_s", [0.05, 0.3])
+def test_a_jump_waits_for_nothing_and_many_are_a_move(latency_s: float) -> None:
+    """A jump is read at once; of a row of jumps only the first and the last are read."""
+    browser = Browser(latency_s, 0.001)
+    fine = browser.levels[0].reads
+    browser.go([(2000.0, 2000.0, 1.0)])
+    before = len(fine)
+    browser.look((12000.0, 3000.0, 1.0))
+    rounds = 0
+    while not browser.frame.settled:
+        browser.clock.advance(latency_s)
+        browser.look((12000.0, 3000.0, 1.0))
+        rounds += 1
+    assert rounds <= 2
+    once = len(fine) - before
+    browser.go([(12000.0, 3000.0, 1.0)])
+    before = len(fine)
+    places = [(2000.0 + 1300 * n, 12000.0 - 1300 * n, 1.0) for n in range(8)]
+    for camera in places:
+        browser.look(camera)
+        browser.clock.advance(0.075)
+    assert len(fine) - before <= 1.5 * once
+    browser.go(places[-1:])
+    assert len(fine) - before <= 3.5 * once  # with the ring around the last
+
+
+def test_a_jump_to_another_zoom_is_read_at_once_and_a_notch_is_not() -> None:
+    browser = Browser(0.05, 0.001)
+    fine = browser.levels[0].reads
+    browser.go([(8000.0, 8000.0, 0.4)])
+    browser.look((8000.0, 8000.0, 0.6))
+    browser.clock.advance(0.09)
+    assert not fine  # it may be the first notch of a long zoom
+    browser.go([(8000.0, 8000.0, 0.2)])
+    browser.look((8000.0, 8000.0, 1.0))
+    browser.clock.advance(0.09)
+    assert fine

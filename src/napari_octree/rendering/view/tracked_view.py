@@ -2,10 +2,14 @@
 
 Invariants: GUI thread only; `view` is what the frame before showed, with the motion that led
 there; a view that has not changed stays the same object, and finding that out inverts no matrix.
+A move of the camera from rest to quite another view is a jump: nothing says that it will go on, so
+nothing waits to see whether it does. What follows before the view has rested is a move like any
+other.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -22,6 +26,9 @@ WhereCursor = Callable[[], "tuple[float, float] | None"]
 
 RUSH_OCTAVES, RUSH_WIDTHS = 0.5, 5.0
 """Faster than this, per second, tiles leave the view before they were worth a read."""
+
+JUMP_OCTAVES = 1.0
+"""A zoom by this much at once is no notch of a wheel."""
 
 REST_MS, MOST_REST_MS = 50, 200
 """The view counts as moving until it has stood still for two frames, within these limits."""
@@ -87,9 +94,13 @@ class TrackedView:
             self._slice_key = octree_slice.key
             motion = self._motion.observe(view, octree_slice.key, before, now)
             view = replace(view, motion=motion)
+            jumped = former is not None and not self.moving and _apart(view, former)
+            if jumped:
+                view = replace(view, motion=self._motion.jump())
             self.moving = former is not None
             scrolled = before != octree_slice.key
-            self.pace = _pace(motion, matrices, scrolled) if self.moving else Pace.STEADY
+            steady = jumped or not self.moving
+            self.pace = Pace.STEADY if steady else _pace(motion, matrices, scrolled)
             # A slow frame must not pass for standing still.
             self.rest_ms = int(min(max(2e3 * (now - self._moved_s), REST_MS), MOST_REST_MS))
             self._moved_s = now
@@ -139,6 +150,20 @@ class TrackedView:
 
 def _same(view: View, other: View) -> bool:
     return view is other or (view.corners == other.corners and view.slice == other.slice)
+
+
+def _apart(view: View, former: View) -> bool:
+    """Whether two views of a slice have next to no tile in common.
+
+    A step of a slider is none: most are followed by another one.
+    """
+    if view.slice != former.slice:
+        return False
+    zoomed = view.pixel_size[0] / former.pixel_size[0]
+    if abs(math.log2(zoomed)) >= JUMP_OCTAVES:
+        return True
+    boxes = [[(min(c), max(c)) for c in zip(*v.corners, strict=True)] for v in (view, former)]
+    return any(a[1] <= b[0] or b[1] <= a[0] for a, b in zip(*boxes, strict=True))
 
 
 def _pace(motion: Motion, matrices: TileMatrices, scrolled: bool) -> Pace:

@@ -38,6 +38,17 @@ class ViewMotion:
         self.motion = observe(self.motion, now, centre, pixel_size, float(position))
         return self.motion
 
+    def jump(self) -> Motion:
+        """Return the motion after a view that has nothing to do with the one before.
+
+        It says how far, not how fast: the next move, if one follows, is measured by itself.
+        """
+        still = Velocity()
+        self.motion = replace(
+            self.motion, pan=(still,) * len(self.motion.pan), zoom=still, begun=True
+        )
+        return self.motion
+
     def rest(self) -> Motion:
         """Return the motion of a view that has stood still: it may go anywhere, not far."""
         still = Velocity()
