@@ -1,8 +1,10 @@
 import json
 
+import numpy as np
 import pytest
 from napari.settings import get_plugin_settings
 
+from napari_octree import OctreeImage
 from napari_octree.config import ConfigError, OctreeConfig
 from napari_octree.plugin.preferences import preferred_config
 
@@ -59,3 +61,40 @@ def test_a_file_named_by_the_environment_replaces_them(preferences, tmp_path, mo
     path.write_text("{")
     with pytest.raises(ConfigError, match=r"octree\.json: not JSON"):
         preferred_config()
+
+
+def test_a_change_applies_at_once_to_layers_opened_from_the_window(preferences):
+    followed = OctreeImage(np.zeros((8, 8), np.uint8), preferred_config())
+    copy = followed.crop([(0, 4), (0, 4)])
+    own = OctreeImage(np.zeros((8, 8), np.uint8), OctreeConfig())
+    preferences.render.level_bias = 2
+    assert followed.config.render.level_bias == copy.config.render.level_bias == 2
+    assert followed.config is preferred_config()
+    assert own.config.render.level_bias == 0
+    preferences.memory.ram_mib = 300
+    assert followed.loader.config.memory.ram_bytes == 300 * 2**20
+
+
+def test_a_file_named_by_the_environment_is_not_overruled(preferences, tmp_path, monkeypatch):
+    path = tmp_path / "octree.json"
+    path.write_text("{}")
+    monkeypatch.setenv("NAPARI_OCTREE", str(path))
+    layer = OctreeImage(np.zeros((8, 8), np.uint8), preferred_config())
+    preferences.render.level_bias = 2
+    assert layer.config == OctreeConfig()
+
+
+def test_every_key_has_a_preference_or_is_said_to_be_elsewhere(octree_plugin):
+    """Those that the first page says are in a file are all that are not in the preferences."""
+    settings = get_plugin_settings("napari-octree")
+    elsewhere = {
+        "loader_defaults": {"log_path", "force_synchronous", "use_processes"},
+        "octree": {"log_path", "loaders"},
+        "memory": {"disk_path", "edits_path"},
+        "render": {"prefetch"},
+    }
+    for section, missing in elsewhere.items():
+        keys = set(getattr(OctreeConfig(), section).model_dump())
+        offered = {k.replace("_mib", "_bytes") for k in getattr(settings, section).model_dump()}
+        assert keys - offered == missing
+        assert offered <= keys

@@ -255,6 +255,29 @@ class LoaderClient:
         """Read again what failed."""
         self._loader.retry(self._list)
 
+    def follow(self, loader: ChunkLoader) -> None:
+        """Have another loader's workers, delays and limit of RAM from now on (main thread).
+
+        What was listed is dropped: `replace` has to be called anew. With the present loader
+        nothing happens.
+
+        Raises
+        ------
+        RuntimeError
+            That loader is closed.
+        ValueError
+            It does not share this one's cache.
+        """
+        if loader is self._loader or self._list.closed:
+            return
+        if loader.cache is not self._loader.cache:
+            raise ValueError("a client can only follow a loader of the same cache")
+        former = self._list
+        self._list = self._dispatcher.open(former.wake, loader._settings)
+        self._list.pace = former.pace
+        self._loader = loader
+        self._dispatcher.close(former)
+
     def close(self) -> None:
         """Ask for nothing any more; free what is staged. A second call does nothing."""
         self._dispatcher.close(self._list)

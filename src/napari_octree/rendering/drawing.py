@@ -138,6 +138,10 @@ class Drawing(Protocol):
         """Show what was painted in a box of level 0, with the next frame."""
         ...
 
+    def configure(self) -> None:
+        """Go by the layer's configuration of now, and ask the loader for everything anew."""
+        ...
+
     def pause(self) -> None:
         """Want nothing of the loader until the next frame: the layer is hidden."""
         ...

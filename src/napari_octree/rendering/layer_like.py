@@ -28,12 +28,12 @@ class LayerLike(Protocol):
 
     @property
     def config(self) -> OctreeConfig:
-        """The settings the layer was made with."""
+        """The settings of now (see `Drawing.configure`)."""
         ...
 
     @property
     def loader(self) -> ChunkLoader:
-        """What brings its tiles."""
+        """What brings its tiles, with those settings."""
         ...
 
     @property

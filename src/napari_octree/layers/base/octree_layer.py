@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from typing import Any
+from weakref import WeakSet
 
 from napari.layers import Layer
 
@@ -25,6 +26,8 @@ from napari_octree.layers.views.residency import Residency
 from napari_octree.layers.views.statistics import OctreeStatistics
 from napari_octree.loading.loader import ChunkLoader, default_loader
 from napari_octree.octree.view import View, VolumeView
+
+_ALIVE: WeakSet[Any] = WeakSet()
 
 STUCK_S = 0.2
 """As long as this nothing must be on its way until a script stops to wait for a layer."""
@@ -58,6 +61,7 @@ class OctreeLayer(Layer):
         self._progress_events = ProgressEvents(self)
         self.display = OctreeDisplayOptions()
         self.display.events.connect(lambda _: self._views.request_frames())
+        _ALIVE.add(self)
 
     def _set_source(self, source: Any) -> None:
         """Take napari's word for where the layer came from, also if we had noted it (`source`)."""
@@ -68,8 +72,26 @@ class OctreeLayer(Layer):
 
     @property
     def config(self) -> OctreeConfig:
-        """The settings this layer was made with."""
+        """The settings of this layer; others may be assigned, and apply at once.
+
+        Raises
+        ------
+        RuntimeError
+            When assigned: what they ask for is not there (as a dask cluster). Nothing changes.
+        """
         return self._config
+
+    @config.setter
+    def config(self, config: OctreeConfig) -> None:
+        if config is self._config:
+            return
+        loader = default_loader(config)
+        former, self._config, self._loader = self._config, config, loader
+        report_failures(loader)
+        log_plans(config.octree.log_path)
+        self._on_config(former)
+        self._views.configure()
+        self.tell_progress()
 
     @property
     def loader(self) -> ChunkLoader:
@@ -189,8 +211,16 @@ class OctreeLayer(Layer):
         """How much of what is computed in the background is done."""
         return 1.0
 
+    def _on_config(self, former: OctreeConfig) -> None:
+        """Go by other settings, and by another loader, than before; the views follow."""
+
     def _show_awaited(self, awaited: bool) -> None:
         """Have napari's layer list show its loading sign, or not."""
 
     def _use_idle_time(self, settled: bool) -> None:
         """Hear of changed views after the listeners have: a `settled` layer may do more."""
+
+
+def alive_layers() -> list[OctreeLayer]:
+    """All octree layers that there are, in whatever viewers or none."""
+    return list(_ALIVE)

@@ -357,6 +357,20 @@ class OctreeScalarField(ArrayAccess, LazyScalarField):
         if self._overview is not None and not self.visible:
             self._overview.pause()  # napari asks anew when the layer is shown again
 
+    def _on_config(self, former: OctreeConfig) -> None:
+        if isinstance(self._data, OctreeLevels):
+            self._data.config = self._config
+        if self._overview is not None:
+            self._overview.follow(self._loader)
+        self._background = None
+        if self._config.octree.background_pyramid:
+            self._background = BackgroundPyramid(self._loader, self._on_refined)
+        if _tiling(self._config) != _tiling(former):
+            self._set_slices(renewed=True)
+            if self._overview is not None:
+                self._overview.forget()
+                self._replace_overview()
+
     def _show_awaited(self, awaited: bool) -> None:
         self._overview_slicing.awaited = awaited
 
@@ -579,6 +593,12 @@ class OctreeScalarField(ArrayAccess, LazyScalarField):
     def _type_string(self) -> str:
         """The stock class's name to icons, menus and writers; this class's to `Layer.create`."""
         return LayerTypeName(self._stock_type, type(self).__name__.lower())
+
+
+def _tiling(config: OctreeConfig) -> tuple[Any, ...]:
+    """What slices are made with."""
+    octree = config.octree
+    return octree.given_tile_size, octree.brick_size, octree.reduction
 
 
 def _inherited(

@@ -91,6 +91,12 @@ class OverviewLoader:
         self._wanted = None
         self._client.replace([])
 
+    def follow(self, loader: ChunkLoader) -> None:
+        """Load with another loader from now on, also what is on its way."""
+        self._client.follow(loader)
+        if not self.settled:
+            self._ask()
+
     def pause(self) -> None:
         """Want nothing until the next request; what has arrived stays."""
         if not self.settled:

@@ -83,6 +83,10 @@ class OctreeView(Protocol):
         """Show what was painted in a box of level 0, with the next frame."""
         ...
 
+    def configure(self) -> None:
+        """Go by the layer's configuration and loader of now."""
+        ...
+
 
 class OctreeViews:
     """The views of one layer, oldest first."""
@@ -118,6 +122,11 @@ class OctreeViews:
         for view in self._views:
             view.edited(box)
             view.request_frame()
+
+    def configure(self) -> None:
+        """Have all go by the layer's configuration and loader of now."""
+        for view in self._views:
+            view.configure()
 
     @property
     def settled(self) -> bool:

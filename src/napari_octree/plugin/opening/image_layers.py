@@ -55,8 +55,7 @@ def image_layers(image: OmeZarrImage, config: OctreeConfig | None) -> Iterator[O
             rgb=rgb,
             **geometry(levels),
         )
-        if layer.config.render.channels_together:
-            layer.display.channel_group = group
+        layer.display.channel_group = group
         if channel.window is not None and channel.window_range is not None:
             low, high = channel.window_range
             layer.contrast_limits_range = (

@@ -89,8 +89,7 @@ def _layers(image: TiffImage, config: OctreeConfig | None) -> Iterator[OctreeIma
             blending="additive" if count > 1 else "translucent_no_depth",
             **keywords,
         )
-        if layer.config.render.channels_together:
-            layer.display.channel_group = group
+        layer.display.channel_group = group
         yield layer
 
 

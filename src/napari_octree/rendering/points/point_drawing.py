@@ -335,6 +335,10 @@ class PointDrawing:
         self._planned = ()
         self._more = False
 
+    def configure(self) -> None:
+        """Go by the layer's configuration of now, and ask the loader for everything anew."""
+        self.replan()
+
     def leave(self) -> None:
         """Another dimension is shown: want nothing, hold nothing."""
         self._show_nothing()

@@ -113,6 +113,11 @@ class AtlasLease:
         """The atlas is made for the first view: `grow` has not been called, nor was it needed."""
         return self._opening
 
+    def configure(self, config: OctreeConfig) -> None:
+        """Keep within other bounds from the next `keep` on; the apron only grows."""
+        self._config = config
+        self._asked = ()
+
     def grow(self, tiles: int) -> bool:
         """Let the next `keep` return an atlas of the size that the canvas may need.
 

@@ -79,8 +79,7 @@ class TileDrawing:
         self._finishing = False
         self.ring = (0, 0)
         self._render = layer.config.render
-        fades = self._render.fade_ms > 0
-        self.node = kind.make_node(context.on_prepare, fades)
+        self.node = kind.make_node(context.on_prepare, self._render.fade_ms > 0)
         self._place = WatchedTileMatrices(self.node)
 
     # ------------------------------------------------------------------- frame
@@ -114,7 +113,8 @@ class TileDrawing:
         atlas = self.lease.keep(node, needs)
         frame.picture.former.keep = display.keep_slice
         frame.follow(POLICIES[display.policy])
-        self._join(node.canvas, display.channel_group)
+        together = self._render.channels_together
+        self._join(node.canvas, display.channel_group if together else None)
         inputs = TileInputs(
             octree_slice,
             self.tracked.view,
@@ -266,6 +266,15 @@ class TileDrawing:
     def edited(self, box: tuple[tuple[int, int], ...]) -> None:
         """Show what was painted in a box of level 0, with the next frame."""
         self._patches.add(box)
+
+    def configure(self) -> None:
+        """Go by the layer's configuration of now, and ask the loader for everything anew."""
+        config = self.layer.config
+        self._render = config.render
+        self._counted = (None, None, None)
+        self.node.fades = config.render.fade_ms > 0
+        self.frame.configure(config)
+        self.lease.configure(config)
 
     def pause(self) -> None:
         """Want nothing of the loader until the next frame: the layer is hidden."""

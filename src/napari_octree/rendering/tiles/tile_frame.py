@@ -169,6 +169,13 @@ class TileFrame:
         self._intersection = None
         self._progress = None
 
+    def configure(self, config: OctreeConfig) -> None:
+        """Go by other settings from the next frame on, which asks for everything again."""
+        self._config = config
+        self.picture.fade_in(config.render.fade_ms)
+        self._wishes.configure(config)
+        self.forget()
+
     def pause(self) -> None:
         """Want nothing until the next frame, which asks anew for what is not there yet."""
         self._wishes.want_nothing()

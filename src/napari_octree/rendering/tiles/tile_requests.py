@@ -70,6 +70,11 @@ class TileRequests:
         self.moving = False
         self.follow(EXPLORE)
 
+    def configure(self, config: OctreeConfig) -> None:
+        """Wish by other settings from the next `ask` on."""
+        self._prefetch = config.render.prefetch
+        self.follow(self.policy)
+
     def follow(self, policy: Policy) -> None:
         """Wish by this policy from the next `ask` on."""
         self._asked_moving = False

@@ -96,7 +96,7 @@ class TiledImageVisual(ImageVisual):
         self._full_size = size
         self._on_prepare = on_prepare
         self._quads = no_quads()
-        names = (*_BUFFERS, *_OVERLAY_BUFFERS, *(_FADE_BUFFERS if fades else ()))
+        names = (*_BUFFERS, *_OVERLAY_BUFFERS, *_FADE_BUFFERS)
         self._buffers = {name: VertexBuffer() for name in names}
         self.texture_format = "auto"  # napari asks its nodes for it
         super().__init__(None, method="subdivide", texture_format="auto", **keywords)
@@ -105,9 +105,7 @@ class TiledImageVisual(ImageVisual):
         self._placed = b""
         self._drawn = False
         self._marked = False
-        self._fade = Function(_FADE) if fades else None
-        self.shared_program.vert["fade"] = Function(_FADE_VERTEX if fades else _NOTHING)
-        self.shared_program.frag["fade"] = self._fade or Function(_AS_IT_IS)
+        self._set_fades(fades)
         self._overlay(False)
         self.shared_program["u_ring"] = 0.0
         self.shared_program["u_rings"] = 0.0
@@ -116,6 +114,23 @@ class TiledImageVisual(ImageVisual):
         self.shared_program["u_grid_width"] = (0.0, 0.0)
         self.shared_program["u_octree_matrix"] = np.eye(4, dtype=np.float32)
         self.freeze()
+
+    @property
+    def fades(self) -> bool:
+        """Whether quads may have something under them."""
+        return self._fade is not None
+
+    @fades.setter
+    def fades(self, fades: bool) -> None:
+        if fades != self.fades:
+            self._set_fades(fades)
+
+    def _set_fades(self, fades: bool) -> None:
+        self._fade = Function(_FADE) if fades else None
+        self.shared_program.vert["fade"] = Function(_FADE_VERTEX if fades else _NOTHING)
+        self.shared_program.frag["fade"] = self._fade or Function(_AS_IT_IS)
+        self._need_interpolation_update = self._need_colortransform_update = True
+        self._need_vertex_update = self._need_method_update = True
 
     # --------------------------------------------------------------- the seam
 

@@ -89,8 +89,13 @@ class LayerView:
         self._patience = QTimer()
         self._patience.setSingleShot(True)
         self._patience.timeout.connect(self.request_frame)
-        if layer.config.render.collect_when_idle:
+        self._enter_collector()
+
+    def _enter_collector(self) -> None:
+        if self.layer.config.render.collect_when_idle:
             IDLE_COLLECTOR.enter(self)
+        else:
+            IDLE_COLLECTOR.leave(self)
 
     def _made(self, make: MakeDrawing, max_side: int) -> Drawing:
         client = self.layer.loader.open(self._wake)
@@ -323,6 +328,17 @@ class LayerView:
         for drawing in (self.tiles, self.volume):
             if drawing is not None:
                 drawing.edited(box)
+
+    def configure(self) -> None:
+        """Go by the layer's configuration and loader of now, from the next frame on."""
+        if self._closed or self._broken:
+            return
+        for drawing in (self.tiles, self.volume):
+            if drawing is not None:
+                drawing.client.follow(self.layer.loader)
+                drawing.configure()
+        self._enter_collector()
+        self.request_frame()
 
     @property
     def settled(self) -> bool:

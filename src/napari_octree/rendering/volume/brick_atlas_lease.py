@@ -114,6 +114,12 @@ class BrickAtlasLease:
         self.account()
         return atlas
 
+    def configure(self, config: OctreeConfig) -> None:
+        """Keep within other bounds, outside of a draw; what is beyond is let go."""
+        self._limit = config.memory.vram_bytes
+        if VRAM.held_bytes > self._limit:
+            self.release()
+
     def show(self) -> None:
         """Draw from the atlas that has been filled; nothing until nodes are written."""
         if self._filled is not None and not self.is_shown:

@@ -193,6 +193,12 @@ class BrickFrame:
         if self._selection is not None and self._atlas is not None:
             self._uploaded |= self._uploads.take(self._atlas, self._wishes.protected, upload_ms)
 
+    def configure(self, config: OctreeConfig) -> None:
+        """Go by other settings from the next frame on, which asks for everything again."""
+        self._config = config
+        self._wishes.configure(config)
+        self.forget()
+
     def pause(self) -> None:
         """Want nothing until the next frame, which selects anew."""
         self._wishes.want_nothing()
@@ -379,6 +385,8 @@ class BrickFrame:
         """Every selected brick is shown, and no better version is to come."""
         if self._selection is None:
             return self._slice is None
+        if self._planned is None:  # the next frame selects anew
+            return False
         if self.stale or self._uploads.more or self.shown is None or self._client.pending:
             return False
         return len(self.shown.keys) == len(self._selection)

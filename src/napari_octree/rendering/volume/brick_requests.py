@@ -70,6 +70,10 @@ class BrickRequests:
         self.motion: Motion = AT_REST
         self.policy: Policy = EXPLORE
 
+    def configure(self, config: OctreeConfig) -> None:
+        """Wish by other settings from the next `ask` on."""
+        self._slices = config.render.prefetch.slices
+
     def ask(
         self, octree_slice: OctreeSlice, selection: BrickSelection, atlas: TextureAtlas3D
     ) -> None:

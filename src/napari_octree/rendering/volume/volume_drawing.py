@@ -248,6 +248,12 @@ class VolumeDrawing:
         if quality.pixel_size > 1 and self.lease.affords(quality.pixel_size):
             node.pixel_size = quality.pixel_size
 
+    def configure(self) -> None:
+        """Go by the layer's configuration of now, and ask the loader for everything anew."""
+        config = self.layer.config
+        self.frame.configure(config)
+        self.lease.configure(config)
+
     def pause(self) -> None:
         """Want nothing of the loader until the next frame: the layer is hidden."""
         self.client.pace = Pace.STEADY

@@ -49,6 +49,10 @@ class TilePicture:
         self.quads: Quads | None = None
         self._fade = FadeIn(fade_ms)
 
+    def fade_in(self, fade_ms: float) -> None:
+        """Have finer tiles fade in so long from now on; 0: not at all."""
+        self._fade = FadeIn(fade_ms)
+
     def stage(self, atlas: TextureAtlas2D, octree_slice: OctreeSlice | None) -> None:
         """Have another atlas filled from now on."""
         if self.stand_in is None and self.tiles is not None and any(self.tiles.levels.values()):
