@@ -96,8 +96,7 @@ class TiledImageVisual(ImageVisual):
         self._full_size = size
         self._on_prepare = on_prepare
         self._quads = no_quads()
-        names = (*_BUFFERS, *_OVERLAY_BUFFERS, *_FADE_BUFFERS)
-        self._buffers = {name: VertexBuffer() for name in names}
+        self._buffers = {name: VertexBuffer() for name in (*_BUFFERS, *_OVERLAY_BUFFERS)}
         self.texture_format = "auto"  # napari asks its nodes for it
         super().__init__(None, method="subdivide", texture_format="auto", **keywords)
         self.unfreeze()
@@ -126,6 +125,10 @@ class TiledImageVisual(ImageVisual):
             self._set_fades(fades)
 
     def _set_fades(self, fades: bool) -> None:
+        for name in _FADE_BUFFERS:
+            self._buffers.pop(name, None)
+            if fades:
+                self._buffers[name] = VertexBuffer()
         self._fade = Function(_FADE) if fades else None
         self.shared_program.vert["fade"] = Function(_FADE_VERTEX if fades else _NOTHING)
         self.shared_program.frag["fade"] = self._fade or Function(_AS_IT_IS)
