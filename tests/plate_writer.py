@@ -49,7 +49,7 @@ class PlateWriter:
         self, well: str, field: str, data: np.ndarray, levels: int = 2, scale: float = 0.5,
         translation: tuple[float, float] | None = None, chunk: int = 16,
     ) -> None:  # fmt: skip
-        path = f"{well}/{field}"
+        path = f"{well}/{field}".lstrip("/")
         axes = "tczyx"[-data.ndim :]
         datasets = []
         for level in range(levels):

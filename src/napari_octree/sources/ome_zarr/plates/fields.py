@@ -140,6 +140,8 @@ class PlateFields:
     below : str
         Path below a field, as "labels/nuclei"; "" for the field itself.
     deviations : Deviations
+    listed : tuple of ListedField, optional
+        The fields of every well, where no document lists them.
     """
 
     def __init__(
@@ -151,8 +153,10 @@ class PlateFields:
         model: FieldModel,
         below: str,
         deviations: Deviations,
+        listed: tuple[ListedField, ...] | None = None,
     ) -> None:
         self._documents = documents
+        self._listed = listed
         self._wells = wells
         self._count = count
         self._acquisition = acquisition
@@ -218,6 +222,8 @@ class PlateFields:
             return None
 
     def _fields_of(self, well: Well) -> tuple[ListedField, ...]:
+        if self._listed is not None:
+            return self._listed
         attributes = self._documents.attributes(well.path)
         if attributes is None:
             return ()

@@ -1,4 +1,4 @@
-"""Where fields lie by the OME-XML that bioformats2raw writes beside a plate.
+"""Where images lie by the OME-XML that bioformats2raw writes beside a plate or a collection.
 
 Invariants: pure; a file that says nothing of use, or is broken, gives None. Positions are the
 microscope's: which way its y counts no file says, so y is left as it is.
@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 from xml.etree import ElementTree
 
@@ -49,28 +50,58 @@ def field_positions(
     tuple of (float, float) or None
         None unless each has a position and the size of a pixel is known.
     """
+    found = stage_positions(xml, series, paths)
+    known = [place for place in found if place is not None]
+    return tuple(known) if len(known) == len(found) else None
+
+
+def stage_positions(
+    xml: bytes, series: Sequence[str | None], paths: Sequence[str]
+) -> tuple[tuple[float, float] | None, ...]:
+    """Return where images lie, in their own pixels (y, x); None for those that have no place.
+
+    Parameters as those of `field_positions`.
+    """
+    nowhere = (None,) * len(paths)
     if len(xml) > LARGEST or b"<!DOCTYPE" in xml[:4096]:
-        return None
+        return nowhere
     try:
         images, samples = _read(xml)
     except (ElementTree.ParseError, ValueError, LookupError):
-        return None
+        return nowhere
     numbers = {path: number for number, path in enumerate(series)}
     order = list(images)
-    found = []
+    found: list[tuple[float, float] | None] = []
     for path in paths:
         number = numbers.get(path)
         if number is None or number >= len(order):
-            return None
+            found.append(None)
+            continue
         image = images[order[number]]
         place = samples.get(order[number], image.plane)
         if None in place:
             place = image.plane
         (y, x), (height, width) = place, image.size
-        if y is None or x is None or not height or not width:
-            return None
-        found.append((y / height, x / width))
+        if (
+            y is None
+            or x is None
+            or not height
+            or not width
+            or not (isfinite(y / height) and isfinite(x / width))
+        ):
+            found.append(None)
+        else:
+            found.append((y / height, x / width))
     return tuple(found)
+
+
+def _in_pixels(
+    place: tuple[float | None, float | None], size: tuple[float | None, float | None]
+) -> tuple[float, float] | None:
+    if None in place or not size[0] or not size[1]:
+        return None
+    y, x = (p / s for p, s in zip(place, size, strict=True))  # type: ignore[operator]
+    return (y, x) if isfinite(y) and isfinite(x) else None
 
 
 def _read(

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import zarr
 
-from napari_octree.sources.arrays.zarr_arrays.direct_zarr_array import array_from_document
 from napari_octree.sources.derived.reduction import Reduction
 from napari_octree.sources.errors import SourceError
 from napari_octree.sources.mosaic.deviations import Deviations
@@ -23,13 +22,14 @@ from napari_octree.sources.mosaic.pyramid import Model, mosaic_levels
 from napari_octree.sources.ome_zarr.addresses import name_of
 from napari_octree.sources.ome_zarr.image import OmeZarrImage
 from napari_octree.sources.ome_zarr.metadata.flaws import warn
-from napari_octree.sources.ome_zarr.metadata.image_label import ImageLabel, parse_image_label
-from napari_octree.sources.ome_zarr.metadata.model import Dataset, ImageMetadata
-from napari_octree.sources.ome_zarr.metadata.values import as_list, as_path
+from napari_octree.sources.ome_zarr.metadata.model import Dataset
 from napari_octree.sources.ome_zarr.metadata.versions import ome_attributes
-from napari_octree.sources.ome_zarr.multiscales import parse_image, parse_images
-from napari_octree.sources.ome_zarr.plates import ome_xml
 from napari_octree.sources.ome_zarr.plates.fields import FieldModel, PlateFields
+from napari_octree.sources.ome_zarr.plates.first_field import (
+    FirstField,
+    first_field,
+    first_labels,
+)
 from napari_octree.sources.ome_zarr.plates.layout import PlateLayout, plate_layout
 from napari_octree.sources.ome_zarr.plates.model import (
     Acquisition,
@@ -40,15 +40,12 @@ from napari_octree.sources.ome_zarr.plates.model import (
     parse_plate,
     parse_well,
 )
-from napari_octree.sources.protocol import LevelSource
 from napari_octree.sources.stores.documents import Documents
 from napari_octree.sources.stores.side_by_side import POOL
 from napari_octree.sources.stores.zarr_nodes import documents_of
 
 FIRST_WELLS = 8
 """Looked at, in one round, for the first field that opens and for how many fields a well has."""
-MOST_POSITIONS = 100
-"""Fields of a well whose positions are looked up."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -65,20 +62,6 @@ class MosaicImage(OmeZarrImage):
     plate: Plate
     layout: PlateLayout
     fields: PlateFields
-
-
-@dataclass(frozen=True)
-class _First:
-    """The first field that opens, and what its well lists."""
-
-    well: Well
-    fields: tuple[ListedField, ...]
-    path: str
-    metadata: ImageMetadata
-    arrays: tuple[LevelSource, ...]
-    positions: tuple[tuple[float, float], ...] | None
-    labels: tuple[str, ...]
-    label: ImageLabel | None = None
 
 
 def read_mosaics(
@@ -203,6 +186,52 @@ def _look_at_wells(
     return listed, [len(fields) for _, fields in listed]
 
 
+def open_tiles(
+    documents: Documents,
+    paths: Sequence[str],
+    positions: Sequence[tuple[float, float]],
+    where: str,
+) -> tuple[MosaicImage, ...]:
+    """Open the tiles of a scan, which a collection lists as images: its picture, then its labels.
+
+    Parameters
+    ----------
+    documents : Documents
+        Of the collection's store.
+    paths : sequence of str
+        Of the images in the collection.
+    positions : sequence of (float, float)
+        Of their first pixels, in pixels (y, x).
+    where : str
+        Path or address, for messages.
+
+    Raises
+    ------
+    SourceError
+        None can be opened.
+    """
+    listed = tuple(map(ListedField, paths))
+    well = Well("", name_of(where), 0, 0)
+    plate = Plate(well.name, ("",), ("",), (well,))
+    first = first_field(documents, [(well, listed)], where)
+    first = replace(first, positions=tuple(positions), is_listed_for_all=True)
+    origin = tuple(min(p[axis] for p in positions) for axis in (0, 1))
+    return tuple(
+        _moved(image, origin)
+        for image in _images_like(first, documents, plate, len(listed), None, where)
+    )
+
+
+def _moved(image: MosaicImage, origin: Sequence[float]) -> MosaicImage:
+    """Return an image that begins so many pixels (y, x) from the origin of the stage."""
+    first, *others = image.metadata.datasets
+    scale = first.scale or (1.0,) * len(image.metadata.axes)
+    shift = [0.0] * (len(scale) - 2) + [o * s for o, s in zip(origin, scale[-2:], strict=True)]
+    first = replace(first, scale=scale, translation=tuple(shift))
+    metadata = replace(image.metadata, datasets=(first, *others))
+    return replace(image, metadata=metadata)
+
+
 def _images(
     documents: Documents,
     plate: Plate,
@@ -211,12 +240,23 @@ def _images(
     acquisition: int | None,
     where: str,
 ) -> Iterator[MosaicImage]:
-    first = _first_field(documents, listed, where)
+    first = first_field(documents, listed, where)
+    yield from _images_like(first, documents, plate, count, acquisition, where)
+
+
+def _images_like(
+    first: FirstField,
+    documents: Documents,
+    plate: Plate,
+    count: int,
+    acquisition: int | None,
+    where: str,
+) -> Iterator[MosaicImage]:
     deviations = Deviations(where)
     image = _image(documents, plate, first, count, acquisition, where, "", deviations, None)
     yield image
     for name in first.labels:
-        labels = _first_labels(documents, first, name, where)
+        labels = first_labels(documents, first, name, where)
         if labels is not None:
             yield _image(
                 documents, plate, labels, count, acquisition, where, f"labels/{name}",
@@ -227,7 +267,7 @@ def _images(
 def _image(
     documents: Documents,
     plate: Plate,
-    first: _First,
+    first: FirstField,
     count: int,
     acquisition: int | None,
     where: str,
@@ -246,8 +286,9 @@ def _image(
     )
     field_model = FieldModel(first.metadata, factors)
     fields = PlateFields(
-        documents, plate.wells, count, acquisition, field_model, below, deviations
-    )
+        documents, plate.wells, count, acquisition, field_model, below, deviations,
+        first.fields if first.is_listed_for_all else None,
+    )  # fmt: skip
     reduction: Reduction = "nearest" if below else "mean"
     levels = mosaic_levels(
         _places(plate.wells, layout, shape),
@@ -327,158 +368,3 @@ class _FieldNames(Sequence[str]):
     def __getitem__(self, number: Any) -> Any:
         well, field = self.wells[number // self.per_well], number % self.per_well
         return well.name if self.per_well == 1 else f"{well.name} field {field + 1}"
-
-
-def _first_field(
-    documents: Documents,
-    listed: Sequence[tuple[Well, tuple[ListedField, ...]]],
-    where: str,
-) -> _First:
-    """Open the first field that can be opened, all its levels, and find out where fields lie."""
-    turn = POOL.new_turn()
-    problems: list[str] = []
-    most = max(listed, key=lambda each: len(each[1]))
-    ordered = [most, *(each for each in listed if each is not most)]
-    for well, fields in ordered:
-        paths = [_joined(well.path, field.path) for field in fields[:MOST_POSITIONS]]
-        documents.fetch([*paths, *(f"{path}/labels" for path in paths[:4])], (), turn)
-        for path in paths[:FIRST_WELLS]:
-            try:
-                opened = _open_levels(documents, path, where, turn)
-            except Exception as error:  # of stores of any kind; others are tried
-                problems.append(f"{error}")
-                continue
-            if opened is None:
-                problems.append(f"{where}/{path} is not there")
-                continue
-            metadata, arrays = opened
-            positions = _positions(documents, paths, metadata, where)
-            if positions is None and len(paths) > 1:
-                positions = _positions_by_xml(documents, paths)
-            labels = _label_names(documents, paths[:4])
-            return _First(well, tuple(fields), path, metadata, arrays, positions, labels)
-    kind = "plate" if any(well.path for well, _ in listed) else "well"
-    raise SourceError(
-        f"{where}: an OME-Zarr {kind} of which no field could be opened: {problems[0]}"
-    )
-
-
-def _first_labels(documents: Documents, first: _First, name: str, where: str) -> _First | None:
-    turn = POOL.new_turn()
-    for field in first.fields[:FIRST_WELLS]:
-        path = _joined(first.well.path, field.path, "labels", name)
-        try:
-            opened = _open_levels(documents, path, where, turn)
-        except Exception as error:
-            warn(f"{where}: labels {name!r} cannot be opened: {error}")
-            return None
-        if opened is not None:
-            metadata, arrays = opened
-            if len(arrays[0].shape) != len(first.arrays[0].shape):
-                warn(f"{where}: labels {name!r} have other axes than the image")
-                return None
-            if arrays[0].dtype.kind not in "biu":
-                warn(f"{where}: labels {name!r} are {arrays[0].dtype}, not whole numbers")
-                return None
-            ome = ome_attributes(documents.attributes(path) or {})
-            label = parse_image_label(ome.get("image-label"), f"{where}/{path}")
-            return replace(first, path=path, metadata=metadata, arrays=arrays, label=label)
-    return None
-
-
-def _open_levels(
-    documents: Documents, path: str, where: str, turn: int
-) -> tuple[ImageMetadata, tuple[LevelSource, ...]] | None:
-    """Open a field's levels: those that are there, of one type, each smaller than the last."""
-    attributes = documents.attributes(path)
-    if attributes is None:
-        return None
-    name = f"{where}/{path}"
-    metadata = parse_images(attributes, None, name)[0]
-    below = [f"{path}/{dataset.path}" for dataset in metadata.datasets]
-    documents.fetch((), below, turn)
-    kept: list[tuple[Dataset, LevelSource]] = []
-    for dataset, array_path in zip(metadata.datasets, below, strict=True):
-        document = documents.array(array_path)
-        if document is None:
-            continue
-        array = array_from_document(documents.store, array_path, document)
-        source = LevelSource(array, (None,) * len(array.shape))
-        if not kept or _is_coarser(source, kept[-1][1]):
-            kept.append((dataset, source))
-    if not kept:
-        raise SourceError(f"{name}: none of the arrays of its multiscales is there")
-    shape = kept[0][1].shape
-    if 0 in shape or len(shape) < 2 or kept[0][1].dtype.kind not in "buif":
-        raise SourceError(f"{name}: an array of {shape}, {kept[0][1].dtype}, cannot be shown")
-    if len(metadata.axes) != len(shape):
-        metadata = parse_image(attributes, 0, len(shape), name)
-    paths = {dataset.path for dataset, _ in kept}
-    datasets = tuple(d for d in metadata.datasets if d.path in paths)
-    return replace(metadata, datasets=datasets), tuple(source for _, source in kept)
-
-
-def _is_coarser(source: LevelSource, finer: LevelSource) -> bool:
-    return (
-        source.dtype == finer.dtype
-        and len(source.shape) == len(finer.shape)
-        and 0 not in source.shape
-        and all(a <= b for a, b in zip(source.shape, finer.shape, strict=True))
-        and source.shape[-2:] != finer.shape[-2:]
-    )
-
-
-def _positions(
-    documents: Documents, paths: Sequence[str], first: ImageMetadata, where: str
-) -> tuple[tuple[float, float], ...] | None:
-    """Return the translations of a well's fields in pixels; None unless each has one."""
-    scale = first.datasets[0].scale
-    if scale is None or len(paths) < 2:
-        return None
-    positions = []
-    for path in paths:
-        try:
-            attributes = documents.attributes(path)
-            if attributes is None:
-                return None
-            own = parse_image(attributes, 0, len(first.axes), f"{where}/{path}").datasets[0]
-        except Exception:
-            return None
-        if own.translation is None:
-            return None
-        y, x = (t / s for t, s in zip(own.translation[-2:], scale[-2:], strict=True))
-        positions.append((y, x))
-    return tuple(positions)
-
-
-def _positions_by_xml(
-    documents: Documents, paths: Sequence[str]
-) -> tuple[tuple[float, float], ...] | None:
-    """Return the positions that bioformats2raw's OME-XML gives, if it is there."""
-    try:
-        root = ome_attributes(documents.attributes("") or {})
-        if "bioformats2raw.layout" not in root:
-            return None
-        listed = ome_attributes(documents.attributes("OME") or {}).get("series")
-        xml = documents.store.get(ome_xml.FILE)
-    except Exception:  # of stores of any kind: positions are of use, but not needed
-        return None
-    return None if xml is None else ome_xml.field_positions(xml, as_list(listed), paths)
-
-
-def _label_names(documents: Documents, paths: Sequence[str]) -> tuple[str, ...]:
-    for path in paths:
-        try:
-            attributes = documents.attributes(f"{path}/labels")
-        except Exception:
-            attributes = None
-        if attributes is not None:
-            names = as_list(ome_attributes(attributes).get("labels"))
-            safe = [name for name in map(as_path, names[:100]) if name is not None]
-            if safe:
-                return tuple(dict.fromkeys(safe))
-    return ()
-
-
-def _joined(*parts: str) -> str:
-    return "/".join(part for part in parts if part)
