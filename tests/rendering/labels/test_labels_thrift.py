@@ -10,6 +10,8 @@ import pytest
 from napari.utils.colormaps import DirectLabelColormap, label_colormap
 
 from napari_octree import OctreeConfig, OctreeLabels
+from napari_octree.rendering.gpu.vram import VRAM
+from napari_octree.rendering.labels.label_tiles import REACH
 
 
 def blocks(shape: tuple[int, ...], dtype: str = "int32") -> np.ndarray:
@@ -46,6 +48,8 @@ def test_another_look_reads_and_uploads_nothing(
         "all": lambda: setattr(layer, "show_selected_label", False),
         "contour 1": lambda: setattr(layer, "contour", 1),
         "contour 3": lambda: setattr(layer, "contour", 3),
+        "contour 7": lambda: setattr(layer, "contour", 7),
+        "contour 30": lambda: setattr(layer, "contour", 30),
         "areas": lambda: setattr(layer, "contour", 0),
         "shuffle": lambda: layer.new_colormap(seed=3),
         "60000 colours": lambda: setattr(layer, "colormap", label_colormap(60_000)),
@@ -70,16 +74,37 @@ def test_another_look_reads_and_uploads_nothing(
     assert read_log.in_gui_thread == []
 
 
-def test_thick_outlines_load_tiles_again_but_read_nothing(
-    viewer: Any, recording_array: Any, read_log: Any, let_rest: Any
+def test_outlines_take_no_memory_that_is_not_theirs(
+    viewer: Any, let_rest: Any, look_at: Any, screenshot: Any
 ) -> None:
-    layer = OctreeLabels(pyramid(recording_array, (300, 400)))
+    limit, other = 4 * 2**20, object()
+    config = OctreeConfig(memory={"vram_bytes": limit}, octree={"tile_size": 64})
+    layer = OctreeLabels(blocks((600, 600)), config=config)
+    layer.contour = 3
     viewer.add_layer(layer)
-    let_rest(layer)
-    reads = len(read_log.reads)
-    layer.contour = 6
-    let_rest(layer)
-    assert len(read_log.reads) == reads
+    look_at(viewer, (300.3, 300.7), 2.3)
+
+    def atlas_bytes() -> int:
+        let_rest(layer)
+        return layer.statistics.views[0].vram_bytes
+
+    assert atlas_bytes() < VRAM.held_bytes
+    picture = screenshot(viewer)
+    try:
+        for share in (0.5, 0.9, 1.0):
+            wanted = int(share * (limit - atlas_bytes()))
+            VRAM.need(other, wanted)
+            assert atlas_bytes() <= VRAM.held_bytes <= limit - wanted, "they give way"
+        assert VRAM.held_bytes == atlas_bytes()
+        VRAM.take(other, wanted)
+        for contour in (1, 7, 3):
+            layer.contour = contour
+            assert (screenshot(viewer) == picture).all() == (contour == 3)
+        assert VRAM.held_bytes == atlas_bytes() + wanted
+    finally:
+        VRAM.release(other)
+    assert (screenshot(viewer) == picture).all()
+    assert atlas_bytes() < VRAM.held_bytes
 
 
 @pytest.mark.parametrize(
@@ -92,8 +117,7 @@ def test_a_tile_takes_the_labels_own_bytes(
     layer = OctreeLabels(np.ones((64, 64), dtype), config=config)
     viewer.add_layer(layer)
     let_rest(layer)
-    apron = config.render.interpolation_apron
-    assert layer.statistics.views[0].upload_bytes == texel_bytes * (64 + 2 * apron) ** 2
+    assert layer.statistics.views[0].upload_bytes == texel_bytes * (64 + 2 * REACH) ** 2
 
 
 def user_actions(viewer: Any, layer: OctreeLabels) -> dict[str, Callable[[], Any]]:

@@ -73,11 +73,19 @@ class LabelLook:
     selected: Words | None = None
     contour: int = 0
 
-    def source(self, encoding: LabelEncoding) -> str:
-        """The shader's source, from which a program is made once."""
+    def source(self, encoding: LabelEncoding, has_outlines: bool = True) -> str:
+        """The shader's source, from which a program is made once.
+
+        Parameters
+        ----------
+        encoding : LabelEncoding
+        has_outlines : bool
+            There is an `OutlineAtlas`; else each pixel of each frame looks at those around it.
+        """
+        drawn = ["outlined"] if has_outlines else ["outline", "outlined_here"]
         parts = [
             "four_words" if encoding.channels > 1 else "one_word",
-            "outlined" if self.contour else "area",
+            *(drawn if self.contour else ["area"]),
             "all" if self.selected is None else "only_selected",
             "colours",
             *self.colours.parts,

@@ -9,11 +9,9 @@ from napari_octree.rendering.labels.label_kind import LabelKind
 from napari_octree.rendering.labels.tiled_labels import TiledLabels, TiledLabelsVisual
 from napari_octree.rendering.tiles.tiled_image import TiledImageVisual
 
-LEAST_REACH = 3
-"""Outlines of so many texels or fewer can be had without loading tiles again."""
-
-MOST_REACH = 16
-"""Of outlines, in texels: thicker ones look like these at the borders of tiles."""
+REACH = 8
+"""Texels around each tile, whatever its look: outlines of so many texels or fewer are right at the
+borders of tiles too, thicker ones look like these there. No look loads or uploads a tile."""
 
 
 class LabelTiles(LabelKind):
@@ -21,13 +19,18 @@ class LabelTiles(LabelKind):
 
     @property
     def filter_reach(self) -> float:
-        """How many texels around a pixel its outline depends on."""
-        return float(min(max(self._layer.contour, LEAST_REACH), MOST_REACH))
+        """How many texels around a pixel its outline may depend on."""
+        return float(REACH)
 
     def make_node(self, on_prepare: Callable[[Any], None], fades: bool) -> TiledLabelsVisual:
         """A node that looks labels up, never between them."""
         node: TiledLabelsVisual = TiledLabels(
-            self._encoding, (1, 1), on_prepare, self._look(), fades
+            self._encoding,
+            (1, 1),
+            on_prepare,
+            self._look(),
+            self._layer.config.memory.vram_bytes,
+            fades,
         )
         self._made(node)
         return node

@@ -1,7 +1,8 @@
 """OutlineAtlas: which texels of an atlas belong to outlines, found by the GPU once for each tile.
 
 Invariants: beside each atlas of labels that is drawn with outlines lies a texture of one byte a
-texel, made when outlines are first asked for. It is filled from the labels in the atlas, by the
+texel, made when outlines are first asked for, if the others leave twice its memory; it gives way
+where others lack some. It is filled from the labels in the atlas, by the
 GPU, for those tiles that are drawn and whose labels or outlines have changed: nothing is read and
 nothing uploaded. A frame then costs one lookup more than areas, however thick outlines are. GUI
 thread, within a draw.
@@ -9,6 +10,7 @@ thread, within a draw.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.resources import files
 from typing import Any
 
@@ -33,9 +35,18 @@ class OutlineAtlas:
     ----------
     encoding : LabelEncoding
     atlas : TextureAtlas2D
+    wake : callable
+        Called when others lack memory.
     """
 
-    def __init__(self, encoding: LabelEncoding, atlas: TextureAtlas2D) -> None:
+    @staticmethod
+    def fits(atlas: TextureAtlas2D, limit_bytes: int) -> bool:
+        """Whether there is memory for the outlines of an atlas."""
+        return _nbytes(atlas) <= VRAM.share(atlas, limit_bytes, kept=0)
+
+    def __init__(
+        self, encoding: LabelEncoding, atlas: TextureAtlas2D, wake: Callable[[], None]
+    ) -> None:
         self.atlas = atlas
         self.texture = Texture2D(
             shape=(*atlas.extent, 1),
@@ -49,7 +60,8 @@ class OutlineAtlas:
         self._program: Program | None = None
         self._known: tuple[int, Quads | None, int] = (0, None, -1)
         self._versions = np.full(atlas.slots.capacity, -1, np.int64)
-        VRAM.take(self, atlas.extent[0] * atlas.extent[1])
+        VRAM.take(self, _nbytes(atlas))
+        VRAM.need(self, 0, wake)
 
     def fill(self, canvas: Any, look: LabelLook, quads: Quads) -> None:
         """Find the outlines of all tiles that some quads show, where they are not known."""
@@ -96,10 +108,18 @@ class OutlineAtlas:
         inside = (slots >= 0) & (slots < len(self._versions))
         return slots[inside], edges[first][inside]
 
+    def is_in_the_way(self, limit_bytes: int) -> bool:
+        """Whether others lack memory that it holds."""
+        return VRAM.is_short(limit_bytes)
+
     def close(self, canvas: Any) -> None:
         """Let go of the GPU's memory."""
         VRAM.release(self)
         delete_texture(canvas, self.texture)
+
+
+def _nbytes(atlas: TextureAtlas2D) -> int:
+    return atlas.extent[0] * atlas.extent[1]
 
 
 _VERTEX = (files("napari_octree.rendering") / "shaders" / "labels" / "outlines.vert").read_text(

@@ -2,6 +2,7 @@
 
 Invariants: those of `TiledImageVisual`. Labels are looked up nearest, and never mixed: where a
 tile fades in, colours are. A program is compiled only when a look needs another than before.
+Outlines are kept where there is memory for them, else found anew in each frame.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ class TiledLabelsVisual(TiledImageVisual):
         Of level 0 in pixels.
     on_prepare : callable
     look : LabelLook
+    vram_bytes : int
+        The limit of the GPU's memory.
     fades : bool
     """
 
@@ -43,8 +46,10 @@ class TiledLabelsVisual(TiledImageVisual):
         size: tuple[int, int],
         on_prepare: Callable[[TiledImageVisual], None],
         look: LabelLook,
+        vram_bytes: int,
         fades: bool = False,
     ) -> None:
+        self._vram_bytes = vram_bytes
         self._labels = encoding
         self._lookups: dict[str, Function] = {}
         self._look = look
@@ -79,7 +84,7 @@ class TiledLabelsVisual(TiledImageVisual):
         return ("nearest",), {"nearest": self._lookup()}
 
     def _lookup(self) -> Function:
-        source = self._look.source(self._labels)
+        source = self._look.source(self._labels, self._outlines is not None)
         if source not in self._lookups:
             self._lookups[source] = Function(source)
         return self._lookups[source]
@@ -93,17 +98,37 @@ class TiledLabelsVisual(TiledImageVisual):
     def _bind_atlas(self, atlas: TextureAtlas2D) -> None:
         super()._bind_atlas(atlas)
         if self._outlines is not None and self._outlines.atlas is not atlas:
+            self._drop_outlines()
+
+    def _drop_outlines(self) -> None:
+        if self._outlines is not None:
             self._outlines.close(self.canvas)
             self._outlines = None
 
     def _make_ready(self, view: Any) -> None:
         if self._look.contour:
-            if self._outlines is None:
-                self._outlines = OutlineAtlas(self._labels, self.atlas)
-            self._outlines.fill(self.canvas, self._look, self._quads)
+            self._find_outlines()
+        elif self._outlines is not None and self._outlines.is_in_the_way(self._vram_bytes):
+            self._drop_outlines()
         super()._make_ready(view)
-        if self._outlines is not None and self._look.contour:
+        if self._look.contour and self._outlines is not None:
             self.shared_program["u_outlines"] = self._outlines.texture
+
+    def _find_outlines(self) -> None:
+        """Have the outlines of all that is drawn, if there is memory for that."""
+        had, limit = self._outlines is not None, self._vram_bytes
+        if self._outlines is not None and self._outlines.is_in_the_way(limit):
+            self._drop_outlines()
+        elif self._outlines is None and OutlineAtlas.fits(self.atlas, limit):
+            self._outlines = OutlineAtlas(self._labels, self.atlas, self.update)
+        if self._outlines is not None:
+            self._outlines.fill(self.canvas, self._look, self._quads)
+        else:
+            rows, columns = self.atlas.extent
+            self.shared_program["u_contour"] = float(self._look.contour)
+            self.shared_program["u_texel"] = (1 / columns, 1 / rows)
+        if had != (self._outlines is not None):
+            self._need_interpolation_update = True
 
     def _build_color_transform(self) -> Function:
         return Function(_AS_LOOKED_UP)
