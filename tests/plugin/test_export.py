@@ -39,9 +39,10 @@ def test_a_box_reads_back_equal_and_in_place(tmp_path, kind):
     (back,) = open_image(path)
     np.testing.assert_array_equal(back.data[0][...], PART)
     assert back.scale.tolist() == [2, 0.5, 0.25]
-    if kind == "OME-Zarr":
-        np.testing.assert_allclose(back.data_to_world([0, 0, 0]), layer.data_to_world([1, 17, 33]))
-        assert back.contrast_limits == [5, 99]
+    np.testing.assert_allclose(back.data_to_world([0, 0, 0]), layer.data_to_world([1, 17, 33]))
+    assert back.units == layer.units
+    assert back.contrast_limits == [5, 99]
+    np.testing.assert_allclose(back.colormap.map([1.0])[0, :3], layer.colormap.map([1.0])[0, :3])
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
 
 
@@ -236,17 +237,33 @@ def test_units_time_and_five_axes_come_back(tmp_path, kind):
     assert len(open_image(tmp_path / "b")) == 2
 
 
-def test_looks_come_back(tmp_path):
+@pytest.mark.parametrize("kind", ["OME-Zarr", "OME-TIFF"])
+def test_looks_come_back(tmp_path, kind):
     green = image(colormap="green", visible=False, contrast_limits=(5, 99))
     green.contrast_limits_range = (0, 500)
     for name, layer in (("green", green), ("gray_r", image(colormap="gray_r"))):
-        export_of([layer], tmp_path / f"{name}.zarr", "OME-Zarr").run()
-        (back,) = open_image(tmp_path / f"{name}.zarr")
+        export_of([layer], tmp_path / name, kind).run()
+        (back,) = open_image(tmp_path / name)
         np.testing.assert_allclose(back.colormap.map([0.2]), layer.colormap.map([0.2]), atol=0.01)
         assert back.contrast_limits_range == layer.contrast_limits_range
     colours = np.random.default_rng(1).integers(0, 60000, (60, 70, 3)).astype(np.uint16)
-    export_of([OctreeImage(colours, rgb=True)], tmp_path / "rgb.zarr", "OME-Zarr").run()
-    assert open_image(tmp_path / "rgb.zarr")[0].contrast_limits == [0, 65535]
+    export_of([OctreeImage(colours, rgb=True)], tmp_path / "rgb", kind).run()
+    assert open_image(tmp_path / "rgb")[0].contrast_limits == [0, 65535]
+
+
+@pytest.mark.parametrize("kind", ["OME-Zarr", "OME-TIFF"])
+def test_a_hidden_channel_and_a_place_without_units_come_back(tmp_path, kind):
+    layers = [
+        OctreeImage(PIXELS, name=name, colormap=colour, visible=shown, contrast_limits=(1, 9),
+                    scale=(3, 2, 2), translate=(-1, 0, 7), axis_labels=["t", "y", "x"])
+        for name, colour, shown in (("a", "red", True), ("b", "blue", False))
+    ]  # fmt: skip
+    export_of(layers, tmp_path / "x", kind, box=((1, 3), (20, 90), (10, 50))).run()
+    for back, layer in zip(open_image(tmp_path / "x"), layers, strict=True):
+        assert back.visible == layer.visible
+        assert [str(unit) for unit in back.units] == ["pixel"] * 3 or kind == "OME-TIFF"
+        place = back.data_to_world([1, 2, 3])[1:]
+        np.testing.assert_allclose(place, layer.data_to_world([2, 22, 13])[1:])
 
 
 @pytest.mark.parametrize("kind", ["OME-Zarr", "OME-TIFF"])

@@ -20,6 +20,7 @@ def written(tmp_path, **options):
         "cyx",
         name="cells",
         scale=[1, 0.5, 0.25],
+        translation=[0, 7, -8.5],
         units=[None, "micrometer", "micrometer"],
         channels=[ChannelToWrite("DAPI", "FF0000"), ChannelToWrite("GFP", "00FF00")],
     )
@@ -50,8 +51,38 @@ def test_what_is_known_of_it_comes_back(tmp_path):
     assert red.name.endswith("DAPI")
     assert green.name.endswith("GFP")
     assert red.scale.tolist() == [0.5, 0.25]
+    assert red.translate.tolist() == [7, -8.5]
     assert [str(unit) for unit in red.units] == ["micrometer", "micrometer"]
     np.testing.assert_allclose(green.colormap.map([1.0])[0, :3], [0, 1, 0])
+
+
+def test_each_plane_says_where_it_lies(tmp_path):
+    image = image_to_write(
+        PIXELS[:, None, None, :9, :9].repeat(3, 1).repeat(2, 2), "tczyx", name="a<&>ä",
+        scale=[2, 1, 0.5, 1, 1], translation=[4, 0, 3, 0, 0],
+        units=["second", None, "micrometer", "nanometer", None],
+        channels=[ChannelToWrite("DAPI", "FF0000", (1, 2.5), (0, 9), False, True)],
+    )  # fmt: skip
+    write_tiff(image, tmp_path / "größe.ome.tif")
+    with tifffile.TiffFile(tmp_path / "größe.ome.tif") as tiff:
+        document = tiff.ome_metadata
+    planes = tifffile.xml2dict(document)["OME"]["Image"]["Pixels"]["Plane"]
+    assert [(p["TheT"], p["TheC"], p["TheZ"], p["DeltaT"], p["PositionZ"]) for p in planes] == [
+        (t, c, z, 4 + 2 * t, 3 + 0.5 * z) for t in range(2) for c in range(3) for z in range(2)
+    ]
+    first, *_ = layers = open_image(tmp_path / "größe.ome.tif")
+    assert first.translate.tolist() == [4, 3, 0, 0]
+    assert first.contrast_limits == [1, 2.5]
+    assert first.contrast_limits_range == [0, 9]
+    assert [layer.visible for layer in layers] == [False, True, True]
+    np.testing.assert_allclose(first.colormap.map([0.0, 1.0])[:, :3], [[1, 0, 0], [0, 0, 0]])
+
+
+def test_places_in_the_reference_frame_of_a_microscope_are_no_places(tmp_path):
+    said = {"axes": "YX", "PhysicalSizeX": 0.5, "PhysicalSizeY": 0.5, "Plane": {"PositionX": [9]}}
+    tifffile.imwrite(tmp_path / "a.ome.tif", PIXELS[0], metadata=said)
+    (layer,) = open_image(tmp_path / "a.ome.tif")
+    assert layer.translate.tolist() == [0, 0]
 
 
 def test_cancelling_leaves_nothing(tmp_path):

@@ -147,14 +147,22 @@ def label_facts(label: ImageLabel) -> dict[str, Any]:
 
 def _from_tiff(image: TiffImage) -> ImageToWrite:
     axes, scale, units = list(image.axes), list(image.scale), list(image.units)
+    shift = list(image.translation)
     channels = [_channel(channel) for channel in image.channels]
     if image.rgb:
         axes, scale, units = [*axes, "s"], [*scale, 1.0], [*units, "pixel"]
+        shift.append(0.0)
         channels = colour_channels(image.levels[0].shape[-1])
     elif image.palette is not None:
         warnings.warn(f"{image.path}: its palette is not carried over", stacklevel=3)
     elif image.inverted and not channels:
         channels = [ChannelToWrite(inverted=True)]
     return image_to_write(
-        image.levels[0], axes, name=image.name, scale=scale, units=units, channels=channels
+        image.levels[0],
+        axes,
+        name=image.name,
+        scale=scale,
+        translation=shift,
+        units=units,
+        channels=channels,
     )

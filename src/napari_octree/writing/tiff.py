@@ -8,6 +8,7 @@ whole, so that a failure or a cancel leaves nothing under the final one.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from napari_octree.sources.tiff.facts import LOOKS
 from napari_octree.writing.errors import CancelledError, WritingError
 from napari_octree.writing.image_to_write import ImageToWrite
 from napari_octree.writing.running import Progress
@@ -22,6 +24,9 @@ from napari_octree.writing.shard_task import reduce_block
 from napari_octree.writing.unfinished import unfinished
 
 TILE = 512
+
+MOST_PLANES = 2**16
+"""So many are told their places one by one; each takes some 200 bytes."""
 
 OME_DTYPES = ["bool", "uint8", "uint16", "uint32", "int8", "int16", "int32", "float32", "float64"]
 
@@ -225,21 +230,65 @@ def _tile_pixels(read: ReadTile, shape: _Shape, halves: _Halves | None) -> Itera
 def _metadata(image: ImageToWrite) -> dict[str, Any]:
     axes = image.axes.replace("c", "") + "s" if image.is_rgb else image.axes
     said: dict[str, Any] = {"axes": axes.upper(), "Name": image.name}
-    for letter, size, unit in zip(image.axes, image.scale, image.units, strict=True):
-        symbol = (TIMES if letter == "t" else LENGTHS).get(unit or "")
-        if symbol is None or letter == "c":
+    places: dict[str, Any] = {}
+    for letter, size, shift, unit in zip(
+        image.axes, image.scale, image.translation, image.units, strict=True
+    ):
+        symbol = (TIMES if letter == "t" else LENGTHS | {"": "pixel"}).get(unit or "")
+        if symbol is None or letter == "c" or (symbol == "pixel" and (size, shift) == (1, 0)):
             continue
         key = "TimeIncrement" if letter == "t" else f"PhysicalSize{letter.upper()}"
         said[key], said[f"{key}Unit"] = size, symbol
-    if "c" in image.axes and not image.is_rgb:
-        known = image.channels
-        count = image.shape[image.axes.index("c")]
-        labels = [known[i].label if i < len(known) else None for i in range(count)]
-        said["Channel"] = {"Name": [label or f"channel {i}" for i, label in enumerate(labels)]}
-        colors = [channel.color for channel in known]
-        if len(colors) == count and all(color is not None for color in colors):
-            said["Channel"]["Color"] = [_signed(str(color)) for color in colors]
+        if shift:
+            places["DeltaT" if letter == "t" else f"Position{letter.upper()}"] = (shift, symbol)
+    if places:
+        said["Plane"] = _planes(image, places)
+    if not image.is_rgb:
+        _add_channels(image, said)
     return said
+
+
+def _planes(image: ImageToWrite, places: dict[str, tuple[float, str]]) -> dict[str, list[Any]]:
+    """Where each plane lies, in the order of the file; as tifffile takes it."""
+    letters = "tz" if image.is_rgb else "tcz"
+    axes = [a for a, letter in enumerate(image.axes) if letter in letters]
+    shape = [image.shape[a] for a in axes]
+    count = math.prod(shape)
+    if count > MOST_PLANES:
+        warnings.warn(f"{image.name}: {count} planes are too many to say where each lies",
+                      stacklevel=3)  # fmt: skip
+        return {}
+    said: dict[str, list[Any]] = {}
+    for key, (shift, symbol) in places.items():
+        letter = "t" if key == "DeltaT" else key[-1].lower()
+        along = next((i for i, a in enumerate(axes) if image.axes[a] == letter), None)
+        step = image.scale[image.axes.index(letter)]
+        steps = np.zeros(count) if along is None else np.indices(shape)[along].ravel()
+        said[key] = [float(value) for value in shift + step * steps]
+        said[f"{key}Unit"] = [symbol] * count
+    return said
+
+
+def _add_channels(image: ImageToWrite, said: dict[str, Any]) -> None:
+    """Names, colours, and as an annotation what OME has no words for."""
+    known = image.channels
+    count = image.shape[image.axes.index("c")] if "c" in image.axes else 1
+    if count == 1 and not known:
+        return
+    labels = [known[i].label if i < len(known) else None for i in range(count)]
+    said["Channel"] = {"Name": [label or f"channel {i}" for i, label in enumerate(labels)]}
+    colors = [channel.color for channel in known]
+    if len(colors) == count and all(color is not None for color in colors):
+        said["Channel"]["Color"] = [_signed(str(color)) for color in colors]
+    looks: dict[str, str] = {}
+    for i, channel in enumerate(known[:count]):
+        for what, ends in (("window", channel.window), ("window_range", channel.window_range)):
+            if ends is not None:
+                looks[f"{i} {what}"] = f"{ends[0]!r} {ends[1]!r}"
+        looks[f"{i} active"] = str(channel.active).lower()
+        looks[f"{i} inverted"] = str(channel.inverted).lower()
+    if looks:
+        said["MapAnnotation"] = {"Namespace": LOOKS, **looks}
 
 
 def _signed(color: str) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from napari.utils.colormaps import CMYBGR, MAGENTA_GREEN, Colormap, ensure_colormap
 
+from napari_octree.layers.image.octree_image import OctreeImage
 from napari_octree.sources.ome_zarr.metadata import Channel
 
 TWO_COLORS = tuple(MAGENTA_GREEN)
@@ -43,3 +44,10 @@ def channel_colormap(channel: Channel, index: int, count: int, greyscale: bool) 
     if channel.inverted:
         return Colormap([color, "black"], name=f"{color} inverted")
     return ensure_colormap(NAMED_COLORS.get(color, color))
+
+
+def show_range(layer: OctreeImage, channel: Channel) -> None:
+    """Let the contrast limits be set to what the channel says they may be."""
+    if channel.window is not None and channel.window_range is not None:
+        low, high = channel.window_range
+        layer.contrast_limits_range = min(low, channel.window[0]), max(high, channel.window[1])

@@ -15,7 +15,7 @@ import pint
 from napari_octree.config import OctreeConfig
 from napari_octree.layers.image.octree_image import OctreeImage
 from napari_octree.octree.transform import LevelTransform, infer_level_transforms
-from napari_octree.plugin.opening.channel_looks import channel_colormap, channel_name
+from napari_octree.plugin.opening.channel_looks import channel_colormap, channel_name, show_range
 from napari_octree.sources import AxisView, as_level_sources
 from napari_octree.sources.ome_zarr.image import OmeZarrImage
 from napari_octree.sources.ome_zarr.metadata.flaws import warn
@@ -56,12 +56,7 @@ def image_layers(image: OmeZarrImage, config: OctreeConfig | None) -> Iterator[O
             **geometry(levels),
         )
         layer.display.channel_group = group
-        if channel.window is not None and channel.window_range is not None:
-            low, high = channel.window_range
-            layer.contrast_limits_range = (
-                min(low, channel.window[0]),
-                max(high, channel.window[1]),
-            )
+        show_range(layer, channel)
         yield layer
 
 

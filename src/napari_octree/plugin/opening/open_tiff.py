@@ -17,7 +17,7 @@ from napari.utils.colormaps import Colormap
 from napari_octree.config import OctreeConfig
 from napari_octree.layers.image.octree_image import OctreeImage
 from napari_octree.octree.transform import LevelTransform, infer_level_transforms
-from napari_octree.plugin.opening.channel_looks import channel_colormap, channel_name
+from napari_octree.plugin.opening.channel_looks import channel_colormap, channel_name, show_range
 from napari_octree.plugin.opening.image_layers import MOST_CHANNEL_LAYERS
 from napari_octree.sources import AxisView, as_level_sources
 from napari_octree.sources.ome_zarr.metadata.model import Channel
@@ -66,6 +66,7 @@ def _layers(image: TiffImage, config: OctreeConfig | None) -> Iterator[OctreeIma
     named = [a for a in kept if a < len(image.axes)]
     keywords: dict[str, Any] = {
         "scale": [image.scale[a] for a in named],
+        "translate": [image.translation[a] for a in named],
         "units": [image.units[a] for a in named],
         "axis_labels": _axis_labels([image.axes[a] for a in named]),
         "rgb": image.rgb,
@@ -74,8 +75,9 @@ def _layers(image: TiffImage, config: OctreeConfig | None) -> Iterator[OctreeIma
     }
     count = 1 if axis is None else image.levels[0].shape[axis]
     group = uuid4().hex if count > 1 else None
-    for index in range(count):
-        channel = image.channels[index] if index < len(image.channels) else Channel()
+    said = (*image.channels, *[Channel()] * count)[:count]
+    all_hidden = not any(channel.active for channel in said)
+    for index, channel in enumerate(said):
         levels: list[Any] = list(image.levels)
         if axis is not None:
             levels = [AxisView(level, axis, index) for level in levels]
@@ -87,9 +89,11 @@ def _layers(image: TiffImage, config: OctreeConfig | None) -> Iterator[OctreeIma
             config,
             name=channel_name(image.name, channel, index, count),
             blending="additive" if count > 1 else "translucent_no_depth",
+            visible=channel.active or all_hidden,
             **keywords,
         )
         layer.display.channel_group = group
+        show_range(layer, channel)
         yield layer
 
 

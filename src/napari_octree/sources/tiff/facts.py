@@ -20,14 +20,28 @@ class Facts:
     Attributes
     ----------
     sizes : dict
-        Micrometres per pixel by axis letter (x, y, z); seconds for t.
+        Length of a pixel by axis letter: micrometres for x, y and z, seconds for t.
     channels : tuple of Channel
     magnification : float or None
+    places : dict
+        Where the centre of the first pixel lies, in the units of `sizes`.
+    plain : frozenset of str
+        Axes of which sizes and places have no unit: a pixel is so many pixels.
     """
 
     sizes: dict[str, float] = field(default_factory=dict)
     channels: tuple[Channel, ...] = ()
     magnification: float | None = None
+    places: dict[str, float] = field(default_factory=dict)
+    plain: frozenset[str] = frozenset()
+
+
+LOOKS = "napari-octree/looks"
+"""Namespace of the annotation that says how an OME image is shown, which OME has no words for.
+
+Keys are the number of a channel and "window", "window_range" (two numbers each), "active" or
+"inverted" ("true", "false").
+"""
 
 
 def hexadecimal(parts: Sequence[int]) -> str:
@@ -40,10 +54,16 @@ def text(value: Any) -> str | None:
     return str(value) if value not in (None, "") else None
 
 
-def length(value: Any) -> float | None:
-    """A positive finite number, or None."""
+def number(value: Any) -> float | None:
+    """A finite number, or None."""
     try:
-        number = float(value)
+        found = float(value)
     except (TypeError, ValueError):
         return None
-    return number if math.isfinite(number) and number > 0 else None
+    return found if math.isfinite(found) else None
+
+
+def length(value: Any) -> float | None:
+    """A positive finite number, or None."""
+    found = number(value)
+    return found if found is not None and found > 0 else None

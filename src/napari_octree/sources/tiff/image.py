@@ -37,6 +37,8 @@ class TiffImage:
         One per entry of `axes`; level 0.
     units : tuple of str
         One per entry of `axes`; "pixel" where the file does not say.
+    translation : tuple of float
+        Where the centre of the first pixel lies, one per entry of `axes`, in its unit.
     palette : numpy.ndarray or None
         Colours (n, 3) from 0 to 1 of pixel values.
     inverted : bool
@@ -54,6 +56,7 @@ class TiffImage:
     channels: tuple[Channel, ...]
     scale: tuple[float, ...]
     units: tuple[str, ...]
+    translation: tuple[float, ...]
     palette: np.ndarray | None = None
     inverted: bool = False
     metadata: dict[str, Any] = field(default_factory=dict)

@@ -173,6 +173,7 @@ def read_openslide(path: str | os.PathLike[str]) -> tuple[TiffImage, ...]:
             channels=(),
             scale=tuple(1.0 if size is None else size for size in sizes),
             units=tuple("pixel" if size is None else "micrometer" for size in sizes),
+            translation=(0.0, 0.0),
             metadata=metadata,
         ),
     )

@@ -19,10 +19,11 @@ from napari_octree.sources.ome_zarr.metadata.model import Channel
 from napari_octree.sources.tiff.image import TiffImage
 from napari_octree.sources.tiff.mapped_tiff import MappedTiffArray
 from napari_octree.sources.tiff.open_tiff_file import FileVersion, OpenTiffFile, open_tiff_file
+from napari_octree.sources.tiff.slide_tags import leica_overviews
 from napari_octree.sources.tiff.tags import facts_of
 from napari_octree.sources.tiff.tiff_array import PageLayout, TiffArray
 
-SLIDE_KINDS = ("svs", "ndpi", "scn", "qpi", "philips", "bif", "ventana", "avs", "indica")
+SLIDE_KINDS = ("svs", "ndpi", "qpi", "philips", "bif", "ventana", "avs", "indica")
 """Kinds (tifffile's names) of which the first series is the slide, and the rest pictures of it."""
 
 MIN_IS_WHITE, RGB, PALETTE, SEPARATED, YCBCR, LAB = 0, 2, 3, 5, 6, 8
@@ -55,7 +56,8 @@ def read_tiff(path: str | os.PathLike[str]) -> tuple[TiffImage, ...]:
         raise SourceError(f"{path}: cannot be opened: {error.strerror or error}") from error
     opened = open_tiff_file(version)
     series = list(opened.tiff.series)
-    chosen = [i for i, one in enumerate(series) if _is_shown(one, i)]
+    overviews = leica_overviews(opened.tiff) if opened.tiff.is_scn else ()
+    chosen = [i for i, one in enumerate(series) if i not in overviews and _is_shown(one, i)]
     images, problems = [], []
     for index in chosen:
         try:
@@ -119,9 +121,12 @@ def _image(opened: OpenTiffFile, index: int, several: bool) -> TiffImage:
         channels=facts.channels or _samples(photometric, samples, rgb),
         scale=tuple(facts.sizes.get(name, 1.0) for name in names),
         units=tuple(
-            ("second" if name == "t" else "micrometer") if name in facts.sizes else "pixel"
+            ("second" if name == "t" else "micrometer")
+            if name in facts.sizes and name not in facts.plain
+            else "pixel"
             for name in names
         ),
+        translation=tuple(facts.places.get(name, 0.0) for name in names),
         palette=None if colormap is None else np.asarray(colormap).T / 65535,
         inverted=photometric == MIN_IS_WHITE,
         metadata=metadata,

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import tifffile
 
 from napari_octree.sources.ome_zarr.metadata.model import Channel
-from napari_octree.sources.tiff.facts import Facts, hexadecimal, length, text
+from napari_octree.sources.tiff.facts import Facts, hexadecimal, length, number, text
 
 SOURCE_LENS = 65421
 """Hamamatsu's tag of a page's magnification."""
@@ -58,8 +58,26 @@ def philips(tiff: tifffile.TiffFile) -> Facts:
     return Facts()
 
 
+def leica_overviews(tiff: tifffile.TiffFile) -> tuple[int, ...]:
+    """SCN: which images are pictures of the whole slide; none if there is nothing else."""
+    try:
+        tree = ElementTree.fromstring(tiff.scn_metadata or "")
+        collection: Any = tree.find(".//{*}collection")
+        whole = tuple(collection.get(f"size{axis}") for axis in "XY")
+        views: list[Any] = [image.find("{*}view") for image in tree.findall(".//{*}image")]
+        found = tuple(
+            number
+            for number, view in enumerate(views)
+            if tuple(view.get(f"size{axis}") for axis in "XY") == whole
+            and all(int(view.get(f"offset{axis}", 0)) == 0 for axis in "XY")
+        )
+    except (AttributeError, TypeError, ValueError, ElementTree.ParseError):
+        return ()
+    return found if len(found) < len(views) else ()
+
+
 def leica(tiff: tifffile.TiffFile, series: int) -> Facts:
-    """SCN: extent of each image in nanometres."""
+    """SCN: extent and place of each image in nanometres."""
     tree = ElementTree.fromstring(tiff.scn_metadata or "")
     image: Any = tree.findall(".//{*}image")[series]
     pixels, view = image.find("{*}pixels"), image.find("{*}view")
@@ -70,7 +88,12 @@ def leica(tiff: tifffile.TiffFile, series: int) -> Facts:
         for axis in "xy"
     }
     objective = image.find(".//{*}objective")
-    return Facts(sizes, (), None if objective is None else length(objective.text))
+    places = {
+        axis: (number(view.get(f"offset{axis.upper()}")) or 0.0) / 1e3 + size / 2
+        for axis, size in sizes.items()
+    }
+    lens = None if objective is None else length(objective.text)
+    return Facts(sizes, (), lens, places)
 
 
 def ventana(tiff: tifffile.TiffFile) -> Facts:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import tifffile
 
 from napari_octree.sources.ome_zarr.metadata.model import Channel
 from napari_octree.sources.tiff import slide_tags
-from napari_octree.sources.tiff.facts import Facts, hexadecimal, length, text
+from napari_octree.sources.tiff.facts import LOOKS, Facts, hexadecimal, length, number, text
 
 MICROMETRES = {
     "km": 1e9, "m": 1e6, "dm": 1e5, "cm": 1e4, "mm": 1e3, "um": 1.0, "µm": 1.0, "μm": 1.0,
@@ -61,7 +62,7 @@ def facts_of(tiff: tifffile.TiffFile, series: int) -> Facts:
             continue
     if not {"x", "y"} <= found.sizes.keys():
         sizes = {**_resolution(page), **found.sizes}
-        found = Facts(sizes, found.channels, found.magnification)
+        found = replace(found, sizes=sizes)
     return found
 
 
@@ -115,21 +116,70 @@ def _imagej(tiff: tifffile.TiffFile, page: Any) -> Facts:
 def _ome(tiff: tifffile.TiffFile, series: int) -> Facts:
     root = tifffile.xml2dict(tiff.ome_metadata or "")["OME"]
     images = _several(root["Image"])
-    pixels = images[min(series, len(images) - 1)]["Pixels"]
+    image = images[min(series, len(images) - 1)]
+    pixels = image["Pixels"]
+    plane = next(iter(_several(pixels.get("Plane", ()))), {})
     sizes: dict[str, float] = {}
+    places: dict[str, float] = {}
+    plain = set()
     for letter in "xyz":
-        size = length(pixels.get(f"PhysicalSize{letter.upper()}"))
-        unit = MICROMETRES.get(str(pixels.get(f"PhysicalSize{letter.upper()}Unit", "µm")).lower())
-        if size is not None and unit is not None:
-            sizes[letter] = size * unit
+        size = _measured(pixels, f"PhysicalSize{letter.upper()}", "µm")
+        place = _measured(plane, f"Position{letter.upper()}", "reference frame")
+        if size is None or size[0] <= 0:
+            continue
+        sizes[letter], is_plain = size
+        if is_plain:
+            plain.add(letter)
+        if place is not None and place[1] == is_plain:
+            places[letter] = place[0]
     interval = length(pixels.get("TimeIncrement"))
     if interval is not None:
         sizes["t"] = interval * SECONDS.get(str(pixels.get("TimeIncrementUnit", "s")), 1.0)
+    begin = number(plane.get("DeltaT"))
+    if begin:
+        places["t"] = begin * SECONDS.get(str(plane.get("DeltaTUnit", "s")), 1.0)
     channels = tuple(
         Channel(text(channel.get("Name")), _ome_color(channel.get("Color")))
         for channel in _several(pixels.get("Channel", ()))
     )
-    return Facts(sizes, channels)
+    looks = _looks_of(root, image)
+    channels = tuple(
+        replace(channel, **looks.get(index, {})) for index, channel in enumerate(channels)
+    )
+    return Facts(sizes, channels, None, places, frozenset(plain))
+
+
+def _measured(said: dict[str, Any], key: str, default: str) -> tuple[float, bool] | None:
+    """A number in micrometres, or (True) in pixels; None for what is not understood."""
+    value, unit = number(said.get(key)), str(said.get(f"{key}Unit", default)).lower()
+    factor = 1.0 if unit == "pixel" else MICROMETRES.get(unit)
+    return None if value is None or factor is None else (value * factor, unit == "pixel")
+
+
+def _looks_of(root: dict[str, Any], image: dict[str, Any]) -> dict[int, dict[str, Any]]:
+    """How channels are shown, by their number: an annotation that napari-octree writes."""
+    looks: dict[int, dict[str, Any]] = {}
+    try:
+        refs = {str(ref["ID"]) for ref in _several(image.get("AnnotationRef", ()))}
+        annotations = _several(root["StructuredAnnotations"]["MapAnnotation"])
+    except (KeyError, TypeError):
+        return looks
+    for annotation in annotations:
+        if annotation.get("Namespace") != LOOKS or str(annotation.get("ID")) not in refs:
+            continue
+        pairs = _several(annotation.get("Value", {}).get("M", ()))
+        for key, value in ((str(pair.get("K")), str(pair.get("value"))) for pair in pairs):
+            index, _, what = key.partition(" ")
+            ends = tuple(number(part) for part in value.split())
+            if not index.isdecimal():
+                continue
+            own = looks.setdefault(int(index), {})
+            if what in ("window", "window_range"):
+                if len(ends) == 2 and None not in ends and ends[0] < ends[1]:  # type: ignore[operator]
+                    own[what] = ends
+            elif what in ("active", "inverted"):
+                own[what] = value.lower() == "true"
+    return looks
 
 
 def _ome_color(value: Any) -> str | None:
