@@ -94,7 +94,7 @@ def _dataset(
 def _omero(image: ImageToWrite) -> dict[str, Any]:
     count = image.shape[image.axes.index("c")] if "c" in image.axes else 1
     low, high = _range(image.dtype)
-    defaults = _default_colors(count)
+    defaults = default_colors(count)
     channels = []
     for index in range(count):
         known = image.channels[index] if index < len(image.channels) else None
@@ -115,7 +115,8 @@ def _omero(image: ImageToWrite) -> dict[str, Any]:
     return {"channels": channels, "rdefs": {"model": model}}
 
 
-def _default_colors(count: int) -> list[str]:
+def default_colors(count: int) -> list[str]:
+    """Colours, "RRGGBB", of channels of which none is known."""
     if count == 1:
         return ["FFFFFF"]
     if count == 2:

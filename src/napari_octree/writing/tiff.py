@@ -19,6 +19,7 @@ import numpy as np
 from napari_octree.sources.tiff.facts import LOOKS
 from napari_octree.writing.errors import CancelledError, WritingError
 from napari_octree.writing.image_to_write import ImageToWrite
+from napari_octree.writing.ome_attributes import default_colors
 from napari_octree.writing.running import Progress
 from napari_octree.writing.shard_task import reduce_block
 from napari_octree.writing.unfinished import unfinished
@@ -277,9 +278,11 @@ def _add_channels(image: ImageToWrite, said: dict[str, Any]) -> None:
         return
     labels = [known[i].label if i < len(known) else None for i in range(count)]
     said["Channel"] = {"Name": [label or f"channel {i}" for i, label in enumerate(labels)]}
-    colors = [channel.color for channel in known]
-    if len(colors) == count and all(color is not None for color in colors):
-        said["Channel"]["Color"] = [_signed(str(color)) for color in colors]
+    if any(channel.color for channel in known):
+        said["Channel"]["Color"] = [
+            _signed((known[i].color if i < len(known) else None) or default)
+            for i, default in enumerate(default_colors(count))
+        ]
     looks: dict[str, str] = {}
     for i, channel in enumerate(known[:count]):
         for what, ends in (("window", channel.window), ("window_range", channel.window_range)):
