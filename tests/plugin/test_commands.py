@@ -4,14 +4,14 @@ import zarr
 from napari._app_model import get_app_model
 from napari._qt.widgets.qt_keyboard_settings import ShortcutEditor
 from napari.components import ViewerModel
-from napari.layers import Image
+from napari.layers import Image, Labels
 from napari.settings import get_settings
 from napari.utils.notifications import notification_manager
 from qtpy.QtWidgets import QFileDialog
 
-from napari_octree import OctreeImage
+from napari_octree import OctreeConfig, OctreeImage, OctreeLabels
 from napari_octree.plugin import default_reader, remembered
-from napari_octree.plugin.commands import commands, layer_actions
+from napari_octree.plugin.commands import commands, conversions, layer_actions
 from napari_octree.qt import address_dialog
 from napari_octree.sources import AxisView, SourceError
 
@@ -94,8 +94,8 @@ def test_selected_images_become_octree_images(model):
     model.add_image(levels, name="image", multiscale=True, **settings)
     above = model.add_labels(np.zeros((4, 4), int))
     model.layers.selection = {model.layers["image"], above}
-    commands.convert_selected(model)
-    assert [type(layer) for layer in model.layers] == [Image, OctreeImage, type(above)]
+    conversions.convert_selected(model)
+    assert [type(layer) for layer in model.layers] == [Image, OctreeImage, OctreeLabels]
     assert model.layers[0] is below
     layer = model.layers["image"]
     assert all(a is b for a, b in zip(layer.data, levels, strict=True))
@@ -110,7 +110,7 @@ def test_converting_moves_neither_sliders_nor_camera(model):
     model.add_image(np.zeros((20, 8, 8), "u1"), name="stack")
     model.dims.set_point(0, 5)
     model.scene.camera.zoom = 3
-    commands.convert_selected(model)
+    conversions.convert_selected(model)
     assert model.dims.current_step[0] == 5
     assert model.scene.camera.zoom == 3
     (layer,) = model.layers
@@ -120,7 +120,7 @@ def test_converting_moves_neither_sliders_nor_camera(model):
 
 def test_single_arrays_and_rgb_are_converted(model):
     model.add_image(np.zeros((9, 8, 3), "u1"), rgb=True)
-    commands.convert_selected(model)
+    conversions.convert_selected(model)
     (layer,) = model.layers
     assert isinstance(layer, OctreeImage)
     assert layer.rgb
@@ -128,15 +128,91 @@ def test_single_arrays_and_rgb_are_converted(model):
 
 def test_octree_images_stay_as_they_are(model):
     layer = model.add_layer(OctreeImage(two_levels()))
-    commands.convert_selected(model)
+    conversions.convert_selected(model)
     assert model.layers == [layer]
+
+
+def test_labels_become_octree_labels(model):
+    layer = model.add_labels(np.eye(8, dtype=int), name="cells", opacity=0.3, scale=(2, 2))
+    conversions.convert_selected(model)
+    (made,) = model.layers
+    assert type(made) is OctreeLabels
+    assert (made.name, made.opacity, tuple(made.scale)) == ("cells", 0.3, (2, 2))
+    assert made.data[0] is layer.data
+
+
+def with_edits(layer):
+    layer.data_setitem((np.array([1]), np.array([2])), 5)
+    return layer
+
+
+def volume(folder):
+    return zarr.create_array(str(folder / "v.zarr"), data=np.arange(4 * 72).reshape(4, 9, 8))
+
+
+def on_disk(folder):
+    array = zarr.create_array(str(folder / "a.zarr"), shape=(9, 8), chunks=(4, 4), dtype="u2")
+    array[:] = np.arange(72).reshape(9, 8)
+    return array
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda _: OctreeImage(np.arange(12.0).reshape(3, 4), gamma=0.7, colormap="magma"),
+        lambda _: OctreeImage(two_levels(), contrast_limits=(1, 4)),
+        lambda _: OctreeImage(np.zeros((5, 4, 3), np.uint8), rgb=True),
+        lambda folder: OctreeImage(on_disk(folder), contrast_limits=(0, 9)),
+        lambda folder: OctreeImage([AxisView(volume(folder), 0, 3)], contrast_limits=(0, 9)),
+        lambda _: OctreeLabels(np.eye(8, dtype=int), opacity=0.3),
+        lambda _: OctreeLabels(two_levels()),
+        lambda _: with_edits(OctreeLabels(np.eye(8, dtype=int))),
+        lambda _: with_edits(OctreeLabels([np.eye(8, dtype=int), np.eye(4, dtype=int)])),
+    ],
+)
+def test_octree_layers_become_plain_and_come_back(model, make, tmp_path):
+    layer = model.add_layer(make(tmp_path))
+    layer.name, layer.scale = "one", np.arange(2, 2 + layer.ndim)
+    levels = [np.asarray(level) for level in layer.as_dask()]
+    conversions.convert_to_plain(model)
+    (plain,) = model.layers
+    assert type(plain) is (Labels if isinstance(layer, Labels) else Image)
+    assert plain.name == "one"
+    data = plain.data if plain.multiscale else [plain.data]
+    for level, given in zip(data, levels, strict=True):
+        np.testing.assert_array_equal(level, given)
+    conversions.convert_selected(model)
+    (again,) = model.layers
+    assert type(again) is type(layer)
+    former, now = layer.as_layer_data_tuple()[1], again.as_layer_data_tuple()[1]
+    assert {k: str(v) for k, v in now.items()} == {k: str(v) for k, v in former.items()}
+
+
+def test_images_and_labels_of_ours_become_each_other(model, tmp_path):
+    array = on_disk(tmp_path)
+    config = OctreeConfig(octree={"tile_size": 32})
+    image = OctreeImage([array], config, name="cells", translate=(3, 4), contrast_limits=(0, 9))
+    model.add_layer(image)
+    conversions.convert_to_labels(model)
+    (labels,) = model.layers
+    assert type(labels) is OctreeLabels
+    assert (labels.name, tuple(labels.translate)) == ("cells", (3, 4))
+    assert labels.config is config
+    with_edits(labels)
+    model.layers.selection = {labels}
+    conversions.convert_to_image(model)
+    (image,) = model.layers
+    assert type(image) is OctreeImage
+    pixels = array[:]
+    pixels[1, 2] = 5
+    np.testing.assert_array_equal(image.level(0), pixels)
 
 
 def test_an_image_that_cannot_be_shown_stays(model):
     levels = [np.zeros((8, 8), "u2"), np.zeros((4, 4), "u1")]
     layer = model.add_image(levels, multiscale=True)
     with pytest.raises(SourceError, match="uint8"):
-        commands.convert_selected(model)
+        conversions.convert_selected(model)
     assert model.layers == [layer]
 
 
@@ -232,7 +308,7 @@ def test_it_is_not_offered_where_a_reader_was_chosen(make_napari_viewer):
 def test_without_octree_layers_there_is_a_note(model):
     for command in (commands.toggle_grid, commands.toggle_tint, commands.reload):
         command(model)
-    commands.convert_selected(model)
+    conversions.convert_selected(model)
 
 
 def test_commands_appear_in_the_menus(octree_plugin, make_napari_viewer):
@@ -249,20 +325,39 @@ def test_commands_appear_in_the_menus(octree_plugin, make_napari_viewer):
     assert any("Convert selected" in shown for shown in _entries(viewer.window.layers_menu))
 
 
-def test_entries_are_greyed_where_they_do_not_apply_and_show_their_state(make_napari_viewer):
+def test_entries_are_greyed_where_they_do_not_apply_and_show_their_state(
+    octree_plugin, make_napari_viewer
+):
     viewer = make_napari_viewer()
     stock = viewer.add_image(np.zeros((8, 8)))
     layer = viewer.add_layer(OctreeImage(two_levels()))
-    titles = [f"{entry.title} (Octree)" for entry in layer_actions.ENTRIES]
+    titles = [
+        f"{entry.title} (Octree)"
+        for entry in layer_actions.ENTRIES
+        if entry.count == layer_actions.COUNT
+    ]
 
     def states():
         shown = _entries(viewer.window.layers_menu)
         return [shown[title] for title in titles]
 
+    def converts():
+        shown = _entries(viewer.window.layers_menu)
+        names = ("Convert selected layers to octree layers", "Convert to OctreeLabels")
+        names = (*names, "Convert to OctreeImage")
+        return [shown[f"{name} (Octree)"].isEnabled() for name in names]
+
     viewer.layers.selection = {stock}
     assert not any(entry.isEnabled() for entry in states())
+    assert converts() == [True, False, False]
     viewer.layers.selection = {layer}
     assert all(entry.isEnabled() for entry in states())
+    assert converts() == [False, True, False]
+    viewer.layers.selection = {viewer.add_layer(OctreeLabels(np.eye(4, dtype=int)))}
+    assert converts() == [False, False, True]
+    viewer.layers.selection = {viewer.add_layer(OctreeImage(np.eye(4)))}
+    assert converts() == [False, False, False]
+    viewer.layers.selection = {layer}
     checks = [entry.isChecked() for entry in states() if entry.isCheckable()]
     assert checks == [False, False, True]
     layer.display.show_grid = layer.display.tint_levels = True

@@ -18,6 +18,7 @@ from typing import Any, NewType, Protocol
 import napari.layers
 import napari.types
 import numpy as np
+from app_model.expressions import Expr
 from app_model.types import Action
 from napari._app_model import get_app_model
 from napari._app_model.context import create_context
@@ -60,6 +61,7 @@ __all__ = [
     "register_actions",
     "register_layer_type",
     "register_visual",
+    "set_enablement",
     "set_layer_source",
     "variable_name",
     "writer_that_asks",
@@ -447,6 +449,28 @@ def register_actions(actions: Iterable[Action]) -> None:
     app = get_app_model()
     for action in actions:
         app.register_action(action)
+
+
+def set_enablement(action_id: str, condition: Expr) -> None:
+    """Have the menu entries of a command that a manifest has made greyed by another condition.
+
+    A manifest can only name napari's own keys, and conditions are frozen: so entries are replaced,
+    in place. Nothing happens where napari does not know the command.
+    """
+    menus = get_app_model().menus
+    changed = set()
+    for menu_id, items in menus:
+        replaced: dict[Any, None] = {}
+        for item in items:
+            if getattr(getattr(item, "command", None), "id", None) == action_id:
+                command = item.command.model_copy(update={"enablement": condition})
+                item = item.model_copy(update={"command": command})
+                changed.add(menu_id)
+            replaced[item] = None
+        if menu_id in changed:
+            menus._menu_items[menu_id] = replaced
+    if changed:
+        menus.menus_changed.emit(changed)
 
 
 def parent_of_new_layer() -> Any:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
-from napari_octree.layers._napari import add_context_key, is_registered, register_actions
+from napari_octree.layers._napari import (
+    add_context_key,
+    is_registered,
+    register_actions,
+    set_enablement,
+)
 
-__all__ = ["add_context_key", "is_registered", "register_actions"]
+__all__ = ["add_context_key", "is_registered", "register_actions", "set_enablement"]

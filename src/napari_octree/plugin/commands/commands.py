@@ -1,19 +1,16 @@
 """The commands of napari's menus and of its command palette.
 
-Invariants: run in the GUI thread and read no pixels; whoever cancels a dialog has changed nothing;
-a layer is replaced only after its successor has been made.
+Invariants: run in the GUI thread and read no pixels; whoever cancels a dialog has changed nothing.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeGuard
+from typing import TYPE_CHECKING
 
-from napari.layers import Image, Labels, Layer
 from napari.utils.notifications import show_error, show_info
 
 from napari_octree.config import ConfigError
-from napari_octree.layers.image.octree_image import OctreeImage
 from napari_octree.layers.source import note_source
 from napari_octree.plugin.commands.layer_actions import reload, toggle_grid, toggle_tint
 from napari_octree.plugin.commands.plates import with_plate_names
@@ -33,7 +30,6 @@ if TYPE_CHECKING:
     from qtpy.QtWidgets import QWidget
 
 __all__ = [
-    "convert_selected",
     "open_address",
     "open_folder",
     "open_path",
@@ -129,33 +125,3 @@ def _window() -> QWidget | None:
     from qtpy.QtWidgets import QApplication
 
     return QApplication.activeWindow()
-
-
-def convert_selected(viewer: napari.viewer.Viewer) -> None:
-    """Replace the selected images by OctreeImages of the same data and looks."""
-    images = [layer for layer in _selected(viewer) if is_stock_image(layer)]
-    if not images:
-        show_info("Select an image layer to convert.")
-    for image in images:
-        converted, name = as_octree_image(image), image.name
-        # Before the old one goes: an empty viewer forgets its camera and its sliders.
-        viewer.layers.insert(viewer.layers.index(image), converted)
-        viewer.layers.remove(image)
-        converted.name = name
-
-
-def is_stock_image(layer: Layer) -> TypeGuard[Image]:
-    """Whether a layer is an image, and no OctreeImage yet."""
-    return isinstance(layer, Image) and not isinstance(layer, OctreeImage | Labels)
-
-
-def as_octree_image(image: Image) -> OctreeImage:
-    """Make an OctreeImage with the levels and all settings of an image."""
-    data, state, _ = image.as_layer_data_tuple()
-    levels = list(data) if image.multiscale else [data]
-    return OctreeImage(levels, preferred_config(), **state)
-
-
-def _selected(viewer: napari.viewer.Viewer) -> list[Layer]:
-    """The selected layers, from bottom to top."""
-    return [layer for layer in viewer.layers if layer in viewer.layers.selection]

@@ -21,15 +21,33 @@ from napari.utils.notifications import show_info
 
 from napari_octree.layers.base.octree_layer import OctreeLayer
 from napari_octree.layers.base.octree_scalar_field import OctreeScalarField
-from napari_octree.layers.menu_actions import add_context_key, is_registered, register_actions
+from napari_octree.layers.menu_actions import (
+    add_context_key,
+    is_registered,
+    register_actions,
+    set_enablement,
+)
+from napari_octree.plugin.commands import conversions
 
 if TYPE_CHECKING:
     import napari.viewer
 
 VISUALIZE = "napari/layers/visualize"
 DATA = "napari/layers/data"
+LAYER_TYPE = "napari/layers/layer_type"
 COUNT = "num_selected_octree_layers"
 """How conditions of menu entries call the number of selected octree layers."""
+
+CONVERT = "napari-octree.convert"
+"""The command of the manifest that converts plain layers: there are others from now on."""
+
+COUNTS: dict[str, Callable[[Layer], bool]] = {
+    COUNT: conversions.is_octree,
+    "num_selected_plain_layers": conversions.is_plain,
+    "num_selected_octree_integers": conversions.can_be_labels,
+    "num_selected_octree_labels": conversions.is_octree_labels,
+}
+"""Names of numbers of selected layers of a kind, for the conditions of menu entries."""
 
 
 def toggle_grid(viewer: napari.viewer.Viewer) -> None:
@@ -117,10 +135,15 @@ def _selected() -> list[OctreeScalarField]:
 
 
 class _Count:
-    """The number of selected octree layers: napari calls what a condition of a menu names."""
+    """A number of selected layers: napari calls what a condition of a menu names."""
+
+    def __init__(self, counts: Callable[[Layer], bool]) -> None:
+        self._counts = counts
 
     def __call__(self) -> int:
-        return len(_selected())
+        viewer = current_viewer()
+        selection = () if viewer is None else viewer.layers.selection
+        return sum(self._counts(layer) for layer in selection)
 
     def __gt__(self, other: int) -> bool:
         return self() > other
@@ -168,6 +191,8 @@ class Entry:
         While such a layer is active.
     checked : callable, optional
         Whether it has a check mark.
+    count : str
+        Of these layers at least one has to be selected: a name in `COUNTS`.
     """
 
     name: str
@@ -176,6 +201,7 @@ class Entry:
     menu: str = VISUALIZE
     key: str | None = None
     checked: Callable[[], bool] | None = None
+    count: str = COUNT
 
 
 ENTRIES = (
@@ -211,6 +237,26 @@ ENTRIES = (
         DATA,
     ),
     Entry("export_layers", "Export selected octree layers…", _later("export_layers"), DATA),
+    Entry(
+        "convert_to_plain",
+        "Convert octree layers to plain layers",
+        conversions.convert_to_plain,
+        LAYER_TYPE,
+    ),
+    Entry(
+        "convert_to_labels",
+        "Convert to OctreeLabels",
+        conversions.convert_to_labels,
+        LAYER_TYPE,
+        count="num_selected_octree_integers",
+    ),
+    Entry(
+        "convert_to_image",
+        "Convert to OctreeImage",
+        conversions.convert_to_image,
+        LAYER_TYPE,
+        count="num_selected_octree_labels",
+    ),
 )
 
 
@@ -221,13 +267,15 @@ def install() -> None:
     if is_registered(f"napari-octree.{ENTRIES[0].name}"):
         return
     points_actions.install()
-    add_context_key(COUNT, _Count())
+    for name, counts in COUNTS.items():
+        add_context_key(name, _Count(counts))
+    set_enablement(CONVERT, parse_expression("num_selected_plain_layers > 0"))
     register_actions(
         Action(
             id=f"napari-octree.{entry.name}",
             title=f"{entry.title} (Octree)",
             callback=_with_viewer(entry.command),
-            enablement=parse_expression(f"{COUNT} > 0"),
+            enablement=parse_expression(f"{entry.count} > 0"),
             toggled=None if entry.checked is None else ToggleRule(get_current=entry.checked),
             menus=[MenuRule(id=entry.menu, group="z_octree", order=order)],
         )
