@@ -10,7 +10,9 @@ import pytest
 from napari.components import ViewerModel
 from napari.layers import Image, Layer
 
+from counted_calls import calls_of
 from napari_octree import OctreeConfig, OctreeImage
+from napari_octree.layers.views.statistics import OctreeStatistics
 from napari_octree.octree.view import View
 
 
@@ -245,3 +247,8 @@ def test_bad_new_data_leaves_the_old(viewer) -> None:
         layer.data = [np.zeros((8, 8), complex)]
     assert layer.data[0] is levels[0]
     assert layer.wait_until_settled(30)
+
+
+def test_a_snapshot_as_dicts_does_not_cost_by_the_source():
+    loader = {"sources": {f"source {n}": {"reads": n} for n in range(1000)}}
+    assert calls_of(OctreeStatistics(loader=loader).as_dict) < 20

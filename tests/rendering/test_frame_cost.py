@@ -9,11 +9,16 @@ import pytest
 
 from counted_calls import calls_of
 from napari_octree import OctreeConfig, OctreeImage
+from napari_octree.rendering.view import view_motion
 
 
 @pytest.fixture
-def prepare(viewer, pump, look_at) -> Callable[[], int]:
-    """Calls of a frame over 48 tiles that are all there."""
+def prepare(viewer, pump, look_at, monkeypatch) -> Callable[[], int]:
+    """Calls of a frame over 48 tiles that are all there.
+
+    What is wished ahead of a move depends on its speed, which a slow machine measures otherwise.
+    """
+    monkeypatch.setattr(view_motion, "observe", lambda motion, *seen: motion)
     data = np.random.default_rng(0).integers(0, 255, (1024, 1024), np.uint8)
     config = OctreeConfig(octree={"tile_size": 64})
     layer = viewer.add_layer(OctreeImage([data], config=config, contrast_limits=(0, 255)))
