@@ -25,6 +25,7 @@ from napari_octree.layers.views.statistics import ViewStatistics
 from napari_octree.octree.chunk_key import ChunkKey
 from napari_octree.octree.view import View, VolumeView
 from napari_octree.rendering import _vispy
+from napari_octree.rendering.canvas.axis_tooltips import AxisTooltips
 from napari_octree.rendering.canvas.exports import MOST_WAIT_S, Exports, exports_of
 from napari_octree.rendering.canvas.idle_collector import IDLE_COLLECTOR
 from napari_octree.rendering.canvas.level_legend import legend_of
@@ -85,6 +86,7 @@ class LayerView:
         self._legend: Any = None
         self._play = PlaybackGate(self._play_waits)
         self._status = StatusRefresh(layer)
+        self._axis_tooltips = AxisTooltips(layer)
         self._rest = RestTimer(self._on_rest)
         self._patience = QTimer()
         self._patience.setSingleShot(True)
@@ -168,6 +170,7 @@ class LayerView:
         self._tell_legend(None)
         self._play.close()
         self._status.close()
+        self._axis_tooltips.close()
         self.layer.detach_view(self)
         self.tiles.close()
         if self.volume is not None:
@@ -212,6 +215,7 @@ class LayerView:
             self._tell_legend(drawing.levels)
         self._play.attach(canvas)
         self._status.attach(canvas)
+        self._axis_tooltips.attach(canvas)
         self._report()
 
     def _show_levels(self, drawing: Drawing) -> None:
