@@ -2,14 +2,17 @@
 
 import io
 import struct
+import sys
 
 import numpy as np
+import openslide
 import pytest
 import tifffile
 from PIL import Image
 
 from napari_octree import open_image
 from napari_octree.sources import SourceError
+from napari_octree.sources.tiff.opening import read_tiff_or_slide
 from napari_octree.sources.tiff.reading import read_tiff
 
 RANDOM = np.random.default_rng(0)
@@ -62,6 +65,9 @@ def write_ndpi(path, pictures) -> None:
             (296, 3, 1, 3),
             (65420, 4, 1, 1),
             (65421, 11, 1, lens_bits),
+            (65422, 9, 1, 0),
+            (65423, 9, 1, 0),
+            (65424, 9, 1, 0),
             (65426, 4, len(starts), places[1]),
         ]
         out[link : link + 8] = struct.pack("<Q", len(out))
@@ -84,6 +90,7 @@ def test_hamamatsu(tmp_path):
         for level, truth in zip(image.levels, tiff.series[0].levels, strict=True):
             np.testing.assert_array_equal(level[...], truth.asarray())
     assert np.abs(image.levels[0][...].astype(int) - pixels).mean() < 4
+    assert by_openslide(path, image) == "hamamatsu"
     assert image.scale == (0.5, 0.5)
     assert image.metadata["magnification"] == "20"
 
@@ -97,13 +104,88 @@ SPACING = (
     "&quot;{0}&quot; &quot;{0}&quot;</Attribute></DataObject>"
 )
 LEICA = (
-    '<scn xmlns="http://www.leica-microsystems.com/scn/2010/10/01"><collection><image name="im">'
-    '<pixels sizeX="130" sizeY="96"><dimension sizeX="130" sizeY="96" r="0" ifd="0"/>'
-    '<dimension sizeX="65" sizeY="48" r="1" ifd="1"/></pixels><view sizeX="65000" sizeY="24000" '
-    'offsetX="0" offsetY="0"/><scanSettings><objectiveSettings><objective>20</objective>'
-    "</objectiveSettings></scanSettings></image></collection></scn>"
+    '<scn xmlns="http://www.leica-microsystems.com/scn/2010/10/01"><collection sizeX="1300000" '
+    'sizeY="2600000">{}</collection></scn>'
 )
-VENTANA = b'<EncodeInfo><iScan ScanRes="0.25" Magnification="40"/></EncodeInfo>\0'
+SCAN = (
+    '<image name="image_{number}"><pixels sizeX="{x}" sizeY="{y}">{levels}</pixels>'
+    '<view sizeX="{width}" sizeY="{height}" offsetX="{left}" offsetY="{top}"/><scanSettings>'
+    "<objectiveSettings><objective>{lens}</objective></objectiveSettings><illuminationSettings>"
+    "<illuminationSource>brightfield</illuminationSource></illuminationSettings></scanSettings>"
+    "</image>"
+)
+LEVEL = '<dimension sizeX="{}" sizeY="{}" r="{}" ifd="{}"/>'
+VENTANA = b'<iScan ScanRes="0.25" Magnification="40"/>'
+STITCHED = (
+    '<EncodeInfo Ver="2"><SlideStitchInfo><ImageInfo AOIScanned="1" Width="64" Height="64" '
+    'NumRows="2" NumCols="2" Pos-X="0" Pos-Y="0"><TileJointInfo Confidence="99" '
+    'Direction="RIGHT" Tile1="1" Tile2="2" OverlapX="{0}" OverlapY="0"/><TileJointInfo '
+    'Confidence="99" Direction="UP" Tile1="1" Tile2="4" OverlapX="0" OverlapY="0"/></ImageInfo>'
+    '</SlideStitchInfo><AoiOrigin><AOI0 OriginX="0" OriginY="0"/></AoiOrigin></EncodeInfo>'
+)
+
+
+def by_openslide(path, image) -> str:
+    """Compare with openslide, level by level; returns whose slide it takes it for."""
+    slide = openslide.OpenSlide(path)
+    for number, level in enumerate(image.levels):
+        truth = np.asarray(slide.read_region((0, 0), number, slide.level_dimensions[number]))
+        np.testing.assert_array_equal(level[...][..., :3], truth[..., :3])
+    return slide.properties["openslide.vendor"]
+
+
+def test_leica_begins_with_a_picture_of_the_whole_slide(tmp_path):
+    scans = [
+        {"number": 0, "x": 26, "y": 52, "width": 1300000, "height": 2600000, "left": 0, "top": 0,
+         "lens": "0.6", "levels": LEVEL.format(26, 52, 0, 0)},
+        {"number": 1, "x": 130, "y": 96, "width": 65000, "height": 48000, "left": 400000,
+         "top": 900000, "lens": "20",
+         "levels": LEVEL.format(130, 96, 0, 1) + LEVEL.format(65, 48, 1, 2)},
+    ]  # fmt: skip
+    path = tmp_path / "slide.scn"
+    pages = [COLOURS[:52, :26].copy(), COLOURS, COLOURS[::2, ::2].copy()]
+    description = LEICA.format("".join(SCAN.format(**scan) for scan in scans))
+    with tifffile.TiffWriter(path, bigtiff=True) as tiff:
+        for number, pixels in enumerate(pages):
+            tiff.write(pixels, **TILED, description=None if number else description)
+    (image,) = read_tiff(path)
+    for step, level in zip((1, 2), image.levels, strict=True):
+        np.testing.assert_array_equal(level[...], COLOURS[::step, ::step])
+    slide = openslide.OpenSlide(path)
+    assert slide.properties["openslide.vendor"] == "leica"
+    assert image.scale == (0.5, 0.5)
+    assert image.translation == (900.25, 400.25)  # the centre of the first pixel
+    assert image.metadata["magnification"] == "20"
+    only = LEICA.format(SCAN.format(**scans[0]))
+    tifffile.imwrite(tmp_path / "only.scn", pages[0], bigtiff=True, **TILED, description=only)
+    assert read_tiff(tmp_path / "only.scn")[0].levels[0].shape == (52, 26, 3)
+
+
+@pytest.mark.parametrize("overlap", [0, 4])
+def test_ventana(tmp_path, monkeypatch, overlap):
+    path = tmp_path / "slide.bif"
+    pixels = np.ascontiguousarray(COLOURS[:64, :128]).repeat(2, 0)
+    with tifffile.TiffWriter(path, bigtiff=True) as tiff:
+        for page, description, xml in (
+            (COLOURS[:32, :32].copy(), "Label_Image", VENTANA),
+            (pixels, "level=0 mag=40 quality=95", STITCHED.format(overlap).encode()),
+        ):
+            tags = [(700, 1, None, xml + b"\0", True)]
+            tiff.write(page, **TILED, description=description, extratags=tags)
+    (image,) = read_tiff_or_slide(path)  # by openslide where tiles overlap
+    assert by_openslide(path, image) == "ventana"
+    assert image.levels[0].shape[1] == 128 - overlap
+    assert image.scale == (0.25, 0.25)
+    assert image.units == ("micrometer", "micrometer")
+    assert image.metadata["magnification"] == "40"
+    with tifffile.TiffFile(path) as tiff:
+        np.testing.assert_array_equal(tiff.series[0].asarray(), pixels)
+    np.testing.assert_array_equal(read_tiff(path)[0].levels[0][...], pixels)
+    if overlap:
+        monkeypatch.setitem(sys.modules, "openslide", None)
+        with pytest.warns(match="tiles overlap"):
+            (image,) = read_tiff_or_slide(path)
+        assert image.levels[0].shape[1] == 128
 
 
 @pytest.mark.parametrize(
@@ -123,23 +205,9 @@ VENTANA = b'<EncodeInfo><iScan ScanRes="0.25" Magnification="40"/></EncodeInfo>\
             (0.25, 0.25),
             None,
         ),
-        ("slide.scn", [{"description": LEICA}, {}], (0.25, 0.5), "20"),
-        (
-            "slide.bif",
-            [
-                {
-                    "description": "level=0 mag=40",
-                    "software": "ScanOutputManager 1",
-                    "extratags": [(700, 1, None, VENTANA, True)],
-                },
-                {"description": "level=1 mag=20"},
-            ],
-            (0.25, 0.25),
-            "40",
-        ),
     ],
 )
-def test_philips_leica_and_ventana(tmp_path, name, pages, scale, magnification):
+def test_philips(tmp_path, name, pages, scale, magnification):
     path = tmp_path / name
     with tifffile.TiffWriter(path, bigtiff=True) as tiff:
         tiff.write(COLOURS, **TILED, **pages[0])

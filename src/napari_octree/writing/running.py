@@ -17,6 +17,9 @@ from napari_octree.writing.errors import CancelledError, WritingError
 POLL_S = 0.1
 """How often a cluster is asked whether cancelled tasks have ended."""
 
+CONNECT_S = 10.0
+"""How long a scheduler may take to answer."""
+
 Progress = Callable[[int, int], None]
 """Told the number of finished tasks and of all."""
 
@@ -69,18 +72,19 @@ def run_on_cluster(
     Raises
     ------
     WritingError
-        There is no such scheduler.
+        There is no such scheduler, it went away, or its workers die of the work.
     CancelledError
         And what the tasks raise.
     """
     try:
-        from distributed import Client, as_completed
+        from distributed import Client, KilledWorker, as_completed
+        from distributed.client import FutureCancelledError
     except ImportError as error:
         raise WritingError(
             "a scheduler needs dask.distributed; try\n  pip install 'napari-octree[cluster]'"
         ) from error
     try:
-        client = Client(address, timeout=10, set_as_default=False)
+        client = Client(address, timeout=CONNECT_S, set_as_default=False)
     except (OSError, ValueError, TimeoutError) as error:
         raise WritingError(f"{address}: no dask scheduler answers: {error}") from error
     with client:
@@ -92,6 +96,16 @@ def run_on_cluster(
                 future.result()
                 if progress is not None:
                     progress(done, len(tasks))
+        except KilledWorker as error:
+            _end(client, futures)
+            raise WritingError(
+                f"{address}: workers died again and again of the same task (is their memory too "
+                f"small?); start the build again to go on: {error}"
+            ) from error
+        except FutureCancelledError as error:
+            raise WritingError(
+                f"{address}: the scheduler has gone; start the build again to go on"
+            ) from error
         except BaseException:
             _end(client, futures)
             raise

@@ -79,8 +79,7 @@ class Target:
             if state == "finished":
                 return False
             if state == "unfinished":
-                for left in folder.rglob("*.partial"):  # of a process that was killed
-                    left.unlink(missing_ok=True)
+                self._sweep()
             elif state == "other" or (folder.is_dir() and any(folder.iterdir())):
                 raise WritingError(
                     f"{folder}: there is something else already. Choose another name, or "
@@ -134,8 +133,14 @@ class Target:
 
     def finish(self, attributes: dict[str, Any], recipe: dict[str, Any]) -> None:
         """Write the attributes: from now on it is a whole pyramid."""
+        self._sweep()  # a worker of a cluster may have been killed, and its task done by another
         group = zarr.open_group(self.path, mode="r+", zarr_format=self._format)
         group.attrs.put({**attributes, f"{UNFINISHED}-done": recipe})
+
+    def _sweep(self) -> None:
+        """Remove what killed processes had begun to write."""
+        for left in Path(self.path).rglob("*.partial"):
+            left.unlink(missing_ok=True)
 
     @property
     def _format(self) -> Any:

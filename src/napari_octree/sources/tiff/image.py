@@ -13,6 +13,9 @@ import numpy as np
 
 from napari_octree.sources.ome_zarr.metadata.model import Channel
 
+OVERLAPPING = "overlapping tiles"
+"""In the metadata of an image whose tiles overlap, and are not put together."""
+
 
 @dataclass(frozen=True, eq=False)
 class TiffImage:

@@ -1,14 +1,18 @@
 """Which of the two readers opens a file: tifffile's pages, or openslide.
 
+tifffile is several times as fast, and knows more than 8-bit colours; openslide has formats that
+tifffile has not, and puts together tiles that overlap.
+
 Invariants: metadata only; one error, of the reader that the file's name asks for.
 """
 
 from __future__ import annotations
 
 import os
+import warnings
 
 from napari_octree.sources.errors import SourceError
-from napari_octree.sources.tiff.image import TiffImage
+from napari_octree.sources.tiff.image import OVERLAPPING, TiffImage
 from napari_octree.sources.tiff.slide_names import OPENSLIDE_ENDINGS
 
 
@@ -29,7 +33,18 @@ def read_tiff_or_slide(path: str | os.PathLike[str]) -> tuple[TiffImage, ...]:
         ) from error
     by_openslide = os.fspath(path).lower().endswith(OPENSLIDE_ENDINGS)
     if not by_openslide:
-        return read_tiff(path)
+        images = read_tiff(path)
+        if not any(OVERLAPPING in image.metadata for image in images):
+            return images
+        try:
+            return read_openslide(path)
+        except SourceError as error:
+            warnings.warn(
+                f"{path}: its tiles overlap, which only openslide puts together: they are shown "
+                f"side by side. {error}",
+                stacklevel=2,
+            )
+            return images
     try:
         return read_openslide(path)
     except SourceError as unreadable:

@@ -16,10 +16,10 @@ import tifffile
 
 from napari_octree.sources.errors import SourceError
 from napari_octree.sources.ome_zarr.metadata.model import Channel
-from napari_octree.sources.tiff.image import TiffImage
+from napari_octree.sources.tiff.image import OVERLAPPING, TiffImage
 from napari_octree.sources.tiff.mapped_tiff import MappedTiffArray
 from napari_octree.sources.tiff.open_tiff_file import FileVersion, OpenTiffFile, open_tiff_file
-from napari_octree.sources.tiff.slide_tags import leica_overviews
+from napari_octree.sources.tiff.slide_tags import leica_overviews, ventana_overlaps
 from napari_octree.sources.tiff.tags import facts_of
 from napari_octree.sources.tiff.tiff_array import PageLayout, TiffArray
 
@@ -109,6 +109,8 @@ def _image(opened: OpenTiffFile, index: int, several: bool) -> TiffImage:
             stem = stem[: -len(ending)]
             break
     metadata = {"kind": str(series.kind), "path": path}
+    if opened.tiff.is_bif and ventana_overlaps(opened.tiff):
+        metadata[OVERLAPPING] = "true"
     if facts.magnification is not None:
         metadata["magnification"] = f"{facts.magnification:g}"
     return TiffImage(

@@ -6,6 +6,7 @@ Lengths are in micrometres.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 from xml.etree import ElementTree
 
@@ -98,15 +99,30 @@ def leica(tiff: tifffile.TiffFile, series: int) -> Facts:
 
 def ventana(tiff: tifffile.TiffFile) -> Facts:
     """BIF: XML of the label's page."""
-    for page in tiff.pages:
-        xml = page.aspage().tags.valueof(XMP)
-        if xml is None:
-            continue
-        tree = ElementTree.fromstring(bytes(xml).decode("utf-8", "replace").rstrip("\0"))
+    for tree in _ventana_documents(tiff):
         scan = next(tree.iter("iScan"), None)
         if scan is not None:
             return Facts(_square(scan.get("ScanRes")), (), length(scan.get("Magnification")))
     return Facts()
+
+
+def ventana_overlaps(tiff: tifffile.TiffFile) -> bool:
+    """BIF: whether neighbouring tiles show some pixels twice."""
+    try:
+        return any(
+            (number(joint.get("OverlapX")) or 0) != 0 or (number(joint.get("OverlapY")) or 0) != 0
+            for tree in _ventana_documents(tiff)
+            for joint in tree.iter("TileJointInfo")
+        )
+    except ElementTree.ParseError:
+        return False
+
+
+def _ventana_documents(tiff: tifffile.TiffFile) -> Iterator[ElementTree.Element]:
+    for page in tiff.pages:
+        xml = page.aspage().tags.valueof(XMP)
+        if xml is not None:
+            yield ElementTree.fromstring(bytes(xml).decode("utf-8", "replace").rstrip("\0"))
 
 
 def _square(value: Any) -> dict[str, float]:
