@@ -60,6 +60,7 @@ def colour_of(manager: Any, feature: Feature | None) -> PointColour:
         float(low),
         float(high),
         False,
+        feature.origin,
         unknown,  # type: ignore[arg-type]
     )
 
@@ -73,5 +74,6 @@ def _cycle(colormap: Any, feature: Feature) -> PointColour:
         return PointColour(column_of(feature.name), table_of(colours), 0.0, 1.0, True)
     low, high = int(values.min()), int(values.max())
     table = np.zeros((high - low + 1, 4), np.float32)
-    table[np.asarray(values).astype(np.int64) - low] = colours
-    return PointColour(column_of(feature.name), table_of(table), float(low), float(low), True)
+    table[(values - values.dtype.type(low)).astype(np.int64)] = colours
+    column, origin = column_of(feature.name), feature.origin
+    return PointColour(column, table_of(table), float(low), float(low), True, origin)

@@ -39,7 +39,7 @@ def copied_state(layer: Any) -> dict[str, Any]:
         colour = getattr(look, part)
         state[f"{part}_color"] = colour.table.reshape(1, 4) if feature is None else feature
         state[f"{part}_color_cycle"] = getattr(layer, f"{part}_color_cycle")
-        state[f"{part}_colormap"] = getattr(layer, f"{part}_colormap")
+        state[f"{part}_colormap"] = getattr(layer, f"{part}_colormap").dict()  # as napari's own
         state[f"{part}_contrast_limits"] = getattr(layer, f"{part}_contrast_limits")
     return state
 

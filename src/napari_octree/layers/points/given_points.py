@@ -7,11 +7,12 @@ worker.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
+from napari_octree.config import OctreeConfig
 from napari_octree.sources.arrays.sliced_array import is_memory_mapped
 from napari_octree.sources.errors import SourceError
 from napari_octree.sources.points.memory_points import (
@@ -41,12 +42,15 @@ class GivenPoints:
     planes : tuple of int or None
     source : PointsSource or None
         A set that has its trees already.
+    config : OctreeConfig or None
+        Of the layer that this is copied from.
     """
 
     positions: np.ndarray | None = None
     values: Mapping[str, Any] = field(default_factory=dict)
     planes: tuple[int, ...] | None = None
     source: PointsSource | None = None
+    config: OctreeConfig | None = None
 
     @classmethod
     def of(cls, source: Any, features: Any, planes: tuple[int, ...] | None) -> GivenPoints:
@@ -89,7 +93,21 @@ class GivenPoints:
         if "size" in self.values:
             raise TypeError("there is a feature 'size': name it as the size")
         values = {**self.values, "size": np.asarray(size, np.float32)}
-        return GivenPoints(self.positions, values, self.planes), "size"
+        return replace(self, values=values), "size"
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        """Positions in memory, as who makes a stock layer of a copy's data takes them."""
+        if self.positions is None:
+            raise SourceError(
+                "these points are where they are stored: extract a region as Points to have some "
+                "of them in a stock layer"
+            )
+        return np.array(self.positions, dtype, copy=copy)
+
+    def __len__(self) -> int:
+        if self.positions is not None:
+            return len(self.positions)
+        return 0 if self.source is None else self.source.total
 
     def __deepcopy__(self, memo: dict[int, Any]) -> GivenPoints:
         return self  # nobody writes to it: a copy of a layer shows the same points

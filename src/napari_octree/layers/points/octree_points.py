@@ -7,7 +7,8 @@ only, unless a member says otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -27,47 +28,33 @@ from napari_octree.layers._napari import (
 )
 from napari_octree.layers.base.octree_layer import OctreeLayer
 from napari_octree.layers.points.background_index import index_in_background
-from napari_octree.layers.points.colours import colour_of, known_values
 from napari_octree.layers.points.copies import copied_state, features_of, points_to_save
 from napari_octree.layers.points.given_points import GivenPoints
 from napari_octree.layers.points.hovered_points import HoveredPoints
-from napari_octree.layers.points.point_look import PointFilter, PointLook, codes_of
 from napari_octree.layers.points.read_only_points import ReadOnlyPoints
 from napari_octree.layers.points.slab import Slab
+from napari_octree.layers.points.styled_points import StyledPoints
 from napari_octree.octree.view import View, VolumeView
-from napari_octree.sources.points.feature import Feature
-from napari_octree.sources.points.points_source import POSITION, PointsSource, column_of
-
-DENSITIES = ("auto", "off", "linear", "log")
-
-_LOOKS = (
-    "size",
-    "symbol",
-    "face_color",
-    "border_color",
-    "border_width",
-    "border_width_is_relative",
-    "antialiasing",
-    "canvas_size_limits",
-    "shading",
-)
+from napari_octree.sources.points.points_source import POSITION, PointsSource
 
 
-class OctreePoints(ReadOnlyPoints, HoveredPoints, OctreeLayer, Points):
+class OctreePoints(  # type: ignore[misc] # napari's types are not known here
+    ReadOnlyPoints, StyledPoints, HoveredPoints, OctreeLayer, Points
+):
     """A points layer for sets far larger than memory.
 
     Parameters
     ----------
-    source : PointsSource, (N, D) array, or str
-        A set with its trees (see `open_points`), its path, or points in memory: then a sample is
-        shown at once, and the trees are made in a thread. Coordinates (…, z, y, x); points
-        with one that is not finite are not shown.
+    source : PointsSource or (N, D) array
+        A set with its trees (see `open_points`), or points in memory: then a sample is shown at
+        once, and the trees are made in a thread. Coordinates (…, z, y, x); points with one that
+        is not finite are not shown.
     config : OctreeConfig, optional
     planes : tuple of int, optional
         Of points in memory: axes whose planes get a tree of their own (times, channels). Default:
         all before the last three, and others of whole numbers with enough points in each plane.
     features : DataFrame or mapping of str to (N,) array-like, optional
-        Of points in memory: numbers, booleans, strings or categories.
+        Of points in memory: numbers, booleans, strings, categories or times.
     size : float, (N,) array or str
         Diameter in data units: of all points, of each in memory, or the name of a feature.
     symbol, border_width : one for all points
@@ -106,26 +93,20 @@ class OctreePoints(ReadOnlyPoints, HoveredPoints, OctreeLayer, Points):
         **keywords: Any,
     ) -> None:
         given = GivenPoints.of(source, features if features is not None else properties, planes)
+        config = given.config if config is None else config
         given, size = given.with_sizes(size)
         _refuse_single(keywords)
         if keywords.get("name") is None:
             keywords["name"] = variable_name(source) or "OctreePoints"
         self._given = given
         self._points = first = given.first()
-        self._size_feature: str | None = None
-        self._filter: PointFilter | None = None
-        self._look: PointLook | None = None
         self._indexing = False
-        self._density = "auto"
         super().__init__(
             _sample_positions(first), config, features=_sample_table(first), **keywords
         )
         self._pick_from(first)
         self.events.add(look=Event)
-        for name in _LOOKS:
-            getattr(self.events, name).connect(self._on_look)
-        for manager in (self._face, self._border):
-            manager.events.connect(self._on_look)
+        self._follow_looks()
         self._made = True
         self.size = size
         self._set_colour("face", face_color, face_contrast_limits)
@@ -179,20 +160,6 @@ class OctreePoints(ReadOnlyPoints, HoveredPoints, OctreeLayer, Points):
         self.events.look()
         self._views.request_frames()
 
-    @property
-    def data(self) -> np.ndarray:
-        """(n, D): positions of a random sample of the points."""
-        return self._data
-
-    @data.setter
-    def data(self, data: Any) -> None:
-        self._given = given = GivenPoints.of(data, None, None)
-        self._adopt(given.first())
-        if not given.is_first_complete:
-            self._indexing = True
-            index_in_background(given.whole, self._on_index)
-        self.events.data(value=self.data)
-
     def reload(self) -> None:
         """Forget failed and loaded nodes, and read again what is in view."""
         source = self._points
@@ -203,191 +170,6 @@ class OctreePoints(ReadOnlyPoints, HoveredPoints, OctreeLayer, Points):
             if replan is not None:
                 replan()
         self._views.request_frames()
-
-    # ------------------------------------------------------------------ looks
-
-    @property
-    def point_look(self) -> PointLook:
-        """How points are drawn: the same object until something changes."""
-        if self._look is None:
-            self._look = self._make_look()
-        return self._look
-
-    def _make_look(self) -> PointLook:
-        feature = self._size_feature
-        return PointLook(
-            colour_of(self._face, self._feature_of("face")),
-            colour_of(self._border, self._feature_of("border")),
-            1.0 if feature is not None else float(self._current_size),
-            None if feature is None else column_of(feature),
-            str(self._symbol_of_all),
-            float(self._current_border_width),
-            bool(self.border_width_is_relative),
-            float(self.antialiasing),
-            tuple(self.canvas_size_limits),
-            str(self.shading) == "spherical",
-            self._filter,
-        )
-
-    def _on_look(self, event: Any = None) -> None:
-        self._look = None
-        if self._made:
-            self.events.look()
-
-    @property
-    def _symbol_of_all(self) -> Any:
-        return self._symbol[0] if len(self._symbol) else self._current_symbol
-
-    def _feature_of(self, part: str) -> Feature | None:
-        """The feature that faces or borders follow."""
-        manager = getattr(self, f"_{part}")
-        mode = str(getattr(manager.color_mode, "value", manager.color_mode))
-        if mode == "direct" or manager.color_properties is None:
-            return None
-        return self._points.feature(manager.color_properties.name)
-
-    def _set_colour(self, part: str, colour: Any, limits: Any = None) -> None:
-        """Colour faces or borders: all alike, or by a feature."""
-        manager = getattr(self, f"_{part}")
-        feature = self._points.feature(colour) if isinstance(colour, str) else None
-        if feature is None:
-            if np.ndim(colour) > 1 and len(colour) > 1:
-                raise TypeError(
-                    f"{part}_color of each point cannot be held: name a feature, or one colour"
-                )
-            manager.color_mode = "direct"
-            getattr(Points, f"{part}_color").fset(self, colour)
-            self._on_look()
-            return
-        values = known_values(feature)
-        # Else each category would get its colour when a sample happens to hold it.
-        if values is not None and len(values):
-            manager.categorical_colormap.map(values)
-        # napari's own raises for categories while it maps numbers to colours.
-        manager.color_mode = "direct"
-        getattr(Points, f"{part}_color").fset(self, colour)
-        if str(getattr(manager.color_mode, "value", manager.color_mode)) == "colormap":
-            known = (feature.low, feature.high)
-            manager.contrast_limits = known if limits is None and np.isfinite(known[0]) else limits
-        self._on_look()
-
-    @property
-    def face_color(self) -> np.ndarray:
-        """(n, 4): colours of the sample's faces. Set one for all, or the name of a feature."""
-        return self._face.colors
-
-    @face_color.setter
-    def face_color(self, colour: Any) -> None:
-        self._set_colour("face", colour) if self._made else Points.face_color.fset(self, colour)
-
-    @property
-    def border_color(self) -> np.ndarray:
-        """(n, 4): as `face_color`, of borders."""
-        return self._border.colors
-
-    @border_color.setter
-    def border_color(self, colour: Any) -> None:
-        if self._made:
-            self._set_colour("border", colour)
-        else:
-            Points.border_color.fset(self, colour)
-
-    @property  # type: ignore[override] # napari's types are not known here
-    def size(self) -> np.ndarray:
-        """(n,): sizes of the sample. Set one for all in data units, or the name of a feature."""
-        return self._size
-
-    @size.setter
-    def size(self, size: Any) -> None:
-        if not self._made:
-            Points.size.fset(self, size)
-            return
-        feature = None
-        if isinstance(size, str):
-            feature = self._points.feature(size)
-            if feature is None or feature.is_category:
-                raise ValueError(f"{self.name}: there is no feature {size!r} of numbers")
-            sample = self._points.sample[column_of(size)].astype(float)
-        else:
-            values = np.unique(np.asarray(size, float))
-            if len(values) != 1:
-                raise TypeError(
-                    "sizes of single points cannot be held: name a feature, or one size"
-                )
-            sample = values[0]
-            self._current_size = float(values[0])
-        self._size_feature = None if feature is None else feature.name
-        Points.size.fset(self, sample)
-        self.events.size()
-
-    @property
-    def border_width(self) -> np.ndarray:
-        """(n,): border widths of the sample. Set one for all."""
-        return self._border_width
-
-    @border_width.setter
-    def border_width(self, width: Any) -> None:
-        values = np.unique(np.asarray(width, float))
-        if len(values) == 1:
-            self._current_border_width = float(values[0])
-        elif self._made and len(self._data):
-            raise TypeError("border widths of single points cannot be held: give one for all")
-        Points.border_width.fset(self, width)
-
-    @property
-    def density(self) -> str:
-        """How points are shown where they are denser than pixels, in flat views.
-
-        "auto": those that are not drawn are an image under those that are, of the brightness that
-        they would have; "off": they are not shown; "linear", "log": an image of densities alone,
-        its opacity the number of points in a pixel's place, or its logarithm.
-        """
-        return self._density
-
-    @density.setter
-    def density(self, density: str) -> None:
-        if density not in DENSITIES:
-            raise ValueError(f"density is one of {', '.join(DENSITIES)}, not {density!r}")
-        self._density = density
-        self._on_look()
-
-    @property
-    def size_feature(self) -> str | None:
-        """The feature that sizes follow."""
-        return self._size_feature
-
-    def colour_feature(self, part: str) -> str | None:
-        """The feature that colours of the "face" or the "border" follow."""
-        feature = self._feature_of(part)
-        return None if feature is None else feature.name
-
-    @property
-    def shown_range(self) -> tuple[str, float, float] | None:
-        """Which points are shown: (feature, least, greatest value), both included; None: all.
-
-        Another range of the same feature uploads nothing. Hidden points count in the budget all
-        the same: of a rare category few are seen from far away.
-        """
-        shown = self._filter
-        return None if shown is None else (shown.feature, shown.low, shown.high)
-
-    @shown_range.setter
-    def shown_range(self, shown: tuple[str, float, float] | None) -> None:
-        if shown is not None:
-            name, low, high = shown
-            if self._points.feature(name) is None:
-                raise ValueError(f"{self.name}: there is no feature {name!r}")
-            self._filter = PointFilter(name, float(low), float(high))
-        else:
-            self._filter = None
-        self._on_look()
-
-    def show_categories(self, feature: str, wanted: Sequence[str]) -> None:
-        """Show the points of some categories only, which must lie side by side in their order."""
-        known = self._points.feature(feature)
-        if known is None or not known.is_category:
-            raise ValueError(f"{self.name}: there is no feature {feature!r} of categories")
-        self.shown_range = (feature, *codes_of(known, wanted))
 
     # ----------------------------------------------------------------- slices
 
@@ -413,14 +195,6 @@ class OctreePoints(ReadOnlyPoints, HoveredPoints, OctreeLayer, Points):
                 return None
         rescale = {"rescale_linear": "linear", "rescale_spherical": "spherical"}.get(mode, "")
         return Slab(displayed, tuple(low), tuple(high), tuple(at), rescale if hidden else "")
-
-    @property
-    def reach(self) -> float:
-        """How far a point may be drawn around its position, in data units."""
-        feature = None if self._size_feature is None else self._points.feature(self._size_feature)
-        size = float(self._current_size) if feature is None else float(np.nan_to_num(feature.high))
-        scale = np.abs(np.asarray(self.scale, float))
-        return size / 2 * float(scale[-1] / scale.min()) if scale.min() else size / 2
 
     @property
     def _extent_data(self) -> np.ndarray:
@@ -477,11 +251,23 @@ class OctreePoints(ReadOnlyPoints, HoveredPoints, OctreeLayer, Points):
         state = self._get_base_state() | copied_state(self) | {"density": self._density}
         if self._filter is not None:
             state["shown_range"] = self.shown_range
-        return self._given, state, self._type_string
+        return replace(self._given, config=self.config), state, self._type_string
+
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        """For `copy.deepcopy` and pickles: a new layer of the same points and settings.
+
+        Threads, views and listeners are not copied.
+        """
+        data, state, _ = self.as_layer_data_tuple()
+        return _made_again, (type(self), data, state)
 
     @property
     def _type_string(self) -> str:
         return LayerTypeName("points", type(self).__name__.lower())
+
+
+def _made_again(kind: type[OctreePoints], data: Any, state: dict[str, Any]) -> OctreePoints:
+    return kind(data, **state)
 
 
 def _refuse_single(keywords: Mapping[str, Any]) -> None:

@@ -39,6 +39,8 @@ class PointColour:
         Values of the first and the last colour.
     nearest : bool
         Whether values are numbers of colours, and not mixed.
+    origin : float
+        From which values are given to the GPU: float32 tells them apart from there.
     unknown : RGBA
         Of NaN, and of what has no colour.
     """
@@ -48,6 +50,7 @@ class PointColour:
     low: float = 0.0
     high: float = 1.0
     nearest: bool = False
+    origin: float = 0.0
     unknown: RGBA = (0.0, 0.0, 0.0, 0.0)
 
     @classmethod
@@ -65,11 +68,14 @@ class PointFilter:
     feature : str
     low, high : float
         What is shown, both ends included. NaN is not.
+    origin : float
+        As that of colours.
     """
 
     feature: str
     low: float
     high: float
+    origin: float = 0.0
 
     @property
     def column(self) -> str:
@@ -118,6 +124,12 @@ class PointLook:
         """What each point must bring: face, border, size and filter; None where it is nothing."""
         shown = None if self.filter is None else self.filter.column
         return self.face.column, self.border.column, self.size_column, shown
+
+    @property
+    def origins(self) -> tuple[float, float, float, float]:
+        """From what each of `columns` is given to the GPU."""
+        shown = 0.0 if self.filter is None else self.filter.origin
+        return self.face.origin, self.border.origin, 0.0, shown
 
 
 def table_of(colours: np.ndarray) -> np.ndarray:

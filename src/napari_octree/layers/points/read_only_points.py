@@ -19,6 +19,14 @@ REFUSED = (
 )
 
 
+FIXED = (
+    "{name}: {what} cannot be set: they are stored with the points. Make a new layer, "
+    "OctreePoints(positions, features=…), or extract a region as Points."
+)
+
+SINGLE = "{name}: {what} of single points cannot be held: extract a region as Points to have some."
+
+
 class NotEditableError(TypeError):
     """A layer of points cannot be changed; the message says what can be done."""
 
@@ -45,6 +53,63 @@ class ReadOnlyPoints(Points):
     def pop(self, index: int = -1) -> dict[str, Any]:
         """Refuse: see `NotEditableError`."""
         raise NotEditableError(self._refusal())
+
+    @property
+    def data(self) -> np.ndarray:
+        """(n, D): positions of a random sample of the points."""
+        return self._data
+
+    @data.setter
+    def data(self, data: Any) -> None:
+        raise NotEditableError(FIXED.format(name=self.name, what="positions"))
+
+    @property
+    def features(self) -> Any:
+        """A table of the sample's features."""
+        return self._feature_table.values
+
+    @features.setter
+    def features(self, features: Any) -> None:
+        raise NotEditableError(FIXED.format(name=self.name, what="features"))
+
+    @property
+    def shown(self) -> np.ndarray:
+        """(n,): all of the sample. To show some points only, set `shown_range`."""
+        return self._shown
+
+    @shown.setter
+    def shown(self, shown: Any) -> None:
+        if not np.all(shown):
+            raise NotEditableError(
+                f"{self.name}: which points are shown follows a feature: set shown_range"
+            )
+        Points.shown.fset(self, True)
+
+    @property
+    def text(self) -> Any:
+        """No text."""
+        return self._text
+
+    @text.setter
+    def text(self, text: Any) -> None:
+        if text is not None:
+            raise NotEditableError(SINGLE.format(name=self.name, what="text"))
+
+    @property
+    def symbol(self) -> np.ndarray:
+        """(n,): that of all points."""
+        return self._symbol
+
+    @symbol.setter
+    def symbol(self, symbol: Any) -> None:
+        several = np.ndim(symbol) and len({str(each) for each in symbol}) > 1
+        if several and self._made:
+            raise NotEditableError(SINGLE.format(name=self.name, what="symbols"))
+        Points.symbol.fset(self, symbol[0] if np.ndim(symbol) and len(symbol) else symbol)
+
+    def to_mask(self, **keywords: Any) -> np.ndarray:
+        """Refuse: it would be that of a sample."""
+        raise NotEditableError(SINGLE.format(name=self.name, what="masks"))
 
     def remove_selected(self) -> None:
         """Tell that it cannot be done: a key is bound to this."""

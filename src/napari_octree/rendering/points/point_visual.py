@@ -229,7 +229,10 @@ class OctreePointsVisual(Visual):
         program["u_antialias"] = look.antialiasing
         program["u_canvas_sizes"] = look.canvas_sizes
         shown = look.filter
-        program["u_shown"] = (0.0, 0.0) if shown is None else (shown.low, shown.high)
+        ends = (0.0, 0.0)
+        if shown is not None:
+            ends = (shown.low - shown.origin, shown.high - shown.origin)
+        program["u_shown"] = ends
         program["u_spherical"] = look.spherical
         program["u_alpha"] = 1.0
         light = np.array([1.0, -1.0, 1.0])
@@ -243,7 +246,8 @@ class OctreePointsVisual(Visual):
         program, table = self.shared_program, colour.table
         rows, columns = table.shape[:2]
         span = colour.high - colour.low
-        program[f"u_{part}_range"] = (colour.low, 1 / span if span else 0.0, columns, rows)
+        low = colour.low - colour.origin
+        program[f"u_{part}_range"] = (low, 1 / span if span else 0.0, columns, rows)
         program[f"u_{part}_unknown"] = colour.unknown
         former = self._tables.get(part)
         if tables_too or former is None or not np.array_equal(former, table):

@@ -12,6 +12,7 @@ import numpy as np
 
 from napari_octree.layers.points.point_look import POSITION, PointLook
 from napari_octree.layers.points.slab import Slab
+from napari_octree.sources.points.feature import relative
 
 PLACE = "a_place"
 VALUES = ("a_face", "a_border", "a_size", "a_filter")
@@ -28,15 +29,18 @@ class VertexLayout:
         As `PointLook.columns`.
     rescales : bool
         Whether points have sizes of their own because of the slab.
+    origins : four floats
+        What is taken off the values before float32 holds them.
     """
 
     columns: tuple[str | None, ...] = (None,) * len(VALUES)
     rescales: bool = False
+    origins: tuple[float, ...] = (0.0,) * len(VALUES)
 
     @classmethod
     def of(cls, look: PointLook, slab: Slab) -> VertexLayout:
         """Return what a look needs."""
-        return cls(look.columns, bool(slab.rescale and slab.hidden))
+        return cls(look.columns, bool(slab.rescale and slab.hidden), look.origins)
 
     @property
     def attributes(self) -> tuple[str, ...]:
@@ -83,9 +87,9 @@ class VertexLayout:
         places = vertices[PLACE]
         for axis, displayed in enumerate(reversed(slab.displayed)):
             places[:, axis] = (positions[:, displayed] - origin[axis]) / half[axis]
-        for name, column in zip(VALUES, self.columns, strict=True):
+        for name, column, first in zip(VALUES, self.columns, self.origins, strict=True):
             if column is not None:
-                vertices[name] = block[column]
+                vertices[name] = relative(block[column], first)
         if self.rescales:
             column = self.columns[VALUES.index("a_size")]
             own = np.ones(len(block)) if column is None else block[column].astype(float)

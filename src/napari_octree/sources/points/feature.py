@@ -1,20 +1,16 @@
-"""Feature: what is known of a property of points without reading it; and its values as numbers.
+"""Feature: what is known of a property of points without reading it.
 
-Invariants: immutable; values are kept as numbers: categories as codes, -1 where there is none.
+Invariants: immutable; values are kept as numbers: categories as codes, -1 where there is none, and
+times as whole numbers of their unit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-
-from napari_octree.sources.errors import SourceError
-
-MOST_DISTINCT = 4096
-"""Whole numbers within a wider range are not taken for categories."""
 
 CODE = np.dtype(np.int32)
 """The type of categories' codes."""
@@ -35,6 +31,8 @@ class Feature:
         What code 0, 1, … stands for; None: it is a number.
     distinct : tuple of int or None
         All values of few whole numbers, as they came first; None: there are others or many.
+    time : str or None
+        Of points in time and of durations: numpy's type, as in ``<M8[ns]``.
     """
 
     name: str
@@ -43,6 +41,12 @@ class Feature:
     high: float = np.nan
     categories: tuple[str, ...] | None = None
     distinct: tuple[int, ...] | None = None
+    time: str | None = None
+
+    @property
+    def origin(self) -> float:
+        """A value from which differences to all others are small: float32 holds them."""
+        return float(np.floor(self.low)) if np.isfinite(self.low) else 0.0
 
     @property
     def is_category(self) -> bool:
@@ -51,10 +55,14 @@ class Feature:
 
     def values(self, stored: np.ndarray) -> np.ndarray:
         """Return values as a person knows them: categories by their names."""
+        if self.time is not None:
+            times: np.ndarray = stored.astype(np.int64, copy=False).view(self.time)
+            return times
         if self.categories is None:
             return stored
         names = np.array([*self.categories, ""], dtype=object)
-        return names[np.where(stored < 0, len(self.categories), stored)]
+        named: np.ndarray = names[np.where(stored < 0, len(self.categories), stored)]
+        return named
 
     def as_json(self) -> dict[str, Any]:
         """Return what `from_json` makes a feature of."""
@@ -64,6 +72,8 @@ class Feature:
             known["categories"] = list(self.categories)
         if self.distinct is not None:
             known["distinct"] = list(self.distinct)
+        if self.time is not None:
+            known["time"] = self.time
         return {"name": self.name, "dtype": self.dtype.str, **limits, **known}
 
     @classmethod
@@ -77,113 +87,32 @@ class Feature:
             float(known.get("high", np.nan)),
             None if categories is None else tuple(map(str, categories)),
             None if distinct is None else tuple(map(int, distinct)),
+            known.get("time"),
         )
 
-
-@dataclass(frozen=True, eq=False)
-class Coded:
-    """Values of categories that are numbers already: `encode` takes them as they are.
-
-    Attributes
-    ----------
-    codes : (N,) array of int
-    categories : tuple of str
-    """
-
-    codes: np.ndarray
-    categories: tuple[str, ...]
-
-    def __len__(self) -> int:
-        return len(self.codes)
+    def number(self, value: Any) -> float:
+        """Return a value as it is stored, as a number: of a time, or the number itself."""
+        if self.time is not None and not isinstance(value, int | float):
+            return float(np.asarray(value).astype(self.time).astype(np.int64))
+        return float(value)
 
 
-def encode(
-    name: str, values: Any, categories: Sequence[str] | None = None
-) -> tuple[Feature, np.ndarray]:
-    """Take a column of anything for a feature, and its values as numbers.
-
-    Parameters
-    ----------
-    name : str
-    values : (N,) array-like
-        Numbers, booleans, strings, or a pandas categorical.
-    categories : sequence of str, optional
-        Of strings: what there may be; default: what there is, in order.
-
-    Raises
-    ------
-    SourceError
-        Not one value a point, or of a type that cannot be shown.
-    """
-    codes, names = getattr(values, "codes", None), getattr(values, "categories", None)
-    accessor = getattr(values, "cat", None)  # a pandas Series of a categorical
-    if codes is None and accessor is not None:
-        codes, names = accessor.codes, accessor.categories
-    if codes is not None and names is not None:
-        return _category(name, np.asarray(codes), tuple(map(str, names)))
-    array = np.asarray(values)
-    if array.ndim != 1:
-        raise SourceError(
-            f"the feature {name!r} has {array.ndim} axes: it needs one value a point"
-        )
-    if array.dtype.kind == "b":
-        return _category(name, array.astype(CODE), ("False", "True"))
-    if array.dtype.kind in "OUST":
-        return _strings(name, array, categories)
-    if array.dtype.kind not in "iuf":
-        raise SourceError(f"the feature {name!r} is of type {array.dtype}, which cannot be shown")
-    array = array.astype(array.dtype.newbyteorder("="), copy=False)
-    low, high = limits(array)
-    return Feature(name, array.dtype, low, high, distinct=distinct_of(array)), array
+def relative(values: np.ndarray, origin: float) -> np.ndarray:
+    """Return values from an origin on, before float32 has to hold them: (N,) float64."""
+    if not origin:
+        return values
+    if values.dtype.kind in "iu":  # modulo 2^64: exact, also of 64 bits
+        first = np.uint64(int(origin) % 2**64)
+        with np.errstate(over="ignore"):
+            off = (values.astype(np.int64).view(np.uint64) - first).view(np.int64)
+        differences: np.ndarray = np.where(_missing(values), np.nan, off)
+        return differences
+    return values.astype(np.float64) - origin
 
 
-def distinct_of(array: np.ndarray) -> tuple[int, ...] | None:
-    """Return the values of few whole numbers, as they come first; None: there are too many."""
-    if array.dtype.kind not in "iu" or not array.size:
-        return None
-    low, high = int(array.min()), int(array.max())
-    if high - low >= MOST_DISTINCT:
-        return None
-    first = np.full(high - low + 1, len(array))
-    places = (array - array.dtype.type(low)).astype(np.int64)
-    np.minimum.at(first, places, np.arange(len(array)))
-    found = np.flatnonzero(first < len(array))
-    return tuple((found[np.argsort(first[found])] + low).tolist())
-
-
-def limits(array: np.ndarray) -> tuple[float, float]:
-    """Return the least and the greatest finite value; NaN if there is none."""
-    if array.dtype.kind == "f":
-        array = array[np.isfinite(array)]
-    if not array.size:
-        return np.nan, np.nan
-    return float(array.min()), float(array.max())
-
-
-def _strings(
-    name: str, array: np.ndarray, categories: Sequence[str] | None
-) -> tuple[Feature, np.ndarray]:
-    if array.dtype.kind == "O":
-        missing = np.array([v is None or v != v for v in array], np.bool_)
-        text = np.where(missing, "", array).astype(str)
-    else:
-        missing, text = np.zeros(len(array), np.bool_), array.astype(str)
-    if categories is None:
-        found, first, codes = np.unique(text[~missing], return_index=True, return_inverse=True)
-        order = np.argsort(first)  # as they come first, which is napari's order of colours
-        names = tuple(map(str, found[order]))
-        place = np.empty(len(order), np.int64)
-        place[order] = np.arange(len(order))
-        codes = place[codes]
-    else:
-        names = tuple(categories)
-        known = {value: i for i, value in enumerate(names)}
-        found_codes = [known.get(value, -1) for value in text[~missing].tolist()]
-        codes = np.array(found_codes, np.int64)
-    stored = np.full(len(array), -1, CODE)
-    stored[~missing] = codes
-    return _category(name, stored, names)
-
-
-def _category(name: str, codes: np.ndarray, names: tuple[str, ...]) -> tuple[Feature, np.ndarray]:
-    return Feature(name, CODE, categories=names), codes.astype(CODE, copy=False)
+def _missing(values: np.ndarray) -> np.ndarray:
+    """Where there is no time (NaT)."""
+    if values.dtype != np.int64:
+        return np.zeros(len(values), np.bool_)
+    missing: np.ndarray = values == np.iinfo(np.int64).min
+    return missing

@@ -18,7 +18,8 @@ from napari_octree.octree.points.point_grid import PointGrid, choose_planes
 from napari_octree.octree.points.point_tree import QUOTA, build_trees, hashes_of, sample_rows
 from napari_octree.sources.errors import SourceError
 from napari_octree.sources.identity import fresh_token
-from napari_octree.sources.points.feature import Feature, encode
+from napari_octree.sources.points.encode_feature import encode
+from napari_octree.sources.points.feature import Feature
 from napari_octree.sources.points.points_source import (
     INDEX,
     POSITION,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -101,6 +101,10 @@ class PointsSource:
     density: DensityGrid | None = field(default=None, repr=False)
     placement: Placement | None = None
     _storages: dict[tuple[str, ...], LevelSource] = field(default_factory=dict, repr=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = {**self.__dict__, "_storages": {}}
+        return {k: v for k, v in state.items() if k not in ("columns", "grid")}
 
     @property
     def ndim(self) -> int:

@@ -13,7 +13,8 @@ import numpy as np
 
 from napari_octree.octree.points.point_grid import PointGrid, choose_planes
 from napari_octree.sources.errors import SourceError
-from napari_octree.sources.points.feature import MOST_DISTINCT, Feature, encode
+from napari_octree.sources.points.encode_feature import MOST_DISTINCT, encode
+from napari_octree.sources.points.feature import Feature
 from napari_octree.sources.points.memory_points import (
     checked_positions,
     planes_of,
@@ -125,6 +126,8 @@ def _merged(column: Sequence[Feature]) -> Feature:
     if first.is_category:
         names = dict.fromkeys(name for f in column for name in f.categories or ())
         return replace(first, categories=tuple(names))
+    if len({f.time for f in column}) > 1:
+        raise SourceError(f"the feature {first.name!r} has times of different units")
     known = [f for f in column if np.isfinite(f.low)]
     low = min((f.low for f in known), default=np.nan)
     high = max((f.high for f in known), default=np.nan)

@@ -21,7 +21,8 @@ import numpy as np
 from napari_octree.octree.points.point_tree import hashes_of
 from napari_octree.sources.errors import SourceError
 from napari_octree.sources.points.cell_nodes import CellNodes
-from napari_octree.sources.points.feature import Feature, limits
+from napari_octree.sources.points.encode_feature import limits
+from napari_octree.sources.points.feature import Feature
 from napari_octree.sources.points.latest_cells import LatestCells
 from napari_octree.sources.points.lidar.las_features import (
     CLASSIFICATION,

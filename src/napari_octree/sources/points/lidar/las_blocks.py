@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from napari_octree.sources.errors import SourceError
-from napari_octree.sources.points.feature import Coded
+from napari_octree.sources.points.encode_feature import Coded
 from napari_octree.sources.points.lidar.las_features import (
     CLASSES,
     CLASSIFICATION,
