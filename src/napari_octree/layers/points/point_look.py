@@ -11,10 +11,18 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from napari_octree.sources.points.feature import Feature
+from napari_octree.sources.points.feature import Feature, relative
 from napari_octree.sources.points.points_source import POSITION, column_of
 
-__all__ = ["POSITION", "PointColour", "PointFilter", "PointLook", "codes_of", "table_of"]
+__all__ = [
+    "POSITION",
+    "PointColour",
+    "PointFilter",
+    "PointLook",
+    "codes_of",
+    "relative",
+    "table_of",
+]
 
 SHADES = 2048
 """Colours of a continuous colour map: finer than 8 bits can show."""

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from napari_octree.layers.points.point_look import POSITION, PointLook
+from napari_octree.layers.points.point_look import POSITION, PointLook, relative
 from napari_octree.layers.points.slab import Slab
-from napari_octree.sources.points.feature import relative
 
 PLACE = "a_place"
 VALUES = ("a_face", "a_border", "a_size", "a_filter")
