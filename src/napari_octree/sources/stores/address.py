@@ -98,6 +98,12 @@ def secrets_in(where: str, options: Mapping[str, Any]) -> tuple[str, ...]:
         for name, value in _flat(options)
         if isinstance(value, str) and len(value) > 3 and name not in _HARMLESS
     ]
+    texts += [
+        part.partition("=")[2]  # of a connection string of Azure
+        for text in texts
+        for part in text.split(";")
+        if part.startswith(("AccountKey=", "SharedAccessSignature="))
+    ]
     return tuple(sorted({*secrets_of(where), *texts}, key=len, reverse=True))
 
 

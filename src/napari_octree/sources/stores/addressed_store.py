@@ -6,6 +6,7 @@ Invariants: obstore is imported here and in functions only: it comes with the ex
 from __future__ import annotations
 
 import zlib
+from collections.abc import Hashable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,12 @@ class AddressedStore(_Base):
         super().__init__(store, read_only=True)
         self.address = address
         self._settings = settings
+
+    @property
+    def identity(self) -> Hashable:
+        """Equal for two stores of the same objects: buckets of two servers may share a name."""
+        place = self._settings.place
+        return (self.address, place) if place else self.address
 
     async def get(self, key: str, prototype: Any, byte_range: Any = None) -> Any:
         """Fetch an object, or a part of it, also from servers that send whole objects only."""

@@ -88,7 +88,8 @@ class ObstoreBytes:
         self._zarr_store = zarr_store
         self._prefix = f"{prefix}/" if prefix else ""
         self.address = f"{zarr_store.address}/{prefix}".rstrip("/")
-        self.identity: Hashable = self.address
+        place = zarr_store.identity
+        self.identity: Hashable = self.address if isinstance(place, str) else (place, prefix)
 
     def get(self, name: str) -> bytes | None:
         """Fetch an object."""
@@ -118,7 +119,8 @@ class ZarrBytes:
         self._store = store
         self._prefix = prefix
         self.address = address
-        self.identity: Hashable = (getattr(store, "address", None) or object_token(store), prefix)
+        own = getattr(store, "identity", None) or getattr(store, "address", None)
+        self.identity: Hashable = (own or object_token(store), prefix)
         self.is_far = is_far
 
     def get(self, name: str) -> bytes | None:

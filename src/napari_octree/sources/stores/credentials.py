@@ -44,6 +44,12 @@ class ObstoreSettings:
     client_options: dict[str, Any] = field(default_factory=dict, repr=False)
     profile: str | None = None
 
+    @property
+    def place(self) -> str:
+        """What else than the address says which objects these are: no secret."""
+        known = (self.config.get(name) for name in ("endpoint", "base_url", "account_name"))
+        return " ".join(str(value) for value in known if value)
+
     def credential_provider(self) -> dict[str, Any]:
         """Return what refreshes credentials, as keyword of `obstore.store.from_url`."""
         if self.profile is None:
@@ -129,27 +135,61 @@ def _s3(address: str, options: dict[str, Any]) -> ObstoreSettings | None:
 
 def _gs(address: str, options: dict[str, Any]) -> ObstoreSettings | None:
     token = options.pop("token", None)
+    anonymous = bool(options.pop("anon", False)) or token == "anon"
+    endpoint = options.pop("endpoint_url", None) or os.environ.get("STORAGE_EMULATOR_HOST")
     known = os.environ.get("GOOGLE_APPLICATION_CREDENTIALS") or _gcloud_credentials().exists()
-    if options or token not in (None, "anon") or (token is None and known):
-        return None  # gcsfs knows all of Google's ways to log in
+    if options:
+        return None
+    config: dict[str, Any] = {}
+    if anonymous or (token is None and not known):
+        config["skip_signature"] = True
+    elif importlib.util.find_spec("gcsfs") is not None:
+        return None  # it knows all of Google's ways to log in
+    elif isinstance(token, str | os.PathLike):
+        config["service_account"] = os.fspath(token)
+    elif token is not None:
+        return None
+    if endpoint:
+        config["base_url"] = endpoint if "://" in endpoint else f"http://{endpoint}"
     parts = urlsplit(address)
     return ObstoreSettings(
         f"gs://{parts.netloc}{parts.path}".rstrip("/"),
-        {"skip_signature": True},
-        _client("https", {}),
+        config,
+        _client(urlsplit(config.get("base_url", "https:")).scheme, {}),
     )
 
 
 def _azure(address: str, options: dict[str, Any]) -> ObstoreSettings | None:
     anonymous = bool(options.pop("anon", False))
+    endpoint = options.pop("endpoint_url", None)
+    stated = _parts_of_connection(options.pop("connection_string", None))
+    options = {**stated, **options}
+    endpoint = endpoint or options.pop("endpoint", None)
     config = {name: options.pop(key) for key, name in AZURE_OPTIONS.items() if options.get(key)}
     if options:
         return None
+    if "sas_key" in config:
+        config["sas_key"] = str(config["sas_key"]).lstrip("?")
     if anonymous or not ({"account_key", "sas_key"} & config.keys()):
         if not anonymous and any(name.startswith("AZURE_STORAGE_") for name in os.environ):
             return None
         config["skip_signature"] = True
-    return ObstoreSettings(address.rstrip("/"), config, _client("https", {}))
+    if endpoint:
+        config["endpoint"] = endpoint
+    scheme = urlsplit(endpoint).scheme if endpoint else "https"
+    return ObstoreSettings(address.rstrip("/"), config, _client(scheme, {}))
+
+
+def _parts_of_connection(text: str | None) -> dict[str, Any]:
+    """Return the options that an Azure connection string stands for."""
+    parts = dict(part.split("=", 1) for part in (text or "").split(";") if "=" in part)
+    found = {
+        "account_name": parts.get("AccountName"),
+        "account_key": parts.get("AccountKey"),
+        "sas_token": parts.get("SharedAccessSignature"),
+        "endpoint": parts.get("BlobEndpoint"),
+    }
+    return {name: value for name, value in found.items() if value}
 
 
 def _client(scheme: str, headers: Mapping[str, str]) -> dict[str, Any]:

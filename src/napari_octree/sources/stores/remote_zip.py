@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,10 +66,15 @@ class RemoteZipStore(Store):
         return self.address
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, RemoteZipStore) and other.address == self.address
+        return isinstance(other, RemoteZipStore) and other.identity == self.identity
 
     def __hash__(self) -> int:
-        return hash(self.address)
+        return hash(self.identity)
+
+    @property
+    def identity(self) -> Hashable:
+        """Equal for two stores of the same archive: buckets of two servers may share a name."""
+        return (self.address, getattr(self._base, "identity", None))
 
     def nbytes_of(self, name: str) -> int | None:
         """Bytes of an object once it is read; None if it is not there."""

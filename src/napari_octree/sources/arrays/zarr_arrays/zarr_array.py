@@ -238,7 +238,7 @@ def _place(array: zarr.Array[Any]) -> Hashable:
     if folder is not None:
         return str(folder.resolve())
     if isinstance(store, AddressedStore | RemoteZipStore):
-        return store.address, array.path
+        return store.identity, array.path
     if isinstance(store, FsspecStore):
         return object_token(store.fs), posixpath.join(store.path, array.path)
     return object_token(store), array.path
