@@ -51,7 +51,7 @@ class Cloud:
                 else:
                     self.answer(404, b"<Error><Code>NoSuchKey</Code></Error>")
 
-            do_HEAD = do_GET
+            do_HEAD = do_GET  # noqa: N815
 
             def answer(self, status: int, body: bytes) -> None:
                 self.send_response(status)
@@ -125,7 +125,7 @@ def test_who_may_not_read_on_az_is_told(cloud, tmp_path):
     with pytest.raises(SourceError, match="refused") as refused:
         read_ome_zarr("az://private/a.zarr", **options)
     assert "Debug" not in f"{refused.value}"
-    with pytest.raises(SourceError, match="az://open/a.zarr: not zarr"):
+    with pytest.raises(SourceError, match=r"az://open/a\.zarr: not zarr"):
         read_ome_zarr("az://open/a.zarr", **options)
 
 
