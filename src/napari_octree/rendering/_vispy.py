@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -395,6 +396,25 @@ def viewer_of(canvas: Any) -> Any:
         if viewer is not None:
             return viewer
         widget = widget.parent()
+    return None
+
+
+def what_a_person_closes(event: Any) -> str | None:
+    """Tell who closes a window, by its close event: a person the "window", or "all"; None: code.
+
+    A person uses the window's button, or napari's menus and keys, whose `close(confirm_need=True)`
+    ends in an event that looks like one of code (`_QtMainWindow`, read in 0.9.2).
+    """
+    if event.spontaneous():
+        return "window"
+    frame = sys._getframe(1)
+    while frame is not None:
+        is_window = frame.f_globals.get("__name__") == "napari._qt.qt_main_window"
+        if is_window and frame.f_code.co_name == "close":
+            if not frame.f_locals.get("confirm_need"):
+                return None
+            return "all" if frame.f_locals.get("quit_app") else "window"
+        frame = frame.f_back  # type: ignore[assignment]
     return None
 
 

@@ -10,6 +10,7 @@ from vispy.gloo import Texture2D
 from napari_octree.layers.labels.octree_labels import OctreeLabels
 from napari_octree.rendering import _vispy
 from napari_octree.rendering.gpu.label_encoding import label_encoding
+from napari_octree.rendering.labels.close_prompt import ClosePrompt, prompt_of
 from napari_octree.rendering.labels.flat_labels import TableColormap, indexed
 from napari_octree.rendering.labels.label_bricks import LabelBricks
 from napari_octree.rendering.labels.label_tiles import LabelTiles
@@ -25,6 +26,8 @@ class VispyOctreeLabels(OctreeVispyLayer):
     layer: OctreeLabels
     _tiles: LabelTiles
     _bricks: LabelBricks
+    _prompt: ClosePrompt | None = None
+    _is_closed = False
 
     def __init__(self, layer: OctreeLabels, **keywords: Any) -> None:
         super().__init__(layer, **keywords)
@@ -32,6 +35,27 @@ class VispyOctreeLabels(OctreeVispyLayer):
         layer.events.show_selected_label.connect(self._on_look_change)
         layer.events.contour.connect(self._on_look_change)
         layer.events.iso_gradient_mode.connect(self._on_iso_gradient_mode_change)
+        self.view.tiles.node.events.canvas_change.connect(self._on_canvas)
+
+    def _on_canvas(self, event: Any) -> None:
+        # Later, when the canvas is in its window.
+        if event.new is not None:
+            _vispy.when_idle(event.new, self._guard)
+
+    def _guard(self) -> None:
+        """Have the window not be closed over what is not saved."""
+        canvas = self.view.tiles.node.canvas
+        if canvas is not None and canvas.native is not None and not self._is_closed:
+            self._prompt = prompt_of(canvas.native.window())
+            self._prompt.layers.add(self.layer)
+
+    def close(self) -> None:
+        """As napari's own."""
+        self._is_closed = True
+        if self._prompt is not None:
+            self._prompt.layers.discard(self.layer)
+            self._prompt = None
+        super().close()
 
     def make_view(self, layer: OctreeLabels) -> LayerView:
         """Tiles and bricks of exact labels."""

@@ -61,6 +61,7 @@ class EditedLabels(OctreeScalarField, Labels):
     _edited_regions: tuple[Region, ...] = ()
     _own_overview: np.ndarray | None = None
     _was_searched = False
+    _is_told = False
 
     # ----------------------------------------------------------------- levels
 
@@ -72,7 +73,7 @@ class EditedLabels(OctreeScalarField, Labels):
         """Other data: nothing is painted on them."""
         super()._check_data(levels)
         if self.has_edits:
-            show_warning(f"{self.name}: there are new data: {self._fate}")
+            show_warning(f"{self.name}: there are new data, and unsaved edits: {self.fate}")
         self._forget_edits()
 
     def _forget_edits(self) -> None:
@@ -145,6 +146,11 @@ class EditedLabels(OctreeScalarField, Labels):
         return bool(self._label_edits is not None and self._label_edits.unsaved)
 
     @property
+    def is_unsaved(self) -> bool:
+        """Something was painted, or is about to be, that is not in the data."""
+        return self.has_edits
+
+    @property
     def statistics(self) -> OctreeStatistics:
         """What has been counted so far."""
         edits, writer = self._label_edits, self._writer
@@ -167,6 +173,7 @@ class EditedLabels(OctreeScalarField, Labels):
 
     def _on_edit(self, region: Region) -> None:
         """Show what was painted in a region of level 0, and keep it."""
+        self._is_told = False
         self._views.edited(region)
         if not self._edited_regions:
             MAIN_LOOP.post(self._after_edits)
@@ -264,16 +271,21 @@ class EditedLabels(OctreeScalarField, Labels):
         return too_many and writer is not None and writer.has_failed
 
     @property
-    def _fate(self) -> str:
+    def fate(self) -> str:
+        """What becomes of what was painted, where it is not saved."""
         if self._label_edits is not None and is_lasting(self._levels.sources[0]):
             return (
-                "what was painted is not saved. It is kept on this machine, and offered when "
-                "these labels are opened again."
+                "what was painted is kept on this machine, and offered when these labels are "
+                "opened again."
             )
         return (
-            "what was painted is not saved. It is lost when the layer is; layer.save_edits() "
-            "writes it into the data, an export into a new file."
+            "what was painted is lost when the layer is; layer.save_edits() writes it into the "
+            "data, an export into a new file."
         )
+
+    def leave_unsaved(self) -> None:
+        """Say no more of what is not saved: somebody knows, and leaves it so."""
+        self._is_told = True
 
     # ------------------------------------------------------------ save, discard
 
@@ -414,7 +426,8 @@ class EditedLabels(OctreeScalarField, Labels):
         super().detach_view(view)
         if not self._views and self.has_edits:
             self._after_edits()
-            show_warning(f"{self.name}: {self._fate}")
+            if not self._is_told:
+                show_warning(f"{self.name}: closed with unsaved edits: {self.fate}")
 
 
 class _Damage:

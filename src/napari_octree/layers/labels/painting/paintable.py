@@ -142,6 +142,11 @@ class PaintableLabels(EditedLabels):
         """Strokes wait for the pixels below them."""
         return self._strokes is not None and bool(len(self._strokes))
 
+    @property
+    def is_unsaved(self) -> bool:
+        """Something was painted, or waits for the pixels below it, that is not in the data."""
+        return self._waits or super().is_unsaved
+
     def _reset_editable(self) -> None:
         self.editable = True  # napari's own: only where there is one level
 
