@@ -10,9 +10,9 @@ from qtpy.QtWidgets import QApplication
 
 from napari_octree import OctreeConfig, OctreeImage
 from napari_octree.qt.desk.dock import OctreeDock
-from napari_octree.qt.desk.level_table import human_size, level_rows
-from napari_octree.qt.desk.minimap import panels_of
 from napari_octree.qt.desk.report import report_text
+from napari_octree.qt.desk.subjects.pixel_subject import PixelSubject
+from napari_octree.qt.desk.subjects.subject import human_size
 from napari_octree.qt.desk.switches import percentile_limits
 
 PIXELS = np.random.default_rng(0).integers(0, 60000, (1000, 1600)).astype(np.uint16)
@@ -221,7 +221,7 @@ def test_a_volume_has_three_pictures(viewer, qtbot):
     layer = viewer.add_layer(OctreeImage(volume, contrast_limits=(0, 200)))
     viewer.dims.ndisplay = 3
     assert layer.wait_until_settled(30)
-    panels = panels_of(layer)
+    panels = PixelSubject(layer).panels()
     assert [panel.extent for panel in panels] == [(30, 40), (20, 40), (30, 20)]
     for panel, (row, column) in zip(panels, ((10, 15), (5, 15), (10, 5)), strict=True):
         assert panel.image.pixelColor(column, row).red() > 150
@@ -236,7 +236,7 @@ def test_a_volume_has_three_pictures(viewer, qtbot):
 
 def test_levels_that_are_computed_say_so():
     layer = OctreeImage(np.zeros((5000, 6000), np.uint8))
-    rows = level_rows(layer)
+    rows = PixelSubject(layer).rows()
     assert rows[0].size == "28.6 MiB"
     assert rows[-1].chunk == "computed"
     assert human_size(3 * 2**50) == "3 PiB"

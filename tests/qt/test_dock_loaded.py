@@ -15,7 +15,11 @@ from napari_octree.octree.chunk_key import ChunkKey
 from napari_octree.octree.octree import Octree
 from napari_octree.qt.desk.dock import UPDATE_MS, OctreeDock
 from napari_octree.qt.desk.level_table import COLUMNS
-from napari_octree.qt.desk.loaded_places import Place, colour_of, places_of
+from napari_octree.qt.desk.subjects.cached_boxes import CachedBoxes
+from napari_octree.qt.desk.subjects.pixel_subject import PixelSubject, _not_on_gpu, places_of
+from napari_octree.qt.desk.subjects.subject import Loaded, Place
+from napari_octree.rendering.level_colours import colour_name
+from napari_octree.sources.protocol import ChunkId
 
 PIXELS = np.random.default_rng(0).integers(0, 250, (1000, 1600)).astype(np.uint8)
 LEVELS = [PIXELS, PIXELS[::2, ::2], PIXELS[::4, ::4]]
@@ -56,8 +60,8 @@ def test_places_are_where_tiles_lie():
         Place(1, ((0, 512), (512, 1024))),
         Place(0, ((768, 1000), (1536, 1600))),  # cut off at the edge
     ]
-    assert places_of(octree, keys[:1], failed=True)[0].failed
-    assert colour_of(0) == colour_of(8) != colour_of(1)
+    assert places_of(octree, keys[:1], Loaded.FAILED)[0].state is Loaded.FAILED
+    assert colour_name(0) == colour_name(8) != colour_name(1)
     both = Residency(frozenset(keys[:1])) | Residency(frozenset(), frozenset(keys[:2]))
     assert both.by_level() == {0: (1, 0), 1: (0, 1)}
 
@@ -76,12 +80,86 @@ def test_levels_and_map_say_what_is_resident_cached_and_failed(dock, viewer, lay
     before = dock.minimap.grab().toImage()
     dock.loaded.setChecked(True)
     look(dock)
-    assert len(dock.minimap._places) == sum(resident)
-    place = next(p for p in dock.minimap._places if p.level == 0 and p.box[1][0] == 768)
+    on_gpu = [p for p in dock.minimap._places if p.state is Loaded.ON_GPU]
+    assert len(on_gpu) == sum(resident)
+    place = next(p for p in on_gpu if p.level == 0 and p.box[1][0] == 768)
     middle = dock.minimap.point_at(0, np.mean(place.box[0]), np.mean(place.box[1])).toPoint()
     after = dock.minimap.grab().toImage()
     assert before.pixelColor(middle) != after.pixelColor(middle)
     assert not dock.table.item(0, 0).icon().isNull()
+
+
+def test_the_map_tells_what_is_in_memory_only(dock, layer):
+    loader, octree_slice = layer.loader, layer.octree_slice
+    storage = octree_slice.sources[0].storage
+    dock.loaded.setChecked(True)
+    look(dock)
+    assert not [p for p in dock.minimap._places if p.state is Loaded.IN_RAM and p.level == 0]
+    # A chunk that straddles two tiles, and one of another level; nothing of them on the GPU.
+    group, pixels = storage.group, PIXELS[200:300, 200:300]
+    loader.blocks.keep(ChunkId(storage.key, ((200, 300), (200, 300))), pixels, 0.1, group)
+    before = dock.minimap.grab().toImage()
+    look(dock)
+    found = [p for p in dock.minimap._places if p.state is Loaded.IN_RAM]
+    assert Place(0, ((200, 300), (200, 300)), Loaded.IN_RAM) in found
+    after = dock.minimap.grab().toImage()
+    corners = dock.minimap.point_at(0, 200, 200), dock.minimap.point_at(0, 300, 300)
+    left, right = (round(corner.x()) for corner in corners)
+    row = round(np.mean([corner.y() for corner in corners]))
+    assert any(before.pixel(x, row) != after.pixel(x, row) for x in range(left, right))
+    loader.forget(storage.key)
+    look(dock)
+    assert not [p for p in dock.minimap._places if p.state is Loaded.IN_RAM and p.level == 0]
+
+
+def test_what_is_on_the_gpu_is_no_place_in_memory():
+    octree = Octree.from_shapes([(1000, 1600)], 256)
+    level, box = octree.levels[0], ((200, 300), (200, 300))
+    assert _not_on_gpu(level, box, set()) == [box]
+    there = {(0, (0, 0)), (0, (0, 1)), (0, (1, 0))}
+    assert _not_on_gpu(level, box, there) == [((256, 300), (256, 300))]
+    assert _not_on_gpu(level, box, {*there, (0, (1, 1))}) == []
+    everything = ((0, 1000), (0, 1600))
+    assert _not_on_gpu(level, ((0, 999), (0, 999)), {(0, (9, 9))}) == [((0, 999), (0, 999))]
+    wide = Octree.from_shapes([(10_000, 10_000)], 256).levels[0]
+    assert _not_on_gpu(wide, everything, there) != []
+
+
+def test_chunks_of_other_slices_are_not_on_the_map(viewer, recording_array):
+    stack = np.broadcast_to(PIXELS[:400, :600], (6, 400, 600))
+    arrays = [recording_array(stack[:, ::s, ::s], (2, 100, 100), f"{s}") for s in (1, 2)]
+    layer = viewer.add_layer(OctreeImage(arrays, contrast_limits=(0, 250)))
+    subject = PixelSubject(layer)
+    viewer.dims.set_point(0, 3)
+    assert layer.wait_until_settled(20)
+    storage = layer.octree_slice.sources[0].storage
+    for first in (0, 2, 4):
+        chunk = ChunkId(storage.key, ((first, first + 2), (300, 400), (200, 300)))
+        layer.loader.blocks.keep(chunk, stack[:2, :100, :100], 0.1, storage.group)
+    regions = layer.loader.cache.regions_of(storage.key)
+    assert {region[0] for region in regions} >= {(0, 2), (2, 4), (4, 6)}
+    boxes = CachedBoxes(layer.octree_slice, layer.loader.cache).of_level(0)
+    assert sorted(boxes) == sorted(region[1:] for region in regions if region[0] == (2, 4))
+    assert subject.counts()[0][2].endswith("KiB")
+
+
+def test_a_flat_image_in_3d_lies_where_it_is(viewer, layer, qtbot):
+    viewer.dims.ndisplay = 3
+    assert layer.wait_until_settled(30)
+    dock = OctreeDock(viewer)
+    qtbot.addWidget(dock)
+    dock.show()
+    dock.loaded.setChecked(True)
+    look(dock)
+    on_gpu = [p for p in dock.minimap._places if p.state is Loaded.ON_GPU]
+    assert on_gpu
+    assert {len(place.box) for place in on_gpu} == {2}
+    assert max(place.box[1][1] for place in on_gpu) > 1000  # columns, not rows
+    (outline,) = dock.minimap._outline
+    assert np.ptp(outline[:, 1]) > 1000
+    dock._travel({1: 400.5})
+    assert viewer.scene.camera.center[-1] == pytest.approx(400)
+    dock.minimap.grab()
 
 
 def test_failed_tiles_are_struck_out(viewer, recording_array, qtbot, dock):
@@ -100,7 +178,7 @@ def test_failed_tiles_are_struck_out(viewer, recording_array, qtbot, dock):
     layer.wait_until_settled(20)
     look(dock)
     assert int(column(dock, "Failed")[0]) == layer.progress.failed > 0
-    failed = [place for place in dock.minimap._places if place.failed]
+    failed = [place for place in dock.minimap._places if place.state is Loaded.FAILED]
     assert len(failed) == layer.progress.failed
     assert all(place.box[1][0] >= 1024 for place in failed)
     assert dock.reload.isEnabled()

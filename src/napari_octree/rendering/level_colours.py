@@ -28,3 +28,11 @@ def level_colours(levels: np.ndarray) -> np.ndarray:
     """Return the colours of (N,) levels, (N, 3) float32."""
     colours: np.ndarray = LEVEL_COLOURS[np.asarray(levels) % len(LEVEL_COLOURS)]
     return colours
+
+
+def colour_name(level: int) -> str:
+    """Return the colour of a level as Qt and the web name it."""
+    red, green, blue = (
+        round(255 * float(part)) for part in LEVEL_COLOURS[level % len(LEVEL_COLOURS)]
+    )
+    return f"#{red:02x}{green:02x}{blue:02x}"

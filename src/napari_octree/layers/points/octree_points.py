@@ -101,6 +101,7 @@ class OctreePoints(  # type: ignore[misc] # napari's types are not known here
         self._given = given
         self._points = first = given.first()
         self._indexing = False
+        self._reloads = 0
         super().__init__(
             _sample_positions(first), config, features=_sample_table(first), **keywords
         )
@@ -165,11 +166,13 @@ class OctreePoints(  # type: ignore[misc] # napari's types are not known here
         source = self._points
         for level in source.levels:
             self._loader.forget(level.storage.key, source.name)
-        for view in self._views:
-            replan = getattr(view, "replan", None)
-            if replan is not None:
-                replan()
+        self._reloads += 1
         self._views.request_frames()
+
+    @property
+    def reloads(self) -> int:
+        """How often `reload` was called: what was drawn before is no longer asked for."""
+        return self._reloads
 
     # ----------------------------------------------------------------- slices
 

@@ -24,6 +24,8 @@ class Residency:
         On the GPU, in view or not.
     failed : frozenset of ChunkKey
         That could not be read.
+
+    Of points, a node is named by its level, 0 the deepest, and its row in the table of nodes.
     """
 
     resident: frozenset[ChunkKey] = frozenset()

@@ -7,6 +7,7 @@ and only while something changes.
 
 from __future__ import annotations
 
+from html import escape
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -24,15 +25,17 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_octree.layers.base.octree_scalar_field import OctreeScalarField
+from napari_octree.layers.base.octree_layer import OctreeLayer
+from napari_octree.layers.views.progress import OctreeProgress
 from napari_octree.qt.desk.bookmarks import Bookmarks
 from napari_octree.qt.desk.followed_layers import FollowedLayers
-from napari_octree.qt.desk.level_table import LevelTable, level_counts, level_rows
-from napari_octree.qt.desk.loaded_places import places_of
+from napari_octree.qt.desk.level_table import LevelTable
 from napari_octree.qt.desk.meters import Meters
 from napari_octree.qt.desk.minimap import Minimap
 from napari_octree.qt.desk.report import report_text
 from napari_octree.qt.desk.section import Section
+from napari_octree.qt.desk.subjects.choice import subject_of
+from napari_octree.qt.desk.subjects.subject import Subject
 from napari_octree.qt.desk.switches import Switches
 from napari_octree.qt.desk.traces import Traces
 from napari_octree.rendering.gpu.graphics import graphics_name
@@ -44,7 +47,7 @@ UPDATE_MS = 250
 
 LAYER_EVENTS = (
     "progress", "settled", "set_data", "contrast_limits", "colormap", "gamma", "data",
-    "visible", "locked_data_level",
+    "visible", "locked_data_level", "look",
 )  # fmt: skip
 
 
@@ -62,6 +65,7 @@ class OctreeDock(QScrollArea):
         self._listening: list[tuple[Any, Any]] = []
         self._changed = True
         self._picture_changed = True
+        self._subject: Subject | None = None
         self._shown: object = None
         self._described: object = None
         self.updates = 0
@@ -81,10 +85,12 @@ class OctreeDock(QScrollArea):
         self.minimap = Minimap()
         self.minimap.travelled.connect(self._travel)
         self.loaded = QCheckBox("Show what is loa&ded")
-        self.loaded.setToolTip(
-            "Colour where tiles are on the GPU, by level; the table shows the colours"
-        )
+        self.loaded.setToolTip("Mark by level what is loaded; the table shows the colours")
         self.loaded.toggled.connect(self._on_loaded)
+        self.key = QLabel("■ on the GPU   ▨ in memory only   ✕ failed")
+        self.key.setToolTip("What the marks on the map mean")
+        self.key.setWordWrap(True)
+        self.key.hide()
         self.table = LevelTable()
         self.switches = Switches()
         self.table.level_chosen.connect(self.switches.choose_level)
@@ -114,6 +120,7 @@ class OctreeDock(QScrollArea):
         column.addLayout(row)
         column.addWidget(self.minimap, 1)
         column.addWidget(self.loaded)
+        column.addWidget(self.key)
         for title, widget, opened in (
             ("Levels", self.table, True),
             ("Display and loading", self.switches, True),
@@ -135,7 +142,7 @@ class OctreeDock(QScrollArea):
     # -------------------------------------------------------------- what it follows
 
     @property
-    def layer(self) -> OctreeScalarField | None:
+    def layer(self) -> OctreeLayer | None:
         """The layer that is shown."""
         return self._followed.first
 
@@ -143,6 +150,7 @@ class OctreeDock(QScrollArea):
         if not hasattr(self, "_followed"):
             return
         self._listen(self.isVisible())
+        self._subject, self._described, self._shown = subject_of(self.layer), None, None
         self.switches.show_layers(self._followed.layers)
         self._on_picture()
 
@@ -222,54 +230,56 @@ class OctreeDock(QScrollArea):
             return
         self._changed = False
         self.updates += 1
-        layer = self.layer
+        layer, subject = self.layer, self._subject
         self.meters.show_layer(layer if self.meters.isVisible() else None, monotonic())
-        if layer is None:
+        if layer is None or subject is None:
             self.title.setText("Select an octree layer.")
-            self._show_progress(0, 0, 0, 0)
+            self._show_progress(OctreeProgress(), "tiles")
             self.table.show_rows([])
-            self._described = None
-            self.minimap.show_layer(None)
+            self.minimap.show_panels([])
+            self.minimap.show_view(None, 0)
+            self.minimap.show_places([])
             return
         others = len(self._followed.layers) - 1
-        self.title.setText(f"<b>{layer.name}</b>" + (f" and {others} more" if others else ""))
-        progress = layer.progress
-        self._show_progress(progress.ideal, progress.resident, progress.loading, progress.failed)
+        self.title.setText(
+            f"<b>{escape(layer.name)}</b>" + (f" and {others} more" if others else "")
+        )
+        self._show_progress(layer.progress, subject.word)
         if self._picture_changed:
             self._picture_changed = False
-            self.minimap.show_layer(layer)
-            if layer.octree_slice is not self._described:
-                self._described = layer.octree_slice
-                self.table.show_rows(level_rows(layer))
+            self.minimap.show_panels(subject.panels())
+            if subject.described is not self._described:
+                self._described = subject.described
+                self.table.show_rows(subject.rows())
             self.switches.refresh()
-        self.minimap.show_view(layer.view)
+        self.minimap.show_view(layer.view, subject.rank)
         self.table.mark(layer.data_level)
-        self._show_loaded(layer)
+        self._show_loaded(subject)
         if not layer.settled:
             self._changed = True  # counts go on without an event
 
-    def _show_loaded(self, layer: OctreeScalarField) -> None:
+    def _show_loaded(self, subject: Subject) -> None:
         """Show what is on the GPU, in RAM and failed, by level and by place."""
-        residency, octree_slice = layer.residency, layer.octree_slice
-        if self.table.isVisible():
-            self.table.show_counts(level_counts(layer))
-        shown = (residency, octree_slice, self.loaded.isChecked())
-        if octree_slice is None or shown == self._shown:
+        shown = (subject.loaded, self.loaded.isChecked(), self.table.isVisible())
+        if shown == self._shown:
             return
         self._shown = shown
-        octree = octree_slice.octree
-        places = places_of(octree, residency.resident) if self.loaded.isChecked() else []
-        self.minimap.show_places([*places, *places_of(octree, residency.failed, failed=True)])
+        if self.table.isVisible():
+            self.table.show_counts(subject.counts())
+        self.minimap.show_places(subject.places(self.loaded.isChecked()))
 
     def _on_loaded(self, on: bool) -> None:
         self.table.colour(on)
+        self.key.setVisible(on)
         self._on_change()
 
-    def _show_progress(self, ideal: int, resident: int, loading: int, failed: int) -> None:
+    def _show_progress(self, progress: OctreeProgress, word: str) -> None:
+        ideal, failed = progress.ideal, progress.failed
         self.progress.setRange(0, max(ideal, 1))
-        self.progress.setValue(resident if ideal else 1)
+        self.progress.setValue(progress.resident if ideal else 1)
         self.counts.setText(
-            f"{ideal} tiles in view: {resident} drawn, {loading} loading, {failed} failed"
+            f"{ideal} {word} in view: {progress.resident} drawn, {progress.loading} loading, "
+            f"{failed} failed"
         )
         self.reload.setEnabled(failed > 0)
         self.reload.setVisible(failed > 0)
@@ -279,20 +289,15 @@ class OctreeDock(QScrollArea):
             layer.reload()
 
     def _travel(self, place: dict[int, float]) -> None:
-        """Have the camera look at a place, given in octree coordinates by displayed axis."""
-        layer = self.layer
-        octree_slice = None if layer is None else layer.octree_slice
-        if layer is None or octree_slice is None:
+        """Have the camera look at a place of the map, given by displayed axis."""
+        layer, subject = self.layer, self._subject
+        if layer is None or subject is None or not subject.rank:
             return
         point = np.asarray(self._viewer.dims.point, float)[-layer.ndim :]
         data = np.asarray(layer.world_to_data(point), float)
-        displayed = octree_slice.key.displayed
         view = layer.view
         known = getattr(view, "centre", None) or getattr(view, "focus", None) or ()
-        for axis, value in enumerate(known):
-            data[displayed[axis]] = value - 0.5
-        for axis, value in place.items():
-            data[displayed[axis]] = value - 0.5
+        subject.to_data(data, dict(enumerate(known[-subject.rank :])) | place)
         world = np.zeros(self._viewer.dims.ndim)
         world[-layer.ndim :] = layer.data_to_world(data)
         shown = list(self._viewer.dims.displayed)

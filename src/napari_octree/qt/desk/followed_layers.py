@@ -10,7 +10,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from napari_octree.layers.base.octree_scalar_field import OctreeScalarField
+from napari_octree.layers.base.octree_layer import OctreeLayer
 
 
 class FollowedLayers:
@@ -26,7 +26,7 @@ class FollowedLayers:
     def __init__(self, viewer: Any, on_change: Callable[[], None]) -> None:
         self._viewer = viewer
         self._on_change = on_change
-        self._layers: list[weakref.ref[OctreeScalarField]] = []
+        self._layers: list[weakref.ref[OctreeLayer]] = []
         viewer.layers.selection.events.changed.connect(self._look)
         viewer.layers.events.inserted.connect(self._look)
         viewer.layers.events.removed.connect(self._look)
@@ -36,12 +36,12 @@ class FollowedLayers:
         return iter(self.layers)
 
     @property
-    def layers(self) -> list[OctreeScalarField]:
+    def layers(self) -> list[OctreeLayer]:
         """Those followed, in the order of the layer list."""
         return [layer for ref in self._layers if (layer := ref()) is not None]
 
     @property
-    def first(self) -> OctreeScalarField | None:
+    def first(self) -> OctreeLayer | None:
         """The one that tables and the minimap show; None where there is none."""
         layers = self.layers
         return layers[-1] if layers else None
@@ -54,7 +54,7 @@ class FollowedLayers:
         self._layers = []
 
     def _look(self, event: Any = None) -> None:
-        octrees = [x for x in self._viewer.layers if isinstance(x, OctreeScalarField)]
+        octrees = [x for x in self._viewer.layers if isinstance(x, OctreeLayer)]
         chosen = [x for x in octrees if x in self._viewer.layers.selection] or octrees[-1:]
         if chosen != self.layers:
             self._layers = [weakref.ref(layer) for layer in chosen]

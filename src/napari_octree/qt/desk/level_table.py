@@ -1,103 +1,21 @@
-"""The levels of a layer as a table: shape, chunk, factor, tiles, bytes.
+"""The levels of a layer as a table: what is loaded, shape, chunk, factor, tiles, bytes.
 
-Invariants: GUI thread; arithmetic on metadata only, nothing is read.
+Invariants: GUI thread; a change of one cell costs one cell.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-import numpy as np
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QColor, QIcon, QPixmap
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem, QWidget
 
-from napari_octree.layers.base.octree_scalar_field import OctreeScalarField
-from napari_octree.qt.desk.loaded_places import colour_of
+from napari_octree.qt.desk.subjects.subject import LevelRow
+from napari_octree.rendering.level_colours import colour_name
 
 COLUMNS = ("Level", "On GPU", "Failed", "In RAM", "Shape", "Factor", "Chunk", "Tiles", "Size")
 FIRST_COUNT = COLUMNS.index("On GPU")
-
-
-@dataclass(frozen=True)
-class LevelRow:
-    """One level, as text."""
-
-    shape: str
-    factor: str
-    chunk: str
-    tiles: str
-    size: str
-
-
-def level_rows(layer: OctreeScalarField) -> list[LevelRow]:
-    """Describe the levels of the slice that a layer shows, computed ones included."""
-    octree_slice = layer.octree_slice
-    if octree_slice is None:
-        return []
-    rows = []
-    for level, source in zip(octree_slice.octree.levels, octree_slice.sources, strict=True):
-        shape = source.shape
-        grid = source.storage.grid(source.storage_shape(octree_slice.hint))
-        chunk = [0] * len(source.fixed)
-        first = next(grid.indices(tuple((0, 1) for _ in source.fixed)), None)
-        if first is not None:
-            chunk = [stop - start for start, stop in grid.region(first)]
-        cut = [n for n, fixed in zip(chunk, source.fixed, strict=True) if fixed is None]
-        tiles = math.prod(
-            -(-n // side) for n, side in zip(level.shape, level.tile_shape, strict=True)
-        )
-        computed = level.index >= len(layer.level_shapes)
-        rows.append(
-            LevelRow(
-                _times(shape),
-                _factor(level.transform.factor),
-                "computed" if computed else _times(cut),
-                f"{tiles:,}",
-                human_size(int(np.prod(shape, dtype=object)) * source.dtype.itemsize),
-            )
-        )
-    return rows
-
-
-def level_counts(layer: OctreeScalarField) -> list[tuple[str, ...]]:
-    """What of each level is on the GPU, has failed, and is in RAM (of all slices), as text."""
-    octree_slice = layer.octree_slice
-    if octree_slice is None:
-        return []
-    by_level, cache = layer.residency.by_level(), layer.loader.cache
-    counts = []
-    for number, source in enumerate(octree_slice.sources):
-        resident, failed = by_level.get(number, (0, 0))
-        cached = cache.bytes_of(source.storage.key)
-        texts = (f"{resident:,}", f"{failed:,}", human_size(cached))
-        counts.append(
-            tuple(
-                text if n else ""
-                for text, n in zip(texts, (resident, failed, cached), strict=True)
-            )
-        )
-    return counts
-
-
-def human_size(nbytes: float) -> str:
-    """Bytes in units of 1024, three digits."""
-    for unit in ("B", "KiB", "MiB", "GiB", "TiB", "PiB"):
-        if nbytes < 1024 or unit == "PiB":
-            return f"{nbytes:.3g} {unit}"
-        nbytes /= 1024
-    raise AssertionError("unreachable")
-
-
-def _factor(factors: Sequence[float]) -> str:
-    """One number where all axes have the same."""
-    return f"{factors[0]:g}" if len(set(factors)) == 1 else _times(f"{f:g}" for f in factors)
-
-
-def _times(numbers: object) -> str:
-    return " × ".join(str(n) for n in numbers)  # type: ignore[attr-defined]
 
 
 class LevelTable(QTableWidget):
@@ -167,7 +85,7 @@ class LevelTable(QTableWidget):
         for row in range(self.rowCount()):
             item = self.item(row, 0)
             if item is not None:
-                item.setIcon(_swatch(colour_of(row)) if on else QIcon())
+                item.setIcon(_swatch(colour_name(row)) if on else QIcon())
 
     def mark(self, level: int) -> None:
         """Show which level is drawn."""

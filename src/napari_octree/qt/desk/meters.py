@@ -6,13 +6,16 @@ measured for the meters' sake; hidden meters ask for nothing.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from qtpy.QtWidgets import QFormLayout, QLabel, QProgressBar, QWidget
 
-from napari_octree.layers.base.octree_scalar_field import OctreeScalarField
-from napari_octree.qt.desk.level_table import human_size
+from napari_octree.layers.base.octree_layer import OctreeLayer
+from napari_octree.layers.views.statistics import ViewStatistics
+from napari_octree.loading import LoaderStatistics, PoolStatistics
+from napari_octree.qt.desk.subjects.subject import human_size
 from napari_octree.rendering.canvas.frame_clock import FrameClock, canvas_of
 from napari_octree.rendering.gpu.vram import VRAM
 
@@ -40,18 +43,16 @@ class Reading:
     upload_ms: float = 0.0
 
     @classmethod
-    def of(cls, time: float, statistics: dict[str, Any]) -> Reading:
-        """Sum up a statistics snapshot (`OctreeStatistics.as_dict()`)."""
-        loader, views = statistics["loader"], statistics["views"]
-        sources = loader["sources"].values()
+    def of(cls, time: float, loader: LoaderStatistics, views: Sequence[ViewStatistics]) -> Reading:
+        """Sum up what was counted."""
         return cls(
             time,
-            sum(source["reads"] for source in sources),
-            sum(source["nbytes"] for source in sources),
-            sum(view["uploads"] for view in views),
-            sum(view["frames"] for view in views),
-            loader["cancelled"],
-            sum(view["upload_ms"] for view in views),
+            loader.reads,
+            loader.nbytes,
+            sum(view.uploads for view in views),
+            sum(view.frames for view in views),
+            loader.cancelled,
+            sum(view.upload_ms for view in views),
         )
 
 
@@ -74,7 +75,10 @@ class Meters(QWidget):
         self.reading, self.latency = QLabel("–"), QLabel("–")
         self.cancelled = QLabel("–")
         self.cancelled.setToolTip("Requests that left the view before their read began")
-        self.latency.setToolTip("Of the latest reads: half took less, 95% took less")
+        self.latency.setToolTip(
+            "Of the latest reads: half took less, 95% took less. One line for each pool of "
+            "readers: +0 is the level that the screen needs, +2 two levels coarser"
+        )
         for name, widget in (
             ("Frame", self.frame),
             ("Uploads", self.upload),
@@ -94,36 +98,37 @@ class Meters(QWidget):
         self._clock: FrameClock | None = None
         self._timed: Any = None
 
-    def show_layer(self, layer: OctreeScalarField | None, now: float) -> None:
+    def show_layer(self, layer: OctreeLayer | None, now: float) -> None:
         """Take a look at a layer's counters at `now`, in seconds."""
         self._time_frames(layer)
         if layer is None:
             self._last = None
             return
-        statistics = layer.statistics.as_dict()
-        loader, views = statistics["loader"], statistics["views"]
-        used = loader["cached_bytes"] + loader["in_flight_bytes"] + loader["staged_bytes"]
-        _fill(self.ram, used, loader["limit_bytes"])
+        loader = layer.loader.totals  # not of each source: there may be thousands
+        views = tuple(view.statistics for view in layer.drawn_views)
+        used = loader.cached_bytes + loader.in_flight_bytes + loader.staged_bytes
+        _fill(self.ram, used, loader.limit_bytes)
         _fill(self.vram, VRAM.held_bytes, layer.config.memory.vram_bytes)
-        resident, slots = (sum(v[name] for v in views) for name in ("resident", "slots"))
-        held = human_size(sum(view["vram_bytes"] for view in views))
-        self.slots.setText(f"{resident:,} of {slots:,}, {held}")
-        reading = Reading.of(now, statistics)
+        resident, slots = sum(v.resident for v in views), sum(v.slots for v in views)
+        held = human_size(sum(view.vram_bytes for view in views))
+        _say(self.slots, f"{resident:,} of {slots:,}, {held}")
+        reading = Reading.of(now, loader, views)
         last, self._last = self._last, reading
         if last is not None and reading.time > last.time:
             seconds = reading.time - last.time
-            rate = human_size((reading.nbytes - last.nbytes) / seconds)
-            self.reading.setText(
-                f"{(reading.reads - last.reads) / seconds:.0f} chunks/s, {rate}/s, "
-                f"{loader['reading']} now"
+            rate = (reading.nbytes - last.nbytes) / seconds / 1e6
+            _say(
+                self.reading,
+                f"{(reading.reads - last.reads) / seconds:.0f} chunks/s, {rate:.1f} MB/s, "
+                f"{loader.reading} now",
             )
             frames = reading.frames - last.frames
             spent = (reading.upload_ms - last.upload_ms) / frames if frames > 0 else 0.0
             _fill_ms(self.upload, spent)
-        self.latency.setText(_latency(loader["sources"]))
-        self.cancelled.setText(f"{loader['cancelled']:,} requests")
+        _say(self.latency, _latency(loader.pools))
+        _say(self.cancelled, f"{loader.cancelled:,} requests")
 
-    def _time_frames(self, layer: OctreeScalarField | None) -> None:
+    def _time_frames(self, layer: OctreeLayer | None) -> None:
         """Show what the frames since the last look took; time those to come."""
         canvas = None if layer is None else canvas_of(layer)
         if canvas is not self._timed:
@@ -144,14 +149,20 @@ class Meters(QWidget):
         self._clock = self._timed = None
 
 
-def _latency(sources: dict[str, dict[str, Any]]) -> str:
-    """Recent latencies: of the middle source, and of the slowest."""
-    known = [s for s in sources.values() if s["latency_p50_ms"] is not None]
-    if not known:
-        return "–"
-    middle = sorted(s["latency_p50_ms"] for s in known)[len(known) // 2]
-    slow = max(s["latency_p95_ms"] for s in known)
-    return f"{middle:.1f} ms, 95% below {slow:.1f} ms"
+def _latency(pools: Mapping[int, PoolStatistics]) -> str:
+    """Recent latencies of each pool of readers."""
+    return "\n".join(
+        f"+{level}: –"
+        if pool.latency_p50_ms is None or pool.latency_p95_ms is None
+        else f"+{level}: {pool.latency_p50_ms:.1f} ms, 95% < {pool.latency_p95_ms:.1f} ms"
+        for level, pool in pools.items()
+    )
+
+
+def _say(label: QLabel, text: str) -> None:
+    """Set a text; the same again would lay out the dock anew."""
+    if label.text() != text:
+        label.setText(text)
 
 
 def _fill_ms(bar: QProgressBar, spent: float) -> None:

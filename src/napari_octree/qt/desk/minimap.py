@@ -1,58 +1,34 @@
 """The whole image, small, with what is in view: drag to travel, click to jump.
 
-Invariants: GUI thread; it draws the overview that is in memory and reads nothing. In 3-D it shows
-the brightest values along each of the three axes.
+Invariants: GUI thread; it draws pictures that it is given, and reads nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from napari.layers import Labels
 from qtpy.QtCore import QPointF, QRectF, QSize, Qt, Signal
-from qtpy.QtGui import QColor, QImage, QMouseEvent, QPainter, QPaintEvent, QPen, QPolygonF
+from qtpy.QtGui import QBrush, QColor, QMouseEvent, QPainter, QPaintEvent, QPen, QPolygonF
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
-from napari_octree.layers.base.octree_scalar_field import OctreeScalarField
 from napari_octree.octree.view import View, VolumeView
-from napari_octree.qt.desk.loaded_places import Place, colour_of
-
-MOST_PIXELS = 256
-"""Sides of the picture; larger overviews are thinned."""
+from napari_octree.qt.desk.subjects.subject import Loaded, Panel, Place
+from napari_octree.rendering.level_colours import colour_name
 
 CLICK_PIXELS = 4
 """Who lets go nearer to where the button was pressed has clicked."""
 
-PLANES = ((1, 2), (0, 2), (1, 0))
-"""Axes (down, right) of the three pictures of a volume: xy, xz, and yz turned on its side."""
-
-
-@dataclass(frozen=True, eq=False)
-class Panel:
-    """One picture of the map.
-
-    Attributes
-    ----------
-    axes : tuple of int
-        Displayed axes that go down and right.
-    image : QImage
-    extent : tuple of float
-        Octree coordinates that the picture covers, down and right.
-    """
-
-    axes: tuple[int, int]
-    image: QImage
-    extent: tuple[float, float]
+FAILED = QColor(213, 94, 0)
+"""Of the crosses: vermilion, which is seen with any kind of colour vision, on a dark edge."""
 
 
 class Minimap(QWidget):
     """Shows a layer's overview and the view; emits where to go."""
 
     travelled = Signal(object)
-    """A dictionary from displayed axis to octree coordinate: where the camera is to look."""
+    """A dictionary from displayed axis to coordinate: where the camera is to look."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -74,19 +50,22 @@ class Minimap(QWidget):
 
     # -------------------------------------------------------------------- what
 
-    def show_layer(self, layer: OctreeScalarField | None) -> None:
-        """Show the overview of a layer, as far as it is there."""
-        self._panels = [] if layer is None else panels_of(layer)
+    def show_panels(self, panels: Sequence[Panel]) -> None:
+        """Show these pictures of a layer."""
+        self._panels = list(panels)
         self.update()
 
-    def show_view(self, view: View | VolumeView | None) -> None:
-        """Show what is in view."""
+    def show_view(self, view: View | VolumeView | None, rank: int) -> None:
+        """Show what is in view of a layer of which so many axes are displayed."""
         if isinstance(view, View):
             corners = np.array(view.corners)
             outlines, centre = [corners], dict(enumerate(view.centre))
         elif isinstance(view, VolumeView):
-            outlines = [_outline_3d(view, panel.axes) for panel in self._panels]
-            centre = dict(enumerate(view.focus))
+            first = 3 - rank  # of a plane in 3-D, the axis that it has no extent along
+            outlines = [
+                _outline_3d(view, [first + axis for axis in panel.axes]) for panel in self._panels
+            ]
+            centre = dict(enumerate(view.focus[first:]))
         else:
             outlines, centre = [], {}
         same = len(outlines) == len(self._outline) and all(
@@ -97,7 +76,7 @@ class Minimap(QWidget):
             self.update()
 
     def show_places(self, places: Sequence[Place]) -> None:
-        """Colour where tiles are on the GPU by their level, and strike out those that failed."""
+        """Fill what is on the GPU, hatch what is in RAM only, strike out what has failed."""
         if places != self._places:
             self._places = places
             self.update()
@@ -126,14 +105,14 @@ class Minimap(QWidget):
         frame, panel = self._frames()[number], self._panels[number]
         down = (point.y() - frame.top()) / frame.height() * panel.extent[0]
         right = (point.x() - frame.left()) / frame.width() * panel.extent[1]
-        return down, right
+        return panel.origin[0] + down, panel.origin[1] + right
 
     def point_at(self, number: int, down: float, right: float) -> QPointF:
         """The reverse of `place_at`."""
         frame, panel = self._frames()[number], self._panels[number]
         return QPointF(
-            frame.left() + right / panel.extent[1] * frame.width(),
-            frame.top() + down / panel.extent[0] * frame.height(),
+            frame.left() + (right - panel.origin[1]) / panel.extent[1] * frame.width(),
+            frame.top() + (down - panel.origin[0]) / panel.extent[0] * frame.height(),
         )
 
     # ------------------------------------------------------------------- mouse
@@ -202,8 +181,10 @@ class Minimap(QWidget):
         goal = (here[0] + down, here[1] + right)
         self.travelled.emit(
             {
-                axis: float(np.clip(place, 0, extent))
-                for axis, place, extent in zip(panel.axes, goal, panel.extent, strict=True)
+                axis: float(np.clip(place, start, start + extent))
+                for axis, place, start, extent in zip(
+                    panel.axes, goal, panel.origin, panel.extent, strict=True
+                )
             }
         )
 
@@ -217,13 +198,20 @@ class Minimap(QWidget):
         for place in self._places:
             (top, bottom), (left, end) = place.box[down], place.box[right]
             box = QRectF(self.point_at(number, top, left), self.point_at(number, bottom, end))
-            if place.failed:
-                painter.setPen(QPen(QColor("red"), 1))
-                painter.drawLine(box.topLeft(), box.bottomRight())
-                painter.drawLine(box.topRight(), box.bottomLeft())
+            if place.state is Loaded.FAILED:
+                for width, colour in ((3.0, QColor(0, 0, 0, 160)), (1.2, FAILED)):
+                    painter.setPen(QPen(colour, width))
+                    painter.drawLine(box.topLeft(), box.bottomRight())
+                    painter.drawLine(box.topRight(), box.bottomLeft())
                 continue
-            colour = QColor(colour_of(place.level))
-            colour.setAlpha(90)
+            colour = QColor(colour_name(place.level))
+            if place.state is Loaded.IN_RAM:
+                painter.setPen(QPen(colour, 1))
+                painter.setBrush(QBrush(colour, Qt.BrushStyle.BDiagPattern))
+                painter.drawRect(box)
+                painter.setBrush(Qt.BrushStyle.NoBrush)
+                continue
+            colour.setAlpha(110)
             painter.fillRect(box, colour)
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
@@ -237,10 +225,10 @@ class Minimap(QWidget):
             return
         for number, (frame, panel) in enumerate(zip(self._frames(), self._panels, strict=True)):
             painter.drawImage(frame, panel.image)
+            painter.setClipRect(frame.adjusted(-2, -2, 2, 2))
             self._paint_places(painter, number)
             if number >= len(self._outline):
                 continue
-            painter.setClipRect(frame.adjusted(-2, -2, 2, 2))
             polygon = self._polygon(number)
             bounds = polygon.boundingRect()
             for width, colour in ((3.5, QColor(0, 0, 0, 180)), (1.5, QColor(255, 215, 0))):
@@ -250,57 +238,7 @@ class Minimap(QWidget):
                     middle = bounds.center()
                     painter.drawLine(middle - QPointF(9, 0), middle + QPointF(9, 0))
                     painter.drawLine(middle - QPointF(0, 9), middle + QPointF(0, 9))
-            painter.setClipping(False)
         painter.end()
-
-
-def panels_of(layer: OctreeScalarField) -> list[Panel]:
-    """Make the pictures of a layer's overview; none while it is not there."""
-    overview, octree_slice = layer.overview, layer.octree_slice
-    if overview is None or octree_slice is None:
-        return []
-    extent = [float(n) for n in octree_slice.octree.extent]
-    colours = overview.ndim - len(extent)
-    if len(extent) == 2:
-        return [Panel((0, 1), _picture(layer, _thinned(overview)), (extent[0], extent[1]))]
-    panels = []
-    for down, right in PLANES:
-        across = ({0, 1, 2} - {down, right}).pop()
-        flat = overview.max(axis=across)
-        if down > right:
-            flat = np.swapaxes(flat, 0, 1)
-        assert flat.ndim == 2 + colours
-        picture = _picture(layer, _thinned(flat))
-        panels.append(Panel((down, right), picture, (extent[down], extent[right])))
-    return panels
-
-
-def _thinned(pixels: np.ndarray) -> np.ndarray:
-    steps = [max(-(-n // MOST_PIXELS), 1) for n in pixels.shape[:2]]
-    return pixels[:: steps[0], :: steps[1]]
-
-
-def _picture(layer: OctreeScalarField, pixels: np.ndarray) -> QImage:
-    """Colours as the layer has them."""
-    if layer.rgb:
-        high = 255 if pixels.dtype == np.uint8 else 1
-        rgb = np.clip(pixels[..., :3].astype(np.float32) * (255 / high), 0, 255).astype(np.uint8)
-    elif isinstance(layer, Labels):
-        rgb = (layer.colormap.map(pixels)[..., :3] * 255).astype(np.uint8)
-    else:
-        # By a table of 256 colours: this is done while somebody drags a slider.
-        any_layer: Any = layer
-        low, high = any_layer.contrast_limits
-        shades = np.subtract(pixels, low, dtype=np.float64)
-        shades *= 255 / max(high - low, 1e-300)
-        np.clip(shades, 0, 255, out=shades)
-        if pixels.dtype.kind == "f":
-            np.nan_to_num(shades, copy=False)
-        colours = any_layer.colormap.map(np.linspace(0, 1, 256) ** any_layer.gamma)[:, :3]
-        rgb = (np.clip(colours, 0, 1) * 255).astype(np.uint8)[shades.astype(np.uint8)]
-    rgb = np.ascontiguousarray(rgb)
-    height, width = rgb.shape[:2]
-    return QImage(rgb.tobytes(), width, height, 3 * width, QImage.Format.Format_RGB888).copy()
 
 
 def _outline_3d(view: VolumeView, axes: Sequence[int]) -> np.ndarray:

@@ -14,7 +14,11 @@ from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+import numpy as np
+
+from napari_octree.layers.base.octree_layer import OctreeLayer
 from napari_octree.layers.base.octree_scalar_field import OctreeScalarField
+from napari_octree.layers.points.octree_points import OctreePoints
 
 PACKAGES = (
     "napari-octree", "napari", "vispy", "numpy", "zarr", "dask", "qtpy", "PyQt6", "PySide6",
@@ -24,9 +28,7 @@ PACKAGES = (
 SECRET_SETTINGS = ("log_path", "disk_path", "edits_path")
 
 
-def report(
-    layers: Sequence[OctreeScalarField], graphics: str, names: bool = False
-) -> dict[str, Any]:
+def report(layers: Sequence[OctreeLayer], graphics: str, names: bool = False) -> dict[str, Any]:
     """Describe layers and what they run on.
 
     Parameters
@@ -46,12 +48,13 @@ def report(
     }
 
 
-def report_text(layers: Sequence[OctreeScalarField], graphics: str, names: bool = False) -> str:
+def report_text(layers: Sequence[OctreeLayer], graphics: str, names: bool = False) -> str:
     """Return the report as JSON text."""
     return json.dumps(report(layers, graphics, names), indent=1, default=str)
 
 
-def _layer(layer: OctreeScalarField, number: int, names: bool) -> dict[str, Any]:
+def _pixels(layer: OctreeScalarField) -> dict[str, Any]:
+    """What is particular to images and labels."""
     levels = []
     octree_slice = layer.octree_slice
     sources = () if octree_slice is None else octree_slice.sources
@@ -62,6 +65,36 @@ def _layer(layer: OctreeScalarField, number: int, names: bool) -> dict[str, Any]
         levels.append(
             {"kind": type(source.storage).__name__, "shape": list(source.shape), "chunk": chunk}
         )
+    return {
+        "dtype": str(layer.dtype),
+        "rgb": bool(layer.rgb),
+        "shapes": [[int(n) for n in shape] for shape in layer.level_shapes],
+        "levels": levels,
+    }
+
+
+def _points(layer: OctreePoints) -> dict[str, Any]:
+    """What is particular to points; features are numbered, as their names may tell something."""
+    source = layer.points_source
+    table = source.table
+    return {
+        "points": source.total,
+        "bounds": table.bounds.tolist(),
+        "dtype": str(source.position_dtype),
+        "nodes": np.bincount(table.depths).tolist(),
+        "features": [
+            f"{feature.dtype}, {len(feature.categories)} categories"
+            if feature.categories is not None
+            else str(feature.dtype)
+            for feature in source.features
+        ],
+        "split_axes": None if source.grid_of_cells is None else source.grid_of_cells.split_axes,
+        "in_memory": source.in_memory,
+        "density": layer.density,
+    }
+
+
+def _layer(layer: OctreeLayer, number: int, names: bool) -> dict[str, Any]:
     statistics = layer.statistics.as_dict()
     loader = statistics["loader"]
     known = loader["sources"]
@@ -75,10 +108,6 @@ def _layer(layer: OctreeScalarField, number: int, names: bool) -> dict[str, Any]
     described = {
         "kind": type(layer).__name__,
         "name": layer.name if names else f"layer {number}",
-        "dtype": str(layer.dtype),
-        "rgb": bool(layer.rgb),
-        "shapes": [[int(n) for n in shape] for shape in layer.level_shapes],
-        "levels": levels,
         "axes": [str(label) for label in layer.axis_labels] if names else layer.ndim,
         "scale": [float(s) for s in layer.scale],
         "units": [str(unit) for unit in layer.units],
@@ -88,6 +117,10 @@ def _layer(layer: OctreeScalarField, number: int, names: bool) -> dict[str, Any]
         "statistics": statistics,
         "settings": settings,
     }
+    if isinstance(layer, OctreeScalarField):
+        described |= _pixels(layer)
+    elif isinstance(layer, OctreePoints):
+        described |= _points(layer)
     if names:
         described["sources"] = list(known)
     return described

@@ -23,8 +23,9 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_octree.layers.base.octree_layer import OctreeLayer
 from napari_octree.layers.base.octree_scalar_field import OctreeScalarField
-from napari_octree.rendering.level_colours import LEVEL_COLOURS
+from napari_octree.rendering.level_colours import LEVEL_COLOURS, colour_name
 
 CHECKS = (
     ("show_grid", "Tile &grid", "Draw the borders of the tiles"),
@@ -47,7 +48,8 @@ class Switches(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._layers: list[OctreeScalarField] = []
+        self._layers: list[OctreeLayer] = []
+        self._pixels: list[OctreeScalarField] = []
         form = QFormLayout(self)
         form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
@@ -95,17 +97,23 @@ class Switches(QWidget):
         form.addRow("Percentiles", row)
         form.addRow(self.contrast)
 
-    def show_layers(self, layers: Sequence[OctreeScalarField]) -> None:
-        """Show what the last of these layers has; switch all of them."""
+    def show_layers(self, layers: Sequence[OctreeLayer]) -> None:
+        """Show what the last of these layers has; switch all of them.
+
+        Points have no tiles and no levels of pixels: what is about these is greyed for them.
+        """
         self._layers = list(layers)
+        self._pixels = [layer for layer in layers if isinstance(layer, OctreeScalarField)]
         self.setEnabled(bool(layers))
+        for widget in (self.level, *self.checks.values(), self.choices["policy"]):
+            widget.setEnabled(bool(self._pixels))
         self.refresh()
 
     def refresh(self) -> None:
         """Show what the layer has now."""
         if not self._layers:
             return
-        layer = self._layers[-1]
+        layer = (self._pixels or self._layers)[-1]
         for name, box in self.checks.items():
             with _Still(box):
                 box.setChecked(bool(getattr(layer.display, name)))
@@ -113,19 +121,25 @@ class Switches(QWidget):
         for name, choice in self.choices.items():
             with _Still(choice):
                 choice.setCurrentIndex(choice.findData(getattr(layer.display, name)))
-        octree_slice = layer.octree_slice
+        pixels = self._pixels[-1] if self._pixels else None
+        self._show_level(pixels)
+        adjustable = isinstance(pixels, Image) and not pixels.rgb
+        for part in (self.low, self.high, self.contrast):
+            part.setEnabled(adjustable)
+
+    def _show_level(self, layer: OctreeScalarField | None) -> None:
+        octree_slice = None if layer is None else layer.octree_slice
         count = 0 if octree_slice is None else len(octree_slice.octree.levels)
         with _Still(self.level):
             if self.level.count() != count + 1:
                 self.level.clear()
                 self.level.addItems(["Automatic", *(f"Level {i}" for i in range(count))])
-            locked = layer.locked_data_level
+            locked = None if layer is None else layer.locked_data_level
             self.level.setCurrentIndex(0 if locked is None else int(locked) + 1)
-        self.contrast.setEnabled(isinstance(layer, Image) and not layer.rgb)
 
     def choose_level(self, level: int | None) -> None:
         """Show a level whatever the zoom; None: automatic."""
-        for layer in self._layers:
+        for layer in self._pixels:
             layer.locked_data_level = level
         self.refresh()
 
@@ -137,7 +151,7 @@ class Switches(QWidget):
             setattr(layer.display, name, value)
 
     def _set_contrast(self) -> None:
-        for layer in self._layers:
+        for layer in self._pixels:
             if isinstance(layer, Image) and not layer.rgb and layer.overview is not None:
                 limits = percentile_limits(layer.overview, self.low.value(), self.high.value())
                 if limits is not None:
@@ -158,10 +172,10 @@ def _legend() -> str:
 
     In lines of its own: a form gives text that is wrapped the room of one line.
     """
-    parts = []
-    for level, channels in enumerate(LEVEL_COLOURS):
-        colour = "#" + "".join(f"{round(255 * float(part)):02x}" for part in channels)
-        parts.append(f'<span style="color:{colour}">■</span>&nbsp;{level}')
+    parts = [
+        f'<span style="color:{colour_name(level)}">■</span>&nbsp;{level}'
+        for level in range(len(LEVEL_COLOURS))
+    ]
     middle = len(parts) // 2
     return "<br>".join((" ".join(parts[:middle]), " ".join(parts[middle:])))
 

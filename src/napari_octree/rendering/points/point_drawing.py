@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -79,6 +79,7 @@ class PointDrawing:
         self._former: tuple[ShownPlace, list[NodeKey]] | None = None
         self._drawn: tuple[ShownPlace, list[NodeKey]] | None = None
         self._more = self._moving = self._finishing = False
+        self._reloads = self.layer.reloads
         self._drawn_share = 1.0
         self._selected_points = 0.0
         self._moved_s = self._began_s = self._ended_s = 0.0
@@ -139,6 +140,9 @@ class PointDrawing:
         planned = self._plan_of(place, view)
         if planned == self._planned:
             return
+        if self.layer.reloads != self._reloads:
+            self._reloads = self.layer.reloads
+            self.client.replace([])  # what has failed would stay so while it is on the list
         gap = 2.0**self.layer.config.render.level_bias
         if shows_only_density(self.layer, place):
             self.selection = NodeSelection.nothing()
@@ -344,12 +348,6 @@ class PointDrawing:
         self._show_nothing()
         self._close_buffer()
 
-    def replan(self) -> None:
-        """Choose and ask anew in the next frame; what has failed may succeed."""
-        self.client.replace([])
-        self._failed.clear()
-        self._planned = ()
-
     def close(self) -> None:
         """Stop loading and let go of the GPU's memory."""
         self.client.close()
@@ -496,8 +494,23 @@ class PointDrawing:
             return ()
         return tuple(key.node for key in drawn[1])
 
-    residency = Residency()
-    """Nothing: nodes of points are no tiles."""
+    @property
+    def residency(self) -> Residency:
+        """Nodes of the present slab, each by its level, 0 the deepest, and its row."""
+        buffer, place = self._buffer, self._places.current
+        if buffer is None or place is None or not len(place.source.table):
+            return Residency()
+        depths = place.source.table.depths
+        deepest, number = int(depths.max()), place.number
+
+        def named(keys: Iterable[Any]) -> frozenset[ChunkKey]:
+            return frozenset(
+                ChunkKey(deepest - int(depths[key.node]), (key.node,))
+                for key in keys
+                if key.place == number
+            )
+
+        return Residency(named(buffer), named(self._failed))
 
     @property
     def shown_bricks(self) -> frozenset[ChunkKey]:

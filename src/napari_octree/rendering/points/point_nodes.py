@@ -104,7 +104,7 @@ class Places:
     ) -> ShownPlace:
         """Return the place of what a layer shows now."""
         size = size if layout.rescales else 0.0
-        name = (layer.points_source.key, _cause(slab, layout), layout, size)
+        name = (layer.points_source.key, layer.reloads, _cause(slab, layout), layout, size)
         number = self._numbers.get(name)
         if number is None:
             number = self._numbers[name] = self._next

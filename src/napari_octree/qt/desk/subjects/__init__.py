@@ -1,0 +1,1 @@
+"""What the dock shows of a layer, by the kind of layer: levels, pictures, places."""
