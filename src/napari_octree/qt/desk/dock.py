@@ -87,7 +87,9 @@ class OctreeDock(QScrollArea):
         self.loaded = QCheckBox("Show what is loa&ded")
         self.loaded.setToolTip("Mark by level what is loaded; the table shows the colours")
         self.loaded.toggled.connect(self._on_loaded)
-        self.key = QLabel("■ on the GPU   ▨ in memory only   ✕ failed")
+        self.key = QLabel(
+            "■\u00a0on\u00a0the\u00a0GPU   ▨\u00a0in\u00a0memory\u00a0only   ✕\u00a0failed"
+        )
         self.key.setToolTip("What the marks on the map mean")
         self.key.setWordWrap(True)
         self.key.hide()

@@ -8,13 +8,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtGui import QColor, QIcon, QPixmap
+from qtpy.QtGui import QColor, QFontMetrics, QIcon, QPixmap, QResizeEvent
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem, QWidget
 
 from napari_octree.qt.desk.subjects.subject import LevelRow
 from napari_octree.rendering.level_colours import colour_name
 
 COLUMNS = ("Level", "On GPU", "Failed", "In RAM", "Shape", "Factor", "Chunk", "Tiles", "Size")
+PADDING = 14
+"""Pixels around a text of the table."""
+
 FIRST_COUNT = COLUMNS.index("On GPU")
 
 
@@ -41,6 +44,7 @@ class LevelTable(QTableWidget):
         self._counts: list[tuple[str, ...]] = []
         self._coloured = False
         self._rows: list[LevelRow] = []
+        self._longest: dict[int, int] = {}
         for column, tip in (("On GPU", "Tiles of this slice on the GPU, in view or not"),
                             ("Failed", "Tiles of this slice that could not be read"),
                             ("In RAM", "Chunks in memory, of all slices")):  # fmt: skip
@@ -66,7 +70,12 @@ class LevelTable(QTableWidget):
         self._current = -1
         self._counts = [()] * len(rows)
         self.colour(self._coloured)
+        self._longest = {}
         self.resizeColumnsToContents()
+        for row in rows:  # the one that is drawn is bold
+            texts = row.shape, row.factor, row.chunk, row.tiles, row.size
+            for column, text in enumerate(texts, COLUMNS.index("Shape")):
+                self._widen(column, text)
 
     def show_counts(self, counts: Sequence[tuple[str, ...]]) -> None:
         """Show `level_counts`; what has not changed costs nothing."""
@@ -78,6 +87,18 @@ class LevelTable(QTableWidget):
                 item = self.item(row, column)
                 if item is not None:
                     item.setText(text)
+                    self._widen(column, text)
+
+    def _widen(self, column: int, text: str) -> None:
+        """Make a column wide enough for a text in bold; never narrower, which would be nervous."""
+        known = self._longest.get(column, 0)
+        if len(text) > known:
+            self._longest[column] = len(text)
+            font = self.font()
+            font.setBold(True)
+            width = QFontMetrics(font).horizontalAdvance("0" * len(text)) + PADDING
+            if width > self.columnWidth(column):
+                self.setColumnWidth(column, width)
 
     def colour(self, on: bool) -> None:
         """Show the colours that levels have in the minimap."""
@@ -99,9 +120,18 @@ class LevelTable(QTableWidget):
                     font = item.font()
                     font.setBold(row == level)
                     item.setFont(font)
-        drawn = self.item(level, 0)
+        self._reveal()
+
+    def _reveal(self) -> None:
+        """Have the level that is drawn in sight."""
+        drawn = self.item(self._current, 0)
         if drawn is not None:
             self.scrollToItem(drawn)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+        """Keep the level that is drawn in sight: it was not laid out before."""
+        super().resizeEvent(event)
+        self._reveal()
 
 
 def _swatch(colour: str) -> QIcon:

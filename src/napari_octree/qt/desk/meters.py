@@ -70,14 +70,16 @@ class Meters(QWidget):
         self.upload.setToolTip("Milliseconds of uploads in a frame, of a frame at 60 Hz")
         self.ram.setToolTip("Chunks and tiles in memory, of the limit for all layers")
         self.vram.setToolTip("Textures of all layers, of the limit for them")
-        self.slots = QLabel("–")
+        self.slots, self.reads, self.data = QLabel("–"), QLabel("–"), QLabel("–")
+        self.latency, self.cancelled = QLabel("–"), QLabel("–")
         self.slots.setToolTip("Places of this layer's textures, and how many hold a tile")
-        self.reading, self.latency = QLabel("–"), QLabel("–")
-        self.cancelled = QLabel("–")
-        self.cancelled.setToolTip("Requests that left the view before their read began")
+        self.reads.setToolTip("Chunks that arrive a second, and reads under way")
+        self.data.setToolTip("Decoded megabytes that arrive a second")
+        self.cancelled.setToolTip("Chunks that left the view before their read began")
         self.latency.setToolTip(
-            "Of the latest reads: half took less, 95% took less. One line for each pool of "
-            "readers: +0 is the level that the screen needs, +2 two levels coarser"
+            "Half of the latest reads took less than the first number, 95% less than the second. "
+            "A line for each pool of readers: +0 is the level that the screen needs, +2 two "
+            "levels coarser"
         )
         for name, widget in (
             ("Frame", self.frame),
@@ -85,13 +87,12 @@ class Meters(QWidget):
             ("Memory", self.ram),
             ("Graphics", self.vram),
             ("Slots", self.slots),
-            ("Reading", self.reading),
+            ("Chunks", self.reads),
+            ("Data", self.data),
             ("Latency", self.latency),
             ("Never read", self.cancelled),
         ):
-            if isinstance(widget, QLabel):
-                widget.setWordWrap(True)
-            else:
+            if isinstance(widget, QProgressBar):
                 widget.setMinimumWidth(60)
             form.addRow(name, widget)
         self._last: Reading | None = None
@@ -110,23 +111,19 @@ class Meters(QWidget):
         _fill(self.ram, used, loader.limit_bytes)
         _fill(self.vram, VRAM.held_bytes, layer.config.memory.vram_bytes)
         resident, slots = sum(v.resident for v in views), sum(v.slots for v in views)
-        held = human_size(sum(view.vram_bytes for view in views))
-        _say(self.slots, f"{resident:,} of {slots:,}, {held}")
+        _say(self.slots, f"{resident:,} of {slots:,}")
         reading = Reading.of(now, loader, views)
         last, self._last = self._last, reading
         if last is not None and reading.time > last.time:
             seconds = reading.time - last.time
-            rate = (reading.nbytes - last.nbytes) / seconds / 1e6
-            _say(
-                self.reading,
-                f"{(reading.reads - last.reads) / seconds:.0f} chunks/s, {rate:.1f} MB/s, "
-                f"{loader.reading} now",
-            )
+            chunks, nbytes = reading.reads - last.reads, reading.nbytes - last.nbytes
+            _say(self.reads, f"{chunks / seconds:.0f}/s, {loader.reading} now")
+            _say(self.data, f"{nbytes / seconds / 1e6:.1f} MB/s")
             frames = reading.frames - last.frames
             spent = (reading.upload_ms - last.upload_ms) / frames if frames > 0 else 0.0
             _fill_ms(self.upload, spent)
         _say(self.latency, _latency(loader.pools))
-        _say(self.cancelled, f"{loader.cancelled:,} requests")
+        _say(self.cancelled, f"{loader.cancelled:,} chunks")
 
     def _time_frames(self, layer: OctreeLayer | None) -> None:
         """Show what the frames since the last look took; time those to come."""
@@ -154,9 +151,13 @@ def _latency(pools: Mapping[int, PoolStatistics]) -> str:
     return "\n".join(
         f"+{level}: –"
         if pool.latency_p50_ms is None or pool.latency_p95_ms is None
-        else f"+{level}: {pool.latency_p50_ms:.1f} ms, 95% < {pool.latency_p95_ms:.1f} ms"
+        else f"+{level}: {_ms(pool.latency_p50_ms)} / {_ms(pool.latency_p95_ms)} ms"
         for level, pool in pools.items()
     )
+
+
+def _ms(value: float) -> str:
+    return f"{value:.0f}" if value >= 10 else f"{value:.1f}"
 
 
 def _say(label: QLabel, text: str) -> None:

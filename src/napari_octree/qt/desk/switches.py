@@ -20,6 +20,7 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QPushButton,
+    QVBoxLayout,
     QWidget,
 )
 
@@ -58,7 +59,12 @@ class Switches(QWidget):
         self.level.currentIndexChanged.connect(self._lock)
         _may_shrink(self.level)
         form.addRow("Le&vel", self.level)
-        self.legend = QLabel(_legend())
+        self.legend = QWidget()
+        lines = QVBoxLayout(self.legend)
+        lines.setContentsMargins(0, 0, 0, 0)
+        lines.setSpacing(0)
+        for text in _legend():
+            lines.addWidget(QLabel(text))
         self.legend.setToolTip("What the outlines of tiles mean: 0 is the finest level")
         self.legend.hide()
         self.checks: dict[str, QCheckBox] = {}
@@ -167,17 +173,14 @@ def percentile_limits(pixels: np.ndarray, low: float, high: float) -> tuple[floa
     return (bottom, top) if bottom < top else None
 
 
-def _legend() -> str:
-    """What the colours of tiles mean, as rich text.
-
-    In lines of its own: a form gives text that is wrapped the room of one line.
-    """
+def _legend() -> tuple[str, str]:
+    """What the colours of tiles mean: two lines of rich text."""
     parts = [
         f'<span style="color:{colour_name(level)}">■</span>&nbsp;{level}'
         for level in range(len(LEVEL_COLOURS))
     ]
     middle = len(parts) // 2
-    return "<br>".join((" ".join(parts[:middle]), " ".join(parts[middle:])))
+    return " ".join(parts[:middle]), " ".join(parts[middle:])
 
 
 def _may_shrink(box: QComboBox) -> None:

@@ -341,7 +341,9 @@ class PointDrawing:
 
     def configure(self) -> None:
         """Go by the layer's configuration of now, and ask the loader for everything anew."""
-        self.replan()
+        self.client.replace([])
+        self._failed.clear()
+        self._planned = ()
 
     def leave(self) -> None:
         """Another dimension is shown: want nothing, hold nothing."""
