@@ -73,8 +73,8 @@ class LevelTable(QTableWidget):
         self._longest = {}
         self.resizeColumnsToContents()
         for row in rows:  # the one that is drawn is bold
-            texts = row.shape, row.factor, row.chunk, row.tiles, row.size
-            for column, text in enumerate(texts, COLUMNS.index("Shape")):
+            fixed = (row.shape, row.factor, row.chunk, row.tiles, row.size)
+            for column, text in enumerate(fixed, COLUMNS.index("Shape")):
                 self._widen(column, text)
 
     def show_counts(self, counts: Sequence[tuple[str, ...]]) -> None:
