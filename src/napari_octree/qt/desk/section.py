@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QWidget
 from superqt import QCollapsible
 
@@ -27,6 +28,10 @@ class Section(QCollapsible):
     def __init__(self, title: str, inside: QWidget) -> None:
         super().__init__(title)
         self.setDuration(0)
+        # Aligned to the top, as superqt has it, a part would get the height of its best width.
+        whole = self.layout()
+        if whole is not None:
+            whole.setAlignment(Qt.AlignmentFlag(0))
         layout = inside.layout()
         if layout is not None:
             layout.setContentsMargins(0, 2, 0, 2)

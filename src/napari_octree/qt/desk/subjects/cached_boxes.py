@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from napari_octree.layers.slices.octree_slice import OctreeSlice
 from napari_octree.loading.cache.chunk_cache import ChunkCache
-from napari_octree.sources.protocol import Region
 
-Box = tuple[tuple[float, float], ...]
+Region = tuple[tuple[int, int], ...]
+"""From where to where, per axis."""
 
 
 class CachedBoxes:

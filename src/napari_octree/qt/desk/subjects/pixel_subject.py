@@ -20,7 +20,7 @@ from napari_octree.layers.slices.octree_slice import OctreeSlice
 from napari_octree.octree.chunk_key import ChunkKey
 from napari_octree.octree.level import OctreeLevel
 from napari_octree.octree.octree import Octree
-from napari_octree.qt.desk.subjects.cached_boxes import CachedBoxes
+from napari_octree.qt.desk.subjects.cached_boxes import CachedBoxes, Region
 from napari_octree.qt.desk.subjects.subject import (
     PLANES,
     LevelRow,
@@ -33,7 +33,6 @@ from napari_octree.qt.desk.subjects.subject import (
     texts,
     times,
 )
-from napari_octree.sources.protocol import Region
 
 MOST_PIXELS = 256
 """Sides of the picture; larger overviews are thinned."""

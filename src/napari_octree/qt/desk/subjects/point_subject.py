@@ -14,6 +14,7 @@ import numpy as np
 from qtpy.QtGui import QImage
 
 from napari_octree.layers.points.octree_points import OctreePoints
+from napari_octree.layers.points.point_look import POSITION
 from napari_octree.octree.chunk_key import ChunkKey
 from napari_octree.octree.points.density_grid import halved
 from napari_octree.qt.desk.subjects.subject import (
@@ -27,7 +28,6 @@ from napari_octree.qt.desk.subjects.subject import (
     image_of,
     texts,
 )
-from napari_octree.sources.points.points_source import POSITION
 
 MOST_CELLS = 256
 """Of the picture, down and right; fewer where that would be less than `IN_A_CELL` points each."""
