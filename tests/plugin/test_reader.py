@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import zarr
 from napari.components import ViewerModel
+from napari.utils.notifications import notification_manager
 
 from napari_octree import OctreeImage
+from napari_octree.config import ConfigError
 from napari_octree.plugin.reader import get_reader
 from napari_octree.sources import SourceError
 
@@ -94,3 +96,27 @@ def test_opening_a_sound_image_warns_of_nothing(octree_plugin, path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         get_reader(str(path))(str(path))
+
+
+@pytest.mark.parametrize("broken", ["empty", "json", "config"])
+def test_what_is_dropped_and_cannot_be_shown_gives_one_message(
+    octree_plugin, make_napari_viewer, tmp_path, monkeypatch, broken
+):
+    folder = tmp_path / "x.zarr"
+    folder.mkdir()
+    said = {"empty": f"Not zarr: no array or group is there\n{folder}"}
+    if broken == "json":
+        (folder / "zarr.json").write_text("{")
+        said["json"] = "Broken JSON: "
+    elif broken == "config":
+        monkeypatch.setenv("NAPARI_OCTREE", str(tmp_path / "nowhere.json"))
+        said["config"] = "NAPARI_OCTREE="
+    viewer = make_napari_viewer()
+    notification_manager.records.clear()
+    viewer.window._qt_viewer._qt_open([str(folder)], stack=False, plugin="napari-octree")
+    (notice,) = notification_manager.records
+    assert str(notice.message).startswith(said[broken])
+    assert notice.severity == "error"
+    assert not viewer.layers
+    with pytest.raises((SourceError, ConfigError)):
+        viewer.open(str(folder), plugin="napari-octree")

@@ -54,6 +54,7 @@ __all__ = [
     "get_dtype_limits",
     "is_asked_by_action",
     "is_asked_by_new_label",
+    "is_asked_by_window",
     "is_registered",
     "labels_drag_modes",
     "normalize_dtype",
@@ -398,6 +399,20 @@ def is_asked_by_new_label() -> bool:
     """
     asking = sys._getframe(2).f_globals.get("__name__")
     return bool(asking == "napari.layers.labels._labels_key_bindings")
+
+
+def is_asked_by_window() -> bool:
+    """Whether a reader runs as a path was dropped, or chosen in one of napari's dialogs.
+
+    What is raised there goes to the window and to the terminal with its whole traceback, or brings
+    up napari's dialog of readers.
+    """
+    frame: Any = sys._getframe(1)
+    while frame is not None:
+        if frame.f_code.co_name == "_qt_open":
+            return bool(frame.f_globals.get("__name__") == "napari._qt.qt_viewer")
+        frame = frame.f_back
+    return False
 
 
 @contextmanager

@@ -6,7 +6,9 @@ from collections.abc import Iterable
 
 from napari.layers import Layer
 
-from napari_octree.layers._napari import set_layer_source
+from napari_octree.layers._napari import is_asked_by_window, set_layer_source
+
+__all__ = ["PLUGIN", "is_asked_by_window", "note_source"]
 
 PLUGIN = "napari-octree"
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from napari_octree.sources.errors import message_of, plain_words
+
 
 @dataclass(frozen=True)
 class LoadFailure:
@@ -13,7 +15,7 @@ class LoadFailure:
     ----------
     source_name : str
     cause : str
-        A short name: "HTTP 403", "TimeoutError".
+        A short name: "HTTP 403", "TimeoutError", "connection refused".
     message : str
         Of the first such error.
     count : int
@@ -24,6 +26,14 @@ class LoadFailure:
     cause: str
     message: str
     count: int = 1
+
+    @classmethod
+    def of(cls, source_name: str, cause: str, error: BaseException) -> LoadFailure:
+        """Return what is told of an error; a cause that is only its type gives way to words."""
+        words = plain_words(error)
+        if words is None:
+            return cls(source_name, cause, message_of(error))
+        return cls(source_name, words if cause == type(error).__name__ else cause, "")
 
     def again(self) -> LoadFailure:
         """Return the same, counted once more."""

@@ -17,10 +17,11 @@ from napari.utils.notifications import show_error, show_info
 from napari_octree.config import ConfigError, OctreeConfig
 from napari_octree.layers.base.octree_scalar_field import OctreeScalarField
 from napari_octree.layers.source import note_source
-from napari_octree.plugin.commands.commands import ADDRESSES, MOST_ADDRESSES, problem_first
+from napari_octree.plugin.commands.commands import ADDRESSES, MOST_ADDRESSES
 from napari_octree.plugin.commands.plates import with_plate_names
 from napari_octree.plugin.opening.open_image import prepare_image
 from napari_octree.plugin.opening.open_ome_zarr import layers_of
+from napari_octree.plugin.opening.problem_first import problem_first
 from napari_octree.plugin.opening.waiting import Cancelled, open_and_wait
 from napari_octree.plugin.preferences import preferred_config
 from napari_octree.plugin.remembered import recall, remember

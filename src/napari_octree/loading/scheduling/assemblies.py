@@ -91,7 +91,7 @@ class Assemblies:
         if error is not None:
             source = self._set.source_of(client, tile.request.source.storage)
             source.failures += 1
-            failure = LoadFailure(source.name, type(error).__name__, str(error))
+            failure = LoadFailure.of(source.name, type(error).__name__, error)
             self._set.failures.append((client.settings, failure))
         tile.fail()
         self._stage(tile)

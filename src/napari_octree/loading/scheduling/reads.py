@@ -353,7 +353,7 @@ class Reads:
                 chunk.requeue(now + delay_s(chunk.attempts, verdict, self._jitter))
             else:
                 source.failures += 1
-                failure = LoadFailure(source.name, verdict.cause, str(error))
+                failure = LoadFailure.of(source.name, verdict.cause, error)
                 self._set.failures.append((job.settings, failure))
                 if partial is not None:
                     self._arrived(chunk, partial.pixels, now - job.started)

@@ -18,6 +18,7 @@ from napari_octree.plugin.default_reader import offer_to_be_default, prefer_read
 from napari_octree.plugin.opening.access import open_with_access
 from napari_octree.plugin.opening.claimed_paths import is_zarr_path
 from napari_octree.plugin.opening.open_image import prepare_image
+from napari_octree.plugin.opening.problem_first import problem_first
 from napari_octree.plugin.opening.waiting import Cancelled
 from napari_octree.plugin.preferences import preferred_config
 from napari_octree.plugin.remembered import recall, remember
@@ -109,15 +110,6 @@ def _open(viewer: napari.viewer.Viewer, path: str) -> None:
         show_error(problem_first(str(error), shown(path)))
     except Cancelled:
         show_info(f"{shown(path)}: opening was cancelled")
-
-
-def problem_first(message: str, path: str) -> str:
-    """A message that begins with a path, with the path at its end: notices are narrow."""
-    problem, _, _ = message.partition("\n\n")  # what libraries add is for those who mend them
-    if not problem.startswith(f"{path}: "):
-        return problem
-    problem = problem.removeprefix(f"{path}: ")
-    return f"{problem[:1].upper()}{problem[1:]}\n{path}"
 
 
 def _window() -> QWidget | None:

@@ -15,7 +15,7 @@ import zarr
 from zarr.abc.store import Store
 from zarr.storage import FsspecStore, LocalStore, MemoryStore, StorePath
 
-from napari_octree.sources.errors import SourceError
+from napari_octree.sources.errors import SourceError, told
 from napari_octree.sources.ome_zarr.addresses import join
 from napari_octree.sources.ome_zarr.metadata.flaws import warn
 from napari_octree.sources.ome_zarr.metadata.values import as_path, shown
@@ -45,7 +45,7 @@ def open_node(where: str, **storage_options: Any) -> Node:
     try:
         is_local = local_path(where) is not None
     except (OSError, ValueError, RuntimeError) as error:  # a home that is nobody's
-        raise SourceError(f"{shown(where)}: cannot be opened: {_reason(error)}") from error
+        raise SourceError(f"{shown(where)}: cannot be opened: {told(error)}") from error
     if not is_local:
         return open_far(where, zarr_folder, **storage_options)
     store, inside = _local_store(where)
@@ -55,7 +55,7 @@ def open_node(where: str, **storage_options: Any) -> Node:
     except SourceError:
         raise
     except Exception as error:  # stores of any kind raise anything
-        raise SourceError(f"{where}: cannot be opened as zarr: {_reason(error)}") from error
+        raise SourceError(f"{where}: cannot be opened as zarr: {told(error)}") from error
     if documents is None or node is None:
         raise SourceError(f"{where}: not zarr: no array or group is there")
     if (
@@ -89,7 +89,7 @@ def given_node(given: Any) -> tuple[Node, str]:
     except SourceError:
         raise
     except Exception as error:  # as above
-        raise SourceError(f"{where}: cannot be opened as zarr: {_reason(error)}") from error
+        raise SourceError(f"{where}: cannot be opened as zarr: {told(error)}") from error
     if node is None:
         raise SourceError(f"{where}: not zarr: no array or group is there")
     return node, where
@@ -106,7 +106,7 @@ def _given_store(given: Any) -> tuple[Store, str]:
         if isinstance(given, MutableMapping):
             return MemoryStore(given, read_only=True), ""
     except Exception as error:  # of a file system that zarr cannot use
-        raise SourceError(f"{shown(given)}: cannot be opened: {_reason(error)}") from error
+        raise SourceError(f"{shown(given)}: cannot be opened: {told(error)}") from error
     raise SourceError(
         f"{shown(given)}: neither a path, an address, a store, a group nor an array of zarr"
     )
@@ -128,7 +128,7 @@ def child(group: zarr.Group, path: str, where: str, zarr_format: int | None = No
     except SourceError:
         raise
     except Exception as error:  # as above
-        raise SourceError(f"{join(where, safe)}: cannot be opened: {_reason(error)}") from error
+        raise SourceError(f"{join(where, safe)}: cannot be opened: {told(error)}") from error
 
 
 def children(
@@ -178,7 +178,7 @@ def _local_store(where: str) -> tuple[Any, str]:
     except (OSError, ValueError, RuntimeError) as error:
         if isinstance(error, SourceError):
             raise
-        raise SourceError(f"{shown(where)}: cannot be opened: {_reason(error)}") from error
+        raise SourceError(f"{shown(where)}: cannot be opened: {told(error)}") from error
     if not is_file:
         return LocalStore(path, read_only=True), ""
     if not looks_zipped:
@@ -202,8 +202,3 @@ def _archive_in(path: Path) -> tuple[Path, str]:
 def _looks_zipped(path: Path) -> bool:
     with path.open("rb") as file:
         return file.read(2) == b"PK" or path.suffix.lower() in (".zip", ".ozx")
-
-
-def _reason(error: BaseException) -> str:
-    text = str(error)
-    return f"{type(error).__name__}: {text if len(text) <= 500 else text[:499] + '…'}"

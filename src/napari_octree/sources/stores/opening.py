@@ -21,7 +21,7 @@ import zarr
 from zarr.errors import ZarrUserWarning
 from zarr.storage import FsspecStore, LocalStore, ZipStore
 
-from napari_octree.sources.errors import SourceError
+from napari_octree.sources.errors import SourceError, told
 from napari_octree.sources.stores.address import (
     as_address,
     local_path,
@@ -84,7 +84,7 @@ def _told(
     except SourceError:
         raise
     except Exception as error:  # of any library
-        message = without_secrets(f"{type(error).__name__}: {error}", secrets_in(address, options))
+        message = without_secrets(told(error), secrets_in(address, options))
         raise SourceError(f"{shown(address)}: cannot be opened as zarr: {message}") from None
 
 

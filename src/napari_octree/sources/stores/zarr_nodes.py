@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import zarr
 from zarr.storage import FsspecStore, StorePath
 
-from napari_octree.sources.errors import AccessRefusedError, SourceError
+from napari_octree.sources.errors import AccessRefusedError, SourceError, told
 from napari_octree.sources.stores.absent import is_refused
 from napari_octree.sources.stores.address import secrets_in, shown, without_secrets
 from napari_octree.sources.stores.addressed_store import AddressedStore
@@ -120,8 +120,7 @@ def open_far(where: str, folder_of: FolderOf | None = None, **storage_options: A
     except SourceError:
         raise
     except Exception as error:  # stores of any kind, and broken JSON, raise anything
-        text = _BODY.split(f"{error}")[0].rstrip(": ")
-        reason = without_secrets(f"{type(error).__name__}: {text}"[:500], known)
+        reason = without_secrets(_BODY.split(told(error))[0].rstrip(": "), known)
         message = f"{shown(where)}: cannot be opened as zarr: {reason}"
         cause = None if known else error
         if is_refused(error):

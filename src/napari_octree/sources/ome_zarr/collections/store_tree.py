@@ -15,7 +15,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from napari_octree.sources.errors import SourceError
+from napari_octree.sources.errors import SourceError, message_of, told
 from napari_octree.sources.ome_zarr.addresses import join, name_of
 from napari_octree.sources.ome_zarr.collections.node_facts import (
     MOST_CHILDREN,
@@ -270,7 +270,5 @@ class StoreTree:
         return self._options
 
     def _reason(self, error: BaseException) -> str:
-        text = f"{error}".partition("\n\n")[0][:500]
-        if not isinstance(error, SourceError):
-            text = f"{type(error).__name__}: {text}"
+        text = message_of(error) if isinstance(error, SourceError) else told(error)
         return without_secrets(text, self._secrets)

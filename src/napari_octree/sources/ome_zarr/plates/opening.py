@@ -14,7 +14,7 @@ import numpy as np
 import zarr
 
 from napari_octree.sources.derived.reduction import Reduction
-from napari_octree.sources.errors import SourceError
+from napari_octree.sources.errors import SourceError, told
 from napari_octree.sources.mosaic.deviations import Deviations
 from napari_octree.sources.mosaic.given_mosaic import chunk_of
 from napari_octree.sources.mosaic.places import Places
@@ -81,7 +81,7 @@ def read_mosaics(
     except SourceError:
         raise
     except Exception as error:  # stores of any kind raise anything
-        raise SourceError(f"{where}: cannot be opened: {type(error).__name__}: {error}") from error
+        raise SourceError(f"{where}: cannot be opened: {told(error)}") from error
 
 
 def open_plate(
