@@ -4,9 +4,8 @@
 
 The slide is RGB, in JPEG tiles of 256², with levels by factors of 2 (few tiles, repeated, are
 encoded: only how it is read counts). Opening: seconds of `open_image` in turns, each in a process
-of its own. Browsing: the sessions of `benchmarks.browse`, longest gap of the event loop, and most
-processor time of the GUI thread in one, beside those of a numpy pyramid of 8192². Decoding: how
-often the tile that was decoded most often was.
+of its own. Browsing: longest gap of the event loop, beside that of a numpy pyramid of 8192².
+Decoding: how often the tile that was decoded most often was.
 """
 
 from __future__ import annotations
@@ -19,7 +18,6 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -96,18 +94,12 @@ def write_twin(path: Path, sides: list[int]) -> None:
     group.attrs["ome"] = {"version": "0.5", "multiscales": [{"axes": axes, "datasets": datasets}]}
 
 
-class Levels:
-    """What a session browses."""
-
-    chunks_read = None
-
-    def __init__(self, levels: list[Any]) -> None:
-        self.levels = levels
-
-
 def browse(kind: str, path: str) -> None:
     """Run one session and print its figures."""
-    from benchmarks.browse.session import Session
+    from benchmarks.compare.cameras import CANVAS_SHAPE, ZOOM_STEPS, geometric
+    from benchmarks.compare.peers import PEERS
+    from benchmarks.compare.session import Session
+    from benchmarks.compare.stores import Opened
 
     from napari_octree.sources.tiff.tiff_array import TiffArray
 
@@ -134,25 +126,21 @@ def browse(kind: str, path: str) -> None:
         while len(levels[-1]) > 1024:
             levels.append(np.ascontiguousarray(levels[-1][::2, ::2]))
 
-    work: list[float] = []
-
-    class Slide(Session):
-        def _phase(self, steps: Any) -> Any:
-            result = super()._phase(steps)
-            work.append(1000 * self._stage.probe.longest_work)
-            return result
-
-        def _open(self, levels: list[Any]) -> None:
-            rgb = levels[0].shape[-1] == 3
-            self._layer = self._stage.add(levels, rgb=rgb)
-
-    session = Slide("ours", Levels(levels))  # type: ignore[arg-type]
-    phases = session.run(levels[0].shape[0])
-    gaps = {name: asdict(phase)["longest_gap_ms"] for name, phase in phases.items()}
-    session.close()
-    own = dict(zip(phases, work[-len(phases) :], strict=True))
-    most = max(decoded.values(), default=0)
-    print(json.dumps({"gaps": gaps, "work": own, "decoded": most}))
+    session = Session(PEERS["ours"], Opened(levels), watch=False)
+    side = levels[0].shape[0]
+    rgb = levels[0].shape[-1] == 3
+    session.warm_up()
+    session.phase("open", [lambda: session.peer.add_image(session.viewer, levels, rgb=rgb)])
+    overview = (side / 2, side / 2, 0.95 * CANVAS_SHAPE[0] / side)
+    place = (0.317 * side, 0.554 * side, 1.0)
+    for name, journey in (
+        ("zoom in", geometric(overview, place, ZOOM_STEPS)),
+        ("zoom out", geometric(place, overview, ZOOM_STEPS)),
+    ):
+        session.phase(name, [lambda c=camera: session.look_at(*c) for camera in journey])
+    gaps = {name: phase["longest_gap_ms"] for name, phase in session.phases.items()}
+    session.viewer.close()
+    print(json.dumps({"gaps": gaps, "decoded": max(decoded.values(), default=0)}))
 
 
 def main() -> None:
@@ -184,13 +172,10 @@ def main() -> None:
                 ran = subprocess.run(command, capture_output=True, text=True, check=True)
                 runs[name].append(json.loads(ran.stdout.splitlines()[-1]))
         for phase in runs["tiff"][0]["gaps"]:
-            said = phase.ljust(9)
-            for what in ("gaps", "work"):
-                one, other = (
-                    statistics.median(run[what][phase] for run in runs[name]) for name in runs
-                )
-                said += f" {what} {one:7.1f} ms, in RAM {other:7.1f}: {one / other:.2f};"
-            print(said)
+            one, other = (
+                statistics.median(run["gaps"][phase] for run in runs[name]) for name in runs
+            )
+            print(f"{phase:9} {one:7.1f} ms, in RAM {other:7.1f}: {one / other:.2f}")
         most = max(run["decoded"] for run in runs["tiff"])
         print(f"the tile that was decoded most often was so {most} times")
     finally:

@@ -1,11 +1,18 @@
-"""Play the scenarios in turns, write what was measured as JSON, print the promises."""
+"""Play the scenarios in turns, write what was measured as JSON, print the promises.
+
+The first round plays everything; each later one plays, in memory, from disk and from a far store,
+what more than one figure is worth having of. No session begins after the minutes are over.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
 import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 
 from benchmarks.compare.data import write
 from benchmarks.compare.figures import Results, promises
@@ -14,8 +21,31 @@ from benchmarks.compare.scenarios import SCENARIOS
 from benchmarks.processes import ROOT, machine, run_session
 
 LIMIT_S = 300
-SIZES = {"plane": 8192, "stack": 1024, "volume": 256, "labels": 4096}
-QUICK_SIZES = {"plane": 4096, "stack": 512, "volume": 128, "labels": 2048}
+SIZES = {"plane": 8192, "stack": 1024, "volume": 256, "labels": 4096, "plate": 1080}
+QUICK_SIZES = {"plane": 4096, "stack": 512, "volume": 128, "labels": 2048, "plate": 540}
+MANY = ("ram", "disk", "http-50ms")
+"""Stores that later rounds play too."""
+
+
+READERS = ("ours-tensorstore",)
+"""Other ways of reading for our layers: played once, on the stores that they can read."""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One session to play.
+
+    Attributes
+    ----------
+    scenario, store, peer : str
+    watch : bool
+        Look at every frame, for blank places; nothing else of it counts.
+    """
+
+    scenario: str
+    store: str
+    peer: str
+    watch: bool = False
 
 
 def arguments() -> argparse.Namespace:
@@ -24,8 +54,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--scenarios", nargs="+", default=list(SCENARIOS), choices=list(SCENARIOS))
     parser.add_argument("--stores", nargs="+", help="only these")
     parser.add_argument("--peers", nargs="+", default=["stock-async", "ours"], choices=list(PEERS))
-    parser.add_argument("--repeat", type=int, default=3, help="of each; one more looks at frames")
-    parser.add_argument("--quick", action="store_true", help="small data, few stores, one repeat")
+    parser.add_argument("--repeat", type=int, default=3, help="rounds at most")
+    parser.add_argument("--minutes", type=float, default=15.0)
+    parser.add_argument("--quick", action="store_true", help="small data, few stores, one round")
     parser.add_argument("--output", type=Path, default=ROOT / "benchmarks/results/compare.json")
     options = parser.parse_args()
     if options.quick:
@@ -35,11 +66,35 @@ def arguments() -> argparse.Namespace:
     return options
 
 
-def peers_for(scenario: str, chosen: list[str]) -> list[str]:
-    """Stock slices small images, volumes and many layers best without threads: its best counts."""
-    if scenario in ("small", "twenty", "volume"):
-        chosen = ["stock-sync" if peer == "stock-async" else peer for peer in chosen]
-    return list(dict.fromkeys(chosen))
+def peers_for(name: str, store: str, chosen: Sequence[str], number: int) -> list[str]:
+    """Who plays a scenario in a round.
+
+    Stock slices small images, volumes and many layers best without threads: its best counts.
+    """
+    scenario, peers = SCENARIOS[name], list(chosen)
+    if name in ("small", "twenty", "volume"):
+        peers = ["stock-sync" if peer == "stock-async" else peer for peer in peers]
+    if not scenario.has_stock:
+        peers = [peer for peer in peers if PEERS[peer].is_ours]
+    if number == 0 and name == "browse" and store in ("disk", "http-50ms"):
+        peers += READERS
+    # Who comes first changes, so that neither always has the warmer caches.
+    return list(dict.fromkeys(peers if number % 2 == 0 else reversed(peers)))
+
+
+def turns(options: argparse.Namespace) -> Iterator[Turn]:
+    """All sessions in the order in which they are played: what matters most comes first."""
+    for number in range(options.repeat):
+        for name in options.scenarios:
+            for store in SCENARIOS[name].stores:
+                if options.stores and store not in options.stores:
+                    continue
+                if number and not options.stores and store not in MANY:
+                    continue
+                for peer in peers_for(name, store, options.peers, number):
+                    yield Turn(name, store, peer)
+                    if number == 0 and name == "browse" and store in MANY and peer == "ours":
+                        yield Turn(name, store, peer, watch=True)
 
 
 def main() -> None:
@@ -47,33 +102,25 @@ def main() -> None:
     options = arguments()
     sizes = QUICK_SIZES if options.quick else SIZES
     results: Results = {}
+    ends = monotonic() + 60 * options.minutes
     with tempfile.TemporaryDirectory(prefix="napari-octree-compare-") as scratch:
-        for repeat in range(options.repeat + 1):
-            watch = "watch" if repeat == options.repeat else "-"
-            for name in options.scenarios:
-                scenario = SCENARIOS[name]
-                if watch == "watch" and name != "browse":
-                    continue
-                folder = Path(scratch)
-                if scenario.data != "none":
-                    folder = write(scenario.data, Path(scratch), sizes[scenario.data])
-                else:
-                    (folder / "none").mkdir(exist_ok=True)
-                    folder = folder / "none"
-                for store in scenario.stores:
-                    if options.stores and store not in options.stores:
-                        continue
-                    peers = peers_for(name, options.peers)
-                    # Who comes first changes, so that neither always has the warmer caches.
-                    for peer in peers if repeat % 2 == 0 else reversed(peers):
-                        print(f"{repeat}: {name}, {store}, {peer} …", flush=True)
-                        found = run_session(
-                            "benchmarks.compare.session",
-                            (name, peer, store, folder, watch),
-                            Path(scratch),
-                            LIMIT_S,
-                        )
-                        _keep(results, name, store, peer, found, watch == "watch")
+        for turn in turns(options):
+            if monotonic() > ends:
+                print("The minutes are over.")
+                break
+            kind = SCENARIOS[turn.scenario].data
+            folder = Path(scratch, "none")
+            folder.mkdir(exist_ok=True)
+            if kind != "none":
+                folder = write(kind, Path(scratch), sizes[kind])
+            print(f"{turn.scenario}, {turn.store}, {turn.peer} …", flush=True)
+            found = run_session(
+                "benchmarks.compare.session",
+                (turn.scenario, turn.peer, turn.store, folder, "watch" if turn.watch else "-"),
+                Path(scratch),
+                LIMIT_S,
+            )
+            _keep(results, turn, found)
             options.output.parent.mkdir(parents=True, exist_ok=True)
             report = {"machine": machine(), "sizes": sizes, "results": results}
             options.output.write_text(json.dumps(report, indent=1), encoding="utf-8")
@@ -84,12 +131,11 @@ def main() -> None:
     print(f"\nWritten to {options.output}")
 
 
-def _keep(
-    results: Results, scenario: str, store: str, peer: str, found: dict, watched: bool
-) -> None:
-    """Add a repeat; of one that looked at every frame only what it saw counts."""
-    runs = results.setdefault(scenario, {}).setdefault(store, {}).setdefault(peer, [])
-    if not watched:
+def _keep(results: Results, turn: Turn, found: dict) -> None:
+    """Add a round; of one that looked at every frame only what it saw counts."""
+    runs = results.setdefault(turn.scenario, {}).setdefault(turn.store, {})
+    runs = runs.setdefault(turn.peer, [])
+    if not turn.watch:
         runs.append(found)
         return
     for run in runs:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import zarr
+from benchmarks.compare.stores import PLATE
+from benchmarks.plate_data import write_plate
 from zarr.storage import LocalStore
 
 STRIP = 2048
@@ -22,7 +24,10 @@ def write(kind: str, folder: Path, size: int) -> Path:
     path = folder / f"{kind}-{size}"
     if not (path / "complete").exists():
         path.mkdir(parents=True, exist_ok=True)
-        {"plane": _plane, "stack": _stack, "volume": _volume, "labels": _labels}[kind](path, size)
+        makers = {
+            "plane": _plane, "stack": _stack, "volume": _volume, "labels": _labels, "plate": _plate
+        }  # fmt: skip
+        makers[kind](path, size)
         (path / "complete").touch()
     return path
 
@@ -63,6 +68,11 @@ def _labels(path: Path, size: int) -> None:
     pixels[np.arange(size) % 24 < 4] = 0
     for level in range(int(np.log2(size // COARSEST)) + 1):
         _zarr(path / f"{level}", pixels[:: 2**level, :: 2**level], (256, 256))
+
+
+def _plate(path: Path, size: int) -> None:
+    written = write_plate(path, wells=96, channels=2, side=size, levels=4)
+    (path / PLATE).symlink_to(written.name)
 
 
 def _waves(start: int, rows: int, size: int) -> np.ndarray:

@@ -63,7 +63,7 @@ def phases(results: Results) -> Iterator[tuple[str, str, str]]:
 
 def values(results: Results, scenario: str, store: str, peer: str, phase: str, name: str) -> list:
     """Return a figure of every repeat (of numbered phases, their median)."""
-    found = []
+    found: list[float | None] = []
     for run in results[scenario].get(store, {}).get(peer, []):
         each = [figures.get(name) for own, figures in run["phases"].items() if _row(own) == phase]
         if each:
@@ -119,7 +119,7 @@ def promises(results: Results, peer: str = "ours") -> Iterator[Promise]:
     """All promises that the results can tell something about."""
     for where in phases(results):
         scenario, store, phase = where
-        place = f"{phase}, {store}"
+        place = f"{phase}, {store}" + (" 1080p" if scenario.endswith("1080p") else "")
         far = store.startswith("http")
         slow = store not in ("ram", "tiff") and "ram" in results[scenario] and phase != "idle"
         if slow and (gap := to_ram(results, where, peer)):

@@ -13,10 +13,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks.compare.figures import Results, figure, phases, promises, to_ram
+from benchmarks.compare.figures import Results, figure, phases, promises, summary, to_ram
 from benchmarks.processes import ROOT
 
 STOCK = ("stock-async", "stock-sync")
+READER = "ours-tensorstore"
 
 
 def machine_line(report: dict[str, Any]) -> str:
@@ -57,7 +58,7 @@ def table(results: Results, scenarios: tuple[str, ...]) -> Iterator[str]:
             "| "
             + " | ".join(
                 [
-                    phase,
+                    phase + (" 1080p" if scenario.endswith("1080p") else ""),
                     store,
                     pair("longest_gap_ms"),
                     "" if store == "ram" else _text(to_ram(results, where, "ours")),
@@ -70,6 +71,40 @@ def table(results: Results, scenarios: tuple[str, ...]) -> Iterator[str]:
             )
             + " |"
         )
+
+
+def reader_table(results: Results) -> Iterator[str]:
+    """Our layers over zarr-python and over tensorstore, phase by phase."""
+    yield "| what | store | longest gap ms, zarr : tensorstore | settled ms | chunks |"
+    yield "| --- | --- | --- | --- | --- |"
+    for where in phases(results):
+        scenario, store, phase = where
+        if READER not in results[scenario][store] or phase == "idle":
+            continue
+        pairs = (
+            " : ".join(_text(figure(results, where, peer, name)) for peer in ("ours", READER))
+            for name in ("longest_gap_ms", "settle_ms", "chunks")
+        )
+        yield f"| {phase} | {store} | " + " | ".join(pairs) + " |"
+
+
+def memory_table(results: Results) -> Iterator[str]:
+    """What each script took at most of memory, above what the empty window takes; and idling."""
+    yield "| script | store | peak MiB, stock : ours | idle: frames, wake-ups a second, ours |"
+    yield "| --- | --- | --- | --- |"
+    for scenario, stores in results.items():
+        for store, peers in stores.items():
+            stock = next((name for name in STOCK if name in peers), "")
+            most = (
+                summary([run["peak_mib"] for run in peers.get(name, [])])
+                for name in (stock, "ours")
+            )
+            idle = (
+                _text(figure(results, (scenario, store, "idle"), "ours", name))
+                for name in ("frames", "woken_per_s")
+            )
+            row = [scenario, store, " : ".join(map(_text, most)), ", ".join(idle)]
+            yield "| " + " | ".join(row) + " |"
 
 
 def promise_table(results: Results) -> Iterator[str]:
@@ -146,7 +181,10 @@ def main() -> None:
     results = report["results"]
     blocks = {
         "machine": machine_line(report),
-        "browse": "\n".join(table(results, ("browse",))),
+        "browse": "\n".join(table(results, ("browse", "browse 1080p"))),
+        "plate": "\n".join(table(results, ("plate",))),
+        "readers": "\n".join(reader_table(results)),
+        "memory": "\n".join(memory_table(results)),
         "channels": "\n".join(table(results, ("channels", "labels", "export"))),
         "sliders": "\n".join(table(results, ("sliders",))),
         "volume": "\n".join(table(results, ("volume",))),

@@ -8,20 +8,27 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from benchmarks.compare.cameras import (
+    CANVAS_SHAPE,
+    PAN_PIXELS,
+    PAN_STEP_PIXELS,
+    REVISIT_STEPS,
+    ZOOM_STEPS,
+    Camera,
+    geometric,
+)
 
 if TYPE_CHECKING:
     from benchmarks.compare.session import Session
 
-Camera = tuple[float, float, float]
-"""Centre y, centre x (world), zoom (screen pixels per world unit)."""
-
 Needed = list[tuple[int, tuple[slice, ...]]]
 
+NEAR_AND_FAR = ("ram", "disk", "http-50ms")
 ALL_2D = ("ram", "disk", "sharded", "dask", "tiff", "http-50ms", "http-300ms", "http-20ms-4MBps")
 
 
@@ -33,25 +40,19 @@ class Scenario:
     ----------
     play : callable
     stores : tuple of str
-    data : {"plane", "stack", "volume", "labels", "none"}
+    data : {"plane", "stack", "volume", "labels", "plate", "none"}
         What the folder must hold.
+    canvas : (int, int)
+        Height and width.
+    has_stock : bool
+        Stock napari can show it too.
     """
 
     play: Callable[[Session], None]
     stores: tuple[str, ...]
     data: str
-
-
-def geometric(start: Camera, stop: Camera, steps: int) -> Iterator[Camera]:
-    """Cameras from `start` (excluded) to `stop` as a mouse wheel makes them: zoom by factors.
-
-    The point under the mouse stays where it is on the screen.
-    """
-    (y0, x0, zoom0), (y1, x1, zoom1) = start, stop
-    for step in range(1, steps + 1):
-        zoom = zoom0 * (zoom1 / zoom0) ** (step / steps)
-        share = (1 / zoom0 - 1 / zoom) / (1 / zoom0 - 1 / zoom1)
-        yield y0 + share * (y1 - y0), x0 + share * (x1 - x0), zoom
+    canvas: tuple[int, int] = CANVAS_SHAPE
+    has_stock: bool = True
 
 
 def needed(levels: Sequence[Any], camera: Camera, canvas: tuple[int, int], level: int) -> Needed:
@@ -93,33 +94,36 @@ def _add(session: Session, **looks: Any) -> Any:
 
 def browse(session: Session) -> None:
     """Open, zoom to 1:1, pan, zoom out, jump far away, come back."""
-    from benchmarks.compare.session import CANVAS_SHAPE
-
     session.warm_up()
-    levels = session.data.levels
-    size = levels[0].shape[-1]
+    levels, canvas = session.data.levels, session.canvas
+    size = levels[0].shape[0]
     session.extent = (size, size)
-    fit = 0.95 * min(CANVAS_SHAPE) / size
+    fit = 0.95 * min(canvas) / size
     whole = (size / 2, size / 2, fit)
-    opening = needed(levels, whole, CANVAS_SHAPE, ideal_level(levels, fit))
-    top = needed(levels, whole, CANVAS_SHAPE, len(levels) - 1)
+    opening = needed(levels, whole, canvas, ideal_level(levels, fit))
+    top = needed(levels, whole, canvas, len(levels) - 1)
     session.phase("open", [lambda: _add(session, colormap="viridis")], needed=[*top, *opening])
-    camera = session.camera
-    overview = (camera.center[-2], camera.center[-1], camera.zoom)
+    overview = _camera(session)
     place = (0.317 * size, 0.554 * size, 1.0)
-    pan = min(2200.0, 0.15 * size)
     far = (0.81 * size, 0.23 * size, 1.0)
-    pans = [(place[0], place[1] + pan * step / 44, 1.0) for step in range(1, 45)]
-
-    def steps(cameras: Iterator[Camera] | list[Camera]) -> list[Callable[[], None]]:
-        return [lambda c=c: session.look_at(*c) for c in cameras]
-
-    session.phase("zoom in", steps(geometric(overview, place, 40)))
-    session.phase("pan", steps(pans))
-    session.phase("jump", steps([far]), needed=needed(levels, far, CANVAS_SHAPE, 0))
-    session.phase("zoom out", steps(geometric(far, overview, 40)))
-    session.phase("revisit", steps(geometric(overview, place, 10)))
+    steps = round(PAN_PIXELS / PAN_STEP_PIXELS)
+    pan = min(PAN_PIXELS, 0.15 * size) / steps
+    pans = [(place[0], place[1] + pan * step, 1.0) for step in range(1, steps + 1)]
+    session.phase("zoom in", _looks(session, geometric(overview, place, ZOOM_STEPS)))
+    session.phase("pan", _looks(session, pans))
+    session.phase("jump", _looks(session, [far]), needed=needed(levels, far, canvas, 0))
+    session.phase("zoom out", _looks(session, geometric(far, overview, ZOOM_STEPS)))
+    session.phase("revisit", _looks(session, geometric(overview, place, REVISIT_STEPS)))
     session.idle()
+
+
+def _looks(session: Session, cameras: Iterable[Camera]) -> list[Callable[[], None]]:
+    return [lambda camera=camera: session.look_at(*camera) for camera in cameras]
+
+
+def _camera(session: Session) -> Camera:
+    camera = session.camera
+    return camera.center[-2], camera.center[-1], camera.zoom
 
 
 def first_layer(session: Session) -> None:
@@ -162,13 +166,9 @@ def channels(session: Session) -> None:
             session.peer.add_image(session.viewer, levels, colormap=color, blending="additive")
 
     session.phase("open 4 channels", [add])
-    camera = session.camera
-    overview = (camera.center[-2], camera.center[-1], camera.zoom)
     place = (0.317 * size, 0.554 * size, 1.0)
-    session.phase(
-        "zoom in 4 channels",
-        [lambda c=c: session.look_at(*c) for c in geometric(overview, place, 40)],
-    )
+    journey = geometric(_camera(session), place, ZOOM_STEPS)
+    session.phase("zoom in 4 channels", _looks(session, journey))
 
 
 def twenty(session: Session) -> None:
@@ -190,7 +190,7 @@ def twenty(session: Session) -> None:
 
 
 def sliders(session: Session) -> None:
-    """Scrub the slider of a stack of planes: 25 steps in a second, then one step back."""
+    """Scrub the slider of a stack of planes: 25 steps in a second, one step back, then play."""
     session.warm_up()
     planes = session.data.levels[0].shape[0]
     session.phase("open stack", [lambda: _add(session)])
@@ -203,6 +203,9 @@ def sliders(session: Session) -> None:
         step_ms=40,
     )
     session.phase("one step", [lambda: session.viewer.dims.set_current_step(0, start - 3)])
+    dims = session.viewer.window._qt_viewer.dims
+    waiting = [lambda: None] * 50
+    session.phase("play", [lambda: dims.play(0, fps=10), *waiting, dims.stop], step_ms=40)
 
 
 def volume(session: Session) -> None:
@@ -232,13 +235,9 @@ def labels(session: Session) -> None:
     levels = session.data.levels
     size = levels[0].shape[-1]
     session.phase("open labels", [lambda: session.peer.add_labels(session.viewer, levels)])
-    camera = session.camera
-    overview = (camera.center[-2], camera.center[-1], camera.zoom)
     place = (0.317 * size, 0.554 * size, 1.0)
-    session.phase(
-        "zoom in labels",
-        [lambda c=c: session.look_at(*c) for c in geometric(overview, place, 40)],
-    )
+    journey = geometric(_camera(session), place, ZOOM_STEPS)
+    session.phase("zoom in labels", _looks(session, journey))
 
 
 def export(session: Session) -> None:
@@ -253,6 +252,25 @@ def export(session: Session) -> None:
     )
 
 
+def plate(session: Session) -> None:
+    """Open a plate of 96 wells, each of four fields, and go to one of its cells."""
+    from napari_octree import open_ome_zarr
+
+    session.warm_up()
+    assert session.data.address is not None
+    layers = open_ome_zarr(session.data.address)
+
+    def add() -> None:
+        for layer in layers:
+            session.viewer.add_layer(layer)
+
+    session.phase("open plate", [add])
+    y, x, zoom = _camera(session)
+    cell = (0.6 * y, 0.7 * x, 2 / layers[0].scale[-1])
+    journey = geometric((y, x, zoom), cell, ZOOM_STEPS)
+    session.phase("zoom to a cell", _looks(session, journey))
+
+
 def _small(shape: tuple[int, ...]) -> np.ndarray:
     return np.random.default_rng(0).integers(1, 256, shape, np.uint8)
 
@@ -261,10 +279,12 @@ SCENARIOS = {
     "browse": Scenario(browse, ALL_2D, "plane"),
     "first": Scenario(first_layer, ("ram",), "none"),
     "small": Scenario(small, ("ram",), "none"),
-    "channels": Scenario(channels, ("ram", "disk", "http-50ms"), "plane"),
+    "channels": Scenario(channels, NEAR_AND_FAR, "plane"),
     "twenty": Scenario(twenty, ("ram",), "none"),
-    "sliders": Scenario(sliders, ("ram", "disk", "http-50ms"), "stack"),
-    "volume": Scenario(volume, ("ram", "disk", "http-50ms"), "volume"),
-    "labels": Scenario(labels, ("ram", "disk", "http-50ms"), "labels"),
+    "sliders": Scenario(sliders, NEAR_AND_FAR, "stack"),
+    "volume": Scenario(volume, NEAR_AND_FAR, "volume"),
+    "labels": Scenario(labels, NEAR_AND_FAR, "labels"),
+    "plate": Scenario(plate, ("disk", "http-50ms"), "plate", has_stock=False),
+    "browse 1080p": Scenario(browse, NEAR_AND_FAR, "plane", (1080, 1920)),
     "export": Scenario(export, ("ram", "http-50ms"), "plane"),
 }

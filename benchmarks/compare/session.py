@@ -14,13 +14,13 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from benchmarks.compare.cameras import CANVAS_SHAPE, STEP_MS
 from benchmarks.compare.peers import PEERS, Peer
 from benchmarks.compare.stores import Opened, Reads, opened
 
 if TYPE_CHECKING:
     import napari
 
-CANVAS_SHAPE = (600, 800)
 QUIET_S = 0.5
 PHASE_LIMIT_S = 60.0
 
@@ -37,14 +37,18 @@ class Session:
     watch : bool
         Look at every frame (blank places); else only at those after the last step of a phase,
         so that looking does not lengthen the gaps while moving.
+    canvas : (int, int)
+        Height and width.
     """
 
-    def __init__(self, peer: Peer, data: Opened, watch: bool) -> None:
+    def __init__(
+        self, peer: Peer, data: Opened, watch: bool, canvas: tuple[int, int] = CANVAS_SHAPE
+    ) -> None:
         peer.prepare()
         import napari
         from benchmarks.compare import probes
 
-        self.peer, self.data, self.watch = peer, data, watch
+        self.peer, self.data, self.watch, self.canvas = peer, data, watch, canvas
         self.phases: dict[str, dict[str, Any]] = {}
         self.extent: tuple[float, float] | None = None
         """Height and width of 2-D data from 0 in world units; None: blank places are unknown."""
@@ -52,7 +56,7 @@ class Session:
         window = self.viewer.window._qt_viewer
         window.dockLayerControls.setVisible(False)
         window.dockLayerList.setVisible(False)
-        window.canvas.native.setFixedSize(*CANVAS_SHAPE[::-1])
+        window.canvas.native.setFixedSize(*canvas[::-1])
         self._loop = probes.EventLoopProbe()
         self._work = probes.WorkProbe()
         self._collections = probes.CollectionProbe()
@@ -81,7 +85,7 @@ class Session:
         self,
         name: str,
         steps: Sequence[Step],
-        step_ms: int = 25,
+        step_ms: int = STEP_MS,
         needed: Sequence[tuple[int, tuple[slice, ...]]] = (),
     ) -> dict[str, Any]:
         """Take a step each so many milliseconds, then wait until all is done and nothing is drawn.
@@ -184,7 +188,7 @@ class Session:
         share = 1.0
         zoom = self.camera.zoom
         for center, size, pixels in zip(
-            self.camera.center[-2:], self.extent, CANVAS_SHAPE, strict=True
+            self.camera.center[-2:], self.extent, self.canvas, strict=True
         ):
             half = pixels / 2 / zoom
             seen = min(center + half, size) - max(center - half, 0.0)
@@ -198,8 +202,9 @@ def main() -> None:
 
     scenario, peer, store, folder, watch, result = sys.argv[1:]
     with opened(store, Path(folder), peer) as data:
-        session = Session(PEERS[peer], data, watch == "watch")
-        SCENARIOS[scenario].play(session)
+        played = SCENARIOS[scenario]
+        session = Session(PEERS[peer], data, watch == "watch", played.canvas)
+        played.play(session)
         Path(result).write_text(json.dumps(session.result()), encoding="utf-8")
         session.viewer.close()
 

@@ -32,6 +32,9 @@ READERS = 16
 NAMES = ("ram", "disk", "sharded", "dask", "tiff", "http-50ms", "http-300ms", "http-20ms-4MBps")
 
 
+PLATE = "plate.zarr"
+
+
 @dataclass(frozen=True)
 class Reads:
     """What was asked of a store: chunks, and their bytes as stored (None: nobody counts)."""
@@ -76,12 +79,15 @@ class Opened:
     latency_ms : float
     path : Path or None
         Of a file that our layers open by themselves.
+    address : str or None
+        Of a plate, which has no levels of its own.
     """
 
     def __init__(self, levels: list[Any], latency_ms: float = 0.0) -> None:
         self.levels = levels
         self.latency_ms = latency_ms
         self.path: Path | None = None
+        self.address: str | None = None
         self.counters: list[CountingStore] = []
         self.server: Server | None = None
 
@@ -138,7 +144,7 @@ def opened(name: str, folder: Path, peer: str) -> Iterator[Opened]:
         One of `NAMES`.
     folder : Path
         Holds the levels as zarr arrays, those of "sharded" in ``sharded/``, and the TIFF
-        ``levels.tif``.
+        ``levels.tif``; or the plate ``plate.zarr``.
     peer : str
         "ours-tensorstore" gets tensorstore arrays where these can be read.
     """
@@ -149,7 +155,11 @@ def opened(name: str, folder: Path, peer: str) -> Iterator[Opened]:
         bytes_per_s = 1e6 * float(rate.removesuffix("MBps")) if rate else 0.0
         server = Server(folder, latency_ms, bytes_per_s)
         try:
-            if peer == "ours-tensorstore":
+            levels: list[Any] = []
+            address = None
+            if (folder / PLATE).exists():
+                address = f"{server.url}/{PLATE}"
+            elif peer == "ours-tensorstore":
                 levels = [_tensorstore(f"{server.url}/{path.name}/") for path in paths]
             else:
                 levels = [
@@ -157,10 +167,15 @@ def opened(name: str, folder: Path, peer: str) -> Iterator[Opened]:
                     for path in paths
                 ]
             far = Opened(levels, latency_ms)
-            far.server = server
+            far.server, far.address = server, address
             yield far
         finally:
             server.close()
+        return
+    if (folder / PLATE).exists():
+        plate = Opened([])
+        plate.address = str(folder / PLATE)
+        yield plate
         return
     if name == "tiff":
         import tifffile

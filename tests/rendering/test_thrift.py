@@ -1,4 +1,4 @@
-"""Chunks read in the scripted browse of `benchmarks.browse`: on a virtual clock, without a window.
+"""Chunks read in the browse of `benchmarks.compare`: on a virtual clock, without a window.
 
 Everything but napari and GL is real: the view and its motion, the plan, the wishes, the loader.
 """
@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from benchmarks.browse.session import (
+from benchmarks.compare.cameras import (
+    CANVAS_SHAPE,
     PAN_PIXELS,
     PAN_STEP_PIXELS,
     REVISIT_STEPS,
@@ -20,7 +21,6 @@ from benchmarks.browse.session import (
     Camera,
     geometric,
 )
-from benchmarks.stage import CANVAS_SHAPE
 
 from napari_octree.config import OctreeConfig
 from napari_octree.layers.data.image_pyramid import ImagePyramid
