@@ -12,12 +12,14 @@
 #   make dist         build and check what is published
 #
 # Variables: PYTHON (python3.11), QT (pyqt6, pyside6 or pyqt5), VENV (.venv), ARGS (more arguments of
-# the program that is run).
+# the program that is run), WORKERS (2: processes that run the suite, each with a display of its own;
+# 0 runs it in pytest's own process).
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 QT ?= pyqt6
 VENV ?= .venv
 ARGS ?=
+WORKERS ?= 2
 
 BIN := $(VENV)/bin
 # Qt's own choice of a binding may differ from ours where several are installed.
@@ -30,6 +32,9 @@ XVFB := xvfb-run -a -s "-screen 0 1600x1200x24 +extension GLX"
 SYSTEM := $(VENV)/.system-packages
 endif
 endif
+
+# Where there is an Xvfb, pytest-xvfb starts one for each of them. The tests of a file share a window.
+PYTEST := -m pytest -q -n $(WORKERS) --dist loadfile
 
 # What Xvfb, Mesa's software renderer and Qt's xcb plugin need (shared-mime-info brings glib, whose
 # own package has another name in each release).
@@ -49,14 +54,14 @@ else
 endif
 
 test: $(VENV)/.installed-test-$(QT) $(SYSTEM)
-	$(ENV) $(XVFB) $(BIN)/python -m pytest -q $(ARGS)
+	$(ENV) $(BIN)/python $(PYTEST) $(ARGS)
 
 # The floor: what the suite runs today, rounded down.
 coverage: $(VENV)/.installed-test-$(QT) $(SYSTEM)
-	$(ENV) $(XVFB) $(BIN)/python -m pytest -q --cov --cov-report=term-missing:skip-covered $(ARGS)
+	$(ENV) $(BIN)/python $(PYTEST) --cov --cov-report=term-missing:skip-covered $(ARGS)
 
 test-lowest: .venv-lowest/.installed $(SYSTEM)
-	$(ENV) $(XVFB) .venv-lowest/bin/python -m pytest -q $(ARGS)
+	$(ENV) .venv-lowest/bin/python $(PYTEST) $(ARGS)
 
 bench: $(VENV)/.installed-test-$(QT) $(SYSTEM)
 	$(ENV) $(XVFB) $(BIN)/python -m pytest benchmarks -q --override-ini addopts= \

@@ -8,12 +8,14 @@ waits by running the Qt loop until something is true (`pump_until`), or holds an
 from __future__ import annotations
 
 import gc
+import itertools
 import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from time import monotonic
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,6 +37,9 @@ settings.register_profile(
 )
 settings.load_profile("steady")
 
+# Pictures are small, and Mesa's software renderer is slower with more threads than cores.
+os.environ.setdefault("LP_NUM_THREADS", "1")
+
 # napari reads these when it is first imported, which no import above does.
 _SETTINGS_FOLDER = tempfile.TemporaryDirectory(prefix="napari-octree-tests-")
 os.environ["NAPARI_CONFIG"] = str(Path(_SETTINGS_FOLDER.name) / "settings.yaml")
@@ -51,6 +56,48 @@ def _collections_of_one_module() -> None:
     """
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="session")
+def _cheap_collections() -> Iterator[None]:
+    """Collect all at the end of a module, and seldom within it: a sixth of the run's time.
+
+    napari collects all objects whenever a layer is removed, and our own collector of idle times
+    counts those that are frozen, one by one. Tests on garbage ask for `true_collections`.
+    Python itself collects no old objects: it does so in whichever thread makes a new one.
+    """
+    from napari._vispy import canvas
+
+    from napari_octree.rendering.canvas.idle_collector import IDLE_COLLECTOR
+
+    before = gc.get_threshold()
+    gc.set_threshold(*before[:2], 1_000_000)
+    canvas.gc = SimpleNamespace(collect=_each_sixteenth(gc.collect))
+    IDLE_COLLECTOR._gc = SimpleNamespace(isenabled=lambda: False)
+    yield
+    canvas.gc = IDLE_COLLECTOR._gc = gc
+    gc.set_threshold(*before)
+
+
+def _each_sixteenth(act: Callable[[], object]) -> Callable[[], None]:
+    turns = itertools.cycle(range(16))
+
+    def call() -> None:
+        if next(turns) == 15:
+            act()
+
+    return call
+
+
+@pytest.fixture
+def true_collections(_cheap_collections: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let napari and our idle collector collect garbage as they do for users."""
+    from napari._vispy import canvas
+
+    from napari_octree.rendering.canvas.idle_collector import IDLE_COLLECTOR
+
+    monkeypatch.setattr(canvas, "gc", gc)
+    monkeypatch.setattr(IDLE_COLLECTOR, "_gc", gc)
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -182,7 +229,9 @@ def let_rest(pump: Callable[[], None], pump_until: Callable[..., None]) -> Calla
 
 @pytest.fixture
 def make_viewer(
-    make_napari_viewer: Callable[..., napari.Viewer], pump_until: Callable[..., None]
+    make_napari_viewer: Callable[..., napari.Viewer],
+    pump_until: Callable[..., None],
+    _cheap_collections: None,
 ) -> Callable[..., napari.Viewer]:
     """`make_viewer(canvas_shape=(300, 400), **viewer_keywords)`: shown, and closed at the end.
 
@@ -220,7 +269,7 @@ def viewer(make_viewer: Callable[..., napari.Viewer]) -> napari.Viewer:
 
 
 @pytest.fixture(scope="module")
-def _lent_windows(qapp: Any) -> Iterator[LentWindows]:
+def _lent_windows(qapp: Any, _cheap_collections: None) -> Iterator[LentWindows]:
     """Not for longer: other modules look for windows that are on the screen."""
     windows = LentWindows()
     yield windows

@@ -22,7 +22,7 @@ from napari_octree.rendering.canvas.idle_collector import (
 
 
 @pytest.fixture(autouse=True)
-def _nothing_is_frozen() -> Iterator[None]:
+def _nothing_is_frozen(true_collections) -> Iterator[None]:
     """The tests of this module, all of which freeze, do not begin with what others froze."""
     gc.unfreeze()
     yield
