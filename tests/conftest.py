@@ -269,9 +269,17 @@ def viewer(make_viewer: Callable[..., napari.Viewer]) -> napari.Viewer:
 
 
 @pytest.fixture(scope="module")
-def _lent_windows(qapp: Any, _cheap_collections: None) -> Iterator[LentWindows]:
+def lent_with_controls() -> bool:
+    """Whether lent windows make controls for layers; a room without tests of them says no."""
+    return True
+
+
+@pytest.fixture(scope="module")
+def _lent_windows(
+    qapp: Any, _cheap_collections: None, lent_with_controls: bool
+) -> Iterator[LentWindows]:
     """Not for longer: other modules look for windows that are on the screen."""
-    windows = LentWindows()
+    windows = LentWindows(lent_with_controls)
     yield windows
     windows.close()
 

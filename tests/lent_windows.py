@@ -18,9 +18,17 @@ if TYPE_CHECKING:
 
 
 class LentWindows:
-    """Owner of the window, and of the application model that its menus belong to."""
+    """Owner of the window, and of the application model that its menus belong to.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    with_controls : bool
+        False: the (hidden) dock of layer controls stays empty. To make its widgets is a third of
+        the work of adding a layer.
+    """
+
+    def __init__(self, with_controls: bool = True) -> None:
+        self._with_controls = with_controls
         self.app: Any = None
         self._viewer: napari.Viewer | None = None
         self._state: dict[str, str] = {}
@@ -42,6 +50,8 @@ class LentWindows:
             self._new_app()
             self._viewer = make()
             QtViewer._instances.discard(self._viewer.window._qt_viewer)
+            if not self._with_controls:
+                _make_no_controls(self._viewer)
             self._axis_labels = self._viewer.dims.axis_labels
             self._state = _state(self._viewer)
         return self._viewer
@@ -87,6 +97,18 @@ class LentWindows:
 
     def _is_as_it_was(self, viewer: napari.Viewer) -> bool:
         return not viewer.window._wrapped_dock_widgets and _state(viewer) == self._state
+
+
+def _make_no_controls(viewer: napari.Viewer) -> None:
+    controls = viewer.window._qt_viewer.controls
+    for emitter, callback in (
+        (viewer.layers.events.inserted, controls._add),
+        (viewer.layers.events.removed, controls._remove),
+        (viewer.layers.selection.events.changed, controls._populate),
+    ):
+        connected = len(emitter.callbacks)
+        emitter.disconnect(callback)
+        assert len(emitter.callbacks) == connected - 1
 
 
 def _put_back(viewer: napari.Viewer) -> None:

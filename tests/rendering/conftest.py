@@ -32,6 +32,12 @@ def known_colour_maps() -> Iterator[None]:
         del AVAILABLE_COLORMAPS[name]
 
 
+@pytest.fixture(scope="module")
+def lent_with_controls() -> bool:
+    """What is drawn is tested here, not the docks."""
+    return False
+
+
 @pytest.fixture
 def viewer(lent_viewer) -> Any:
     """The window that all tests of this room share."""
