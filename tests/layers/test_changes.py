@@ -23,39 +23,69 @@ CHANGES: list[dict[str, Any]] = [
     {"colormap": "viridis"},
     {"opacity": 0.4},
     {"blending": "additive", "colormap": "red"},
-    {"data": random_pixels((5, 90, 200), "uint16", seed=1)},
-    {"data": random_pixels((2, 150, 80), "float32", seed=2), "contrast_limits": (0.2, 0.9)},
-    {"data": random_pixels((70, 90), "uint8", seed=3), "contrast_limits": (0, 99)},
     {"visible": False},
     {"contrast_limits": (9000, 30_000), "scale": (2, 1, 1), "gamma": 2.0, "opacity": 0.7},
 ]
+NEW_DATA: list[dict[str, Any]] = [
+    {"data": random_pixels((5, 90, 200), "uint16", seed=1)},
+    {"data": random_pixels((2, 150, 80), "float32", seed=2), "contrast_limits": (0.2, 0.9)},
+    {"data": random_pixels((70, 90), "uint8", seed=3), "contrast_limits": (0, 99)},
+]
+NEW_COLOURS = [{"data": random_pixels((2, 90, 100, 3), "uint8", seed=4)}]
 
 
 @pytest.mark.parametrize("data", [DATA, COLOURS], ids=["values", "colours"])
 def test_a_change_shows_as_it_does_in_napari(viewer, data) -> None:
-    changes = CHANGES
-    if data is COLOURS:
-        changes = [c for c in CHANGES if not {"data", "contrast_limits"} & c.keys()]
-        changes.append({"data": random_pixels((2, 90, 100, 3), "uint8", seed=4)})
+    """One after the other, each after the one before was undone."""
+    pair = shown(viewer, data)
+    for change in CHANGES:
+        if data is DATA or "contrast_limits" not in change:
+            before = [{name: getattr(layer, name) for name in change} for layer in pair]
+            check(viewer, pair, change)
+            for layer, values in zip(pair, before, strict=True):
+                apply(layer, values)
+
+
+@pytest.mark.parametrize(
+    ("data", "changes"), [(DATA, NEW_DATA), (COLOURS, NEW_COLOURS)], ids=["values", "colours"]
+)
+def test_other_data_show_as_they_do_in_napari(viewer, data, changes) -> None:
     for change in changes:
-        ours, stock = (picture_after(change, make, data, viewer) for make in (OctreeImage, Image))
-        assert bool(ours.any()) is ("visible" not in change)
-        off = np.abs(ours - stock).max(axis=-1) > 2
-        assert off.mean() < 0.002, f"{change}: more than the ties of texels"
+        check(viewer, shown(viewer, data), change)
+        viewer.layers.clear()
 
 
-def picture_after(change: dict[str, Any], make: type, data: np.ndarray, viewer: Any) -> np.ndarray:
-    layer = viewer.add_layer(make(data, rgb=data is COLOURS))
-    settle(layer)
-    for name, value in change.items():
-        setattr(layer, name, value)
+def shown(viewer: Any, data: np.ndarray) -> list[Image]:
+    return [viewer.add_layer(make(data, rgb=data is COLOURS)) for make in (OctreeImage, Image)]
+
+
+def check(viewer: Any, pair: list[Image], change: dict[str, Any]) -> None:
+    for layer in pair:
         settle(layer)
+        apply(layer, change)
     viewer.dims.set_point(0, viewer.dims.range[0].start)
     viewer.scene.camera.zoom = 1.37
     viewer.scene.camera.center = (0.0, 61.27, 79.31)
+    ours, stock = (picture_alone(layer, pair, viewer) for layer in pair)
+    assert bool(ours.any()) is ("visible" not in change)
+    off = np.abs(ours - stock).max(axis=-1) > 2
+    assert off.mean() < 0.002, f"{change}: more than the ties of texels"
+
+
+def apply(layer: Image, change: dict[str, Any]) -> None:
+    for name, value in change.items():
+        setattr(layer, name, value)
+        settle(layer)
+
+
+def picture_alone(layer: Image, pair: list[Image], viewer: Any) -> np.ndarray:
+    others = [other for other in pair if other is not layer and other.visible]
+    for other in others:
+        other.visible = False
     settle(layer)
     picture = viewer.screenshot(canvas_only=True, flash=False).astype(int)[..., :3]
-    viewer.layers.remove(layer)
+    for other in others:
+        other.visible = True
     return picture
 
 
