@@ -8,7 +8,6 @@ waits by running the Qt loop until something is true (`pump_until`), or holds an
 from __future__ import annotations
 
 import gc
-import itertools
 import os
 import sys
 import tempfile
@@ -59,45 +58,16 @@ def _collections_of_one_module() -> None:
 
 
 @pytest.fixture(scope="session")
-def _cheap_collections() -> Iterator[None]:
-    """Collect all at the end of a module, and seldom within it: a sixth of the run's time.
+def _no_idle_collector() -> Iterator[None]:
+    """Switch our collector of idle times off: it would leave alone what is frozen here anyway.
 
-    napari collects all objects whenever a layer is removed, and our own collector of idle times
-    counts those that are frozen, one by one. Tests on garbage ask for `true_collections`.
-    Python itself collects no old objects: it does so in whichever thread makes a new one.
+    To see that, it has Python count what is frozen, one by one: a tenth of the run's time.
     """
-    from napari._vispy import canvas
-
     from napari_octree.rendering.canvas.idle_collector import IDLE_COLLECTOR
 
-    before = gc.get_threshold()
-    gc.set_threshold(*before[:2], 1_000_000)
-    canvas.gc = SimpleNamespace(collect=_each_sixteenth(gc.collect))
     IDLE_COLLECTOR._gc = SimpleNamespace(isenabled=lambda: False)
     yield
-    canvas.gc = IDLE_COLLECTOR._gc = gc
-    gc.set_threshold(*before)
-
-
-def _each_sixteenth(act: Callable[[], object]) -> Callable[[], None]:
-    turns = itertools.cycle(range(16))
-
-    def call() -> None:
-        if next(turns) == 15:
-            act()
-
-    return call
-
-
-@pytest.fixture
-def true_collections(_cheap_collections: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let napari and our idle collector collect garbage as they do for users."""
-    from napari._vispy import canvas
-
-    from napari_octree.rendering.canvas.idle_collector import IDLE_COLLECTOR
-
-    monkeypatch.setattr(canvas, "gc", gc)
-    monkeypatch.setattr(IDLE_COLLECTOR, "_gc", gc)
+    IDLE_COLLECTOR._gc = gc
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -231,7 +201,7 @@ def let_rest(pump: Callable[[], None], pump_until: Callable[..., None]) -> Calla
 def make_viewer(
     make_napari_viewer: Callable[..., napari.Viewer],
     pump_until: Callable[..., None],
-    _cheap_collections: None,
+    _no_idle_collector: None,
 ) -> Callable[..., napari.Viewer]:
     """`make_viewer(canvas_shape=(300, 400), **viewer_keywords)`: shown, and closed at the end.
 
@@ -276,7 +246,7 @@ def lent_with_controls() -> bool:
 
 @pytest.fixture(scope="module")
 def _lent_windows(
-    qapp: Any, _cheap_collections: None, lent_with_controls: bool
+    qapp: Any, _no_idle_collector: None, lent_with_controls: bool
 ) -> Iterator[LentWindows]:
     """Not for longer: other modules look for windows that are on the screen."""
     windows = LentWindows(lent_with_controls)

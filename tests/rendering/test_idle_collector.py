@@ -22,8 +22,9 @@ from napari_octree.rendering.canvas.idle_collector import (
 
 
 @pytest.fixture(autouse=True)
-def _nothing_is_frozen(true_collections) -> Iterator[None]:
+def _nothing_is_frozen(_no_idle_collector, monkeypatch) -> Iterator[None]:
     """The tests of this module, all of which freeze, do not begin with what others froze."""
+    monkeypatch.setattr(IDLE_COLLECTOR, "_gc", gc)
     gc.unfreeze()
     yield
     gc.freeze()

@@ -46,7 +46,6 @@ def show_and_remove(viewer: Any, arrays: list[Any]) -> weakref.ref[OctreeImage]:
     return weakref.ref(layer)
 
 
-@pytest.mark.usefixtures("true_collections")
 def test_a_layer_that_has_gone_frees_everything(viewer, pump, pump_until, recording_array) -> None:
     def collect() -> None:
         for _ in range(3):
@@ -80,7 +79,6 @@ def test_a_closed_viewer_ends_its_views(make_viewer, pump, recording_array) -> N
     assert layer.wait_until_settled(30)
 
 
-@pytest.mark.usefixtures("true_collections")
 def test_a_viewer_that_showed_the_sign_of_loading_is_freed(
     make_viewer, pump, pump_until, recording_array, read_log
 ) -> None:
