@@ -7,7 +7,6 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from importlinter.cli import lint_imports
 
 from room_rules import PACKAGE, modules, violations
 
@@ -15,11 +14,21 @@ TOP = Path(__file__).parents[1]
 SOURCE_ROOT = TOP / "src" / PACKAGE
 
 
-def test_every_module_keeps_the_contracts(monkeypatch, capsys):
-    """Those of pyproject.toml: import-linter names each import that breaks one."""
-    monkeypatch.chdir(TOP)
-    failed = lint_imports(config_filename=str(TOP / "pyproject.toml"), no_cache=True)
-    assert not failed, capsys.readouterr().out
+def test_every_module_keeps_the_contracts():
+    """Those of pyproject.toml: import-linter names each import that breaks one.
+
+    In a process of its own: it disables all loggers that exist already.
+    """
+    lint = "from importlinter.cli import lint_imports_command as lint; lint()"
+    done = subprocess.run(
+        [sys.executable, "-c", lint, "--no-cache"],
+        cwd=TOP,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_every_module_keeps_the_rules():
