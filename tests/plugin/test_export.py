@@ -10,7 +10,7 @@ import zarr
 from napari.layers import Image, Shapes
 from qtpy.QtWidgets import QDialogButtonBox
 
-from napari_octree import OctreeImage, open_image
+from napari_octree import OctreeImage, OctreeLabels, open_image
 from napari_octree.plugin.commands import export_commands
 from napari_octree.plugin.commands.export_regions import with_slices
 from napari_octree.plugin.export import export_of
@@ -88,6 +88,32 @@ def test_layers_that_make_no_image_are_refused(tmp_path):
         export_of([], tmp_path / "x.zarr", "OME-Zarr")
     with pytest.raises(WritingError, match="different places"):
         export_of([image(), image(translate=[0, 0, 9])], tmp_path / "x.zarr", "OME-Zarr")
+    colours = OctreeImage(np.zeros((20, 30, 3), np.uint8))
+    with pytest.raises(WritingError, match="several layers of colours"):
+        export_of([colours, colours], tmp_path / "x.zarr", "OME-Zarr")
+    for box in (((0, 1), (900, 999), (0, 9)), ((0, 1), (5, 5), (0, 9)), ((0, 1), (9, 5), (0, 9))):
+        with pytest.raises(WritingError, match="nothing lies in the box"):
+            export_of([image()], tmp_path / "x.zarr", "OME-Zarr", box=box)
+    for level in (-1, 2):
+        with pytest.raises(WritingError, match=f"has no level {level}"):
+            export_of([image()], tmp_path / "x.zarr", "OME-Zarr", level=level)
+    for name, problem in (("x" * 300, "too long"), ("no/x", "no such folder")):
+        with pytest.raises(WritingError, match=problem):
+            export_of([image()], tmp_path / name, "OME-Zarr").run()
+
+
+def test_labels_are_written_beside_images_not_as_channels(tmp_path):
+    cells = OctreeLabels(PIXELS % 5, scale=[2, 0.5, 0.25], translate=[1, 2, 3], name="cells")
+    layers = [cells, image(name="a"), image(name="b")]
+    export_of(layers, tmp_path / "x.zarr", "OME-Zarr", box=BOX).run()
+    a, b, labels = open_image(tmp_path / "x.zarr")
+    assert [type(layer) for layer in (a, b, labels)] == [OctreeImage, OctreeImage, OctreeLabels]
+    np.testing.assert_array_equal(labels.data[0][...], PART % 5)
+    np.testing.assert_allclose(labels.data_to_world([0, 0, 0]), a.data_to_world([0, 0, 0]))
+    with pytest.raises(WritingError, match="no labels beside an image"):
+        export_of(layers, tmp_path / "x.ome.tif", "OME-TIFF")
+    with pytest.raises(WritingError, match="only as a whole"):
+        export_of([OctreeLabels(PIXELS[0, :9]), image()], tmp_path / "y", "OME-Zarr", box=BOX)
 
 
 @pytest.mark.parametrize("kind", ["OME-Zarr", "OME-TIFF"])

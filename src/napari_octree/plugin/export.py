@@ -7,6 +7,7 @@ leaves nothing under it, and never touches what was there before.
 
 from __future__ import annotations
 
+import os
 import shutil
 import warnings
 from collections.abc import Callable, Sequence
@@ -31,6 +32,7 @@ from napari_octree.writing.image_to_write import (
     ImageToWrite,
     image_to_write,
     unnamed_axes,
+    with_labels,
 )
 from napari_octree.writing.running import Progress
 from napari_octree.writing.source_paths import refuse_own_source
@@ -97,10 +99,14 @@ class Export:
 
     def _check(self) -> None:
         folder = self.path.absolute().parent
-        refuse_own_source(self.image, self.path)
-        if not folder.is_dir():
+        if not os.path.isdir(folder):
             raise WritingError(f"{folder}: there is no such folder")
-        if self.path.exists() and not self.overwrite:
+        try:
+            there = self.path.exists()
+        except OSError as error:
+            raise WritingError(f"{self.path}: cannot be written: {error.strerror}") from error
+        refuse_own_source(self.image, self.path)
+        if there and not self.overwrite:
             raise WritingError(f"{self.path}: there is something already")
         if self.path.is_file() and self.format == "OME-Zarr":
             raise WritingError(f"{self.path}: is a file: it is not replaced by a folder")
@@ -129,11 +135,12 @@ def export_of(
     Parameters
     ----------
     layers : sequence of octree layers
-        One image, or its channels: of one shape and in one place.
+        One image, or its channels: of one shape and in one place. Labels are written beside it.
     path : Path
     format : {"OME-Zarr", "OME-TIFF"}
     box : tuple of (int, int), optional
         Level-0 pixels, start and stop per axis; default: everything.
+        Of images with labels: of all of them.
     level : int
         The level whose pixels are written as the finest.
     overwrite : bool
@@ -145,10 +152,50 @@ def export_of(
     """
     if not layers:
         raise WritingError("no octree layer is selected")
+    images: list[OctreeScalarField] = [each for each in layers if isinstance(each, OctreeImage)]
+    labels = [each for each in layers if not isinstance(each, OctreeImage)]
+    beside = labels if images else labels[1:]
+    if beside and not images:
+        raise WritingError(f"{path}: several labels without an image: write them one by one")
+    if beside and format == "OME-TIFF":
+        raise WritingError(
+            f"{path}: OME-TIFF holds no labels beside an image: write them apart, or as OME-Zarr"
+        )
+    main = _image_of(images or labels, box, level)
+    if beside:
+        region = None if box is None else tuple(box)
+        own = [_image_of([each], _like(each, images[0], region, level), level) for each in beside]
+        main = with_labels(main, own)
+    return Export(main, path, format, overwrite)
+
+
+def _like(
+    labels: OctreeScalarField, image: OctreeScalarField, box: Region | None, level: int
+) -> Region | None:
+    """The box of an image, for labels of the same size; they may differ if all is written."""
+    if box is None and level == 0:
+        return None
+    ndim = labels.ndim
+    if tuple(labels.level_shapes[0][:ndim]) != tuple(image.level_shapes[0][: image.ndim][-ndim:]):
+        raise WritingError(
+            f"{labels.name}: labels of another size than {image.name} can be written beside it "
+            "only as a whole"
+        )
+    return None if box is None else box[-ndim:]
+
+
+def _image_of(layers: Sequence[OctreeScalarField], box: Region | None, level: int) -> ImageToWrite:
+    """One image of layers that are its channels."""
     first = layers[0]
     whole = tuple((0, int(n)) for n in first.level_shapes[0][: first.ndim])
     region = whole if box is None else box
-    cut = [layer.cropped_level(level, region) for layer in layers]
+    for layer in layers:
+        if not 0 <= level < len(layer.level_shapes):
+            raise WritingError(f"{layer.name}: has no level {level}")
+    try:
+        cut = [layer.cropped_level(level, region) for layer in layers]
+    except ValueError as error:
+        raise WritingError(str(error)) from error
     pieces, matrices = [as_level_source(array) for array, _ in cut], [m for _, m in cut]
     if any(piece.shape != pieces[0].shape for piece in pieces):
         raise WritingError("layers of different sizes cannot be written as one image")
@@ -159,13 +206,15 @@ def export_of(
         warnings.warn(
             f"{first.name}: is rotated, sheared or flipped; this is not written: the pixels are, "
             "as they are stored",
-            stacklevel=2,
+            stacklevel=4,
         )
     axes, names = _axes(first)
     scale = [float(np.linalg.norm(matrices[0][:-1, axis])) for axis in range(first.ndim)]
     translation = [float(value) for value in matrices[0][:-1, -1]]
     units = [None if str(unit) == "pixel" else str(unit) for unit in first.units]
     rgb = bool(getattr(first, "rgb", False))
+    if rgb and len(layers) > 1:
+        raise WritingError("several layers of colours cannot be written as one image")
     source: LevelSource | StackedArray = pieces[0]
     channels = [_look(layer) for layer in layers]
     if rgb:
@@ -186,7 +235,7 @@ def export_of(
     )  # fmt: skip
     if not isinstance(first, OctreeImage):
         image = replace(image, is_label=True, label_facts=_label_facts(first))
-    return Export(image, path, format, overwrite)
+    return image
 
 
 def _axes(layer: OctreeScalarField) -> tuple[list[str], str]:

@@ -7,8 +7,8 @@ goes wrong, a cancel too, is an error and leaves what was there before.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,6 @@ from napari_octree.layers.main_loop import MAIN_LOOP
 from napari_octree.plugin.background_task import BackgroundTask
 from napari_octree.plugin.export import Export, Format, export_of
 from napari_octree.writing.errors import WritingError
-from napari_octree.writing.image_to_write import with_labels
 
 LONGEST_S = 20 * 24 * 3600.0
 
@@ -88,21 +87,11 @@ def _write(path: str, export: Export) -> None:
 
 def export_of_tuples(path: str, layer_data: Sequence[LayerData]) -> Export:
     """Describe how layers are written that napari hands over as tuples."""
-    images = [_layer(OctreeImage, each) for each in layer_data if each[2] == "image"]
-    labels = [_layer(OctreeLabels, each) for each in layer_data if each[2] == "labels"]
+    kinds: dict[str, Any] = {"image": OctreeImage, "labels": OctreeLabels}
+    layers = [_layer(kinds[each[2]], each) for each in layer_data if each[2] in kinds]
     kind: Format = "OME-Zarr" if path.lower().endswith(".zarr") else "OME-TIFF"
     file = Path(path).expanduser()
-    layers = images or labels[:1]
-    rest = labels if images else labels[1:]
-    if rest and kind == "OME-TIFF":
-        raise WritingError(
-            f"{path}: OME-TIFF holds no labels beside an image: save them apart, or as .zarr"
-        )
-    if rest and not images:
-        raise WritingError(f"{path}: several labels without an image: save them one by one")
-    export = export_of(layers, file, kind, overwrite=file.exists())
-    beside = [export_of([label], file, kind).image for label in rest]
-    return replace(export, image=with_labels(export.image, beside))
+    return export_of(layers, file, kind, overwrite=os.path.exists(file))
 
 
 def _layer(kind: type[OctreeScalarField], data: LayerData) -> OctreeScalarField:

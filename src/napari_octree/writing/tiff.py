@@ -82,7 +82,9 @@ def write_tiff(
             "TIFF files need tifffile and imagecodecs; try\n  pip install 'napari-octree[slides]'"
         ) from error
     if image.dtype.name not in OME_DTYPES:
-        raise WritingError(f"{path}: OME-TIFF holds no pixels of type {image.dtype}")
+        raise WritingError(
+            f"{path}: OME-TIFF holds no pixels of type {image.dtype}; OME-Zarr does"
+        )
     path = Path(path)
     shapes = _shapes(image, levels)
     count = _Counter(sum(map(_tiles, shapes)), progress, cancelled)

@@ -122,7 +122,7 @@ def export_layers(
                 path,
                 box=None if in_view else world_box(viewer, layers[0], box),
                 pixel=pixel_length(viewer, layers[0], choice.level - 1) if choice.level else None,
-                overwrite=path.exists(),
+                overwrite=os.path.exists(path),
             )
         return export_of(
             layers,
@@ -130,7 +130,7 @@ def export_layers(
             FORMATS[choice.format],
             box=with_slices(layers[0], box, choice.slices),
             level=choice.level,
-            overwrite=path.exists(),
+            overwrite=os.path.exists(path),
         )
 
     def describe(choice: ExportChoice) -> str:

@@ -24,6 +24,8 @@ NAMED_COLORS = {
 
 def channel_name(image_name: str, channel: Channel, index: int, count: int) -> str:
     """The name of a channel's layer."""
+    if count == 1 and channel.label == image_name:
+        return image_name
     if channel.label is not None:
         return f"{image_name}: {channel.label}"
     return f"{image_name}: channel {index}" if count > 1 else image_name
