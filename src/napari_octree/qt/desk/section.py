@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QWidget
+from qtpy.QtWidgets import QSizePolicy, QWidget
 from superqt import QCollapsible
 
 NO_BOUND = (1 << 24) - 1
@@ -28,10 +27,11 @@ class Section(QCollapsible):
     def __init__(self, title: str, inside: QWidget) -> None:
         super().__init__(title)
         self.setDuration(0)
-        # Aligned to the top, as superqt has it, a part would get the height of its best width.
+        # superqt bounds the whole by its best width too.
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
         whole = self.layout()
         if whole is not None:
-            whole.setAlignment(Qt.AlignmentFlag(0))
+            whole.setContentsMargins(0, 4, 0, 4)
         layout = inside.layout()
         if layout is not None:
             layout.setContentsMargins(0, 2, 0, 2)

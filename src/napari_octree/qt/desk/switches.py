@@ -39,7 +39,7 @@ CHECKS = (
 CHOICES = (
     ("policy", "Load", (("explore", "for exploring"), ("play", "for playing a slider"),
                         ("quality", "only what is in view"))),
-    ("play", "While playing", (("skip", "skip slices that come late"),
+    ("play", "Playing", (("skip", "skip slices that come late"),
                                ("wait", "wait for each slice"))),
 )  # fmt: skip
 
@@ -52,7 +52,7 @@ class Switches(QWidget):
         self._layers: list[OctreeLayer] = []
         self._pixels: list[OctreeScalarField] = []
         form = QFormLayout(self)
-        form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
+        form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.DontWrapRows)
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         self.level = QComboBox()
         self.level.setToolTip("Automatic: as fine as the screen can show")
@@ -100,7 +100,8 @@ class Switches(QWidget):
         self.contrast = QPushButton("Set &contrast")
         self.contrast.setToolTip("Set the contrast limits to these percentiles of the overview")
         self.contrast.clicked.connect(self._set_contrast)
-        form.addRow("Percentiles", row)
+        form.addRow(QLabel("Contrast limits at percentiles"))
+        form.addRow(row)
         form.addRow(self.contrast)
 
     def show_layers(self, layers: Sequence[OctreeLayer]) -> None:
