@@ -88,7 +88,7 @@ def test_layers_that_make_no_image_are_refused(tmp_path):
         export_of([], tmp_path / "x.zarr", "OME-Zarr")
     with pytest.raises(WritingError, match="different places"):
         export_of([image(), image(translate=[0, 0, 9])], tmp_path / "x.zarr", "OME-Zarr")
-    colours = OctreeImage(np.zeros((20, 30, 3), np.uint8))
+    colours = OctreeImage(np.zeros((20, 30, 3), np.uint8), rgb=True)
     with pytest.raises(WritingError, match="several layers of colours"):
         export_of([colours, colours], tmp_path / "x.zarr", "OME-Zarr")
     for box in (((0, 1), (900, 999), (0, 9)), ((0, 1), (5, 5), (0, 9)), ((0, 1), (9, 5), (0, 9))):
