@@ -256,6 +256,31 @@ def test_many_channels_and_axes_without_names_are_on_sliders(tmp_path):
     assert layer.axis_labels == ("-4", "-3", "y", "x")
 
 
+@pytest.mark.parametrize("order", [(4, 2, 1), (1, 4, 2), (2, 1, 4)])
+@pytest.mark.parametrize("below", [False, True])
+def test_levels_may_have_any_order(tmp_path, order, below):
+    pixels = RANDOM.integers(0, 9000, (301, 413)).astype(np.uint16)
+    options = {"tile": (64, 64), "compression": "zlib"}
+    path = tmp_path / "image.ome.tif" if below else tmp_path / "image.tif"
+    with tifffile.TiffWriter(path) as tiff:
+        if below:  # as pages below the finest
+            tiff.write(pixels, subifds=2, **options)
+            order = [step for step in order if step > 1]
+        for step in order:
+            reduced = {"subfiletype": 1} if step > 1 else {}
+            tiff.write(pixels[::step, ::step], metadata=None, **reduced, **options)
+    (image,) = read_tiff(path)
+    for step, level in zip((1, 2, 4), image.levels, strict=True):
+        np.testing.assert_array_equal(level[...], pixels[::step, ::step])
+
+
+def test_a_thumbnail_of_another_shape_is_no_level(tmp_path):
+    with tifffile.TiffWriter(tmp_path / "a.tif") as tiff:
+        tiff.write(COLOURS[:30, :30].copy(), photometric="rgb", subfiletype=1, metadata=None)
+        tiff.write(COLOURS, photometric="rgb", metadata=None)
+    assert [len(image.levels) for image in read_tiff(tmp_path / "a.tif")] == [1, 1]
+
+
 def test_what_is_missing_of_a_file_is_told_when_it_is_opened(tmp_path):
     path = tmp_path / "cut.tif"
     stack = RANDOM.integers(0, 9, (6, 90, 80)).astype(np.uint8)

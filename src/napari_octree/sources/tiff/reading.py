@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,10 +59,12 @@ def read_tiff(path: str | os.PathLike[str]) -> tuple[TiffImage, ...]:
     series = list(opened.tiff.series)
     overviews = leica_overviews(opened.tiff) if opened.tiff.is_scn else ()
     chosen = [i for i, one in enumerate(series) if i not in overviews and _is_shown(one, i)]
+    scattered = _scattered_levels(series, chosen)
+    chosen = [i for i in chosen if not any(i in levels for levels in scattered.values())]
     images, problems = [], []
     for index in chosen:
         try:
-            images.append(_image(opened, index, len(chosen) > 1))
+            images.append(_image(opened, index, len(chosen) > 1, scattered.get(index, ())))
         except SourceError as error:
             problems.append(error)
     if not images:
@@ -78,12 +81,45 @@ def _is_shown(series: Any, index: int) -> bool:
     return 0 not in series.shape
 
 
-def _image(opened: OpenTiffFile, index: int, several: bool) -> TiffImage:
+def _scattered_levels(series: Sequence[Any], chosen: Sequence[int]) -> dict[int, list[int]]:
+    """Series that are coarser levels of another one, though they do not follow it by size.
+
+    Such are marked as reduced pictures; only if there is one image can they be its levels.
+    """
+    reduced = [i for i in chosen if int(series[i].keyframe.subfiletype) & 1]
+    whole = [i for i in chosen if i not in reduced]
+    if len(whole) != 1 or len(series[whole[0]].shape) < 2:
+        return {}
+    finest = series[whole[0]]
+    rows, columns = (finest.axes.index(letter) for letter in "YX")
+
+    def fits(other: Any) -> bool:
+        if other.axes != finest.axes or other.dtype != finest.dtype:
+            return False
+        factors = [finest.shape[a] / max(other.shape[a], 1) for a in (rows, columns)]
+        same = all(
+            a in (rows, columns) or n == m
+            for a, (n, m) in enumerate(zip(finest.shape, other.shape, strict=True))
+        )
+        # a last pixel may be there or cut off
+        odd = max(factors) / min(other.shape[a] for a in (rows, columns))
+        return same and min(factors) > 1 and abs(factors[0] - factors[1]) <= odd
+
+    return {whole[0]: [i for i in reduced if fits(series[i])]}
+
+
+def _image(
+    opened: OpenTiffFile, index: int, several: bool, scattered: Sequence[int] = ()
+) -> TiffImage:
     path = opened.version.path
     series = opened.tiff.series[index]
     try:
         facts = facts_of(opened.tiff, index)
-        levels = tuple(_level(opened, index, number) for number in range(len(series.levels)))
+        found = [_level(opened, index, number) for number in range(len(series.levels))]
+        for other in scattered:
+            numbers = range(len(opened.tiff.series[other].levels))
+            found += [_level(opened, other, number) for number in numbers]
+        levels = tuple(sorted(found, key=lambda level: -level.size))  # files may have any order
         keyframe = series.keyframe
         photometric = int(keyframe.photometric)
         colormap = keyframe.colormap if photometric == PALETTE else None
