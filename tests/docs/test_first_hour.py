@@ -91,13 +91,6 @@ def test_it_does_what_it_says(page, desk, tmp_path):
         assert (tmp_path / "figure.png").is_file()
 
 
-def test_the_blocks_of_the_how_to_pages_are_python():
-    for path in sorted((TOP / "docs").rglob("*.md")):
-        for kind, text in BLOCK.findall(path.read_text(encoding="utf-8")):
-            if kind == "python":
-                compile(text, path.name, "exec")
-
-
 def test_extras_of_the_pages_are_those_of_the_project():
     extras = set(tomllib.loads((TOP / "pyproject.toml").read_text())["project"][
         "optional-dependencies"])  # fmt: skip
