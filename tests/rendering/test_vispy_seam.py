@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from OpenGL import GL
+from vispy import gloo
 from vispy.gloo import gl
 
 from napari_octree import OctreeConfig, OctreeImage
@@ -187,3 +189,40 @@ def test_one_upload_is_timed_until_the_gpu_has_done_it(viewer) -> None:
     assert 0 < check.issued_ms <= check.done_ms
     assert check.gpu_ms is None or check.gpu_ms >= 0
     assert layer.statistics.as_dict()["views"][0]["upload_check"]["nbytes"] == check.nbytes
+
+
+def test_a_program_is_left_before_it_is_deleted(viewer, pump) -> None:
+    """Mesa ends the process in a later draw if it is deleted while in use."""
+    layer = viewer.add_layer(OctreeImage(np.zeros((8, 8), np.uint8)))
+    assert layer.wait_until_settled()
+    canvas = viewer.window._qt_viewer.canvas._scene_canvas
+    canvas.set_current()
+    program = gloo.Program(
+        "attribute vec2 a_place; void main() { gl_Position = vec4(a_place, 0, 1); }",
+        "void main() { gl_FragColor = vec4(1); }",
+    )
+    program["a_place"] = np.zeros((3, 2), np.float32)
+    program.draw("triangles")
+    canvas.context.flush_commands()
+    env = canvas.context.shared.parser.env
+    assert env["current_program"] > 0
+    program.delete()
+    canvas.context.flush_commands()
+    assert env["current_program"] == 0
+    assert gl.glGetParameter(GL.GL_CURRENT_PROGRAM) == 0
+    assert layer.wait_until_settled()
+
+
+def test_a_flat_layer_seen_in_3d_may_go_at_once(viewer) -> None:
+    """Its program was in use when it went: the next volume ended the process."""
+    rng = np.random.default_rng(0)
+    flat = viewer.add_layer(OctreeImage(rng.integers(0, 255, (512, 512), np.uint8)))
+    assert flat.wait_until_settled()
+    viewer.dims.ndisplay = 3
+    assert flat.wait_until_settled()
+    viewer.dims.ndisplay = 2
+    viewer.layers.clear()
+    volume = viewer.add_layer(OctreeImage(rng.integers(0, 255, (128, 128, 128), np.uint8)))
+    viewer.dims.ndisplay = 3
+    assert volume.wait_until_settled()
+    viewer.dims.ndisplay = 2

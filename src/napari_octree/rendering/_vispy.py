@@ -26,7 +26,7 @@ from vispy.geometry import Rect
 from vispy.gloo import FrameBuffer, Texture2D, Texture3D, gl
 from vispy.gloo.context import GLContext, get_current_canvas
 from vispy.gloo.gl import gl2
-from vispy.gloo.glir import GlirParser, GlirTexture2D, GlirTexture3D
+from vispy.gloo.glir import GlirParser, GlirProgram, GlirTexture2D, GlirTexture3D
 from vispy.scene.cameras import PanZoomCamera
 from vispy.visuals import ImageVisual, MarkersVisual, markers
 from vispy.visuals._scalable_textures import GPUScaledTexture2D
@@ -57,6 +57,7 @@ __all__ = [
     "get_max_texture_sizes",
     "hold_playback",
     "image_templates",
+    "leave_programs_before_they_go",
     "marker_fragment_template",
     "marker_lighting",
     "ndisplay_of",
@@ -122,6 +123,25 @@ def finish(canvas: Any) -> None:
     """Wait until GL has done all that it was told to, outside of a draw."""
     canvas.set_current()
     canvas.context.finish()
+
+
+def leave_programs_before_they_go() -> None:
+    """Have vispy (0.17) use no program any more that it deletes, whoever's layer it is of.
+
+    It deletes the one that was drawn with last as it is. GL keeps that until another is used, and
+    Mesa then reads what it has freed: a later draw ends the process.
+    """
+    former = GlirProgram.delete
+    if former.__module__ == __name__:
+        return
+
+    @functools.wraps(former, assigned=())
+    def delete(program: Any) -> None:
+        if program._parser.env.get("current_program") == program._handle:
+            program.deactivate()
+        former(program)
+
+    GlirProgram.delete = delete
 
 
 def delete_texture(canvas: Any, texture: Texture2D) -> None:

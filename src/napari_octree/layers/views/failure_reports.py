@@ -30,6 +30,9 @@ class _WhereNapariTellsNothing(logging.Handler):
 
 logging.getLogger("napari_octree.loader").addHandler(_WhereNapariTellsNothing(logging.WARNING))
 
+SAY_ENOUGH = {"ConnectionError", "OSError", "SourceError", "TimeoutError", "FileNotFoundError"}
+"""Types of errors whose messages say what is wrong."""
+
 _REPORTED: weakref.WeakSet[ChunkLoader] = weakref.WeakSet()
 
 
@@ -55,14 +58,20 @@ def _on_healed(source_name: str) -> None:
 def notice_of(failure: LoadFailure) -> str:
     """What a person is told: the problem first, then what to do, then the address.
 
-    Each on a line of its own: a notice is narrow.
+    Each on a line of its own: of a notice only the first line is seen, until it is unfolded.
     """
-    place = failure.source_name
-    problem = f"{failure.cause}: {failure.message}" if failure.message else failure.cause
-    return (
-        f"{short_name(place)}: some pixels could not be read: {problem}.\n"
-        f"To try again: Layers ▸ Visualize ▸ Reload.\n{place}"
-    )
+    place, name = failure.source_name, short_name(failure.source_name)
+    lines = [
+        f"{name}: {_problem(failure)}",
+        "Some pixels could not be read. To try again: Layers ▸ Visualize ▸ Reload.",
+    ]
+    return "\n".join(lines if place == name else [*lines, place])
+
+
+def _problem(failure: LoadFailure) -> str:
+    """The cause; the type of an error is left out where the sentence beside it is enough."""
+    told = failure.cause in SAY_ENOUGH and " " in failure.message
+    return failure.message if told else failure.problem
 
 
 def short_name(place: str) -> str:
