@@ -6,6 +6,7 @@ import tifffile
 import zarr
 
 from napari_octree import open_image
+from napari_octree.plugin.reader import get_reader
 from napari_octree.sources import SourceError
 
 PIXELS = np.random.default_rng(1).integers(0, 255, (64, 80)).astype(np.uint8)
@@ -17,6 +18,20 @@ def test_content_decides_not_the_name(tmp_path):
     for name in ("image.zarr", "folder.tif"):
         (layer,) = open_image(tmp_path / name)
         np.testing.assert_array_equal(layer.data[0][...], PIXELS)
+
+
+def test_addresses_of_files(tmp_path):
+    """Percent-decoded, for every kind of file; the reader of napari takes them too."""
+    tifffile.imwrite(tmp_path / "an image é.ome.tif", PIXELS)
+    zarr.save(str(tmp_path / "a folder.zarr"), PIXELS)
+    for name in ("an image é.ome.tif", "a folder.zarr"):
+        address = (tmp_path / name).as_uri()
+        assert "%20" in address
+        (layer,) = open_image(address)
+        np.testing.assert_array_equal(layer.data[0][...], PIXELS)
+        assert get_reader(address) is not None
+    with pytest.raises(SourceError, match="absent"):
+        open_image((tmp_path / "absent.tif").as_uri())
 
 
 def test_what_is_no_image_is_said(tmp_path):

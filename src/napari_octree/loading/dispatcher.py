@@ -31,6 +31,7 @@ from napari_octree.loading.scheduling.scheduler import Scheduler
 from napari_octree.loading.scheduling.source_record import processors_to_spare
 from napari_octree.loading.statistics import LoaderStatistics
 from napari_octree.loading.work import Made, ReadOutcome
+from napari_octree.sources.kept_bytes import KEPT, STEP
 
 logger = logging.getLogger("napari_octree.loader")
 
@@ -68,6 +69,7 @@ class Dispatcher:
         self.lock = threading.Lock()
         self._timer: Timer = DelayQueue() if timer is None else timer
         self._read_limit_s = read_limit_s
+        self._kept_bytes = 0  # by sources, when the limit of memory was last set
         self._workers: dict[ClientSettings, Workers] = {}
         self._next_due: float | None = None
         self._watching = False
@@ -142,7 +144,8 @@ class Dispatcher:
     def _limit_memory(self) -> None:
         limits = [requests.settings.ram_bytes for requests in self.scheduler.clients]
         if limits:
-            self.scheduler.set_limit(min(limits))
+            self._kept_bytes = KEPT.nbytes
+            self.scheduler.set_limit(KEPT.left_of(min(limits)))
 
     # ---- every change ----------------------------------------------------------------------
 
@@ -170,6 +173,8 @@ class Dispatcher:
         abandoned: list[ReadJob] = []
         with self.lock:
             result = change(scheduler, now)
+            if abs(KEPT.nbytes - self._kept_bytes) > STEP:
+                self._limit_memory()
             jobs = scheduler.next_jobs(now)
             woken, working_set.woken = working_set.woken, {}
             failures, working_set.failures = working_set.failures, []

@@ -29,7 +29,7 @@ from napari_octree.plugin.samples import FIRST_SAMPLE, read_sample, sample_data
 from napari_octree.plugin.samples import SCHEME as SAMPLE_SCHEME
 from napari_octree.sources.errors import SourceError
 from napari_octree.sources.points.opening import holds_points
-from napari_octree.sources.stores.address import shown
+from napari_octree.sources.stores.address import as_path, shown
 
 NO_LAYERS: list[Any] = [(None,)]
 """What napari takes for "all went well, but there is nothing to add"."""
@@ -56,7 +56,7 @@ def get_reader(path: str | Sequence[str] | None = None) -> ReadLayers | list[Any
         return sample_data(FIRST_SAMPLE)
     if not isinstance(path, str | Path):
         return None
-    text = str(path)
+    text = as_path(str(path))
     if text.startswith(SAMPLE_SCHEME):
         return read_sample
     if not (is_zarr_path(text) or is_slide_path(text) or holds_points(text)):

@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from napari_octree.sources.ome_zarr.addresses import is_url
+from napari_octree.sources.stores.address import as_path
 from napari_octree.sources.tiff.slide_names import OPENSLIDE_ENDINGS, SLIDE_ENDINGS
 
 ZARR_ENDINGS = (".zarr", ".zarr.zip", ".ozx")
@@ -34,4 +35,5 @@ def is_zarr_path(path: str) -> bool:
 
 def is_slide_path(path: str) -> bool:
     """Whether this is a file with the name of a slide or of an OME-TIFF file."""
+    path = as_path(path)
     return path.lower().endswith((*SLIDE_ENDINGS, *OPENSLIDE_ENDINGS)) and Path(path).is_file()

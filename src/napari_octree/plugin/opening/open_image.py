@@ -17,6 +17,7 @@ from napari_octree.layers.source import note_source
 from napari_octree.sources.errors import SourceError
 from napari_octree.sources.ome_zarr.addresses import is_url
 from napari_octree.sources.points.opening import holds_points
+from napari_octree.sources.stores.address import as_path
 from napari_octree.sources.stores.address import shown as shown_address
 from napari_octree.sources.tiff.slide_names import OPENSLIDE_ENDINGS, SLIDE_ENDINGS
 
@@ -62,7 +63,7 @@ def prepare_image(
     path_or_url: str | os.PathLike[str], config: OctreeConfig | None, **storage_options: Any
 ) -> Callable[[], list[Any]]:
     """Read the metadata (any thread); what is returned makes the layers (main thread)."""
-    text = os.fspath(path_or_url)
+    text = as_path(os.fspath(path_or_url))
     if holds_points(text):
         from napari_octree.plugin.opening.open_points import prepare_points
 

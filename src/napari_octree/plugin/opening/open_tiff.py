@@ -21,6 +21,7 @@ from napari_octree.plugin.opening.channel_looks import channel_colormap, channel
 from napari_octree.plugin.opening.image_layers import MOST_CHANNEL_LAYERS
 from napari_octree.sources import AxisView, as_level_sources
 from napari_octree.sources.ome_zarr.metadata.model import Channel
+from napari_octree.sources.stores.address import as_path
 from napari_octree.sources.tiff.image import TiffImage
 from napari_octree.sources.tiff.opening import read_tiff_or_slide
 
@@ -53,7 +54,7 @@ def prepare_tiff(
     path: str | os.PathLike[str], config: OctreeConfig | None = None
 ) -> Callable[[], list[OctreeImage]]:
     """Read the metadata (any thread); what is returned makes the layers (main thread)."""
-    images = read_tiff_or_slide(path)
+    images = read_tiff_or_slide(as_path(os.fspath(path)))
     return lambda: [layer for image in images for layer in _layers(image, config)]
 
 

@@ -43,6 +43,17 @@ def local_path(where: str | os.PathLike[str]) -> Path | None:
     return None if is_url(text) else Path(text).expanduser()
 
 
+def as_path(where: str) -> str:
+    """Return the path that a ``file://`` address of this machine means; all else as it is."""
+    if not where.lower().startswith("file:"):
+        return where
+    try:
+        path = local_path(where)
+    except (OSError, ValueError, RuntimeError):  # told by whoever opens it
+        return where
+    return where if path is None else str(path)
+
+
 def shown(where: str) -> str:
     """Return an address as it may be seen by anybody: without passwords and signatures."""
     if not is_url(where):

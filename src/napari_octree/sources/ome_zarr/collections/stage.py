@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import zarr
 
-from napari_octree.sources.errors import SourceError
+from napari_octree.sources.errors import SourceError, told
 from napari_octree.sources.ome_zarr.addresses import join
 from napari_octree.sources.ome_zarr.image import OmeZarrImage
 from napari_octree.sources.ome_zarr.metadata.flaws import warn
@@ -51,7 +51,8 @@ def stage_places(
     try:
         xml = documents_of(group, where).store.get(ome_xml.FILE)
     except Exception as error:  # of stores of any kind: places are of use, but not needed
-        warn(f"{join(where, ome_xml.FILE)}: cannot be read: {error}; images are not placed by it")
+        problem = f"{join(where, ome_xml.FILE)}: cannot be read: {told(error)}"
+        warn(f"{problem}; images are not placed by it")
         return nowhere
     return nowhere if xml is None else list(ome_xml.stage_positions(xml, series, paths))
 

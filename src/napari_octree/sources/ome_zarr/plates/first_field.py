@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from napari_octree.sources.arrays.zarr_arrays.direct_zarr_array import array_from_document
-from napari_octree.sources.errors import SourceError
+from napari_octree.sources.errors import SourceError, told
 from napari_octree.sources.ome_zarr.metadata.flaws import warn
 from napari_octree.sources.ome_zarr.metadata.image_label import ImageLabel, parse_image_label
 from napari_octree.sources.ome_zarr.metadata.model import Dataset, ImageMetadata
@@ -61,7 +61,7 @@ def first_field(
             try:
                 opened = open_levels(documents, path, where, turn)
             except Exception as error:  # of stores of any kind; others are tried
-                problems.append(f"{error}")
+                problems.append(_reason(error))
                 continue
             if opened is None:
                 problems.append(f"{where}/{path} is not there")
@@ -88,7 +88,7 @@ def first_labels(
         try:
             opened = open_levels(documents, path, where, turn)
         except Exception as error:
-            warn(f"{where}: labels {name!r} cannot be opened: {error}")
+            warn(f"{where}: labels {name!r} cannot be opened: {_reason(error)}")
             return None
         if opened is not None:
             metadata, arrays = opened
@@ -200,3 +200,7 @@ def _label_names(documents: Documents, paths: Sequence[str]) -> tuple[str, ...]:
 
 def _joined(*parts: str) -> str:
     return "/".join(part for part in parts if part)
+
+
+def _reason(error: BaseException) -> str:
+    return f"{error}" if isinstance(error, SourceError) else told(error)
