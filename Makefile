@@ -65,7 +65,8 @@ test-lowest: .venv-lowest/.installed $(SYSTEM)
 
 bench: $(VENV)/.installed-test-$(QT) $(SYSTEM)
 	$(ENV) $(XVFB) $(BIN)/python -m pytest benchmarks -q --override-ini addopts= \
-		--import-mode=importlib --benchmark-only
+		--import-mode=importlib --benchmark-only --benchmark-autosave \
+		--benchmark-storage=file://benchmarks/results/series
 	$(ENV) $(XVFB) $(BIN)/python -m benchmarks.compare $(ARGS)
 	$(BIN)/python -m benchmarks.compare.page
 	$(ENV) $(XVFB) $(BIN)/python -m benchmarks.draw

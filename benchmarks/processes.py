@@ -54,8 +54,19 @@ def machine() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "load": os.getloadavg(),
         "python": platform.python_version(),
+        "commit": commit(),
         "packages": {name: version(name) for name in packages},
     }
+
+
+def commit() -> str | None:
+    """What was measured, as git names it; None outside a clone."""
+    words = ["git", "describe", "--always", "--dirty", "--tags"]
+    try:
+        ran = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return ran.stdout.strip()
 
 
 def write_report(path: Path, **values: Any) -> None:
