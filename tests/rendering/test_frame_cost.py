@@ -25,18 +25,24 @@ def prepare(viewer, pump, look_at, monkeypatch) -> Callable[[], int]:
     look_at(viewer, (512, 512), 1.0)
     assert layer.wait_until_settled(30)
     pump()
+    layer._views[0]._exports = None  # else a draw that is no paint event is an export
     node = layer._views[0].node
     return lambda: min(calls_of(lambda: node._prepare_draw(node)) for _ in range(3))
 
 
 def test_a_frame_in_which_nothing_has_changed(prepare) -> None:
-    assert prepare() <= 190
+    assert prepare() <= 115
 
 
 def test_a_frame_that_shows_the_same_tiles_elsewhere(viewer, prepare) -> None:
     y, x = viewer.scene.camera.center[-2:]
-    viewer.scene.camera.center = (0, y, x + 0.25)
-    assert 190 < prepare() <= 1300
+    (layer,) = viewer.layers
+    node = layer._views[0].node
+    costs = []
+    for step in (0.25, 0.5, 0.75):
+        viewer.scene.camera.center = (0, y, x + step)
+        costs.append(calls_of(lambda: node._prepare_draw(node)))
+    assert prepare() < min(costs) <= 340
 
 
 def test_a_frame_does_not_cost_by_the_tile(viewer, prepare, look_at, pump) -> None:
