@@ -149,7 +149,7 @@ def suite() -> dict[str, Any]:
     for name in MODULES:
         module = copy_of(name)
         for test, function in inspect.getmembers(module):
-            if "Fixture" in type(function).__name__:
+            if "Fixture" in type(function).__name__ or hasattr(function, "_pytestfixturefunction"):
                 found[test] = function
             elif test.startswith("test_") and inspect.isfunction(function):
                 ours = f"test_{name.removeprefix('test_labels').strip('_')}_{test[5:]}"
