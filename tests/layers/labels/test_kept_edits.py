@@ -17,6 +17,8 @@ from napari.layers import Layer
 from napari.utils.notifications import notification_manager
 
 from napari_octree import OctreeConfig, OctreeLabels
+from napari_octree.layers.labels.painting.edited_labels import CROWDED
+from napari_octree.layers.labels.painting.edits import LabelEdits
 from napari_octree.layers.labels.painting.scratch_store import (
     About,
     Kept,
@@ -102,11 +104,34 @@ def test_memory_is_bounded_and_nothing_is_lost(
     np.testing.assert_array_equal(layer.data[:, :], expected(store[:]))
 
 
-def test_saving_takes_what_is_on_disk_only(store: Any, config: OctreeConfig, qapp: Any) -> None:
+@pytest.mark.parametrize("kind", ["in memory", "in a store"])
+def test_strokes_without_a_pause_wait_for_the_disk(
+    store: Any, config: OctreeConfig, qapp: Any, monkeypatch: Any, kind: str
+) -> None:
+    held: list[int] = []
+    written = LabelEdits.write
+
+    def write(edits: LabelEdits, *values: Any) -> Any:
+        held.append(edits.nbytes)
+        return written(edits, *values)
+
+    monkeypatch.setattr(LabelEdits, "write", write)
+    layer = OctreeLabels([store] if kind == "in a store" else store[:], config=config)
+    paint(layer)  # never coming back to the event loop
+    settle(layer)
+    stroke = 4 * 256**2 * 5  # four chunks, with what was written of them
+    assert len(held) == 40
+    assert max(held) <= CROWDED * MEBIBYTE + 3 * stroke
+    np.testing.assert_array_equal(np.asarray(layer.data[:, :]), expected(store[:]))
+
+
+def test_saving_takes_what_is_on_disk_only_and_what_waits(
+    store: Any, config: OctreeConfig, qapp: Any
+) -> None:
     before = store[:]
     layer = OctreeLabels([store], config=config)
     paint(layer)
-    settle(layer)
+    assert layer._waits
     assert layer.save_edits() > 20
     np.testing.assert_array_equal(store[:], expected(before))
     assert not layer.has_edits

@@ -73,7 +73,6 @@ class ClosePrompt(QObject):
         answer = self._ask(layers)
         for layer in layers if answer == _Button.Save else ():
             try:
-                layer.wait_until_settled()  # strokes whose pixels are being loaded are saved too
                 layer.save_edits()
             except Exception as error:  # whatever the store raises
                 show_warning(f"{layer.name}: not saved, and so not closed: {error}")

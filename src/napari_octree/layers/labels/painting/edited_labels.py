@@ -1,9 +1,9 @@
 """EditedLabels: labels with edits above them: kept in memory and on disk, saved, restored.
 
 Invariants: main thread, but for what says otherwise. The data stay as they are until `save_edits`.
-Edits are bounded in memory; what is beyond lies on disk. Edits of labels that can be opened again
-by their name are on disk stroke by stroke: they outlive a crash, and are offered when the labels
-are opened again.
+Edits are bounded in memory; what is beyond lies on disk, and where that cannot follow, a stroke's
+end waits for it. Edits of labels that can be opened again by their name are on disk stroke by
+stroke: they outlive a crash, and are offered when the labels are opened again.
 """
 
 from __future__ import annotations
@@ -48,6 +48,12 @@ from napari_octree.layers.views.octree_view import OctreeView
 from napari_octree.layers.views.statistics import OctreeStatistics
 from napari_octree.octree.transform import LevelTransform
 from napari_octree.sources.protocol import LevelSource, Region
+
+CROWDED, FULL = 1.25, 2.0
+"""Of their share of memory: with more a stroke waits for the disk when it ends; is not painted."""
+
+BRIEFLY_S, PATIENTLY_S = 0.2, 30.0
+"""How long it waits. Only code that paints without a pause gets so far."""
 
 _LAYERS: weakref.WeakSet[EditedLabels] = weakref.WeakSet()
 
@@ -178,6 +184,12 @@ class EditedLabels(OctreeScalarField, Labels):
         if not self._edited_regions:
             MAIN_LOOP.post(self._after_edits)
         self._edited_regions += (region,)
+        self._make_room()
+
+    def _make_room(self) -> None:
+        """Keep memory within bounds where strokes come without a pause."""
+        if not self._block_history and self._pressure > CROWDED:
+            self._after_edits()
 
     def _after_edits(self) -> None:
         """Do what need not be done with each dab."""
@@ -223,6 +235,14 @@ class EditedLabels(OctreeScalarField, Labels):
             if chunks or writer.has_failed:
                 writer.keep(chunks)
         edits.shrink(limit, writer.store)
+        if self._pressure > CROWDED and not writer.is_idle:
+            writer.wait(BRIEFLY_S if self._pressure < FULL - 0.25 else PATIENTLY_S)
+
+    @property
+    def _pressure(self) -> float:
+        """How much of their share of memory the edits take."""
+        edits = self._label_edits
+        return 0 if edits is None else edits.nbytes / self._config.memory.edits_bytes
 
     def _keep_edits_soon(self) -> None:
         """Let memory have no more than its share, after the present call."""
@@ -265,10 +285,11 @@ class EditedLabels(OctreeScalarField, Labels):
 
     @property
     def _edits_are_full(self) -> bool:
-        """Memory has more than it should, and the disk takes nothing."""
-        edits, writer = self._label_edits, self._writer
-        too_many = edits is not None and edits.nbytes > 2 * self._config.memory.edits_bytes
-        return too_many and writer is not None and writer.has_failed
+        """Memory has more than it should, and the disk takes nothing, or far too slowly."""
+        writer = self._writer
+        if writer is None or self._pressure <= FULL:
+            return False
+        return writer.has_failed or not writer.is_idle
 
     @property
     def fate(self) -> str:
@@ -278,10 +299,7 @@ class EditedLabels(OctreeScalarField, Labels):
                 "what was painted is kept on this machine, and offered when these labels are "
                 "opened again."
             )
-        return (
-            "what was painted is lost when the layer is; layer.save_edits() writes it into the "
-            "data, an export into a new file."
-        )
+        return "what was painted is lost with the layer."
 
     def leave_unsaved(self) -> None:
         """Say no more of what is not saved: somebody knows, and leaves it so."""
@@ -292,7 +310,7 @@ class EditedLabels(OctreeScalarField, Labels):
     def save_edits(self, timeout: float = 3600) -> int:
         """Write what was painted into the arrays of all levels, in a worker.
 
-        Runs the event loop meanwhile: the window stays alive. Main thread only.
+        Strokes that wait for the labels below them are waited for. Runs the event loop meanwhile: the window stays alive. Main thread only.
 
         Parameters
         ----------
@@ -312,6 +330,7 @@ class EditedLabels(OctreeScalarField, Labels):
             Whatever the store raises. What was not written is still there as edits.
         """
         assert self._label_edits is not None
+        self._finish_strokes(timeout)
         edits, arrays, places = self._label_edits, self._levels.arrays, self._level_places
         revisions = edits.revisions(edits.unsaved)
         with ThreadPoolExecutor(1, thread_name_prefix="napari-octree saving") as pool:
@@ -328,6 +347,9 @@ class EditedLabels(OctreeScalarField, Labels):
             if other is not self and other.source_names & self.source_names:
                 other.reload()
         return written
+
+    def _finish_strokes(self, timeout: float) -> None:
+        """Have nothing wait to be painted."""
 
     def discard_edits(self) -> None:
         """Forget all that was painted and not saved."""
@@ -427,7 +449,10 @@ class EditedLabels(OctreeScalarField, Labels):
         if not self._views and self.has_edits:
             self._after_edits()
             if not self._is_told:
-                show_warning(f"{self.name}: closed with unsaved edits: {self.fate}")
+                show_warning(
+                    f"{self.name}: closed with unsaved edits: {self.fate} layer.save_edits() "
+                    "writes them into the data, an export into a new file."
+                )
 
 
 class _Damage:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import math
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -122,6 +123,11 @@ class LabelEdits:
         return other
 
     # ------------------------------------------------------------------ chunks
+
+    @property
+    def chunk_nbytes(self) -> int:
+        """Bytes of a chunk in memory, with what was written of it."""
+        return math.prod(self.chunk_shape) * (self.dtype.itemsize + 1)
 
     def box(self, index: Index) -> Region:
         """The region of a chunk."""

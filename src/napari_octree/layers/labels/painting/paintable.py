@@ -124,6 +124,7 @@ class PaintableLabels(EditedLabels):
                 self._label_edits,
                 self._levels.sources[0],
                 hint if octree_slice is None else octree_slice.hint,
+                self._config.memory.edits_bytes // (2 * self._label_edits.chunk_nbytes),
                 self._apply_pending,
                 self._on_lost,
             )
@@ -141,6 +142,9 @@ class PaintableLabels(EditedLabels):
     def _waits(self) -> bool:
         """Strokes wait for the pixels below them."""
         return self._strokes is not None and bool(len(self._strokes))
+
+    def _finish_strokes(self, timeout: float) -> None:
+        MAIN_LOOP.run_until(lambda: not self._waits, timeout)
 
     @property
     def is_unsaved(self) -> bool:
@@ -221,6 +225,7 @@ class PaintableLabels(EditedLabels):
                 show_warning(f"{self.name}: a stroke was not painted: {error}")
             finally:
                 self._applying = None
+            self._make_room()
         if applied:
             self._partial_labels_refresh()
             self.tell_progress()

@@ -56,6 +56,8 @@ class PendingStrokes:
         Level 0.
     hint : tuple of int
         Chunk shape for sources that have none of their own, as in the requests of tiles.
+    most_chunks : int
+        That are loaded at a time: those of the first strokes, at least of one.
     on_ready : bound method
         Called when the first dabs can be applied; held weakly.
     on_lost : bound method
@@ -68,6 +70,7 @@ class PendingStrokes:
         edits: LabelEdits,
         source: LevelSource,
         hint: tuple[int, ...],
+        most_chunks: int,
         on_ready: Callable[[], None],
         on_lost: Callable[[set[int]], None],
     ) -> None:
@@ -79,6 +82,8 @@ class PendingStrokes:
         self._on_lost = weakref.WeakMethod(on_lost)
         self._dabs: deque[Dab] = deque()
         self._requests: dict[Index, TileRequest] = {}
+        self._most_chunks = most_chunks
+        self._delivered: set[Index] = set()  # of those that are on the loader's list
 
     def __len__(self) -> int:
         return len(self._dabs)
@@ -112,11 +117,11 @@ class PendingStrokes:
             return []
         stroke = self._dabs[0].stroke
         dabs = [dab for dab in self._dabs if dab.stroke == stroke]
-        if not self.bring(*(region for dab in dabs for region in dab.regions)):
-            return []
-        for _ in dabs:
+        is_ready = self.bring(*(region for dab in dabs for region in dab.regions))
+        for _ in dabs if is_ready else ():
             self._dabs.popleft()
-        return dabs
+        self._ask()  # for the next ones; or again for what left memory while others were awaited
+        return dabs if is_ready else []
 
     def take_all(self) -> list[Dab]:
         """Load nothing more, apply nothing more; returns what waited."""
@@ -125,14 +130,25 @@ class PendingStrokes:
         return dabs
 
     def _ask(self) -> None:
-        wanted = dict.fromkeys(
-            index
-            for dab in self._dabs
-            for region in dab.regions
-            for index in self._edits.missing(region)
-        )
-        self._requests = {i: self._requests.get(i) or self._request(i) for i in wanted}
-        self._client.replace(list(self._requests.values()))
+        wanted = self._wanted()
+        again = self._delivered.intersection(wanted)
+        requests = {i: self._requests.get(i) or self._request(i) for i in wanted}
+        if again:  # which the loader hands out once
+            self._client.replace([r for i, r in requests.items() if i not in again])
+        self._requests, self._delivered = requests, set()
+        self._client.replace(list(requests.values()))
+
+    def _wanted(self) -> dict[Index, None]:
+        """The chunks to be loaded for the first strokes."""
+        wanted: dict[Index, None] = {}
+        touched: set[Index] = set()
+        for dab in self._dabs:
+            if dab.stroke != self._dabs[0].stroke and len(touched) >= self._most_chunks:
+                break
+            for region in dab.regions:
+                touched.update(self._edits.indices(region))
+                wanted.update(dict.fromkeys(self._edits.missing(region)))
+        return wanted
 
     def _request(self, index: Index) -> TileRequest:
         return TileRequest(
@@ -151,6 +167,7 @@ class PendingStrokes:
             if tile.state is TileState.FAILED or tile.data is None:
                 self._lose(index)
             elif index in self._requests:
+                self._delivered.add(index)
                 self._edits.hold(index, tile.data)
         if (on_ready := self._on_ready()) is not None:
             on_ready()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from weakref import WeakMethod
 
@@ -145,6 +145,12 @@ class ScratchWriter:
         """Run the event loop until all is written, or could not be."""
         self._start().add_done_callback(lambda _: MAIN_LOOP.post(lambda: None))  # wakes the loop
         return MAIN_LOOP.run_until(lambda: self.is_idle, timeout)
+
+    def wait(self, timeout: float) -> None:
+        """Block until what waits is written, or could not be; no longer than `timeout` seconds."""
+        if self._last is not None:
+            wait([self._last], timeout)
+            self._collect()
 
     def _start(self) -> Future[None]:
         self._last = _WORKER.submit(self._folder.write, MAIN_LOOP.poster(self._collect))
