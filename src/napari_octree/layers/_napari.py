@@ -54,6 +54,7 @@ __all__ = [
     "get_dtype_limits",
     "is_asked_by_action",
     "is_asked_by_new_label",
+    "is_asked_by_tool",
     "is_asked_by_window",
     "is_registered",
     "labels_drag_modes",
@@ -413,6 +414,12 @@ def is_asked_by_window() -> bool:
             return bool(frame.f_globals.get("__name__") == "napari._qt.qt_viewer")
         frame = frame.f_back
     return False
+
+
+def is_asked_by_tool() -> bool:
+    """Whether the caller's caller is napari's `Labels`: its tools paint on what `data` returns."""
+    asking = str(sys._getframe(2).f_globals.get("__name__"))
+    return asking.startswith("napari.layers.labels")
 
 
 @contextmanager

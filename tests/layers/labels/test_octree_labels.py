@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import napari.layers
 import numpy as np
 import pytest
+import zarr
 from napari.components import ViewerModel
 from napari.layers import Labels, Layer
 
@@ -139,8 +141,54 @@ def test_sliders_and_thick_slices_show_the_slice(viewer: Any) -> None:
     for z in range(3):
         viewer.dims.set_point(0, z)
         assert layer.wait_until_settled(30)
-        assert layer.get_value((z, 5, 95)) == (0, stack[z, 5, 95])
+        assert layer.get_value((z, 5, 95)) == stack[z, 5, 95]
     viewer.dims.thickness = (3, 0, 0)
     assert layer.wait_until_settled(30)
-    assert layer.get_value((2, 5, 95)) == (0, stack[2, 5, 95])
+    assert layer.get_value((2, 5, 95)) == stack[2, 5, 95]
     assert stock.ndim == layer.ndim
+
+
+def test_data_of_one_array_are_one_array_as_stock_s(qapp: Any, tmp_path: Path) -> None:
+    stored = zarr.create_array(tmp_path / "a.zarr", shape=LABELS.shape, dtype=LABELS.dtype)
+    stored[:] = LABELS
+    for data in (LABELS.copy(), stored):
+        layer, stock = OctreeLabels(data), Labels(LABELS.copy())
+        assert layer.wait_until_settled(30)
+        assert layer.data is data
+        assert not layer.multiscale
+        for each in (layer, stock):
+            each.brush_size = 9
+            each.paint((50, 60), 5)
+        assert layer.wait_until_settled(30)
+        ours, theirs = layer.data, stock.data
+        assert (np.asarray(data) == LABELS).all()
+        np.testing.assert_array_equal(np.asarray(ours), theirs)
+        assert (len(ours), ours.shape, ours.dtype, ours.ndim, ours.size) == (
+            *(len(theirs), theirs.shape, theirs.dtype, theirs.ndim, theirs.size),
+        )
+        mask = theirs == 5
+        for index in (
+            50,
+            -1,
+            (50, 60),
+            (..., 60),
+            slice(40, 60),
+            (slice(None, None, -1), 3),
+            mask,
+        ):
+            np.testing.assert_array_equal(ours[index], theirs[index])
+        np.testing.assert_array_equal(ours == 5, mask)
+        np.testing.assert_array_equal(np.unique(ours), np.unique(theirs))
+        assert ours.max() == theirs.max()
+        assert [int(row[60]) for row in ours] == theirs[:, 60].tolist()
+        for array in (ours, theirs):
+            array[mask] = 7
+            array[3] = 8
+        np.testing.assert_array_equal(np.asarray(layer.data), theirs)
+        layer.undo()
+        copy = OctreeLabels(layer.data)
+        assert copy.wait_until_settled(30)
+        np.testing.assert_array_equal(np.asarray(copy.data), np.asarray(layer.data))
+    levels = OctreeLabels([LABELS, LABELS[::2, ::2]])
+    assert levels.multiscale
+    assert len(levels.data) == 2

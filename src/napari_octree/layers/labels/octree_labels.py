@@ -16,9 +16,9 @@ from napari.components import ViewerModel
 
 from napari_octree.config import OctreeConfig
 from napari_octree.layers._napari import (
-    OctreeLevels,
     is_asked_by_action,
     is_asked_by_new_label,
+    is_asked_by_tool,
     labels_drag_modes,
     register_add_method,
     register_layer_type,
@@ -27,7 +27,7 @@ from napari_octree.layers.base.octree_scalar_field import OctreeScalarField
 from napari_octree.layers.data.layer_levels import LayerLevels
 from napari_octree.layers.labels.largest_label import largest_label
 from napari_octree.layers.labels.painting.paintable import PaintableLabels
-from napari_octree.layers.labels.painting.painted_levels import PaintedLevels
+from napari_octree.layers.labels.painting.painted_levels import PaintedArray, PaintedLevels
 from napari_octree.layers.labels.thumbnail import label_thumbnail
 from napari_octree.octree.transform import LevelTransform
 from napari_octree.sources.arrays.recast_view import recast
@@ -84,7 +84,11 @@ class OctreeLabels(PaintableLabels):
         level_transforms: Sequence[LevelTransform] | None = None,
         **keywords: Any,
     ) -> None:
-        if isinstance(data, PaintedLevels):
+        if isinstance(data, PaintedArray):
+            self._copied_from = data.levels
+            config = config or data.levels.config
+            data = data.levels[0]
+        elif isinstance(data, PaintedLevels):
             self._copied_from = data
         super().__init__(self._as_levels(data), config, level_transforms, data, **keywords)
 
@@ -116,15 +120,24 @@ class OctreeLabels(PaintableLabels):
         self.events.features()
 
     @property
-    def data(self) -> OctreeLevels:
-        """The levels, finest first; by slices the labels of level 0 with what was painted."""
+    def _hands_out_single(self) -> bool:
+        return self._levels.single is not None
+
+    @property
+    def data(self) -> Any:
+        """The levels, finest first; by slices the labels of level 0 with what was painted.
+
+        If one array was given by itself: that array, or one with what was painted above it.
+        """
         if is_asked_by_new_label():
             in_memory = self._levels.sources[0].storage.in_memory
             array = np.asarray(self._levels.arrays[0]) if in_memory else None
-            return np.array([largest_label(self, array)])  # type: ignore[return-value]
+            return np.array([largest_label(self, array)])
         if self._levels.is_plain and is_asked_by_action():
-            return np.asarray(self._data)  # type: ignore[return-value]  # with what was painted
-        return self._data
+            return np.asarray(self._data)  # with what was painted
+        if not self._hands_out_single or is_asked_by_tool():
+            return self._data
+        return PaintedArray(self._data) if self._label_edits else self._levels.single
 
     @data.setter
     def data(self, data: Any) -> None:

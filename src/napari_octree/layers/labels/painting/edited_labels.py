@@ -33,7 +33,7 @@ from napari_octree.layers.data.image_pyramid import PixelEdits
 from napari_octree.layers.data.layer_levels import LayerLevels
 from napari_octree.layers.labels.painting.edited_array import EditedArray
 from napari_octree.layers.labels.painting.edits import Index, LabelEdits
-from napari_octree.layers.labels.painting.painted_levels import PaintedLevels
+from napari_octree.layers.labels.painting.painted_levels import PaintedArray, PaintedLevels
 from napari_octree.layers.labels.painting.save_edits import save_edits
 from napari_octree.layers.labels.painting.scratch_place import (
     chunk_shape_of,
@@ -130,10 +130,12 @@ class EditedLabels(OctreeScalarField, Labels):
         return LayerLevels(self._levels.arrays, self._level_sources)
 
     def as_layer_data_tuple(self) -> tuple[Any, dict[str, Any], str]:
-        """As of all octree layers; an array in memory comes with what was painted."""
+        """As of all octree layers; one array comes with what was painted."""
         data, state, kind = super().as_layer_data_tuple()
         if self._label_edits and self._levels.is_plain:
             data = np.asarray(self._data)
+        elif self._label_edits and data is self._levels.single:
+            data = PaintedArray(self._data)
         return data, state, kind
 
     @property
@@ -310,7 +312,8 @@ class EditedLabels(OctreeScalarField, Labels):
     def save_edits(self, timeout: float = 3600) -> int:
         """Write what was painted into the arrays of all levels, in a worker.
 
-        Strokes that wait for the labels below them are waited for. Runs the event loop meanwhile: the window stays alive. Main thread only.
+        Waits for strokes that wait for the labels below them. Runs the event loop meanwhile: the
+        window stays alive. Main thread only.
 
         Parameters
         ----------

@@ -423,9 +423,9 @@ class PaintableLabels(EditedLabels):
         place = [int(p) for p in np.round(coord).astype(int)]
         axes = sorted(self._get_dims_to_paint())
         self._validate_non_painted_coord(place, axes)
-        if any(not 0 <= p < n for p, n in zip(place, self.data.shape, strict=True)):
+        if any(not 0 <= p < n for p, n in zip(place, self._data.shape, strict=True)):
             return
-        region = around(place, axes, self.data.shape, FIRST_SIDE)
+        region = around(place, axes, self._data.shape, FIRST_SIDE)
         self._when_at_hand([region], lambda: fill(coord, new_label, refresh))
 
     def _get_flood_mask_and_bbox(
@@ -434,13 +434,13 @@ class PaintableLabels(EditedLabels):
         """The pixels to fill, among those that are loaded."""
         assert self._label_edits is not None
         place = [int(p) for p in np.round(coord).astype(int)]
-        if any(not 0 <= p < n for p, n in zip(place, self.data.shape, strict=True)):
+        if any(not 0 <= p < n for p, n in zip(place, self._data.shape, strict=True)):
             return None
         bring, read = self._bring, self._label_edits.read
         found = flood(
             place,
             dims_to_paint,
-            self.data.shape,
+            self._data.shape,
             self.contiguous,
             lambda region: read(region) if bring(region) else None,
         )
@@ -481,12 +481,12 @@ class PaintableLabels(EditedLabels):
         region = tuple((int(axis.min()), int(axis.max()) + 1) for axis in places)
 
         def change() -> None:
-            before = self.data[places]
+            before = self._data[places]
             new = before != labels
             if new.any():
                 where = tuple(axis[new] for axis in places)
                 self._save_history((where, before[new], labels[new]))
-                self.data[where] = labels[new]
+                self._data[where] = labels[new]
                 self._accumulate_updated_slice(tuple(slice(*pair) for pair in region))
                 if refresh:
                     self._partial_labels_refresh()

@@ -1,4 +1,4 @@
-"""PaintedLevels: a layer's levels, which napari's tools paint on.
+"""PaintedLevels, PaintedArray: a layer's levels, or its only one, which napari's tools paint on.
 
 Invariants: indexed by a number it is the list of the levels as they were given, which nobody
 writes to; indexed by slices (as arrays are) it is level 0 with the edits. Main thread; what is
@@ -8,7 +8,7 @@ not in memory is read by workers meanwhile.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -124,3 +124,82 @@ class PaintedLevels(OctreeLevels, NDArrayOperatorsMixin):
             region.append((low, (int(places.max()) if places.size else 0) + 1))
             inside.append(places - low if places.ndim else int(places) - low)
         return tuple(region), tuple(inside)
+
+
+class PaintedArray(NDArrayOperatorsMixin):
+    """One array with what was painted above it, as `data` of a stock layer is one array.
+
+    Parameters
+    ----------
+    levels : PaintedLevels
+        Of one level.
+    """
+
+    __hash__ = object.__hash__
+
+    def __init__(self, levels: PaintedLevels) -> None:
+        self.levels = levels
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Pixels along each axis."""
+        return tuple(int(n) for n in self.levels.shape)
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Of the labels."""
+        return np.dtype(self.levels.dtype)
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of pixels."""
+        return math.prod(self.shape)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[n] for n in range(len(self)))
+
+    def __getitem__(self, index: Any) -> Any:
+        places = self._places(index)
+        return np.asarray(self)[index] if places is None else self.levels[places]
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        places = self._places(index)
+        if places is None:
+            numbers = np.arange(self.size).reshape(self.shape)[index]
+            places = np.unravel_index(numbers, self.shape)
+        self.levels[places] = value
+
+    def _places(self, index: Any) -> tuple[Any, ...] | None:
+        """An index of an integer, slice or array of integers for each axis; None: any other."""
+        index = index if isinstance(index, tuple) else (index,)
+        if any(i is Ellipsis for i in index):
+            at = next(n for n, i in enumerate(index) if i is Ellipsis)
+            missing = self.ndim - len(index) + 1
+            index = (*index[:at], *[slice(None)] * missing, *index[at + 1 :])
+        for i in index:
+            is_backward = isinstance(i, slice) and i.step is not None and i.step < 0
+            if i is None or is_backward or np.asarray(i).dtype == bool:
+                return None
+        return index if len(index) <= self.ndim else None
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        held = self.levels._array
+        pixels = self.levels[(slice(None),) * self.ndim] if held is None else held
+        return np.asarray(pixels, dtype=dtype)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **keywords: Any) -> Any:
+        arrays = [np.asarray(i) if isinstance(i, PaintedArray) else i for i in inputs]
+        return getattr(ufunc, method)(*arrays, **keywords)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or name == "levels":
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return getattr(np.asarray(self), name)
