@@ -138,7 +138,7 @@ def test_labels_become_octree_labels(model):
     (made,) = model.layers
     assert type(made) is OctreeLabels
     assert (made.name, made.opacity, tuple(made.scale)) == ("cells", 0.3, (2, 2))
-    assert made.data[0] is layer.data
+    assert made.data is layer.data
 
 
 def with_edits(layer):
