@@ -364,3 +364,19 @@ def test_a_layer_can_be_copied_and_pickled(copied: Any, data: Any) -> None:
     assert (other.name, other.gamma, other.multiscale) == ("cells", 0.5, layer.multiscale)
     assert other.wait_until_settled(30)
     np.testing.assert_array_equal(other.level(0).compute(), layer.level(0).compute())
+
+
+@pytest.mark.parametrize(("ours", "stock"), [(OctreeImage, Image), (OctreeLabels, Labels)])
+def test_the_keys_of_modes_are_told_as_of_stock_layers(ours, stock):
+    """Napari looks them up by the very class."""
+    told = []
+    for kind in (ours, stock):
+        model = ViewerModel()
+        layer = model.add_layer(kind(np.eye(8, dtype=int)))
+        texts = [layer.help, model.help]
+        for mode in ("transform", "pan_zoom"):
+            layer.mode = mode
+            texts += [layer.help, model.help]
+        told.append(texts)
+    assert told[0] == told[1]
+    assert "transform" in told[0][0]

@@ -33,9 +33,13 @@ from napari.layers._scalar_field.scalar_field import ScalarFieldBase  # of Image
 from napari.layers._source import Source, current_source
 from napari.layers.base import _LayerSlicingState  # base of every layer's slicing
 from napari.layers.base.base import apply_units_to_transform
+from napari.layers.image._image_key_bindings import image_fun_to_mode
+from napari.layers.labels._labels_key_bindings import labels_fun_to_mode
 from napari.layers.utils.layer_utils import calc_data_range
+from napari.settings import get_settings
 from napari.utils import _xarray_utils
 from napari.utils._dtype import get_dtype_limits, normalize_dtype
+from napari.utils.action_manager import action_manager
 from napari.utils.naming import ROOT_DIR, magic_name
 from napari.utils.transforms import Affine
 from npe2 import PluginManager
@@ -52,6 +56,7 @@ __all__ = [
     "add_context_key",
     "calc_data_range",
     "get_dtype_limits",
+    "help_of_modes",
     "is_asked_by_action",
     "is_asked_by_new_label",
     "is_asked_by_tool",
@@ -443,6 +448,21 @@ def xarray_only_if_imported() -> Iterator[None]:
         yield
     finally:
         _xarray_utils._check_xarray = asked
+
+
+def help_of_modes(layer: Any) -> str:
+    """What napari tells of the keys of a layer's other modes.
+
+    It looks that up by the very class, and so finds nothing for a class derived from its own.
+    """
+    stock = labels_fun_to_mode if isinstance(layer, Labels) else image_fun_to_mode
+    shortcuts = get_settings().shortcuts.shortcuts
+    keys = {}
+    for function, mode in stock:
+        name = f"napari:{function.__name__}"
+        if mode != layer.mode and shortcuts.get(name) and name in action_manager._actions:
+            keys[shortcuts[name][0]] = action_manager._actions[name].description.lower()
+    return ", ".join(f"use <{key}> for {what}" for key, what in keys.items())
 
 
 def set_layer_source(layer: Any, path: str, reader_plugin: str) -> None:

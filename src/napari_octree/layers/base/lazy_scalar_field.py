@@ -12,7 +12,7 @@ from typing import cast
 import numpy as np
 from napari.components import Dims
 
-from napari_octree.layers._napari import OverviewSlicingState, ScalarFieldBase
+from napari_octree.layers._napari import OverviewSlicingState, ScalarFieldBase, help_of_modes
 
 
 class LazyScalarField(ScalarFieldBase):
@@ -41,6 +41,15 @@ class LazyScalarField(ScalarFieldBase):
     def _overview_slicing(self) -> OverviewSlicingState:
         """What napari slices with: it holds the overview."""
         return cast(OverviewSlicingState, self._slicing_state)
+
+    @property
+    def help(self) -> str:
+        """What keys do in the present mode."""
+        return str(super().help)
+
+    @help.setter  # noqa: A003 (napari's name)
+    def help(self, text: str) -> None:
+        super(LazyScalarField, type(self)).help.fset(self, text or help_of_modes(self))
 
     def _clear_extent(self) -> None:
         # What all setters of transforms and units call, whether or not events are blocked.
