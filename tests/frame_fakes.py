@@ -78,6 +78,27 @@ class Atlas:
         self.encoding = SimpleNamespace(texel_bytes=1, is_scaled=False, encode=lambda a: a)
         self.evicted: list[Hashable] = []
 
+    def room(self, octree: object) -> int:
+        return self.slots.capacity
+
+    def takes_a_block(self, tile: np.ndarray) -> bool:
+        return False
+
+    def page_of(self, numbers: np.ndarray) -> None:
+        return None
+
+    def stage(self, key: Hashable, tile: np.ndarray, protected: Any) -> Any:
+        slot, evicted = self.add(key, tile, False, protected)
+        return slot, [] if evicted is None else [evicted]
+
+    def write(self, slot: Any, tile: np.ndarray, first: int, stop: int) -> None:
+        """There is no texture."""
+
+    def finish(self, key: Hashable, complete: bool) -> Any:
+        slot = self.slots[key]._replace(complete=complete)
+        self.slots._slots[key] = slot
+        return slot
+
     def begin(self) -> None:
         assert not self.open
         self.open = True

@@ -45,8 +45,8 @@ def small_start(monkeypatch) -> None:
 
     real = atlas_lease.slots_a_side
 
-    def small(tile, apron, texel, needed, vram, side) -> int:
-        return min(real(tile, apron, texel, needed, vram, side), 4 if needed < 300 else 64)
+    def small(tile, apron, texel, needed, vram, side, least) -> int:
+        return min(real(tile, apron, texel, needed, vram, side, least), 4 if needed < 300 else 64)
 
     monkeypatch.setattr(atlas_lease, "slots_a_side", small)
 

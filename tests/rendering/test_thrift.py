@@ -75,6 +75,15 @@ class Atlas:
         self.borders = TileBorders((SIDE, SIDE), (slot, slot), self.apron)
         self.encoding = SimpleNamespace(texel_bytes=2, is_scaled=False, encode=lambda block: block)
 
+    def room(self, octree: Any) -> int:
+        return self.slots.capacity
+
+    def takes_a_block(self, tile: np.ndarray) -> bool:
+        return False
+
+    def page_of(self, numbers: np.ndarray) -> None:
+        return None
+
     def begin(self) -> None:
         """Nothing is to be bound."""
 

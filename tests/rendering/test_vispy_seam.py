@@ -108,7 +108,7 @@ def test_an_upload_has_arrived_when_it_returns(viewer, dtype, channels, width) -
     side = atlas.extent[0]
     whole = np.frombuffer(raw, dtype).reshape(side, side, channels)
     for i, tile in enumerate(tiles):
-        row, column = atlas.origin(atlas.slots[i])
+        _, row, column = atlas.origin(atlas.slots[i])
         found = whole[row : row + 3, column : column + width]
         assert (found == tile.reshape(found.shape)).all()
     assert gl.glGetParameter(gl.GL_UNPACK_ALIGNMENT) == 4

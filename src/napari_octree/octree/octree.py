@@ -52,6 +52,7 @@ class Octree:
         tile_size: int | Sequence[int],
         transforms: Sequence[LevelTransform] | None = None,
         max_overview: int = 1024,
+        whole_overview: bool = False,
     ) -> Octree:
         """Build the octree of given levels, with virtual coarser ones where they stop early.
 
@@ -66,6 +67,8 @@ class Octree:
         max_overview : int
             Levels are appended (factor 2 on the axes that exceed) until no axis of the
             coarsest has more pixels than this.
+        whole_overview : bool
+            The coarsest level is one tile, however large.
 
         Raises
         ------
@@ -91,9 +94,14 @@ class Octree:
                 )
             )
             all_shapes.append(tuple(-(-n // s) for n, s in zip(all_shapes[-1], step, strict=True)))
+        tiles = [tile_shape] * len(all_shapes)
+        if whole_overview:
+            tiles[-1] = tuple(max(n, t) for n, t in zip(all_shapes[-1], tile_shape, strict=True))
         levels = tuple(
-            OctreeLevel(i, shape, tile_shape, transform, all_shapes[0])
-            for i, (shape, transform) in enumerate(zip(all_shapes, all_transforms, strict=True))
+            OctreeLevel(i, shape, tile, transform, all_shapes[0])
+            for i, (shape, tile, transform) in enumerate(
+                zip(all_shapes, tiles, all_transforms, strict=True)
+            )
         )
         return cls(levels, len(shapes) if len(levels) > len(shapes) else None)
 

@@ -17,7 +17,7 @@ from napari.utils.notifications import show_warning
 
 from napari_octree.config import ENVIRONMENT_VARIABLE, MEBIBYTE, ConfigError, OctreeConfig
 from napari_octree.layers.base.octree_layer import alive_layers
-from napari_octree.layers.data.image_pyramid import TILE_SIZE
+from napari_octree.layers.data.tiling import TILE_SIZE
 
 PLUGIN = "napari-octree"
 ORIGIN = "napari's preferences"

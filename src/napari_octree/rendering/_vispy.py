@@ -230,8 +230,9 @@ def scissored(canvas: Any, rectangle: tuple[int, int, int, int]) -> Iterator[Non
 
 
 def share_queue(context: GLContext, texture: Texture2D) -> None:
-    """Let `flush(context)` reach a texture that has not been drawn yet."""
-    context.glir.associate(texture.glir)
+    """Let `flush(context)` reach a texture that has not been drawn yet, with all of its pages."""
+    for page in getattr(texture, "pages", None) or (texture,):
+        context.glir.associate(page.glir)
 
 
 def upload(texture: Texture2D | Texture3D, data: np.ndarray, offset: tuple[int, ...]) -> None:

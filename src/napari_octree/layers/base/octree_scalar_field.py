@@ -51,6 +51,9 @@ from napari_octree.sources.errors import SourceError
 from napari_octree.sources.levels.reopen import can_be_reopened
 from napari_octree.sources.protocol import LevelSource
 
+LEAST_FOR_LARGE_TILES = 64 * 2**20
+"""Bytes of the GPU's memory in which a tile as large as the canvas is no loss."""
+
 
 class OctreeScalarField(ArrayAccess, LazyScalarField):
     """A layer of pixels on an octree.
@@ -146,6 +149,7 @@ class OctreeScalarField(ArrayAccess, LazyScalarField):
             blocks=self._loader.blocks,
             reduction=self._reduction,
             edits=self._edits,
+            large_tiles=self._config.memory.vram_bytes >= LEAST_FOR_LARGE_TILES,
         )
         former = self._slices
         self._slices = OctreeSlices(pyramid, self._loader, former if renewed else None)

@@ -12,14 +12,12 @@ from typing import Protocol
 
 import numpy as np
 
+from napari_octree.layers.data.tiling import is_one_piece, tile_side
 from napari_octree.loading.at_hand import region_is_at_hand
 from napari_octree.octree.transform import LevelTransform
 from napari_octree.sources.derived.reduction import Reduction
 from napari_octree.sources.levels.level_source import sharing
 from napari_octree.sources.protocol import BlockStore, LevelSource, Region
-
-TILE_SIZE = 256
-"""Texels a side of a tile, where nobody asks for others."""
 
 MOST_SIDE = 4096
 """Of an image that is one tile: less than a texture may have on any graphics card of today."""
@@ -57,7 +55,8 @@ class ImagePyramid:
         Per level, over the n axes without colour.
     rgb : bool
     tile_size : int or None
-        Texels a side. None: `TILE_SIZE`, or a whole image if that is small and in memory.
+        Texels a side. None: what suits the chunks, or a whole image if that is small and in
+        memory; then the coarsest level may be one tile as well.
     max_overview : int
         Where a slice's coarsest level is larger than this many pixels a side, coarser ones are
         computed from it in workers. In 3-D two bricks a side take its place.
@@ -69,6 +68,8 @@ class ImagePyramid:
         How levels that nobody stored are made.
     edits : PixelEdits, optional
         What was painted.
+    large_tiles : bool
+        Whether there is memory enough for a coarsest level that is one tile.
     """
 
     sources: tuple[LevelSource, ...]
@@ -80,6 +81,7 @@ class ImagePyramid:
     blocks: BlockStore | None = None
     reduction: Reduction = "mean"
     edits: PixelEdits | None = None
+    large_tiles: bool = True
 
     def __post_init__(self) -> None:
         shared = tuple(sharing(source, self.blocks) for source in self.sources)
@@ -97,13 +99,30 @@ class ImagePyramid:
         """
         if self.tile_size is not None or len(self.sources) > 1:
             return False
-        shape = (*self.shapes[0], *self.colour_axis)
-        plane = tuple(
-            (0, n if axis in displayed or axis >= len(self.shapes[0]) else 1)
+        plane = self._plane(0, displayed)
+        sides = [self.shapes[0][axis] for axis in displayed]
+        return max(sides) <= MOST_SIDE and region_is_at_hand(self.sources[0], plane)
+
+    def has_root(self, displayed: Sequence[int]) -> bool:
+        """Whether the coarsest level is one tile: small enough, and had in one piece."""
+        if self.tile_size is not None or len(self.sources) == 1 or not self.large_tiles:
+            return False
+        sides = [self.shapes[-1][axis] for axis in displayed]
+        if max(sides) > self.max_overview:
+            return False
+        return is_one_piece(self.sources[-1], self._plane(-1, displayed))
+
+    def tile_side(self, displayed: Sequence[int]) -> int:
+        """Texels a side of its tiles."""
+        return self.tile_size or tile_side(self.sources[0], displayed)
+
+    def _plane(self, level: int, displayed: Sequence[int]) -> Region:
+        """A plane of a level, with all of its colours."""
+        shape = (*self.shapes[level], *self.colour_axis)
+        return tuple(
+            (0, n if axis in displayed or axis >= len(self.shapes[level]) else 1)
             for axis, n in enumerate(shape)
         )
-        sides = [shape[axis] for axis in displayed]
-        return max(sides) <= MOST_SIDE and region_is_at_hand(self.sources[0], plane)
 
     @property
     def colour_axis(self) -> tuple[int, ...]:

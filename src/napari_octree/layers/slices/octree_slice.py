@@ -9,12 +9,13 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 
 from napari_octree.layers.data.computed_levels import is_sampled, quick_levels, whole_levels
-from napari_octree.layers.data.image_pyramid import TILE_SIZE, ImagePyramid
+from napari_octree.layers.data.image_pyramid import ImagePyramid
 from napari_octree.layers.data.representatives import representatives
 from napari_octree.layers.slices.slice_key import SliceKey, TileKey
 from napari_octree.loading.request import TileRequest
@@ -22,6 +23,9 @@ from napari_octree.octree.chunk_key import ChunkKey, Tier, Wish
 from napari_octree.octree.octree import Octree
 from napari_octree.sources.derived.downsampled import can_be_strided
 from napari_octree.sources.protocol import LevelSource, Region
+
+SMALL_TILE = 128
+"""Texels a side of the tiles of an image that is one tile where there is memory for that."""
 
 _REDUCTIONS: dict[str, Callable[..., np.ndarray]] = {
     "sum": np.sum,
@@ -61,17 +65,21 @@ class OctreeSlice:
         self._first_version = key.version if first_version is None else first_version
         self._ranges: dict[int, tuple[tuple[int, int] | None, ...]] = {}
         self._plain: OctreeSlice | None = None
+        self._cut: OctreeSlice | None = None
         axes = list(key.displayed)
         shapes = [tuple(shape[a] for a in axes) for shape in pyramid.shapes]
         self.is_one_tile = len(axes) == 2 and pyramid.is_one_tile(key.displayed)
-        tile: int | tuple[int, ...] = pyramid.tile_size or TILE_SIZE
-        most = pyramid.max_overview
+        most, root = pyramid.max_overview, False
+        tile: int | tuple[int, ...]
         if len(axes) == 3:
             tile, most = brick_shape(shapes[0], pyramid.brick_size), 2 * pyramid.brick_size
         elif self.is_one_tile:
             tile, most = shapes[0], max(shapes[0])
+        else:
+            tile = pyramid.tile_side(key.displayed)
+            root = pyramid.has_root(key.displayed)
         transforms = [t.select(axes) for t in pyramid.transforms]
-        self.octree = Octree.from_shapes(shapes, tile, transforms, max_overview=most)
+        self.octree = Octree.from_shapes(shapes, tile, transforms, most, whole_overview=root)
 
     def at(self, key: SliceKey) -> OctreeSlice:
         """Another slice of the same display."""
@@ -79,7 +87,20 @@ class OctreeSlice:
             raise ValueError(f"{key} is not displayed as {self.key}")
         other = copy.copy(self if self._plain is None else self._plain)
         other.key, other._ranges = key, {}
+        if other._cut is not None:
+            other._cut = other._cut.at(key).refined(1)
         return other
+
+    @property
+    def cut(self) -> OctreeSlice:
+        """The same slice of an image that is one tile, with coarser levels, in small tiles.
+
+        For views that have no memory for the whole.
+        """
+        if self._cut is None:
+            pyramid = replace(self.pyramid, tile_size=SMALL_TILE, max_overview=SMALL_TILE)
+            self._cut = OctreeSlice(pyramid, self.key, self._first_version).refined(1)
+        return self._cut
 
     def refined(self, first: int) -> OctreeSlice:
         """The same slice, with all pixels in levels from `first` on; `at` leads to plain ones."""

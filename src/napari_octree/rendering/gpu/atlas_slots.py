@@ -110,6 +110,7 @@ class AtlasSlots(Generic[K]):
             number = self._slots.pop(evicted).number
             self._renamed.discard(evicted)
             self.evictions += 1
+            self._free_around(number)
         # As `Slot(…)`, which takes four times as long, and a fifth of a small tile's upload.
         slot = self._slots[key] = tuple.__new__(Slot, (number, shape, complete))
         self._drawn[number] = self._now
@@ -167,6 +168,10 @@ class AtlasSlots(Generic[K]):
             self._free.append(slot.number)
             self._drawn[slot.number] = -1
             self.evictions += 1
+            self._free_around(slot.number)
+
+    def _free_around(self, number: int) -> None:
+        """Free what a key had besides its own slot: nothing, where all take one."""
 
     def extend(self, capacity: int) -> None:
         """Have more slots: those so far keep their numbers and what they hold."""

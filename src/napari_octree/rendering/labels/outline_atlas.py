@@ -1,11 +1,11 @@
 """OutlineAtlas: which texels of an atlas belong to outlines, found by the GPU once for each tile.
 
-Invariants: beside each atlas of labels that is drawn with outlines lies a texture of one byte a
-texel, made when outlines are first asked for, if the others leave twice its memory; it gives way
-where others lack some. It is filled from the labels in the atlas, by the
-GPU, for those tiles that are drawn and whose labels or outlines have changed: nothing is read and
-nothing uploaded. A frame then costs one lookup more than areas, however thick outlines are. GUI
-thread, within a draw.
+Invariants: beside each page of an atlas of labels that is drawn with outlines lies a texture of
+one byte a texel, made when outlines are first asked for, if the others leave twice its memory; it
+gives way where others lack some. It is filled from the labels in the atlas, by the GPU, for those
+tiles that are drawn and whose labels or outlines have changed: nothing is read and nothing
+uploaded. A frame then costs one lookup more than areas, however thick outlines are. GUI thread,
+within a draw.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _CORNERS = np.array([[0, 1], [0, 3], [2, 3], [0, 1], [2, 3], [2, 1]])
 
 
 class OutlineAtlas:
-    """The outlines of the labels in one atlas.
+    """The outlines of the labels on one page of an atlas.
 
     Parameters
     ----------
@@ -37,17 +37,24 @@ class OutlineAtlas:
     atlas : TextureAtlas2D
     wake : callable
         Called when others lack memory.
+    page : int
     """
 
     @staticmethod
     def fits(atlas: TextureAtlas2D, limit_bytes: int) -> bool:
-        """Whether there is memory for the outlines of an atlas."""
-        return _nbytes(atlas) <= VRAM.share(atlas, limit_bytes, kept=0)
+        """Whether there is memory for the outlines of an atlas, on all of its pages."""
+        return _nbytes(atlas) * len(atlas.pages) <= VRAM.share(atlas, limit_bytes, kept=0)
 
     def __init__(
-        self, encoding: LabelEncoding, atlas: TextureAtlas2D, wake: Callable[[], None]
+        self,
+        encoding: LabelEncoding,
+        atlas: TextureAtlas2D,
+        wake: Callable[[], None],
+        page: int = 0,
     ) -> None:
         self.atlas = atlas
+        self._page = page
+        self._per_page = atlas.slots.capacity // len(atlas.pages)
         self.texture = Texture2D(
             shape=(*atlas.extent, 1),
             format="luminance",
@@ -79,7 +86,7 @@ class OutlineAtlas:
         self._versions[slots] = self.atlas.versions[slots]
         if self._program is None:
             self._program = Program(_VERTEX, look.outline_source(self._encoding))
-            self._program["u_texture"] = self.atlas
+            self._program["u_texture"] = self.atlas.pages[self._page]
         rows, columns = self.atlas.extent
         texel = np.array([1 / columns, 1 / rows])
         half = np.array([-0.5, -0.5, 0.5, 0.5]) * np.tile(texel, 2)
@@ -99,14 +106,17 @@ class OutlineAtlas:
         if quads.under is not None:
             texcoords = np.concatenate([texcoords, quads.under.texcoords])
             edges = np.concatenate([edges, quads.under.edges[:, 0]])
+        if quads.pages is not None:
+            here = np.resize(quads.pages == self._page, len(texcoords))
+            texcoords, edges = texcoords[here], edges[here]
         if not len(texcoords):
             return np.zeros(0, np.int64), np.zeros((0, 4), np.float32)
         # The middle of what is drawn: the first corner may be that of the slot before.
         middles = (texcoords[:, :2] + texcoords[:, 2:]) / 2 // self.atlas.slot_shape
         slots = (middles[:, 0] * self.atlas.grid[1] + middles[:, 1]).astype(np.int64)
         slots, first = np.unique(slots, return_index=True)
-        inside = (slots >= 0) & (slots < len(self._versions))
-        return slots[inside], edges[first][inside]
+        inside = (slots >= 0) & (slots < self._per_page)
+        return slots[inside] + self._page * self._per_page, edges[first][inside]
 
     def is_in_the_way(self, limit_bytes: int) -> bool:
         """Whether others lack memory that it holds."""

@@ -53,7 +53,7 @@ class TiledLabelsVisual(TiledImageVisual):
         self._labels = encoding
         self._lookups: dict[str, Function] = {}
         self._look = look
-        self._outlines: OutlineAtlas | None = None
+        self._outlines: list[OutlineAtlas] = []
         super().__init__(encoding, size, on_prepare, fades, interpolation="nearest")
         self._show(look, colours_too=True)
 
@@ -84,7 +84,7 @@ class TiledLabelsVisual(TiledImageVisual):
         return ("nearest",), {"nearest": self._lookup()}
 
     def _lookup(self) -> Function:
-        source = self._look.source(self._labels, self._outlines is not None)
+        source = self._look.source(self._labels, bool(self._outlines))
         if source not in self._lookups:
             self._lookups[source] = Function(source)
         return self._lookups[source]
@@ -97,37 +97,43 @@ class TiledLabelsVisual(TiledImageVisual):
 
     def _bind_atlas(self, atlas: TextureAtlas2D) -> None:
         super()._bind_atlas(atlas)
-        if self._outlines is not None and self._outlines.atlas is not atlas:
+        if self._outlines and self._outlines[0].atlas is not atlas:
             self._drop_outlines()
 
     def _drop_outlines(self) -> None:
-        if self._outlines is not None:
-            self._outlines.close(self.canvas)
-            self._outlines = None
+        for outlines in self._outlines:
+            outlines.close(self.canvas)
+        self._outlines = []
 
     def _make_ready(self, view: Any) -> None:
         if self._look.contour:
             self._find_outlines()
-        elif self._outlines is not None and self._outlines.is_in_the_way(self._vram_bytes):
+        elif self._outlines and self._outlines[0].is_in_the_way(self._vram_bytes):
             self._drop_outlines()
         super()._make_ready(view)
-        if self._look.contour and self._outlines is not None:
-            self.shared_program["u_outlines"] = self._outlines.texture
+
+    def _take_page(self, page: int, indices: Any) -> None:
+        super()._take_page(page, indices)
+        if self._outlines and self._look.contour:
+            self.shared_program["u_outlines"] = self._outlines[page].texture
 
     def _find_outlines(self) -> None:
         """Have the outlines of all that is drawn, if there is memory for that."""
-        had, limit = self._outlines is not None, self._vram_bytes
-        if self._outlines is not None and self._outlines.is_in_the_way(limit):
+        had, limit = bool(self._outlines), self._vram_bytes
+        if self._outlines and self._outlines[0].is_in_the_way(limit):
             self._drop_outlines()
-        elif self._outlines is None and OutlineAtlas.fits(self.atlas, limit):
-            self._outlines = OutlineAtlas(self._labels, self.atlas, self.update)
-        if self._outlines is not None:
-            self._outlines.fill(self.canvas, self._look, self._quads)
-        else:
+        elif not self._outlines and OutlineAtlas.fits(self.atlas, limit):
+            self._outlines = [
+                OutlineAtlas(self._labels, self.atlas, self.update, page)
+                for page in range(len(self.atlas.pages))
+            ]
+        for outlines in self._outlines:
+            outlines.fill(self.canvas, self._look, self._quads)
+        if not self._outlines:
             rows, columns = self.atlas.extent
             self.shared_program["u_contour"] = float(self._look.contour)
             self.shared_program["u_texel"] = (1 / columns, 1 / rows)
-        if had != (self._outlines is not None):
+        if had != bool(self._outlines):
             self._need_interpolation_update = True
 
     def _build_color_transform(self) -> Function:

@@ -19,11 +19,15 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from napari_octree.config import OctreeConfig
-from napari_octree.layers.data.image_pyramid import TILE_SIZE
+from napari_octree.layers.data.tiling import TILE_SIZE
 from napari_octree.rendering import _vispy
 from napari_octree.rendering.gpu.texture_encoding import TextureEncoding
 from napari_octree.rendering.gpu.vram import VRAM, VramLedger
-from napari_octree.rendering.tiles.atlas.texture_atlas_2d import TextureAtlas2D, slots_a_side
+from napari_octree.rendering.tiles.atlas.texture_atlas_2d import (
+    TextureAtlas2D,
+    pages_for,
+    slots_a_side,
+)
 from napari_octree.rendering.tiles.picture.tile_picture import TilePicture
 from napari_octree.rendering.tiles.tiled_image import TiledImageVisual
 
@@ -63,6 +67,8 @@ class AtlasNeeds(NamedTuple):
         Of a tile.
     whole : int
         0, or the slots that are enough for an image that is one tile.
+    root_shape : (rows, columns)
+        Of the tiles of the coarsest level, which may be larger.
     """
 
     encoding: TextureEncoding
@@ -72,6 +78,7 @@ class AtlasNeeds(NamedTuple):
     in_view: int
     tile_shape: tuple[int, int] = (TILE_SIZE, TILE_SIZE)
     whole: int = 0
+    root_shape: tuple[int, int] = (0, 0)
 
 
 class AtlasLease:
@@ -137,6 +144,14 @@ class AtlasLease:
         self._asked = ()
         return True
 
+    def has_room_for(self, nbytes: int) -> bool:
+        """Whether an image of so many bytes may be one tile: such may take half of the memory.
+
+        Of the other half others have some tiles each, however many they are.
+        """
+        limit = self._config.memory.vram_bytes
+        return nbytes + limit - self._ledger.room(self, limit) <= limit // 2
+
     @property
     def nbytes(self) -> int:
         """Bytes on the GPU."""
@@ -165,22 +180,31 @@ class AtlasLease:
         # Texels are at least half a pixel: so many tiles across, in the worst case.
         across = [2 * s * needs.pixel_scale / n + 2 for s, n in zip(needs.size, tile, strict=True)]
         needed = SPARE * across[0] * across[1]
-        least = math.ceil(math.sqrt(NEEDED * in_view))
-        nbytes = least**2 * (tile[0] + 2 * apron) * (tile[1] + 2 * apron) * encoding.texel_bytes
-        self._ledger.need(self, nbytes, self._wake)
-        side = self._side(encoding, tile[0], apron, needed)
-        if self._opening:
-            side = min(side, self._first_side(in_view) or side)
+        root = [
+            math.ceil((n + 2 * apron) / (m + 2 * apron))
+            for n, m in zip(needs.root_shape, tile, strict=True)
+        ]
+        block = max(root) if max(root) > 1 else 0
+        if block:
+            needed += SPARE * block**2
+        least = max(math.ceil(math.sqrt(NEEDED * in_view + block**2)), block + 1)
+        slot_bytes = (tile[0] + 2 * apron) * (tile[1] + 2 * apron) * encoding.texel_bytes
+        self._ledger.need(self, least**2 * slot_bytes, self._wake)
+        fewest = max(2, block + 1 if block else 0)
+        side, pages = self._grid(encoding, tile[0], apron, needed, fewest)
+        if self._opening and (first := self._first_side(in_view, block**2)):
+            side, pages = min(side, first), 1
         if filled is not None and filled.layout[:3] == (encoding, tile, apron):
-            present = filled.grid[0]
-            if side < present:
-                side = self._side(encoding, tile[0], apron, needed * SHRINK)
+            present = filled.slots.capacity
+            if side**2 * pages < present:
+                side, pages = self._grid(encoding, tile[0], apron, needed * SHRINK, fewest)
+            wanted = side**2 * pages
             limit = self._config.memory.vram_bytes
-            gives = side < present and self._ledger.is_short(limit)
-            lacks = present < min(least, side)
-            if SHRUNK < side / present < GROWN and not (gives or lacks):
+            gives = wanted < present and self._ledger.is_short(limit)
+            lacks = present < min(least**2, wanted) or filled.grid[0] < fewest
+            if SHRUNK**2 < wanted / present < GROWN**2 and not (gives or lacks):
                 return filled
-        return self._replace(node, TextureAtlas2D(encoding, tile, apron, (side, side)))
+        return self._replace(node, TextureAtlas2D(encoding, tile, apron, (side, side), pages))
 
     def _for_one_tile(self, node: TiledImageVisual, needs: AtlasNeeds) -> TextureAtlas2D:
         """No apron: nothing lies around the tile. One slot where memory is short."""
@@ -194,25 +218,24 @@ class AtlasLease:
         slots = needs.whole if needs.whole * nbytes <= room else 1
         return self._replace(node, TextureAtlas2D(*alike, (1, slots)))
 
-    def _first_side(self, in_view: int) -> int | None:
+    def _first_side(self, in_view: int, root: int) -> int | None:
         """Slots a side while the first view is shown; None: it has gone beyond what that takes."""
         if self._filled is None:
-            return max(math.ceil(math.sqrt(SPARE * in_view)), FIRST_SIDE)
-        self._opening = 2 * in_view <= self._filled.slots.capacity  # as `TileFrame` plans
-        return self._filled.grid[0] if self._opening else None
+            return max(math.ceil(math.sqrt(SPARE * in_view + root)), FIRST_SIDE)
+        self._opening = 2 * in_view + root <= self._filled.slots.capacity  # as `TileFrame` plans
+        return self._filled.grid[0] if self._opening and len(self._filled.pages) == 1 else None
 
-    def _side(self, encoding: TextureEncoding, tile: int, apron: int, needed: float) -> int:
+    def _grid(
+        self, encoding: TextureEncoding, tile: int, apron: int, needed: float, fewest: int
+    ) -> tuple[int, int]:
+        """Slots a side, and pages of so many."""
         limit = self._config.memory.vram_bytes
         kept = self._filled.nbytes if self._filled is not None else 0
         allowed = self._ledger.share(self, limit, kept)
-        return slots_a_side(
-            tile,
-            apron,
-            encoding.texel_bytes,
-            int(needed),
-            allowed,
-            self._max_side,
-        )
+        texel, most = encoding.texel_bytes, self._max_side
+        side = slots_a_side(tile, apron, texel, int(needed), allowed, most, fewest)
+        page_bytes = (side * (tile + 2 * apron)) ** 2 * texel
+        return side, pages_for(side, int(needed), page_bytes, allowed)
 
     def _replace(self, node: TiledImageVisual, atlas: TextureAtlas2D) -> TextureAtlas2D:
         self._node = node

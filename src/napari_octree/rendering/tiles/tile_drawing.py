@@ -6,13 +6,14 @@ colours and filters are the `TileKind`'s.
 
 from __future__ import annotations
 
+import math
 import time
 import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from napari_octree.layers.data.image_pyramid import TILE_SIZE
+from napari_octree.layers.data.tiling import TILE_SIZE
 from napari_octree.layers.slices.octree_slice import OctreeSlice
 from napari_octree.layers.views.progress import OctreeProgress
 from napari_octree.layers.views.residency import Residency
@@ -20,6 +21,7 @@ from napari_octree.layers.views.statistics import ViewStatistics
 from napari_octree.loading import Pace
 from napari_octree.octree.chunk_key import ChunkKey
 from napari_octree.octree.cover.intersection import intersect
+from napari_octree.octree.octree import Octree
 from napari_octree.octree.policy import POLICIES
 from napari_octree.octree.view import View
 from napari_octree.rendering import _vispy
@@ -47,6 +49,9 @@ FORMER_OPACITY = 0.4
 """Of a slice that is kept until the new one can be shown: it must not pass for the new one."""
 
 
+Tiling = tuple[tuple[int, int], int, tuple[int, int]]
+
+
 class TileDrawing:
     """The node, the atlas and the frames of a layer's 2-D view.
 
@@ -72,7 +77,8 @@ class TileDrawing:
         self._in_view = 0
         self._placed: TileMatrices | None = None
         self._held: OctreeSlice | None = None
-        self._tiling: tuple[tuple[int, int], int] = (TILE_SIZE, TILE_SIZE), 0
+        self._whole_of: tuple[Octree | None, bool] = (None, True)
+        self._tiling: Tiling = (TILE_SIZE, TILE_SIZE), 0, (0, 0)
         self._joined: tuple[weakref.ref[Any] | None, str | None] = (None, None)
         self._patches = TilePatches()
         self.frames = 0
@@ -288,6 +294,7 @@ class TileDrawing:
         self.tracked.rest()
         self.client.pace = Pace.STEADY
         self.lease.release()
+        self._whole_of = None, True
 
     def close(self) -> None:
         """Stop loading and let go of the GPU's memory."""
@@ -295,7 +302,14 @@ class TileDrawing:
         self.lease.release()
 
     def _slice(self) -> OctreeSlice | None:
-        return self.layer.octree_slice if self._displayed else None
+        octree_slice = self.layer.octree_slice if self._displayed else None
+        if octree_slice is None or not octree_slice.is_one_tile:
+            return octree_slice
+        octree = octree_slice.octree
+        if self._whole_of[0] is not octree:
+            nbytes = math.prod(octree.extent) * self.kind.encoding.texel_bytes
+            self._whole_of = octree, self.lease.has_room_for(nbytes)
+        return octree_slice if self._whole_of[1] else octree_slice.cut
 
     @property
     def _displayed(self) -> bool:
@@ -433,10 +447,13 @@ class TileDrawing:
     failed_bricks: frozenset[ChunkKey] = frozenset()
 
 
-def _tiling(octree_slice: OctreeSlice) -> tuple[tuple[int, int], int]:
+def _tiling(octree_slice: OctreeSlice) -> Tiling:
     """The shape of a tile, and the slots that are enough for an image that is one (see the lease).
 
-    Two where there are sliders, so that a slice can stay until the next one is there.
+    Two where there are sliders, so that a slice can stay until the next one is there. Then the
+    shape of a tile of the coarsest level.
     """
-    rows, columns = octree_slice.octree.levels[0].tile_shape
-    return (rows, columns), min(octree_slice.tiles, 2) if octree_slice.is_one_tile else 0
+    octree = octree_slice.octree
+    (rows, columns), (high, wide) = octree.levels[0].tile_shape, octree.coarsest.tile_shape
+    whole = min(octree_slice.tiles, 2) if octree_slice.is_one_tile else 0
+    return (rows, columns), whole, (high, wide)

@@ -121,6 +121,7 @@ class TileFrame:
         picture = self.picture
         if picture.tiles is None or atlas is not picture.tiles.atlas:
             picture.stage(atlas, self._slice)
+            self._uploads.drop()
             self.forget()
         self._wishes.scroll_axis, self._wishes.moving = inputs.scroll_axis, inputs.moving
         if octree_slice is not self._slice:
@@ -131,6 +132,8 @@ class TileFrame:
         assert picture.tiles is not None
         assert self._intersection is not None
         uploaded = self._uploads.take(picture.tiles, self._wishes, inputs.upload_ms)
+        if self._uploads.displaced:
+            self._wish(octree_slice, self._intersection, view.motion)
         if self.channel is not None:
             self.channel.fresh |= self._uploads.fresh
         held_back = self._hold_back(octree_slice)
@@ -205,7 +208,7 @@ class TileFrame:
             view,
             previous_level=previous.level if previous is not None else self._level_before,
             # Half for the ideal tiles leaves room for coverage, overview and what was seen before.
-            max_tiles=max(self.picture.tiles.atlas.slots.capacity // 2, 1),
+            max_tiles=max(self.picture.tiles.atlas.room(octree_slice.octree) // 2, 1),
             locked_level=inputs.locked_level,
             level_bias=render.level_bias,
             margin_texels=inputs.margin_texels,
@@ -230,7 +233,9 @@ class TileFrame:
             and not self._client.pending
             and self.picture.tiles.are_final(intersection.chunks)
             and self._wishes.let_be(
-                octree_slice.key, intersection.chunks, self.picture.tiles.atlas.slots.capacity
+                octree_slice.key,
+                intersection.chunks,
+                self.picture.tiles.atlas.room(octree_slice.octree),
             )
         )
 
@@ -246,6 +251,7 @@ class TileFrame:
         picture = self.picture
         assert picture.tiles is not None
         atlas, kept = picture.tiles.atlas, picture.former.keys
+        self._wishes.sending = self._uploads.sending
         self._wishes.ask(octree_slice, intersection, motion, atlas, self._hasty, kept)
 
     def _hold_back(self, octree_slice: OctreeSlice) -> frozenset[ChunkKey]:
@@ -371,4 +377,4 @@ class TileFrame:
         """Tiles for this view are being loaded, wait to be uploaded, or are not yet asked for."""
         client = self._client
         loading = self._hasty or client.pending > 0 or client.awaited or bool(self._held_back)
-        return loading or bool(self._wishes.at_hand)
+        return loading or bool(self._wishes.at_hand) or self._uploads.busy

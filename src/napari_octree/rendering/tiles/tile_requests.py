@@ -68,6 +68,7 @@ class TileRequests:
         self._asked_moving = False
         self.scroll_axis: int | None = None
         self.moving = False
+        self.sending: TileKey | None = None  # is not to be asked for: the GPU has a part of it
         self.follow(EXPLORE)
 
     def configure(self, config: OctreeConfig) -> None:
@@ -116,8 +117,10 @@ class TileRequests:
         policy = self._moving_policy if self.moving else self._resting_policy
         if not octree_slice.overview_is_cheap:
             policy = replace(policy, most_ahead=0)
-        slots = atlas.slots
-        self._wishes = wish_list(octree_slice.octree, intersection, policy, motion, slots.capacity)
+        slots, octree = atlas.slots, octree_slice.octree
+        room = atlas.room(octree)
+        root = 1 + slots.capacity - room  # slots that a tile of the coarsest level takes
+        self._wishes = wish_list(octree, intersection, policy, motion, room)
         places = self._places(octree_slice)
         # Hundreds, in every frame that shows other tiles: what is there already costs a look-up.
         wishes = [wish for wish in self._wishes if wish.slice_offset in places]
@@ -130,13 +133,13 @@ class TileRequests:
             bisect_left(wishes, tier, key=attrgetter("tier"))
             for tier in (Tier.AHEAD, Tier.PREFETCH)
         )
-        most = max(slots.capacity // 2 + 1, first)
+        most = first + max(slots.capacity // 2 + 1 - first, 0) // root
         del wishes[most:last], keys[most:last]
         protected = set(keys[: min(last, most)])
         requests: dict[RequestName, TileRequest] = {}
         for key, wish in zip(keys, wishes, strict=True):
             slot = slots.get(key)
-            if slot is not None and slot.complete:
+            if (slot is not None and slot.complete) or key == self.sending:
                 continue
             if overview_only and wish.tier is not Tier.OVERVIEW:
                 continue
@@ -146,7 +149,7 @@ class TileRequests:
                 of_slice = places[wish.slice_offset]
                 request = of_slice.tile_request(wish, atlas.apron, atlas.encoding.encode)
             requests[name] = request
-        if len(kept) + len(protected) <= slots.capacity:
+        if len(kept) + len(protected) + 2 * (root - 1) <= slots.capacity:
             protected.update(kept)
         self._protected = self._wanted = protected
         self._shown = None
@@ -196,7 +199,7 @@ class TileRequests:
         shown : collection of ChunkKey
             Protected from now on, besides what was asked for last.
         capacity : int
-            Slots of the atlas.
+            Slots of the atlas that are left for tiles of one slot each.
 
         Returns
         -------

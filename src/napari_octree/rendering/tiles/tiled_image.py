@@ -1,6 +1,7 @@
 """TiledImageVisual: the quads of a cover, drawn from one atlas in one call.
 
-Invariants: drawing reads vertex buffers, one texture and uniforms; none of them is rebuilt
+Invariants: drawing reads vertex buffers, one texture (one after the other where the atlas has
+several pages, each in a call of its own) and uniforms; none of them is rebuilt
 unless what it depends on has changed. Vertices are float32 relative to `origin`, an integer
 point near the view; the matrix that places them is composed in float64 each frame. vispy's
 image visual gives contrast limits, gamma, colour maps and filters; its single quad and its
@@ -14,7 +15,7 @@ from importlib.resources import files
 from typing import Any
 
 import numpy as np
-from vispy.gloo import VertexBuffer
+from vispy.gloo import IndexBuffer, VertexBuffer
 from vispy.scene.visuals import create_visual_node
 from vispy.visuals.image import ImageVisual
 from vispy.visuals.shaders import Function
@@ -103,6 +104,7 @@ class TiledImageVisual(ImageVisual):
         self._bind_atlas(self._texture)
         self._placed = b""
         self._drawn = False
+        self._page_indices: list[tuple[int, IndexBuffer | None]] = [(0, None)]
         self._marked = False
         self._set_fades(fades)
         self._overlay(False)
@@ -190,6 +192,7 @@ class TiledImageVisual(ImageVisual):
     def set_quads(self, quads: Quads) -> None:
         """Replace what is drawn."""
         self._quads = quads
+        self._page_indices = _by_page(quads)
         self._marked = quads.marks is not None and quads.marks.any_failed
         self._need_vertex_update = True
 
@@ -300,6 +303,7 @@ class TiledImageVisual(ImageVisual):
         if self._drawn or not self.n_quads:
             return False
         self._make_ready(view)
+        self._draw_pages(view)
         return None
 
     def draw_part(self) -> None:
@@ -307,8 +311,24 @@ class TiledImageVisual(ImageVisual):
         self._drawn = True
         if self.n_quads:
             self._make_ready(self)
+            self._draw_pages(self)
             self._configure_gl_state()
             self._program.draw(self._draw_mode, self._index_buffer)
+
+    def _draw_pages(self, view: Any) -> None:
+        """Draw the quads of all pages but the last, and have those of the last drawn next."""
+        *others, last = self._page_indices
+        for page, indices in others:
+            self._take_page(page, indices)
+            view._configure_gl_state()
+            view._program.draw(self._draw_mode, self._index_buffer)
+        self._take_page(*last)
+
+    def _take_page(self, page: int, indices: IndexBuffer | None) -> None:
+        """Have the next draw show the quads of a page."""
+        self._index_buffer = indices
+        if len(self._texture.pages) > 1:
+            self._data_lookup_fn["texture"] = self._texture.pages[page]
 
     def _make_ready(self, view: Any) -> None:
         if self._need_interpolation_update:
@@ -328,6 +348,20 @@ class TiledImageVisual(ImageVisual):
         """Let what was there before be looked up, and coloured, as the tile is."""
         if self._fade is not None:
             self._fade[name] = self.shared_program.frag[name]
+
+
+def _by_page(quads: Quads) -> list[tuple[int, IndexBuffer | None]]:
+    """Each page that quads are drawn from, and their vertices; None: all there are."""
+    if quads.pages is None or not len(quads.pages):
+        return [(0, None)]
+    vertices = 6 * np.arange(len(quads.pages))[:, None] + np.arange(6)
+    pages = np.unique(quads.pages)
+    if len(pages) == 1:
+        return [(int(pages[0]), None)]
+    return [
+        (int(page), IndexBuffer(vertices[quads.pages == page].ravel().astype(np.uint32)))
+        for page in pages
+    ]
 
 
 class _Lookups(dict[str, Function]):

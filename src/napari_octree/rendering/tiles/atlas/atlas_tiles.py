@@ -14,6 +14,7 @@ import numpy as np
 from napari_octree.layers.slices.slice_key import SliceKey, TileKey
 from napari_octree.octree.chunk_key import ChunkKey
 from napari_octree.octree.level import IntArray
+from napari_octree.rendering.gpu.atlas_slots import Slot
 from napari_octree.rendering.tiles.atlas.texture_atlas_2d import TextureAtlas2D
 
 
@@ -114,8 +115,24 @@ class AtlasTiles:
         slot, evicted = self.atlas.add(key, data, complete, protected)
         if evicted is not None:
             self._forget(evicted)
+        return slot is not None and self._note(key, slot, complete)
+
+    def stage(self, key: TileKey, data: np.ndarray, protected: Collection[TileKey]) -> Slot | None:
+        """Make room for a tile that is sent band by band; see `TextureAtlas2D.stage`."""
+        self._found = None
+        slot, evicted = self.atlas.stage(key, data, protected)
+        for other in evicted:
+            self._forget(other)
+        return slot
+
+    def finish(self, key: TileKey, complete: bool) -> bool:
+        """A staged tile is there. Returns the same as `add`."""
+        self._found = None
+        return self._note(key, self.atlas.finish(key, complete), complete)
+
+    def _note(self, key: TileKey, slot: Slot, complete: bool) -> bool:
         slice_key, chunk = key
-        if slot is None or slice_key != self._place:
+        if slice_key != self._place:
             return False
         here = self.levels.setdefault(chunk.level, set())
         new = chunk not in here

@@ -25,11 +25,13 @@ class TileBorders:
     Parameters
     ----------
     grid : (rows, columns)
-        Of slots in the atlas.
+        Of slots on a page.
     slot_shape : (rows, columns)
         Of a slot in texels.
     apron : int
         Texels.
+    pages : int
+        Textures of such a grid.
 
     Attributes
     ----------
@@ -37,8 +39,10 @@ class TileBorders:
         The first texel of each slot's tile, its apron left out: y, x, y, x.
     """
 
-    def __init__(self, grid: tuple[int, int], slot_shape: tuple[int, int], apron: int) -> None:
-        numbers = np.arange(grid[0] * grid[1])
+    def __init__(
+        self, grid: tuple[int, int], slot_shape: tuple[int, int], apron: int, pages: int = 1
+    ) -> None:
+        numbers = np.tile(np.arange(grid[0] * grid[1]), pages)
         slot = np.array(slot_shape, float)
         self._apron = apron
         self._extent = np.tile(slot * grid, 2)[_SWAP]

@@ -120,6 +120,8 @@ class Quads:
         None where there are no quads.
     under : Under or None
         None: nothing is fading in.
+    pages : (N,) int64, or None
+        Of the atlas, for each quad; None where it has one.
     """
 
     rectangles: FloatArray
@@ -128,6 +130,7 @@ class Quads:
     origin: FloatArray
     marks: Marks | None = None
     under: Under | None = None
+    pages: IntArray | None = None
 
     def over(self, below: Quads, weights: np.ndarray) -> Quads:
         """The same quads with others under them.
@@ -141,7 +144,10 @@ class Quads:
             others, which show nothing, all.
         """
         rest = np.full(len(self.rectangles) - len(weights), ALONE)
-        under = Under(below.texcoords, below.edges, np.concatenate([weights, rest]))
+        weights = np.concatenate([weights, rest])
+        if self.pages is not None:  # one page at a time is drawn from
+            weights[self.pages != below.pages] = ALONE
+        under = Under(below.texcoords, below.edges, weights)
         return replace(self, under=under)
 
 
@@ -176,14 +182,17 @@ def quads_of(
     texcoords = drawn.texels + atlas.borders.corners[numbers]
     edges = atlas.borders.edges(numbers, drawn, octree, ideal_level)
     marks = Marks(drawn, octree, ideal_level)
+    pages = atlas.page_of(numbers)
     if failed:
         blank = drawn.blank[_in_failed(drawn.blank, octree, ideal_level, failed)]
         marks = Marks(drawn, octree, ideal_level, failed, blank)
         rectangles = np.concatenate([rectangles, blank])
         texcoords = np.concatenate([texcoords, np.zeros_like(blank)])
         edges = np.concatenate([edges, np.zeros((len(blank), 2, 4), np.float32)])
+        if pages is not None:
+            pages = np.concatenate([pages, np.zeros(len(blank), np.int64)])
     middle = rectangles[len(rectangles) // 2, :2] if len(rectangles) else np.zeros(2)
-    return Quads(rectangles, texcoords, edges, np.floor(middle), marks)
+    return Quads(rectangles, texcoords, edges, np.floor(middle), marks, pages=pages)
 
 
 def _in_failed(
