@@ -8,7 +8,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -49,6 +49,7 @@ __all__ = [
     "draw_ranges",
     "drawing_into",
     "drawn_as_quads",
+    "drawn_with",
     "extend",
     "filling",
     "finish",
@@ -227,6 +228,27 @@ def scissored(canvas: Any, rectangle: tuple[int, int, int, int]) -> Iterator[Non
     finally:
         canvas.context.flush_commands()
         gl.glDisable(gl.GL_SCISSOR_TEST)
+
+
+def drawn_with(program: Any, without: Collection[str] = ()) -> tuple[Any, ...]:
+    """All that a visual's program would draw with now: its text, uniforms, textures and buffers.
+
+    Equal only if they are; what textures and buffers hold is not looked at.
+
+    Parameters
+    ----------
+    program : ModularProgram
+    without : collection of str
+        Uniforms that do not count.
+    """
+    program.build_if_needed()
+    program.update_variables()
+    texts = tuple(part.code for part in program.shaders)
+    return texts, tuple(
+        (name, value.tobytes() if isinstance(value, np.ndarray) else value)
+        for name, value in program._user_variables.items()
+        if name not in without
+    )
 
 
 def share_queue(context: GLContext, texture: Texture2D) -> None:

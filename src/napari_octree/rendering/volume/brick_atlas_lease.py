@@ -70,7 +70,8 @@ class BrickAtlasLease:
             return 0
         node = self._node
         shown = 0 if self.is_shown else node.atlas.nbytes
-        return self._filled.nbytes + shown + node.nodes.nbytes + node.reduced_picture.nbytes
+        pictures = node.reduced_picture.nbytes + node.sharp_picture.nbytes
+        return self._filled.nbytes + shown + node.nodes.nbytes + pictures
 
     def keep(
         self, octree_slice: OctreeSlice, texels: TextureEncoding, stays: bool
@@ -144,6 +145,16 @@ class BrickAtlasLease:
         VRAM.take(self, needed)
         return True
 
+    def affords_sharp(self) -> bool:
+        """Whether there is memory to draw strip by strip; if so, it is taken."""
+        node = self._node
+        picture = reduced_bytes(node.canvas, 1.0)
+        needed = self.nbytes - node.sharp_picture.nbytes + picture
+        if needed > VRAM.room(self, self._limit):
+            return False
+        VRAM.take(self, needed)
+        return True
+
     def account(self) -> None:
         """Tell the ledger what there is now."""
         VRAM.take(self, self.nbytes)
@@ -160,6 +171,7 @@ class BrickAtlasLease:
         self._bind(self._filled)
         self._filled = None
         node.reduced_picture.release(node.canvas)
+        node.sharp_picture.release(node.canvas)
         if node.canvas is not None:
             _vispy.make_current(node.canvas)
             self._send()
@@ -169,6 +181,7 @@ class BrickAtlasLease:
         """Let go of everything, for good."""
         node = self._node
         node.reduced_picture.release(node.canvas)
+        node.sharp_picture.release(node.canvas)
         VRAM.release(self)
         for texture in (*node.nodes.textures, *{node.atlas, self.atlas}):
             _vispy.delete_texture(node.canvas, texture)

@@ -17,15 +17,17 @@ import numpy as np
 from vispy.visuals.shaders import Function
 
 from napari_octree.octree.octree import Octree
-from napari_octree.rendering._vispy import Volume
+from napari_octree.rendering._vispy import Volume, drawn_with, viewport_size
 from napari_octree.rendering.gpu.clear_colours import NOTHING, clear_share, highest_clear
 from napari_octree.rendering.gpu.node_matrices import volume_matrices
 from napari_octree.rendering.level_colours import level_colours
 from napari_octree.rendering.volume.brick_encoding import BrickEncoding
+from napari_octree.rendering.volume.motion_quality import FULL
 from napari_octree.rendering.volume.nodes.node_geometry import MAX_LEVELS, NodeGeometry
 from napari_octree.rendering.volume.nodes.node_texture import NodeTexture
 from napari_octree.rendering.volume.ray_frame import RayFrame
 from napari_octree.rendering.volume.reduced_picture import ReducedPicture
+from napari_octree.rendering.volume.sharp_picture import SharpPicture
 from napari_octree.rendering.volume.texture_atlas_3d import TextureAtlas3D
 from napari_octree.rendering.volume.volume_shaders import (
     MODES,
@@ -37,6 +39,9 @@ from napari_octree.rendering.volume.volume_shaders import (
 
 STEP = 0.8
 """Voxels between samples, as vispy's."""
+
+QUALITY = ("octree_step_factor", "u_relative_step_size")
+"""Uniforms that say how well it is drawn, not what."""
 
 GRID_PIXELS = 1.5
 """Width of the lines between bricks."""
@@ -86,7 +91,14 @@ class BrickVolume(Volume):
         self.unfreeze()
         self.fade = 1.0
         self.pixel_size = self.step_factor = 1.0
+        self.strips = 0
+        self.meanwhile = FULL
+        self.content = 0
+        self.cast_share: float | None = 1.0
+        self.unfinished = False
         self._reduced = ReducedPicture()
+        self._reduced_of: tuple[Any, ...] = ()
+        self._sharp = SharpPicture()
         self._coloured = False
         self._overlaid: bool | None = None
         self.set_overlays(False, False)
@@ -287,10 +299,7 @@ class BrickVolume(Volume):
             self._origin = frame.origin
             self._place_levels(frame.origin)
         program = self.shared_program
-        # The step of a plane is its thickness' unit: longer ones would make it thinner.
-        longer = 1.0 if self.raycasting_mode == "plane" else self.step_factor
-        program["octree_step_factor"] = longer
-        self.relative_step_size = STEP * longer
+        self._set_step(self.step_factor)
         line = frame.pixel_per_w(size) * GRID_PIXELS / 2
         program["octree_line_width"] = line
         program["octree_grid_width"] = line if self._shows_grid else 0.0
@@ -307,6 +316,12 @@ class BrickVolume(Volume):
         scene = np.eye(4) if to_scene is None else to_scene
         for n, (position, direction) in enumerate(self._clipping_planes):
             self._clip_func[f"plane{n}"] = frame.clipping_plane(scene, position, direction)
+
+    def _set_step(self, factor: float) -> None:
+        # The step of a plane is its thickness' unit: longer ones would make it thinner.
+        longer = 1.0 if self.raycasting_mode == "plane" else factor
+        self.shared_program["octree_step_factor"] = longer
+        self.relative_step_size = STEP * longer
 
     def _highest_clear(self) -> float:
         cmap, clim = self.cmap, self._texture.clim_normalized
@@ -343,14 +358,43 @@ class BrickVolume(Volume):
         """Leave the transforms to `set_place`."""
 
     def draw(self) -> None:
-        """Draw, in pixels of `pixel_size`."""
+        """Draw, in pixels of `pixel_size`; or a strip of the picture, if it is to have `strips`.
+
+        Then `unfinished` tells whether there are more strips to come, and `cast_share` which
+        share of all rays has been cast in the quality asked for; None: no telling.
+        """
         if not self.visible or self._prepare_draw(self) is False:
             return
-        if self.pixel_size > 1:
+        self.cast_share, self.unfinished = 1.0, False
+        if self.strips > 1:
+            self._draw_in_strips()
+        elif self.pixel_size > 1:
+            self._reduced_of = self._state()
             self._reduced.draw(self.canvas, self.pixel_size, self._cast, self._vshare.gl_state)
         else:
             self._configure_gl_state()
             self._cast()
+
+    def _draw_in_strips(self) -> None:
+        """Show the sharp picture if it is of now, else what comes next to it."""
+        state, sharp, looks = self._state(), self._sharp, self._vshare.gl_state
+        if sharp.of != state:
+            sharp.begin(state, self.strips)
+            if self._reduced_of != state:
+                self._reduced_of = state
+                self._set_step(self.meanwhile.step)
+                self._reduced.draw(self.canvas, self.meanwhile.pixel_size, self._cast, looks)
+                self._set_step(self.step_factor)
+                self.cast_share, self.unfinished = None, True
+                return
+        self.cast_share = None if sharp.whole else sharp.cast_next(self.canvas, self._cast)
+        self.unfinished = not sharp.whole
+        (sharp if sharp.whole else self._reduced).show(looks)
+
+    def _state(self) -> tuple[Any, ...]:
+        """All that a picture depends on, whatever its quality."""
+        size = viewport_size(self.canvas)
+        return self.content, size, self.cmap, drawn_with(self._program, QUALITY)
 
     def _cast(self) -> None:
         self._program.draw(self._vshare.draw_mode, self._vshare.index_buffer)
@@ -359,6 +403,11 @@ class BrickVolume(Volume):
     def reduced_picture(self) -> ReducedPicture:
         """Where it draws in larger pixels."""
         return self._reduced
+
+    @property
+    def sharp_picture(self) -> SharpPicture:
+        """Where it draws strip by strip."""
+        return self._sharp
 
     def _prepare_draw(self, view: Any) -> bool | None:
         self._on_prepare(self)

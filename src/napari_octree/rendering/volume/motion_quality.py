@@ -16,6 +16,12 @@ TARGET_MS = 40.0
 LONGEST_STEP, LARGEST_PIXEL = 4.0, 4.0
 MOST_SAVING = LONGEST_STEP * LARGEST_PIXEL**2
 
+STRIP_MS = 60.0
+"""What a strip of a picture in full quality may take."""
+
+WORTH_STRIPS = 4.0
+"""Where a picture in full quality takes so many times the target, it is drawn in strips."""
+
 REST_MS, MOST_REST_MS = 60.0, 400.0
 """How long the camera must stand still: as long as a frame in full quality takes, within these."""
 
@@ -61,11 +67,17 @@ FULL = Quality()
 
 
 class MotionQuality:
-    """The quality of one frame after the other."""
+    """The quality of one frame after the other.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    wanted : float
+        The saving to begin with, before anything was drawn.
+    """
+
+    def __init__(self, wanted: float = 1.0) -> None:
         self.current = FULL
-        self._wanted = 1.0
+        self._wanted = wanted
 
     def drawn(self, cost_ms: float) -> None:
         """Learn from what a frame in the current quality took."""
@@ -84,6 +96,17 @@ class MotionQuality:
         """Go back to full quality."""
         self.current = FULL
         return FULL
+
+    @property
+    def coarse(self) -> Quality:
+        """That of a moving camera."""
+        return Quality.with_saving(self._wanted)
+
+    @property
+    def strips(self) -> int:
+        """Into how many frames a picture in full quality is to be divided; 0: it need not be."""
+        parts = math.ceil(self._wanted * TARGET_MS / STRIP_MS)
+        return parts if self._wanted > WORTH_STRIPS else 0
 
     @property
     def rest_ms(self) -> int:

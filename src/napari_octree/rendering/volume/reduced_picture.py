@@ -53,14 +53,33 @@ class ReducedPicture:
         gl_state : dict
             How the picture is blended with the canvas.
         """
+        self.prepare(canvas, pixel_size)
+        self.cast(canvas, draw)
+        self.show(gl_state)
+
+    def prepare(self, canvas: Any, pixel_size: float) -> tuple[int, int]:
+        """Have textures of the right size; returns it (width, height)."""
         width, height = _size(canvas, pixel_size)
-        target = self._of_size(canvas, width, height)
-        with drawing_into(canvas, target):
+        self._of_size(canvas, width, height)
+        return width, height
+
+    def cast(self, canvas: Any, draw: Callable[[], None], clears: bool = True) -> None:
+        """Have something drawn into the textures, or more of it."""
+        assert self._target is not None
+        with drawing_into(canvas, self._target):
             gloo.set_state(depth_test=True, blend=False, cull_face=False)
-            gloo.clear(color=(0.0, 0.0, 0.0, 0.0), depth=1.0)
-            # Vispy's Qt canvas gives all pixels the alpha of this, and so Qt's screenshots.
-            gloo.set_clear_color(canvas.bgcolor)
+            if clears:
+                gloo.clear(color=(0.0, 0.0, 0.0, 0.0), depth=1.0)
+                # Vispy's Qt canvas gives all pixels the alpha of this, and so Qt's screenshots.
+                gloo.set_clear_color(canvas.bgcolor)
             draw()
+
+    def show(self, gl_state: dict[str, Any]) -> None:
+        """Put what was drawn last onto the canvas."""
+        target = self._target
+        if target is None:
+            return
+        height, width = target.shape[:2]
         gloo.set_state(**gl_state)
         self._program["u_colour"] = target.color_buffer
         self._program["u_depth"] = target.depth_buffer

@@ -29,6 +29,7 @@ from napari_octree.octree.policy import POLICIES
 from napari_octree.octree.view import VolumeView
 from napari_octree.rendering import _vispy
 from napari_octree.rendering.drawing import DrawContext
+from napari_octree.rendering.gpu.graphics import draws_in_software
 from napari_octree.rendering.gpu.node_matrices import viewbox_of, volume_matrices
 from napari_octree.rendering.gpu.upload_budget import UNHURRIED_MS, UploadBudget
 from napari_octree.rendering.gpu.upload_check import check_upload
@@ -44,7 +45,12 @@ from napari_octree.rendering.volume.brick_frame import (
     levels_seen,
 )
 from napari_octree.rendering.volume.brick_kind import BrickKind
-from napari_octree.rendering.volume.motion_quality import FULL, MotionQuality, Quality
+from napari_octree.rendering.volume.motion_quality import (
+    FULL,
+    MOST_SAVING,
+    MotionQuality,
+    Quality,
+)
 from napari_octree.rendering.volume.texture_atlas_3d import TextureAtlas3D
 
 STALE_FADE = 0.5
@@ -53,6 +59,9 @@ STALE_FADE = 0.5
 PATIENCE = 5
 """How many times as long a rest must be while bricks are on their way: full frames would keep a
 slow renderer's processors from computing them, and be outdated by the next one."""
+
+SOFTWARE_SAMPLES = 1e7
+"""Samples of rays that a processor takes in the time that a frame of a moving camera has."""
 
 CHEAP_MS = 20.0
 """Frames that take no longer are drawn whenever there is something new."""
@@ -88,6 +97,7 @@ class VolumeDrawing:
         self._levels: tuple[int, ...] = ()
         self._levels_of: ShownBricks | None = None
         self._finishing = False  # in an export, whose frames say nothing of what frames cost
+        self._strips_left = False
         nowhere = Octree.from_shapes([(1, 1, 1)], 16)
         encoding = BrickEncoding(kind.encoding, (16, 16, 16))
         self.node = kind.make_node(encoding, nowhere, context.on_prepare)
@@ -120,8 +130,12 @@ class VolumeDrawing:
             self._kind.take_values(octree_slice.display_dtype)
             self._keep_atlas(octree_slice)
             self._expect(octree_slice.key, now)
+        if self.frames == 1 and octree_slice is not None:
+            self._expect_cost(octree_slice)
         if not self._rested and (moved or not self.settled):
             self._draw_in(self.quality.moved())
+        elif self._rested and not (node.strips or self._hurried):
+            self._draw_in(self.quality.current)
         self._drawn_unseen = self._unseen()
         inputs = BrickInputs(
             octree_slice,
@@ -143,6 +157,7 @@ class VolumeDrawing:
         if self.lease.grow():
             changed = True  # its nodes are to be written anew
             self._draw_in(self.quality.current)  # if there is memory for that, still
+        node.content += changed
         if changed and self.lease.is_shown:
             if shown is None:
                 node.nodes.write([], np.zeros(0, np.int64), np.zeros((0, 2)))
@@ -159,13 +174,25 @@ class VolumeDrawing:
             _vispy.when_idle(node.canvas, self.drawn)
         return moved or (changed and not self._rested)
 
+    def _expect_cost(self, octree_slice: OctreeSlice) -> None:
+        """Begin with coarse frames where the first one would be a long one."""
+        if draws_in_software():
+            width, height = _vispy.viewport_size(self.node.canvas)
+            samples = width * height * max(octree_slice.octree.extent)
+            self.quality = MotionQuality(min(max(samples / SOFTWARE_SAMPLES, 1.0), MOST_SAVING))
+
     @property
     def _upload_ms(self) -> float:
         """What the uploads of a frame may take."""
-        if self._finishing or self.layer.config.loader_defaults.force_synchronous:
+        if self._hurried:
             return UNHURRIED_MS
         render = self.layer.config.render
         return render.upload_ms_moving if self.moving else render.upload_ms
+
+    @property
+    def _hurried(self) -> bool:
+        """Somebody waits for the next frame, and it has to be the last one."""
+        return self._finishing or self.layer.config.loader_defaults.force_synchronous
 
     def finish(self, wait: Callable[[], bool]) -> bool:
         """Load and draw all that the camera shows at its best, inside this draw: an export."""
@@ -180,6 +207,7 @@ class VolumeDrawing:
             return True
         finally:
             self._finishing = False
+            self.node.unfinished = False
 
     def _expect(self, key: SliceKey, now: float) -> None:
         before, self._slice_key = self._slice_key, key
@@ -211,7 +239,12 @@ class VolumeDrawing:
         # Else what it costs would pass for the cost of the uploads that have to wait for it.
         _vispy.finish(self.node.canvas)
         self._ended_s = time.perf_counter()
-        self.quality.drawn((self._ended_s - self._began_s) * 1e3)
+        node = self.node
+        if node.cast_share:
+            self.quality.drawn((self._ended_s - self._began_s) * 1e3 / node.cast_share)
+        if node.unfinished or self._strips_left:
+            node.update()  # the next strip; or nothing, after the last one, but to say that it is
+        self._strips_left = node.unfinished
 
     def wait_ms(self, now_s: float) -> int:
         """How long to wait before a frame that only shows more bricks.
@@ -244,7 +277,12 @@ class VolumeDrawing:
     def _draw_in(self, quality: Quality) -> None:
         """Draw in some quality from now on, as far as there is memory for it."""
         node = self.node
-        node.step_factor, node.pixel_size = quality.step, 1.0
+        node.step_factor, node.pixel_size, node.strips = quality.step, 1.0, 0
+        if quality == FULL:
+            strips = 0 if self._hurried else self.quality.strips
+            if strips and self.lease.affords_sharp():
+                node.strips, node.meanwhile = strips, self.quality.coarse
+            return
         if quality.pixel_size > 1 and self.lease.affords(quality.pixel_size):
             node.pixel_size = quality.pixel_size
 
@@ -322,7 +360,9 @@ class VolumeDrawing:
     @property
     def settled(self) -> bool:
         """Every selected brick of what the camera shows now is drawn, in full quality."""
-        return self.frame.settled and self.quality.current == FULL and self.is_current
+        if self.node.unfinished or not self.frame.settled:
+            return False
+        return self.quality.current == FULL and self.is_current
 
     @property
     def stuck(self) -> bool:

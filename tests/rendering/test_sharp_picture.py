@@ -1,0 +1,124 @@
+"""A volume whose full picture takes long is drawn strip by strip: no frame holds up the window."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from napari_octree import OctreeImage
+from napari_octree.rendering.gpu.vram import VRAM
+from napari_octree.rendering.volume.motion_quality import STRIP_MS, TARGET_MS, MotionQuality
+
+
+def smooth(side: int = 48) -> np.ndarray:
+    z, y, x = np.mgrid[:side, :side, :side] / side
+    return (200 * np.sin(5 * z) ** 2 * np.cos(4 * y) ** 2 + 40 * x + 5).astype(np.uint8)
+
+
+@pytest.fixture
+def volume(viewer: Any) -> Any:
+    layer = viewer.add_layer(OctreeImage(smooth(), contrast_limits=(0, 255)))
+    viewer.dims.ndisplay = 3
+    viewer.scene.camera.angles = (20, 30, 40)
+    assert layer.wait_until_settled(30)
+    return layer
+
+
+class Casts:
+    """How often, and in which quality, rays are cast."""
+
+    def __init__(self, node: Any, monkeypatch: Any) -> None:
+        self.of: list[tuple[float, float]] = []
+        real = node._cast
+
+        def cast() -> None:
+            self.of.append(((node.strips and node.cast_share) or 0, node.step_factor))
+            real()
+
+        monkeypatch.setattr(node, "_cast", cast)
+
+
+def be_slow(drawing: Any, monkeypatch: Any, times: float = 8.0) -> None:
+    """Frames cost so many times the target, whatever they do cost."""
+    drawing.quality._wanted = times
+    monkeypatch.setattr(drawing.quality, "drawn", lambda cost_ms: None)
+
+
+def test_how_many_strips() -> None:
+    quality = MotionQuality()
+    assert quality.strips == 0
+    quality.drawn(3 * TARGET_MS)
+    assert quality.strips == 0
+    quality.drawn(12 * TARGET_MS)
+    assert quality.strips == 12 * TARGET_MS / STRIP_MS
+
+
+def test_the_picture_is_the_same_and_comes_in_strips(
+    viewer: Any, volume: Any, screenshot: Any, monkeypatch: Any, pump: Any
+) -> None:
+    drawing = volume._views[0].volume
+    casts = Casts(drawing.node, monkeypatch)
+    truths = []
+    for angles in ((10, 50, 5), (80, 10, 30)):
+        viewer.scene.camera.angles = angles
+        assert volume.wait_until_settled(30)
+        truths.append(screenshot(viewer))
+    be_slow(drawing, monkeypatch)
+    for angles, truth in zip(((10, 50, 5), (80, 10, 30)), truths, strict=True):
+        viewer.scene.camera.angles = angles
+        casts.of.clear()
+        assert volume.wait_until_settled(30)
+        assert drawing.node.sharp_picture.whole
+        assert len(casts.of) >= drawing.quality.strips + 1
+        casts.of.clear()
+        canvas = viewer.window._qt_viewer.canvas._scene_canvas
+        canvas.update()
+        pump()
+        assert not casts.of  # drawn again, it is shown again
+        shown = canvas.render(alpha=False)
+        assert not casts.of
+        difference = np.abs(shown[..., :3].astype(int) - truth[..., :3].astype(int))
+        assert difference.max() <= 1
+
+
+def test_another_look_begins_anew_and_is_seen_at_once(
+    viewer: Any, volume: Any, monkeypatch: Any, pump: Any
+) -> None:
+    drawing = volume._views[0].volume
+    be_slow(drawing, monkeypatch)
+    viewer.scene.camera.angles = (10, 50, 5)
+    assert volume.wait_until_settled(30)
+    canvas = viewer.window._qt_viewer.canvas._scene_canvas
+    before = canvas.render(alpha=False)
+    for change in (
+        lambda: setattr(volume, "contrast_limits", (0, 30)),
+        lambda: setattr(volume, "colormap", "red"),
+        lambda: setattr(volume, "gamma", 0.5),
+        lambda: setattr(volume, "rendering", "attenuated_mip"),
+    ):
+        change()
+        coarse = canvas.render(alpha=False)
+        assert drawing.node.unfinished
+        assert not volume.settled
+        assert np.abs(coarse.astype(int) - before.astype(int)).max() > 20
+        assert volume.wait_until_settled(30)
+        whole = canvas.render(alpha=False)
+        assert np.abs(whole.astype(int) - before.astype(int)).max() > 20
+        before = whole
+
+
+def test_its_memory_counts_and_is_given_back(viewer: Any, volume: Any, monkeypatch: Any) -> None:
+    drawing = volume._views[0].volume
+    be_slow(drawing, monkeypatch)
+    viewer.scene.camera.angles = (10, 50, 5)
+    assert volume.wait_until_settled(30)
+    node = drawing.node
+    assert node.sharp_picture.nbytes > 0
+    drawing.lease.account()
+    held = VRAM.held_bytes
+    pictures = node.sharp_picture.nbytes + node.reduced_picture.nbytes
+    viewer.dims.ndisplay = 2
+    assert VRAM.held_bytes <= held - pictures
+    assert node.sharp_picture.nbytes == 0
