@@ -197,6 +197,7 @@ class VolumeDrawing:
     def finish(self, wait: Callable[[], bool]) -> bool:
         """Load and draw all that the camera shows at its best, inside this draw: an export."""
         self._finishing = True
+        self.node.unfinished = False  # strips: this draw casts all rays
         try:
             self.prepare(time.perf_counter())
             self.rest()
@@ -272,6 +273,8 @@ class VolumeDrawing:
         self.frame.wish()
         coarse = self.quality.current != FULL
         self._draw_in(self.quality.rested())
+        if coarse and not self._finishing:
+            self.node.unfinished = True  # until the frame that this asks for
         return coarse or not self.frame.settled
 
     def _draw_in(self, quality: Quality) -> None:
