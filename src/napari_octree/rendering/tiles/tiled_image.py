@@ -303,7 +303,7 @@ class TiledImageVisual(ImageVisual):
         if self._drawn or not self.n_quads:
             return False
         self._make_ready(view)
-        self._draw_pages(view)
+        self._draw_pages()
         return None
 
     def draw_part(self) -> None:
@@ -311,17 +311,17 @@ class TiledImageVisual(ImageVisual):
         self._drawn = True
         if self.n_quads:
             self._make_ready(self)
-            self._draw_pages(self)
+            self._draw_pages()
             self._configure_gl_state()
             self._program.draw(self._draw_mode, self._index_buffer)
 
-    def _draw_pages(self, view: Any) -> None:
+    def _draw_pages(self) -> None:
         """Draw the quads of all pages but the last, and have those of the last drawn next."""
         *others, last = self._page_indices
         for page, indices in others:
             self._take_page(page, indices)
-            view._configure_gl_state()
-            view._program.draw(self._draw_mode, self._index_buffer)
+            self._configure_gl_state()
+            self._program.draw(self._draw_mode, self._index_buffer)
         self._take_page(*last)
 
     def _take_page(self, page: int, indices: IndexBuffer | None) -> None:
