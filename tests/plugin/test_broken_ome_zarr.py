@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import warnings
 import zipfile
 
@@ -380,3 +381,14 @@ def test_archives_that_are_none(tmp_path, path):
 def test_paths_that_are_none(where):
     with pytest.raises(SourceError):
         open_ome_zarr(where)
+
+
+def test_one_level_of_another_zarr_format(path):
+    """A group of format 2 whose finest level somebody has written anew, in format 3."""
+    write(path)
+    pixels = np.arange(32 * 32, dtype=np.uint8).reshape(32, 32)
+    shutil.rmtree(path / "0")
+    zarr.create_array(path / "0", data=pixels, zarr_format=3)
+    (layer,) = open_ome_zarr(path)
+    assert layer.level_shapes.tolist() == [[32, 32], [16, 16]]
+    np.testing.assert_array_equal(layer.data[0][...], pixels)

@@ -23,7 +23,7 @@ from napari_octree.sources.ome_zarr.zip_files import ROOT_FILES, open_zip, zarr_
 from napari_octree.sources.stores.address import local_path
 from napari_octree.sources.stores.documents import open_documents
 from napari_octree.sources.stores.opening import bytes_of
-from napari_octree.sources.stores.zarr_nodes import documents_of, node_at, open_far
+from napari_octree.sources.stores.zarr_nodes import documents_of, is_far, node_at, open_far
 
 if TYPE_CHECKING:
     Node = zarr.Array[Any] | zarr.Group
@@ -136,10 +136,15 @@ def children(
 ) -> list[Node | SourceError | None]:
     """What is at each path, as `child` says, asked for side by side; problems are returned."""
     found = _side_by_side(group, paths, where, None)
-    if any(node is not None for node in found) or not paths:
-        return found
+    absent = [path for path, node in zip(paths, found, strict=True) if node is None]
+    if not absent or (len(absent) < len(paths) and is_far(group)):
+        return found  # what one level lacks costs a far store no further round
     # Some programs write groups of one zarr format around arrays of the other.
-    return _side_by_side(group, paths, where, 5 - group.metadata.zarr_format)
+    others = _side_by_side(group, absent, where, 5 - group.metadata.zarr_format)
+    known = dict(zip(absent, others, strict=True))
+    return [
+        known.get(path) if node is None else node for path, node in zip(paths, found, strict=True)
+    ]
 
 
 def _side_by_side(

@@ -26,6 +26,7 @@ from napari_octree.sources.ome_zarr.plates.model import (
     ListedField,
     Well,
     chosen_fields,
+    is_derived,
     parse_well,
 )
 from napari_octree.sources.protocol import LevelSource
@@ -230,6 +231,11 @@ class PlateFields:
         where = f"{self._documents.store.address}/{well.path}"
         listed = self._lists.of(attributes, lambda found: parse_well(found, where))
         fields = chosen_fields(listed, self._acquisition)
+        paths = {field.path for field in listed}
+        if any(is_derived(path, paths) for path in paths):
+            self._deviations.note(
+                "images made of others", well.name, "they are left out, and open by their paths"
+            )
         if len(fields) > self._count:
             self._deviations.note(
                 "more fields", well.name, f"the first {self._count} of each well are shown"

@@ -92,7 +92,9 @@ def first_labels(
             return None
         if opened is not None:
             metadata, arrays = opened
-            if len(arrays[0].shape) != len(first.arrays[0].shape):
+            names = [axis.name for axis in first.metadata.axes]
+            own = [axis.name for axis in metadata.axes]  # mostly without that of the channels
+            if own != [name for name in names if name in own] or own[-2:] != names[-2:]:
                 warn(f"{where}: labels {name!r} have other axes than the image")
                 return None
             if arrays[0].dtype.kind not in "biu":

@@ -8,7 +8,7 @@ Source: https://ngff.openmicroscopy.org, the specifications 0.1 to 0.6.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -138,10 +138,24 @@ def parse_well(attributes: Mapping[str, Any], where: str) -> tuple[ListedField, 
 def chosen_fields(
     fields: Sequence[ListedField], acquisition: int | None
 ) -> tuple[ListedField, ...]:
-    """Return the fields of one acquisition; those that name none belong to each."""
-    if acquisition is None:
-        return tuple(fields)
-    return tuple(f for f in fields if f.acquisition is None or f.acquisition == acquisition)
+    """Return the fields of one acquisition; those that name none belong to each.
+
+    Images that a program has made of another one (Fractal's "0_registered" beside "0") show the
+    same place, and are left out.
+    """
+    paths = {field.path for field in fields}
+    return tuple(
+        field
+        for field in fields
+        if acquisition is None or field.acquisition is None or field.acquisition == acquisition
+        if not is_derived(field.path, paths)
+    )
+
+
+def is_derived(path: str, paths: Collection[str]) -> bool:
+    """Whether an image is named after another one of its well: "0_mip" after "0"."""
+    parts = path.split("_")
+    return any("_".join(parts[:n]) in paths for n in range(1, len(parts)))
 
 
 def _names(values: Any, what: str, where: str) -> list[str]:
