@@ -21,6 +21,7 @@ from qtpy.QtWidgets import QApplication
 from napari_octree import OctreeConfig, OctreePoints
 from napari_octree.octree.points.node_selection import select_nodes
 from napari_octree.samples import points as generated
+from napari_octree.sources.points.memory_points import index_points
 
 ROUNDS = 3
 
@@ -130,17 +131,72 @@ class Slow:
 
 
 def first_picture(viewer: napari.Viewer, latency_s: float) -> None:
-    """How long the first points take, in read latencies."""
-    known = generated(10_000_000)
-    source = replace(known, reader=Slow(known.reader, latency_s), key=("slow", time.time()))
-    layer = OctreePoints(source, OctreeConfig(), size=40)
-    start = time.perf_counter()
-    viewer.add_layer(layer)
-    while not (layer._views and layer._views[0].drawing.shown_points):
-        QApplication.processEvents()
-    took = time.perf_counter() - start
-    print(f"first points after {took / latency_s:.2f} read latencies of {latency_s:g} s")
-    viewer.layers.clear()
+    """How long the first points take, in read latencies, beyond what they take without any."""
+    took = {}
+    for latency in (0.0, latency_s):
+        known = generated(10_000_000)
+        source = replace(known, reader=Slow(known.reader, latency), key=("slow", time.time()))
+        layer = OctreePoints(source, OctreeConfig(), size=40)
+        start = time.perf_counter()
+        viewer.add_layer(layer)
+        while not (layer._views and layer._views[0].drawing.shown_points):
+            QApplication.processEvents()
+        took[latency] = time.perf_counter() - start
+        viewer.layers.clear()
+    waited = (took[latency_s] - took[0.0]) / latency_s
+    print(
+        f"first points: {waited:.2f} read latencies of {latency_s:g} s, and {took[0.0]:.2f} s "
+        "which they take without"
+    )
+
+
+def longest_gaps(viewer: napari.Viewer, latency_s: float) -> None:
+    """The longest time without a frame on a flight, from a slow store and from memory."""
+    rng = np.random.default_rng(0)
+    known = index_points(rng.random((2_000_000, 2)) * 10_000, {})
+    slow = replace(
+        known, reader=Slow(known.reader, latency_s), key=("slow", time.time()), in_memory=False
+    )
+    config = OctreeConfig(memory={"ram_bytes": 2**26})
+    longest: dict[str, list[float]] = {"memory": [], "store": []}
+    for _ in range(ROUNDS):
+        for name, source in (("memory", known), ("store", slow)):
+            layer = OctreePoints(source, config, size=5, border_width=0)
+            viewer.add_layer(layer)
+            viewer.reset_view()
+            settled(layer)
+            longest[name].append(_fly(viewer, rng.random(2) * 6000 + 2000))
+            settled(layer)
+            viewer.layers.clear()
+            slow = replace(slow, key=("slow", time.time()))
+    ratio = np.median(longest["store"]) / np.median(longest["memory"])
+    print(
+        f"longest gap on a flight, from a store of {latency_s * 1e3:g} ms / from memory: "
+        f"{ratio:.2f} ({np.median(longest['memory']):.0f} ms)"
+    )
+
+
+def _fly(viewer: napari.Viewer, goal: np.ndarray) -> float:
+    """Zoom in and back, a step a frame; return the longest time between two frames, in ms."""
+    canvas = viewer.window._qt_viewer.canvas._scene_canvas
+    times: list[float] = []
+
+    def drawn(event: Any = None) -> None:
+        times.append(time.perf_counter())
+
+    canvas.events.draw.connect(drawn, position="last")
+    try:
+        start = viewer.scene.camera.zoom
+        for step in [*range(24), *range(24, 0, -1)]:
+            part = step / 24
+            viewer.scene.camera.zoom = start * 100**part
+            viewer.scene.camera.center = (0, *(np.array([5000, 5000]) * (1 - part) + goal * part))
+            frames = len(times)
+            while len(times) == frames:
+                QApplication.processEvents()
+    finally:
+        canvas.events.draw.disconnect(drawn)
+    return float(np.diff(times).max() * 1e3)
 
 
 def memory(viewer: napari.Viewer) -> None:
@@ -172,6 +228,7 @@ def main() -> None:
     frames_beside_stock(viewer)
     cost_by_size(viewer, (10**7, 10**8) if options.quick else (10**7, 10**8, 10**9))
     first_picture(viewer, 1.0)
+    longest_gaps(viewer, 0.05)
     if not options.quick:
         memory(viewer)
     viewer.close()

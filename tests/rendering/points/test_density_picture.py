@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from napari_octree import OctreeConfig, OctreePoints
+from napari_octree.rendering.points.density_legend import density_legend_of
 from napari_octree.rendering.points.dot_profile import dot_profile, drawn_size
 
 RNG = np.random.default_rng(0)
@@ -54,6 +55,56 @@ def test_a_density_image_alone(brightness):
     log, layer = brightness(10**6, density="log", opacity=1)
     assert linear[1:3, 1:3].min() > 3 * linear[0, 0]
     assert linear[0, 0] * 3 < log[0, 0] < log[1, 1]
+
+
+def test_a_legend_says_what_a_density_image_means(make_viewer, pump, pump_until, screenshot):
+    viewer = make_viewer((240, 240))
+    layer = viewer.add_layer(
+        OctreePoints(POINTS[:40_000], density="log", face_color="red", border_width=0)
+    )
+    pump()
+    assert layer.wait_until_settled(30)
+    legend = density_legend_of(viewer.window._qt_viewer.canvas.view)
+    pump_until(lambda: "density, log scale: 0 –" in legend.text)
+    screenshot(viewer)
+    corner = screenshot(viewer)[180:210, 10:120].astype(int)
+    assert corner[..., 0].max() - corner[..., 1].max() > 80  # a bar that becomes red
+    layer.density = "auto"
+    pump()
+    assert layer.wait_until_settled(30)
+    assert not legend.text
+    layer.density = "linear"
+    pump()
+    assert legend.text.startswith("density: 0 –")
+    layer.visible = False
+    pump()
+    assert not legend.text
+
+
+def test_a_density_image_is_numpy_s_histogram(make_viewer, pump, screenshot):
+    """In the middle of each cell, where a cell is five pixels wide, and where a pixel is two."""
+    viewer = make_viewer((256, 256))
+    points = np.concatenate([RNG.normal(0, 1, (20_000, 2)), RNG.normal(0, 0.05, (20_000, 2))])
+    layer = viewer.add_layer(OctreePoints(points, density="linear", border_width=0))
+    density = layer.points_source.density
+    side, low = density.plan.side, np.array(density.low)
+    for wide, zoom in ((side, 5 / side), (2 * side, 0.5 / side)):
+        middle = low + np.round(-low / wide) * wide  # between cells, near zero
+        viewer.scene.camera.zoom, viewer.scene.camera.center = zoom, (0, *middle)
+        pump()
+        assert layer.wait_until_settled(20)
+        picture = screenshot(viewer)[..., 0].astype(float)
+        per_cell = round(wide * zoom)
+        half = 128 // per_cell - 1  # cells from the middle to each side
+        edges = np.arange(-half, half + 1) * wide
+        bins = [middle[0] + edges, middle[1] + edges]
+        truth, _, _ = np.histogram2d(points[:, 0], points[:, 1], bins=bins)
+        middles = 128 + np.arange(-half, half) * per_cell + per_cell // 2
+        found = picture[np.ix_(middles, middles)]
+        assert truth.max() > 50  # the densest cell of all is in view, and white
+        above = middles < 190  # the legend is below
+        expected = truth / truth.max() * 255
+        np.testing.assert_allclose(found[above], expected[above], atol=1.01)
 
 
 def test_the_profile_of_a_dot():

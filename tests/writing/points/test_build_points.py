@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
+import sys
 from pathlib import Path
 
 import dask.array as da
@@ -20,6 +22,7 @@ from napari_octree.sources.errors import SourceError
 from napari_octree.sources.points.memory_points import index_points
 from napari_octree.sources.points.point_blocks import ArrayBlocks
 from napari_octree.sources.points.points_source import PointsSource
+from napari_octree.sources.points.zarr_points import open_zarr_points
 from napari_octree.writing.errors import WritingError
 from napari_octree.writing.points.buckets import choose_buckets, count_depth
 from napari_octree.writing.points.build import PointsOptions, build_points
@@ -117,6 +120,32 @@ def test_killed_ten_times_and_resumed_it_writes_the_same(tmp_path):
             assert not (tmp_path / "b.zarr").exists()
     assert times >= 5
     assert digest(tmp_path / "a.zarr") == digest(tmp_path / "b.zarr")
+
+
+def test_a_process_killed_ten_times_ends_with_the_same_bytes(tmp_path):
+    """A million points; each process is killed in the middle of what it does next."""
+    command = [sys.executable, str(Path(__file__).with_name("killed_build.py"))]
+
+    def run(target: Path, batches: int | None) -> bool:
+        """Build until so many batches of tasks were done anew; return whether it ended."""
+        with subprocess.Popen([*command, str(target)], stdout=subprocess.PIPE) as process:
+            for _ in range(batches or 0):
+                if not process.stdout.readline():
+                    break
+            else:
+                if batches is not None:
+                    process.kill()
+            process.stdout.read()
+        return process.returncode == 0
+
+    assert run(tmp_path / "a.zarr", None)
+    # Tasks that are done already are told again, at once: so each process is let get further.
+    ended = [run(tmp_path / "b.zarr", batches) for batches in range(1, 11)]
+    assert not any(ended)
+    assert not (tmp_path / "b.zarr").exists()
+    assert run(tmp_path / "b.zarr", None)
+    assert digest(tmp_path / "a.zarr") == digest(tmp_path / "b.zarr")
+    assert open_zarr_points(str(tmp_path / "b.zarr")).total == 1_000_000
 
 
 @pytest.mark.parametrize("kind", ["numpy", "columns", "dask", "zarr", "frame", "parquet", "csv"])

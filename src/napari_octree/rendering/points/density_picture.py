@@ -19,6 +19,7 @@ import numpy as np
 from vispy.gloo import Program, Texture2D, VertexBuffer
 
 from napari_octree.octree.points.density_grid import DensityGrid, halved
+from napari_octree.rendering.points.density_legend import DensityScale
 from napari_octree.rendering.points.point_shader import shader
 
 VERTEX = np.dtype(
@@ -74,6 +75,7 @@ class DensityPicture:
     def __init__(self) -> None:
         self._program: Program | None = None
         self._pictures: list[np.ndarray] = []
+        self._most: dict[int, float] = {}
         self._key: object = None
         self._shown = -1
 
@@ -82,9 +84,7 @@ class DensityPicture:
         program = self._program
         if program is None:
             program = self._program = Program(shader("density.vert"), shader("density.frag"))
-        if frame.key != self._key:
-            self._key, self._shown = frame.key, -1
-            self._pictures = [frame.grid.picture(frame.weights)]
+        self._keep(frame)
         level = self._level(frame)
         picture = self._pictures[level]
         if level != self._shown:
@@ -97,9 +97,30 @@ class DensityPicture:
         program["u_per_pixel"] = 1 / max(frame.pixels * side * side, 1e-30)
         program["u_dot"] = frame.dot
         program["u_mode"] = ("points", "linear", "log").index(frame.mode)
-        program["u_most"] = max(float(picture.max(initial=0)), 1e-30)
+        program["u_most"] = max(self._densest(level), 1e-30)
         program.bind(VertexBuffer(self._vertices(frame, picture.shape, side)))
         program.draw("triangles")
+
+    def scale(self, frame: DensityFrame) -> DensityScale | None:
+        """Return what its brightest place stands for; None where it stands for points."""
+        if frame.mode == "points":
+            return None
+        self._keep(frame)
+        level = self._level(frame)
+        return DensityScale(
+            frame.mode, self._densest(level), frame.grid.plan.side * 2.0**level, frame.colour[:3]
+        )
+
+    def _keep(self, frame: DensityFrame) -> None:
+        """Make the finest picture of another set or slab."""
+        if frame.key != self._key:
+            self._key, self._shown = frame.key, -1
+            self._pictures, self._most = [frame.grid.picture(frame.weights)], {}
+
+    def _densest(self, level: int) -> float:
+        if level not in self._most:
+            self._most[level] = float(self._pictures[level].max(initial=0))
+        return self._most[level]
 
     def _level(self, frame: DensityFrame) -> int:
         """Return the coarseness at which a cell is as large as a point, and make its picture.

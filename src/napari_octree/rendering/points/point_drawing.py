@@ -1,18 +1,16 @@
 """PointDrawing: the `Drawing` of a set of points, in 2-D and in 3-D alike.
 
 Invariants: those of every `Drawing`. All selected nodes that are resident are drawn; the budget is
-met by a coarser selection, and while the view moves by a part of each node's points. Until the
-roots of another slab, or of a better index, are there, what was drawn before stays, and
-`whole` says so.
+met by a coarser selection, and while the view moves by a part of each node's points.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,34 +18,31 @@ from napari_octree.layers.views.progress import OctreeProgress
 from napari_octree.layers.views.residency import Residency
 from napari_octree.layers.views.statistics import ViewStatistics
 from napari_octree.loading import Pace
-from napari_octree.loading.request import TileState
 from napari_octree.octree.bricks.projection import Projection
 from napari_octree.octree.chunk_key import ChunkKey
 from napari_octree.octree.points.node_selection import NodeSelection, PointView, select_nodes
-from napari_octree.octree.points.point_tree import QUOTA
 from napari_octree.octree.view import VolumeView
 from napari_octree.rendering import _vispy
 from napari_octree.rendering.drawing import DrawContext
 from napari_octree.rendering.gpu.upload_budget import UNHURRIED_MS, UploadBudget
 from napari_octree.rendering.gpu.upload_check import check_upload
-from napari_octree.rendering.gpu.vram import VRAM
 from napari_octree.rendering.points.density_frame import (
     density_frame,
     mean_colours,
     shows_only_density,
 )
-from napari_octree.rendering.points.point_buffer import PointBuffer
-from napari_octree.rendering.points.point_nodes import NodeKey, Places, ShownPlace, keys_of
+from napari_octree.rendering.points.density_legend import DensityNotice
+from napari_octree.rendering.points.point_buffer import PlacedNode
+from napari_octree.rendering.points.point_nodes import NodeKey, Places, ShownPlace
 from napari_octree.rendering.points.point_quality import PointQuality
 from napari_octree.rendering.points.point_view import canvas_matrix, optics_of, point_view
 from napari_octree.rendering.points.point_visual import DrawnNode
 from napari_octree.rendering.points.point_visual import OctreePoints as PointsNode
+from napari_octree.rendering.points.resident_nodes import ResidentNodes
 from napari_octree.rendering.points.vertex_layout import VertexLayout
 
 if TYPE_CHECKING:
     from napari_octree.layers.points.octree_points import OctreePoints
-
-LARGEST_SLOT = 2 * QUOTA
 
 
 class PointDrawing:
@@ -70,15 +65,11 @@ class PointDrawing:
         self.frames = self.plans = 0
         self.selection = NodeSelection.nothing()
         self._places = Places()
-        self._buffer: PointBuffer | None = None
+        self._nodes = ResidentNodes(self.client, self.node)
+        self._notice = DensityNotice()
         self._planned: tuple[Any, ...] = ()
         self._view: PointView | None = None
-        self._keys: list[NodeKey] = []
-        self._resident = 0
-        self._failed: set[NodeKey] = set()
-        self._former: tuple[ShownPlace, list[NodeKey]] | None = None
-        self._drawn: tuple[ShownPlace, list[NodeKey]] | None = None
-        self._more = self._moving = self._finishing = False
+        self._moving = self._finishing = False
         self._reloads = self.layer.reloads
         self._drawn_share = 1.0
         self._selected_points = 0.0
@@ -108,7 +99,7 @@ class PointDrawing:
         self._plan(place, view)
         if self._moving:
             self.quality.moved(self._selected_points)
-        uploaded = self._upload(place)
+        uploaded = self._nodes.upload(self.budget, self._upload_ms)
         self._draw(place, matrix)
         if not self._finishing:
             _vispy.when_idle(self.node.canvas, self.drawn)
@@ -151,114 +142,17 @@ class PointDrawing:
         self.plans += 1
         chosen = place.source.table.counts[self.selection.rows]
         self._selected_points = float(chosen.sum()) * self.selection.share
-        if self._planned and self._planned[0] != place.number and self._drawn is not None:
-            self._former = self._drawn
+        anew = bool(self._planned) and self._planned[0] != place.number
         self._planned = planned
-        self._keys = keys_of(place, self.selection.rows.tolist())
-        self._failed.intersection_update(self._keys)
-        self._keep_buffer(place)
-        self._ask(place)
-
-    def _keep_buffer(self, place: ShownPlace) -> None:
-        """Have a buffer for vertices of this layout, with a slot for each node."""
-        buffer, n = self._buffer, len(self._keys)
-        if buffer is not None and buffer.layout == place.layout:
-            largest = min(int(place.source.table.counts.max(initial=1)), LARGEST_SLOT)
-            if n <= buffer.slots.capacity and largest <= buffer.slot:
-                return
-        table = place.source.table
-        slot = max(min(int(table.counts.max(initial=1)), LARGEST_SLOT), 1)
-        usual = min(3 * self._most_points // (2 * QUOTA) + 16, len(table))
-        capacity = max(usual, n + n // 4, 1)
-        stride = place.layout.dtype.itemsize
-        room = VRAM.available(buffer or self, self.layer.config.memory.vram_bytes)
-        if slot * capacity * stride > room:
-            capacity = max(min(capacity, room // (slot * stride)), n, 1)
-            slot = max(min(slot, room // (capacity * stride)), 1)
-        self._close_buffer()
-        self.client.replace([])  # else what was taken for the former one would not come again
-        self._buffer = PointBuffer(place.layout, slot, capacity)
-        self.node.set_buffer(self._buffer.buffer, place.layout.attributes)
-        self._former = None
-
-    def _ask(self, place: ShownPlace) -> None:
-        buffer = self._buffer
-        assert buffer is not None
-        wanted = [key for key in self._keys if key not in buffer]
-        self.client.replace([place.request(key.node) for key in wanted])
-
-    def _upload(self, place: ShownPlace) -> bool:
-        """Take finished nodes until the frame's milliseconds are spent."""
-        buffer = self._buffer
-        assert buffer is not None
-        self._more = changed = False
-        if not self.client.ready:
-            return False
-        budget, canvas = self.budget, self.node.canvas
-        budget.begin(self._upload_ms)
-        nbytes = buffer.slot * buffer.layout.dtype.itemsize
-        wanted = set(self._keys)
-        protected = set(wanted)
-        if self._former is not None:
-            protected.update(self._former[1])
-        while budget.allows(nbytes):
-            tile = self.client.take()
-            if tile is None:
-                break
-            key = cast(NodeKey, tile.key)
-            if tile.state is TileState.FAILED or tile.data is None:
-                changed = True
-                self._failed.add(key)
-                continue
-            vertices = tile.data
-            if key not in wanted or vertices.dtype != buffer.layout.dtype:
-                continue
-            changed = True
-
-            def put() -> None:
-                if not buffer.add(key, vertices, protected):  # noqa: B023
-                    self._former = None  # its slots are needed
-                    buffer.add(key, vertices, wanted)  # noqa: B023
-                buffer.send(canvas)
-
-            budget.spend(put, vertices.nbytes)
-            self._failed.discard(key)
-        else:
-            self._more = self.client.ready
-        budget.end()
-        return changed
+        vram_bytes = self.layer.config.memory.vram_bytes
+        self._nodes.want(place, self.selection.rows, self._most_points, vram_bytes, anew)
 
     def _draw(self, place: ShownPlace, matrix: np.ndarray) -> None:
         """Say what is drawn."""
-        buffer = self._buffer
-        assert buffer is not None
-        keys = [key for key in self._keys if key in buffer]
-        self._resident = len(keys)
-        roots = {key for key in self._keys if key.node < place.source.table.roots}
-        if self._former is not None:
-            former = [key for key in self._former[1] if key in buffer]
-            if roots - self._failed <= set(keys) or not former:
-                self._former = None
-            else:
-                place, keys = self._former[0], former
-        self._drawn = (place, keys)
-        buffer.touch(keys)
+        place, keys, placed_nodes = self._nodes.to_draw(place)
         self._drawn_share = self.quality.share
         share = self.selection.share * self._drawn_share
-        middle, half = place.box(np.array([key.node for key in keys], np.int64))
-        matrices = np.zeros((len(keys), 4, 4))
-        matrices[:, [0, 1, 2], [0, 1, 2]] = half
-        matrices[:, 3, :3] = middle
-        matrices[:, 3, 3] = 1
-        matrices = (matrices @ matrix).astype(np.float32)
-        nodes = []
-        total = 0
-        for key, to_clip in zip(keys, matrices, strict=True):
-            placed = buffer[key]
-            count = placed.count if share == 1 else math.ceil(placed.count * share)
-            if count:
-                nodes.append(DrawnNode(placed.first, count, to_clip))
-                total += count
+        nodes, total = _shown(place, keys, placed_nodes, matrix, share)
         self.shown_points = total
         optics = optics_of(self.node, matrix)
         self.node.set_nodes(nodes, optics)
@@ -266,19 +160,19 @@ class PointDrawing:
         pixels = _square(self.node, matrix)
         chosen = self.selection
         frame = density_frame(self.layer, place, chosen, share, matrix, pixels, dot)
-        self.node.set_density(frame)
+        self._notice.report(self.node, self.node.set_density(frame))
         self.shows_density = frame is not None
 
     def _show_nothing(self) -> None:
         if self._planned:
             self.client.replace([])
-        self._planned, self._keys, self._view = (), [], None
-        self.selection, self._resident = NodeSelection.nothing(), 0
-        self._drawn = self._former = None
-        self._more = False
+        self._planned, self._view = (), None
+        self.selection = NodeSelection.nothing()
+        self._nodes.clear()
         self.shown_points = 0
         self.node.set_nodes((), optics_of(self.node, np.eye(4)))
         self.node.set_density(None)
+        self._notice.close()
         self.shows_density = False
 
     @property
@@ -337,29 +231,25 @@ class PointDrawing:
         """Want nothing of the loader until the next frame: the layer is hidden."""
         self.client.replace([])
         self._planned = ()
-        self._more = False
+        self._nodes.more = False
+        self._notice.close()
 
     def configure(self) -> None:
         """Go by the layer's configuration of now, and ask the loader for everything anew."""
         self.client.replace([])
-        self._failed.clear()
+        self._nodes.failed.clear()
         self._planned = ()
 
     def leave(self) -> None:
         """Another dimension is shown: want nothing, hold nothing."""
         self._show_nothing()
-        self._close_buffer()
+        self._nodes.close()
 
     def close(self) -> None:
         """Stop loading and let go of the GPU's memory."""
         self.client.close()
-        self._close_buffer()
-
-    def _close_buffer(self) -> None:
-        if self._buffer is not None:
-            self.node.set_buffer(None, ())
-            self._buffer.close(self.node.canvas)
-            self._buffer = None
+        self._nodes.close()
+        self._notice.close()
 
     def _send(self) -> None:
         _vispy.flush(self.node.canvas.context)
@@ -384,7 +274,7 @@ class PointDrawing:
 
     @property
     def _complete(self) -> bool:
-        return self.frames > 0 and self._former is None and self._resident == len(self._keys)
+        return self.frames > 0 and self._nodes.is_complete
 
     @property
     def stuck(self) -> bool:
@@ -394,17 +284,18 @@ class PointDrawing:
     @property
     def in_vain(self) -> bool:
         """The last frame is not complete, and nothing more will come by itself."""
-        return bool(self._failed) and not self.client.pending and not self._more
+        return bool(self._nodes.failed) and not self.client.pending and not self.more
 
     @property
     def whole(self) -> bool:
         """Nothing that is shown stands in for something else."""
-        return self._resident == len(self._keys) and self._former is None
+        return self._nodes.is_complete
 
     @property
     def covered(self) -> bool:
         """No place of the view is blank that will be filled."""
-        return self._former is None and (self._resident > 0 or not self._keys)
+        nodes = self._nodes
+        return not nodes.stands_in and (nodes.resident > 0 or not nodes.wanted)
 
     @property
     def moving(self) -> bool:
@@ -414,7 +305,7 @@ class PointDrawing:
     @property
     def more(self) -> bool:
         """The next frame would show more."""
-        return self._more
+        return self._nodes.more
 
     @property
     def again_ms(self) -> float | None:
@@ -455,23 +346,16 @@ class PointDrawing:
     @property
     def progress(self) -> OctreeProgress:
         """Nodes of the last plan."""
-        ideal, failed = len(self._keys), len(self._failed)
-        return OctreeProgress(
-            ideal, self._resident, max(ideal - self._resident - failed, 0), failed
-        )
+        nodes = self._nodes
+        ideal, resident, failed = len(nodes.wanted), nodes.resident, len(nodes.failed)
+        return OctreeProgress(ideal, resident, max(ideal - resident - failed, 0), failed)
 
     @property
     def statistics(self) -> ViewStatistics:
         """Counts so far."""
         counted = self.budget.statistics(self.frames, self.plans)
-        buffer = self._buffer
-        return replace(
-            counted,
-            slots=0 if buffer is None else buffer.slots.capacity,
-            resident=0 if buffer is None else len(buffer.slots),
-            vram_bytes=0 if buffer is None else buffer.nbytes,
-            level=self.level,
-        )
+        slots, used, nbytes = self._nodes.slots
+        return replace(counted, slots=slots, resident=used, vram_bytes=nbytes, level=self.level)
 
     @property
     def shown_part(self) -> float:
@@ -491,7 +375,7 @@ class PointDrawing:
     @property
     def shown_nodes(self) -> tuple[int, ...]:
         """Rows of the nodes that are drawn (any thread)."""
-        drawn = self._drawn
+        drawn = self._nodes.drawn
         if drawn is None or drawn[0].source is not self.layer.points_source:
             return ()
         return tuple(key.node for key in drawn[1])
@@ -499,20 +383,8 @@ class PointDrawing:
     @property
     def residency(self) -> Residency:
         """Nodes of the present slab, each by its level, 0 the deepest, and its row."""
-        buffer, place = self._buffer, self._places.current
-        if buffer is None or place is None or not len(place.source.table):
-            return Residency()
-        depths = place.source.table.depths
-        deepest, number = int(depths.max()), place.number
-
-        def named(keys: Iterable[Any]) -> frozenset[ChunkKey]:
-            return frozenset(
-                ChunkKey(deepest - int(depths[key.node]), (key.node,))
-                for key in keys
-                if key.place == number
-            )
-
-        return Residency(named(buffer), named(self._failed))
+        place = self._places.current
+        return Residency() if place is None else self._nodes.residency(place)
 
     @property
     def shown_bricks(self) -> frozenset[ChunkKey]:
@@ -529,3 +401,26 @@ def _square(node: Any, matrix: np.ndarray) -> float:
     """Framebuffer pixels of a square data unit, in a flat view."""
     width, height = _vispy.viewport_size(node.canvas)
     return abs(float(np.linalg.det(matrix[:2, :2]))) * width * height / 4
+
+
+def _shown(
+    place: ShownPlace,
+    keys: Sequence[NodeKey],
+    placed_nodes: Sequence[PlacedNode],
+    matrix: np.ndarray,
+    share: float,
+) -> tuple[list[DrawnNode], int]:
+    """Return a share of each node as it is drawn, and how many points that is."""
+    middle, half = place.box(np.array([key.node for key in keys], np.int64))
+    matrices = np.zeros((len(keys), 4, 4))
+    matrices[:, [0, 1, 2], [0, 1, 2]] = half
+    matrices[:, 3, :3] = middle
+    matrices[:, 3, 3] = 1
+    matrices = (matrices @ matrix).astype(np.float32)
+    nodes, total = [], 0
+    for placed, to_clip in zip(placed_nodes, matrices, strict=True):
+        count = placed.count if share == 1 else math.ceil(placed.count * share)
+        if count:
+            nodes.append(DrawnNode(placed.first, count, to_clip))
+            total += count
+    return nodes, total

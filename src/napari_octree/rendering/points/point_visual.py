@@ -21,6 +21,7 @@ from vispy.visuals.shaders import Variable
 from napari_octree.layers.main_loop import MAIN_LOOP
 from napari_octree.layers.points.point_look import PointColour, PointLook
 from napari_octree.rendering import _vispy
+from napari_octree.rendering.points.density_legend import DensityScale
 from napari_octree.rendering.points.density_picture import DensityFrame, DensityPicture
 from napari_octree.rendering.points.dot_profile import Dot, dot_profile, drawn_size
 from napari_octree.rendering.points.point_shader import ShaderParts
@@ -124,9 +125,10 @@ class OctreePointsVisual(Visual):
         self._buffer, self._attributes = buffer, attributes
         self._nodes = ()
 
-    def set_density(self, frame: DensityFrame | None) -> None:
-        """Draw this under the points; None: nothing."""
+    def set_density(self, frame: DensityFrame | None) -> DensityScale | None:
+        """Draw this under the points; None: nothing. Returns what it means if it is an image."""
         self._density = frame
+        return None if frame is None else self._picture.scale(frame)
 
     def set_nodes(self, nodes: Sequence[DrawnNode], optics: Optics) -> None:
         """Draw these, in this order."""
