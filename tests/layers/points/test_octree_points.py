@@ -126,6 +126,18 @@ def test_what_is_of_new_points_in_napari_is_of_all():
     np.testing.assert_array_equal(np.unique(layer.size), [7])
 
 
+def test_controls_show_what_holds_for_all():
+    layer = OctreePoints(POINTS, features=FEATURES, face_color="red", border_color="blue")
+    assert (layer.current_face_color, layer.current_border_color) == ("red", "blue")
+    layer.face_color, layer.symbol, layer.size = [0, 1, 0, 1], "square", 4
+    assert (layer.current_face_color, layer.current_size) == ("lime", 4)
+    assert str(layer.current_symbol) == "square"
+    layer.current_symbol = "star"
+    assert str(layer.symbol[0]) == "star"
+    layer.face_color = "gene"
+    assert layer.colour_feature("face") == "gene"
+
+
 def test_colours_follow_features_and_back():
     layer = OctreePoints(POINTS, features=FEATURES)
     for colour, column in (("score", "score"), ("gene", "gene"), ("red", None), ("gene", "gene")):

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from napari_octree.octree.points.density_grid import CellBoxes, NodeShares
 from napari_octree.octree.points.node_selection import PointView, select_nodes
 from napari_octree.octree.points.point_grid import PointGrid
 from napari_octree.octree.points.point_tree import build_trees, hashes_of
@@ -97,3 +98,38 @@ def test_a_slab_leaves_out_other_planes():
     rows = select_nodes(table, shown, 10**6).rows
     assert (table.lows[rows, 0] == 2).all()
     assert table.counts[rows].sum() == np.count_nonzero(points[:, 0] == 2)
+
+
+@pytest.mark.parametrize("budget", [300, 2000, 6000])
+@pytest.mark.parametrize("width", [1000.0, 400.0, 100.0, 25.0])
+@pytest.mark.parametrize("centre", [(500.0, 500.0), (300.0, 300.0), (310.0, 290.0)])
+def test_what_is_shown_is_as_dense_as_the_whole_at_every_zoom(centre, width, budget):
+    """Points that are drawn, and what the image of density adds for the others, by cells."""
+    chosen = select_nodes(TABLE, look(centre, width), budget)
+    edges = [np.linspace(c - width / 2, c + width / 2, 9) for c in centre]
+
+    def counts(points: np.ndarray) -> np.ndarray:
+        return np.histogram2d(points[:, 0], points[:, 1], bins=edges)[0]
+
+    truth, shown, variance = counts(POINTS), np.zeros((8, 8)), np.zeros((8, 8))
+    shares = NodeShares.of(TABLE).totals
+    lows, highs = CellBoxes(GRID).boxes(TABLE, chosen.rows)
+    for i, row in enumerate(chosen.rows.tolist()):
+        start, count = int(TABLE.starts[row]), int(TABLE.counts[row])
+        drawn = int(np.ceil(count * chosen.share))
+        shown += counts(POINTS[ORDER[start : start + drawn]])
+        missing = (chosen.missing[i] + count - drawn) / shares[row]
+        if missing:
+            inside = ((lows[i] <= POINTS) & (highs[i] > POINTS)).all(axis=1)
+            here = counts(POINTS[inside])
+            shown += missing * here
+            variance += missing * (1 - min(missing, 1)) * here
+    assert abs(shown.sum() - truth.sum()) <= 4 * np.sqrt(variance.sum()) + 0.01 * truth.sum()
+    uncertain = variance > 1
+    if uncertain.any():
+        # Not more than chance: as many standard deviations as a normal distribution has.
+        off = (shown - truth)[uncertain] / np.sqrt(variance[uncertain])
+        assert np.abs(off).max() < 5
+        assert (off**2).mean() < 1 + 5 * np.sqrt(2 / len(off))
+    # What is drawn whole is exact.
+    np.testing.assert_allclose(shown[variance == 0], truth[variance == 0], rtol=1e-9)

@@ -106,6 +106,9 @@ class ReadOnlyPoints(Points):
         if several and self._made:
             raise NotEditableError(SINGLE.format(name=self.name, what="symbols"))
         Points.symbol.fset(self, symbol[0] if np.ndim(symbol) and len(symbol) else symbol)
+        if self._made and len(self._symbol):  # the controls show it
+            self._current_symbol = self._symbol[0]
+            self.events.current_symbol()
 
     def to_mask(self, **keywords: Any) -> np.ndarray:
         """Refuse: it would be that of a sample."""

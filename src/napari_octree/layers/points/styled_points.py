@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from napari.layers import Points
+from napari.utils.colormaps.standardize_color import transform_color
 
 from napari_octree.layers.points.colours import colour_of, known_values
 from napari_octree.layers.points.point_look import PointFilter, PointLook, codes_of
@@ -100,6 +101,8 @@ class StyledPoints(Points):
                 )
             manager.color_mode = "direct"
             getattr(Points, f"{part}_color").fset(self, colour)
+            if self._made:  # the swatch among the controls shows it
+                manager.current_color = transform_color(colour)[0]
             self._on_look()
             return
         if feature.time is not None:
