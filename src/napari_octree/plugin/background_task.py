@@ -2,12 +2,16 @@
 
 Invariants: the work runs in a daemon thread and touches no layer and no widget; bar and callbacks
 are the main thread's; whoever presses the bar's cancel button ends the work at its next report.
-Without a window the bar is written to the terminal.
+Without a window the bar is written to the terminal. Work that is not done when Python ends is
+cancelled and waited for, so that it can remove what is half written.
 """
 
 from __future__ import annotations
 
+import atexit
+import sys
 import threading
+import weakref
 from collections.abc import Callable
 from time import monotonic
 from typing import Any, Generic, TypeVar
@@ -22,6 +26,11 @@ T = TypeVar("T")
 
 REPORT_S = 0.1
 """Bars are moved no more often."""
+
+LAST_WAIT_S = 30.0
+"""How long the end of Python waits for cancelled work."""
+
+_RUNNING: weakref.WeakSet[BackgroundTask[Any]] = weakref.WeakSet()
 
 
 class BackgroundTask(Generic[T]):
@@ -61,6 +70,7 @@ class BackgroundTask(Generic[T]):
         self.finished = False
         """The callbacks have been called."""
         self._thread = threading.Thread(target=self._run, name=f"octree: {title}", daemon=True)
+        _RUNNING.add(self)
         self._thread.start()
 
     def cancel(self) -> None:
@@ -71,12 +81,21 @@ class BackgroundTask(Generic[T]):
         """Whether it is to end (any thread)."""
         return self._cancelled.is_set()
 
+    def is_working(self) -> bool:
+        """Whether the work goes on (any thread)."""
+        return self._thread.is_alive()
+
     def report(self, done: int, total: int) -> None:
         """Say how much is done (the work's thread)."""
         now = monotonic()
         if done >= total or now - self._reported > REPORT_S:
             self._reported = now
             MAIN_LOOP.post(lambda: self._move(done, total))
+
+    def end(self) -> None:
+        """Cancel the work, and wait until it has ended; nobody is told (any other thread)."""
+        self.cancel()
+        self._thread.join(LAST_WAIT_S)
 
     def _run(self) -> None:
         try:
@@ -105,6 +124,14 @@ class BackgroundTask(Generic[T]):
             tell()
         finally:
             self.finished = True
+
+
+@atexit.register
+def _end_all() -> None:
+    for task in list(_RUNNING):
+        if task.is_working():
+            print(f"napari-octree: {task.title}: cancelled, as Python ends", file=sys.stderr)  # noqa: T201
+            task.end()
 
 
 class _Bar(cancelable_progress):
