@@ -1,6 +1,7 @@
-"""What labels cost against stock's and against images: `python -m benchmarks.labels [rounds]`.
+"""What labels cost against stock's and images: `python -m benchmarks.labels [rounds [PART]]`.
 
-Invariants: as in `benchmarks.draw`: stock and ours in turns in one window, ratios of medians.
+Parts: `draw`, `dab`, `browse`; default: all. Invariants: as in `benchmarks.draw`: stock and ours,
+or labels and an image of the same pixels, in turns in one window, ratios of medians.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from benchmarks.draw import Scene, pump
 from napari.layers import Labels
 from napari.utils.colormaps import DirectLabelColormap
 
-from napari_octree import OctreeLabels
+from napari_octree import OctreeImage, OctreeLabels, samples
 
 SIDE = 2048
 
@@ -110,13 +111,77 @@ def dab_ratio(scene: Scene, rounds: int) -> None:
         )
 
 
+def stops(ndim: int, side: int) -> list[tuple[tuple[float, ...], float]]:
+    """Where the camera rests on a journey: centre, and zoom from that of the overview on."""
+    place = np.array([0.41, 0.317, 0.554][-ndim:]) * side
+    closer = [2.0**octave for octave in range(11 if ndim == 2 else 4)]
+    steps = [(tuple(place), zoom) for zoom in closer]
+    shift = side / closer[-1] / 3
+    steps += [((*place[:-1], place[-1] + shift * n), closer[-1]) for n in (1, 2, 3)]
+    return [*steps, *[(tuple(place), zoom) for zoom in closer[::-3]]]
+
+
+def journey(scene: Scene, layer: Any, ndim: int, side: int) -> tuple[int, int, float, float]:
+    """Reads, uploads, seconds until all stops have settled, longest turn of the loop in ms."""
+
+    def reads() -> int:
+        sources = layer.statistics.as_dict()["loader"]["sources"]
+        return sum(source["reads"] for source in sources.values())
+
+    before, longest, settled = reads(), 0.0, 0.0
+    scene.viewer.layers.clear()
+    scene.viewer.dims.ndisplay = ndim
+    scene.viewer.add_layer(layer)
+    overview = scene.viewer.scene.camera.zoom
+    for centre, zoom in stops(ndim, side):
+        scene.viewer.scene.camera.center = (*(0,) * (3 - ndim), *centre)
+        scene.viewer.scene.camera.zoom = overview * zoom
+        begin = turn = time.perf_counter()
+        while (not layer.settled or turn - begin < 0.1) and turn - begin < 120:
+            pump(0.001)
+            now = time.perf_counter()
+            longest, turn = max(longest, now - turn), now
+        assert layer.settled, (layer, layer.progress)
+        settled += turn - begin
+    views = layer.statistics.views
+    return reads() - before, sum(view.uploads for view in views), settled, 1e3 * longest
+
+
+def browse_ratios(scene: Scene, rounds: int) -> None:
+    """Print what a journey over unique labels takes, as an image and as labels, in turns."""
+    for ndim, side in ((2, 2**20), (3, 2**14)):
+        found: dict[str, list[tuple[int, int, float, float]]] = {"image": [], "labels": []}
+        for n in range(2 * rounds):
+            kind = ("image", "labels")[(n + n // 2) % 2]
+            levels = samples.labels(side, ndim=ndim)
+            layer: Any = OctreeLabels(levels)
+            if kind == "image":
+                layer = OctreeImage(
+                    levels, contrast_limits=(0, 2**32 - 1), rendering="iso", iso_threshold=0.5
+                )
+            found[kind].append(journey(scene, layer, ndim, side))
+        for place, name in enumerate(("reads", "uploads", "settled s", "longest turn ms")):
+            image, labels = (
+                statistics.median(run[place] for run in found[kind]) for kind in found
+            )
+            print(
+                f"browse {ndim}-D {name}: image {image:.5g}  labels {labels:.5g}  "
+                f"ratio {labels / image:.2f}",
+                flush=True,
+            )
+
+
 def main() -> None:
-    """Run all."""
+    """Run what is asked for."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+    parts = sys.argv[2:] or ["dab", "draw", "browse"]
     scene = Scene()
-    dab_ratio(scene, 10 * rounds)
-    for dtype in ("int32", "uint8", "int64"):
+    if "dab" in parts:
+        dab_ratio(scene, 10 * rounds)
+    for dtype in ("int32", "uint8", "int64") if "draw" in parts else ():
         draw_ratios(scene, dtype, rounds)
+    if "browse" in parts:
+        browse_ratios(scene, rounds)
     scene.viewer.close()
 
 

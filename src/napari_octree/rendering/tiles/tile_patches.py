@@ -7,7 +7,9 @@ painted on is patched too, whatever it was made of. Costs nothing while nothing 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+import itertools
+import math
+from collections.abc import Collection, Iterable, Iterator, Set
 
 import numpy as np
 
@@ -56,27 +58,34 @@ class TilePatches:
             atlas = of_atlas.atlas
             atlas.begin()
             for level, chunks in of_atlas.levels.items():
-                for chunk in chunks:
-                    if everywhere or chunk in arrived:
-                        _patch(octree_slice, atlas, chunk, None)
-                        continue
-                    for box in boxes:
-                        if _may_touch(octree_slice, level, chunk, box, atlas.apron):
+                whole = chunks if everywhere else [c for c in arrived if c in chunks]
+                for chunk in whole:
+                    _patch(octree_slice, atlas, chunk, None)
+                for box in () if everywhere else boxes:
+                    for chunk in _touched(octree_slice, level, chunks, box, atlas.apron):
+                        if chunk not in arrived:
                             _patch(octree_slice, atlas, chunk, box)
             atlas.end()
 
 
-def _may_touch(
-    octree_slice: OctreeSlice, level: int, chunk: ChunkKey, box: Box, apron: int
-) -> bool:
+def _touched(
+    octree_slice: OctreeSlice, level: int, chunks: Set[ChunkKey], box: Box, apron: int
+) -> list[ChunkKey]:
+    """Those of a level's tiles that a box may touch, aprons included: by whichever are fewer."""
     grid = octree_slice.octree.levels[level]
-    bounds = grid.tile_bounds(chunk.index)
-    return all(
-        box[axis][0] <= high + (apron + 1) * f and low - (apron + 1) * f <= box[axis][1]
-        for axis, (low, high), f in zip(
-            octree_slice.key.displayed, bounds, grid.transform.factor, strict=True
-        )
-    )
+    ranges = []
+    for number, axis in enumerate(octree_slice.key.displayed):
+        slack = (apron + 1) * grid.transform.factor[number]
+        low, high = box[axis]
+        ranges.append(range(*grid.tile_range(number, low - slack, high + slack)))
+    if math.prod(map(len, ranges)) < len(chunks):
+        candidates = (ChunkKey(level, index) for index in itertools.product(*ranges))
+        return [chunk for chunk in candidates if chunk in chunks]
+    return [
+        chunk
+        for chunk in chunks
+        if all(i in span for i, span in zip(chunk.index, ranges, strict=True))
+    ]
 
 
 def _patch(
