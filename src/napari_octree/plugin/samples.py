@@ -151,7 +151,7 @@ def plate_layer(config: OctreeConfig | None = None) -> OctreeImage:
         list(levels),
         config,
         name="Plate",
-        contrast_limits=(0, 4000),
+        contrast_limits=(100, 1200),  # of the wells as a whole: single cells are brighter
         axis_labels=("y", "x"),
         metadata={"ome_zarr": {"plate": facts}},
     )

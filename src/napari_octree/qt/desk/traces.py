@@ -61,7 +61,6 @@ class Traces(QWidget):
         self.save.clicked.connect(self._ask_where_to_save)
         self.load.clicked.connect(self._ask_what_to_load)
         self.message = QLabel()
-        self.message.setWordWrap(True)
         grid = QGridLayout(self)
         grid.addWidget(self.record, 0, 0)
         grid.addWidget(self.play, 0, 1)
@@ -128,7 +127,7 @@ class Traces(QWidget):
         text = word or "Stopped"
         if len(times) > 1:
             gaps = np.diff(times) * 1000
-            text += f": {len(times)} frames, longest gap {gaps.max():.0f} ms"
+            text += f": {len(times)} frames,\nlongest gap {gaps.max():.0f} ms"
         self._show_state(f"{text}.")
 
     # ------------------------------------------------------------------- files

@@ -30,12 +30,16 @@ from napari_octree.qt.desk.subjects.subject import (
     finest,
     human_size,
     image_of,
+    indexed_image_of,
     texts,
     times,
 )
 
 MOST_PIXELS = 256
 """Sides of the picture; larger overviews are thinned."""
+
+PRECISE = 2**20
+"""Limits below this can be told apart by 32-bit floats."""
 
 MOST_TILES = 64
 """A chunk of more tiles than this is drawn whether they are on the GPU or not."""
@@ -252,11 +256,12 @@ def _picture(layer: OctreeScalarField, pixels: np.ndarray) -> QImage:
         # By a table of 256 colours: this is done while somebody drags a slider.
         any_layer: Any = layer
         low, high = any_layer.contrast_limits
-        shades = np.subtract(pixels, low, dtype=np.float64)
+        kind = np.float32 if abs(low) + abs(high) < PRECISE else np.float64
+        shades = np.subtract(pixels, low, dtype=kind)
         shades *= 255 / max(high - low, 1e-300)
         np.clip(shades, 0, 255, out=shades)
         if pixels.dtype.kind == "f":
             np.nan_to_num(shades, copy=False)
-        colours = any_layer.colormap.map(np.linspace(0, 1, 256) ** any_layer.gamma)[:, :3]
-        rgb = (np.clip(colours, 0, 1) * 255).astype(np.uint8)[shades.astype(np.uint8)]
+        colours = any_layer.colormap.map(np.linspace(0, 1, 256) ** any_layer.gamma)
+        return indexed_image_of(shades.astype(np.uint8), colours[:, :3])
     return image_of(rgb)

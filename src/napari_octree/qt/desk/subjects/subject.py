@@ -158,6 +158,17 @@ def image_of(rgb: np.ndarray) -> QImage:
     return QImage(rgb.tobytes(), width, height, 3 * width, QImage.Format.Format_RGB888).copy()
 
 
+def indexed_image_of(shades: np.ndarray, colours: np.ndarray) -> QImage:
+    """(rows, columns) uint8, and the (256, 3) colours from 0 to 1 that they stand for."""
+    shades = np.ascontiguousarray(shades)
+    height, width = shades.shape
+    image = QImage(shades.tobytes(), width, height, width, QImage.Format.Format_Indexed8).copy()
+    parts = (np.clip(colours, 0, 1) * 255).astype(np.uint32)
+    table = (0xFF << 24) | (parts[:, 0] << 16) | (parts[:, 1] << 8) | parts[:, 2]
+    image.setColorTable(table.tolist())
+    return image
+
+
 def finest(places: Sequence[Any]) -> list[Any]:
     """The finest of some places, coarse ones first, so that fine ones are drawn above them."""
     return sorted(places, key=lambda place: -place.level)[-MOST_PLACES:]
