@@ -43,7 +43,7 @@ def test_it_says_what_is_chosen(qtbot, tmp_path):
     assert ok.isEnabled()
     dialog.factors.setText("two")
     assert not ok.isEnabled()
-    assert "'two' are no factors" in dialog.problem.text()
+    assert "'two' are no factors" in dialog.message.text()
 
 
 @pytest.mark.parametrize("cancel", [False, True])

@@ -241,7 +241,7 @@ def test_the_dialog_follows_what_is_chosen(qtbot):
     dialog.format.setCurrentIndex(0)
     assert dialog.path.text() == "mine"
     dialog.region.setCurrentIndex(1)
-    assert dialog.size.text() == "1 0"
+    assert dialog.message.text() == "1 0"
     dialog.path.setText(" ")
     assert not dialog.buttons.button(QDialogButtonBox.StandardButton.Save).isEnabled()
     assert Path(dialog.choice.path) == Path()

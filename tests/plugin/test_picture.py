@@ -142,6 +142,6 @@ def test_the_dialog_draws_it_with_a_bar(viewer, tmp_path, monkeypatch, pump_unti
         assert not list(tmp_path.iterdir())
     else:
         np.testing.assert_array_equal(imread(tmp_path / "a.png")[..., 0], PIXELS)
-    assert "420 × 300 pixels of all that is shown" in said[0].size.text()
+    assert "420 × 300 pixels of all that is shown" in said[0].message.text()
     said[0].format.setCurrentIndex(export_commands.PNG)
     assert said[0].level.itemText(0) == "as on the screen"

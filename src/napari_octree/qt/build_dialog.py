@@ -9,21 +9,16 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from qtpy.QtWidgets import (
-    QCheckBox,
-    QComboBox,
-    QDialog,
-    QDialogButtonBox,
-    QFileDialog,
-    QFormLayout,
-    QHBoxLayout,
-    QLabel,
-    QLineEdit,
-    QPushButton,
-    QSpinBox,
-    QWidget,
-)
+from qtpy.QtWidgets import QFileDialog, QLineEdit, QPushButton, QWidget
 
+from napari_octree.qt.form_dialog import (
+    FormDialog,
+    button,
+    choices,
+    numbers,
+    path_edit,
+    switch,
+)
 from napari_octree.writing.build import METHODS, BuildOptions
 from napari_octree.writing.errors import WritingError
 from napari_octree.writing.ome_attributes import VERSIONS
@@ -56,7 +51,7 @@ class BuildChoice:
     open: bool
 
 
-class BuildDialog(QDialog):
+class BuildDialog(FormDialog):
     """Asks for a source, a target and all options of ``napari-octree build``.
 
     Parameters
@@ -67,60 +62,42 @@ class BuildDialog(QDialog):
     """
 
     def __init__(self, parent: QWidget | None, source: str = "") -> None:
-        super().__init__(parent)
-        self.setWindowTitle("Build an OME-Zarr pyramid")
-        self.source = QLineEdit(source)
-        self.source.setMinimumWidth(420)
-        self.source.setToolTip("A TIFF file, a slide, a zarr folder or an address")
-        self.target = QLineEdit()
-        self.target.setToolTip("A folder that is not there yet, or an unfinished pyramid")
-        self.image = _numbers(-1, 10_000, "the only one", "Which image, where there are several")
-        self.version = _choices(VERSIONS, "0.5", "Version of OME-Zarr")
-        self.method = _choices(
-            METHODS, "auto", "auto: means for images, commonest values for labels"
+        super().__init__(parent, "Build an OME-Zarr pyramid", "Build")
+        self.source = path_edit(source, "A TIFF file, a slide, a zarr folder or an address")
+        self.target = path_edit("", "A folder that is not there yet, or an unfinished pyramid")
+        self.image = numbers(-1, 10_000, "the only one", "Which image, where there are several")
+        self.version = choices(VERSIONS, "Version of OME-Zarr", "0.5")
+        self.method = choices(
+            METHODS, "auto: means for images, commonest values for labels", "auto"
         )
-        self.chunk = _numbers(0, 65536, "automatic", "Pixels along each side of a chunk")
-        self.shard = _numbers(0, 1 << 20, "automatic", "Pixels along each side of a shard")
-        self.sharded = _switch("Chunks lie in shards", True, "Else each chunk is a file")
+        self.chunk = numbers(0, 65536, "automatic", "Pixels along each side of a chunk")
+        self.shard = numbers(0, 1 << 20, "automatic", "Pixels along each side of a shard")
+        self.sharded = switch("Chunks lie in shards", True, "Else each chunk is a file")
         self.factors = QLineEdit()
         self.factors.setPlaceholderText("automatic, or 1,2,2;1,2,2;2,2,2")
         self.factors.setToolTip("Level by level: pixels of the level below, one number per axis")
-        self.labels = _switch("It is a label image", False, "Labels are never averaged")
-        self.workers = _numbers(1, 1024, "", "Threads")
+        self.labels = switch("It is a label image", False, "Labels are never averaged")
+        self.workers = numbers(1, 1024, "", "Threads")
         self.workers.setValue(min(os.cpu_count() or 2, 8))
         self.scheduler = QLineEdit()
         self.scheduler.setPlaceholderText("none: threads of this process")
         self.scheduler.setToolTip("Address of a dask scheduler, as tcp://head:8786")
-        self.overwrite = _switch("Replace what is there", False, "Only if it is a zarr")
-        self.verify = _switch("Check the result", True, "Some shards are computed again")
-        self.open = _switch("Open it when it is done", True, "")
-        self.problem = QLabel()
-        self.problem.setWordWrap(True)
-        self.buttons = QDialogButtonBox(
-            QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel
-        )
-        self.buttons.button(QDialogButtonBox.StandardButton.Ok).setText("Build")
-        self.buttons.accepted.connect(self.accept)
-        self.buttons.rejected.connect(self.reject)
-        form = QFormLayout(self)
-        rows = (
-            ("&Source:", self.source, (("File…", self._file), ("Folder…", self._folder))),
-            ("&Target:", self.target, (("Browse…", self._browse),)),
-        )
-        for title, edit, buttons in rows:
-            label = QLabel(title)
-            label.setBuddy(edit)
-            form.addRow(label, self._row(edit, *buttons))
-        for title, widget in (
+        self.overwrite = switch("Replace what is there", False, "Only if it is a zarr")
+        self.verify = switch("Check the result", True, "Some shards are computed again")
+        self.open = switch("Open it when it is done", True, "")
+        beside: dict[QWidget, tuple[QPushButton, ...]] = {
+            self.source: (button("File…", self._file), button("Folder…", self._folder)),
+            self.target: (button("Browse…", lambda: self.browse(self.target)),),
+        }
+        rows: tuple[tuple[str, QWidget], ...] = (
+            ("&Source:", self.source), ("&Target:", self.target),
             ("&Image:", self.image), ("&Version:", self.version), ("&Method:", self.method),
             ("&Chunk:", self.chunk), ("S&hard:", self.shard), ("", self.sharded),
             ("&Factors:", self.factors), ("", self.labels), ("Th&reads:", self.workers),
             ("Sche&duler:", self.scheduler), ("", self.overwrite), ("", self.verify),
             ("", self.open),
-        ):  # fmt: skip
-            form.addRow(title, widget)
-        form.addRow(self.problem)
-        form.addRow(self.buttons)
+        )  # fmt: skip
+        self.lay_out([(title, widget, beside.get(widget, ())) for title, widget in rows])
         self._suggested = ""
         self.source.textChanged.connect(self._suggest)
         self.target.textChanged.connect(self._look)
@@ -162,12 +139,9 @@ class BuildDialog(QDialog):
         try:
             choice = self.choice
         except WritingError as error:
-            self.problem.setText(str(error))
-            whole = False
+            self.say(str(error), False)
         else:
-            self.problem.setText("")
-            whole = bool(choice.source and choice.target)
-        self.buttons.button(QDialogButtonBox.StandardButton.Ok).setEnabled(whole)
+            self.say("", bool(choice.source and choice.target))
 
     def _suggest(self, source: str) -> None:
         if self.target.text() == self._suggested:  # not yet a name of the user's
@@ -176,15 +150,6 @@ class BuildDialog(QDialog):
             self._suggested = str(folder / f"{name}-pyramid.ome.zarr") if name else ""
             self.target.setText(self._suggested)
         self._look()
-
-    def _row(self, edit: QLineEdit, *buttons: tuple[str, object]) -> QHBoxLayout:
-        row = QHBoxLayout()
-        row.addWidget(edit)
-        for title, action in buttons:
-            button = QPushButton(title)
-            button.clicked.connect(action)
-            row.addWidget(button)
-        return row
 
     def _file(self) -> None:
         path, _ = QFileDialog.getOpenFileName(self, "Build a pyramid of", self.source.text())
@@ -195,33 +160,3 @@ class BuildDialog(QDialog):
         path = QFileDialog.getExistingDirectory(self, "Build a pyramid of", self.source.text())
         if path:
             self.source.setText(path)
-
-    def _browse(self) -> None:
-        # A folder is a file here: it has a name that is not there yet.
-        path, _ = QFileDialog.getSaveFileName(self, self.windowTitle(), self.target.text())
-        if path:
-            self.target.setText(path)
-
-
-def _choices(names: tuple[str, ...], first: str, tip: str) -> QComboBox:
-    box = QComboBox()
-    box.addItems(list(names))
-    box.setCurrentText(first)
-    box.setToolTip(tip)
-    return box
-
-
-def _numbers(least: int, most: int, of_least: str, tip: str) -> QSpinBox:
-    box = QSpinBox()
-    box.setRange(least, most)
-    box.setValue(least)
-    box.setSpecialValueText(of_least)
-    box.setToolTip(tip)
-    return box
-
-
-def _switch(title: str, checked: bool, tip: str) -> QCheckBox:
-    box = QCheckBox(title)
-    box.setChecked(checked)
-    box.setToolTip(tip)
-    return box

@@ -8,18 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from qtpy.QtWidgets import (
-    QComboBox,
-    QDialog,
-    QDialogButtonBox,
-    QFileDialog,
-    QFormLayout,
-    QHBoxLayout,
-    QLabel,
-    QLineEdit,
-    QPushButton,
-    QWidget,
-)
+from qtpy.QtWidgets import QLineEdit, QWidget
+
+from napari_octree.qt.form_dialog import FormDialog, button, choices, path_edit
 
 
 @dataclass(frozen=True)
@@ -42,7 +33,7 @@ class ExportChoice:
     slices: str = ""
 
 
-class ExportDialog(QDialog):
+class ExportDialog(FormDialog):
     """Asks for a region, a level, a format and a file.
 
     Parameters
@@ -72,42 +63,28 @@ class ExportDialog(QDialog):
         suggest: Callable[[int], str],
         axes: Sequence[str] = (),
     ) -> None:
-        super().__init__(parent)
-        self.setWindowTitle(title)
+        super().__init__(parent, title)
         self._describe, self._suggest, self._levels = describe, suggest, levels
-        self.region = _choices(regions, "Which part of the image is written")
-        self.level = _choices(levels(0), "The resolution that is written; coarser ones are added")
-        self.format = _choices(formats, "The kind of file")
-        self.path = QLineEdit(suggest(0))
-        self.path.setMinimumWidth(420)
-        self.path.setToolTip("Where it is written; the name appears when all is there")
-        browse = QPushButton("Browse…")
-        browse.clicked.connect(self._browse)
-        self.size = QLabel()
-        self.size.setWordWrap(True)
-        self.buttons = QDialogButtonBox(
-            QDialogButtonBox.StandardButton.Save | QDialogButtonBox.StandardButton.Cancel
+        self.region = choices(regions, "Which part of the image is written")
+        self.level = choices(levels(0), "The resolution that is written; coarser ones are added")
+        self.format = choices(formats, "The kind of file")
+        self.path = path_edit(
+            suggest(0), "Where it is written; the name appears when all is there"
         )
-        self.buttons.accepted.connect(self.accept)
-        self.buttons.rejected.connect(self.reject)
         self.slices = QLineEdit()
         example = ", ".join(f"{axis} 3:8" for axis in axes)
         self.slices.setPlaceholderText(f"all of the region, or as {example}")
         self.slices.setToolTip("From:to along axes, without the end; one number for one slice")
-        row = QHBoxLayout()
-        row.addWidget(self.path)
-        row.addWidget(browse)
-        form = QFormLayout(self)
-        form.addRow("&Region:", self.region)
-        if axes:
-            form.addRow("S&lices:", self.slices)
-        form.addRow("&Level:", self.level)
-        form.addRow("F&ormat:", self.format)
-        file = QLabel("&File:")
-        file.setBuddy(self.path)
-        form.addRow(file, row)
-        form.addRow(self.size)
-        form.addRow(self.buttons)
+        browse = button("Browse…", lambda: self.browse(self.path))
+        self.lay_out(
+            [
+                ("&Region:", self.region, ()),
+                *([("S&lices:", self.slices, ())] if axes else []),
+                ("&Level:", self.level, ()),
+                ("F&ormat:", self.format, ()),
+                ("&File:", self.path, (browse,)),
+            ]
+        )
         self._suggested = self.path.text()
         for box in (self.region, self.level):
             box.currentIndexChanged.connect(self._show_size)
@@ -138,19 +115,4 @@ class ExportDialog(QDialog):
         self._show_size()
 
     def _show_size(self) -> None:
-        self.size.setText(self._describe(self.choice))
-        save = self.buttons.button(QDialogButtonBox.StandardButton.Save)
-        save.setEnabled(bool(self.path.text().strip()))
-
-    def _browse(self) -> None:
-        # A folder is a file here: an OME-Zarr image has a name that is not there yet.
-        path, _ = QFileDialog.getSaveFileName(self, self.windowTitle(), self.path.text())
-        if path:
-            self.path.setText(path)
-
-
-def _choices(names: Sequence[str], tip: str) -> QComboBox:
-    box = QComboBox()
-    box.addItems(list(names))
-    box.setToolTip(tip)
-    return box
+        self.say(self._describe(self.choice), bool(self.path.text().strip()))
