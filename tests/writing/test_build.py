@@ -167,7 +167,7 @@ async def counted(self, *arguments):
         os.kill(os.getpid(), signal.SIGKILL)
     await write(self, *arguments)
 LocalStore.set = counted
-for moment in (1, 2, 4, 7, 11, 12, 15, 19, 24, 40):
+for moment in (1, 2, 4, 5, 6, 7, 8, 9, 10, 11):
     child = os.fork()  # before zarr has a thread
     if not child:
         build_pyramid(image, sys.argv[2], BuildOptions(chunk=32, shard=64, factors=[(2, 2)] * 3))
@@ -178,13 +178,14 @@ for moment in (1, 2, 4, 7, 11, 12, 15, 19, 24, 40):
 
 
 def test_a_build_that_was_killed_ten_times_is_the_same_in_the_end(tmp_path):
-    np.save(tmp_path / "data.npy", PIXELS)
+    pixels = PIXELS[:205, :260]
+    np.save(tmp_path / "data.npy", pixels)
     killed, whole = tmp_path / "killed.zarr", tmp_path / "whole.zarr"
     command = [sys.executable, "-c", KILLED, tmp_path / "data.npy", killed]
     ended = subprocess.run(command, capture_output=True, text=True, check=True, timeout=100)
     assert ended.stdout.split() == [str(int(signal.SIGKILL))] * 10
-    image = image_to_write(PIXELS)
-    image = with_labels(image, [image_to_write(PIXELS, name="cells")])
+    image = image_to_write(pixels)
+    image = with_labels(image, [image_to_write(pixels, name="cells")])
     for path in (killed, whole):
         build_pyramid(image, str(path), BuildOptions(**SMALL))
     verify_pyramid(image, str(killed), samples=1000)
