@@ -14,6 +14,9 @@ from typing import Any
 from napari_octree.rendering._vispy import scissored
 from napari_octree.rendering.volume.reduced_picture import ReducedPicture
 
+LEAST_SHARE = 1 / 64
+"""Of a strip: what a frame costs besides would be all that it costs."""
+
 
 class SharpPicture:
     """The picture of one state after the other.
@@ -27,13 +30,13 @@ class SharpPicture:
     def __init__(self) -> None:
         self._picture = ReducedPicture()
         self.of: Hashable | None = None
-        self._strips = 0
-        self._done = 0
+        self._share = 1.0
+        self._row = self._rows = 0
 
     @property
     def whole(self) -> bool:
         """All strips are done."""
-        return self.of is not None and self._done == self._strips
+        return self.of is not None and 0 < self._rows == self._row
 
     @property
     def nbytes(self) -> int:
@@ -41,20 +44,25 @@ class SharpPicture:
         return self._picture.nbytes
 
     def begin(self, of: Hashable, strips: int) -> None:
-        """Show another state from now on."""
-        self.of, self._strips, self._done = of, strips, 0
+        """Show another state from now on, at first in strips of such a part of the picture."""
+        self.of, self._share = of, 1 / strips
+        self._row = self._rows = 0
+
+    def scale(self, factor: float) -> None:
+        """Have the next strips so many times as large."""
+        self._share = min(max(self._share * factor, LEAST_SHARE), 1.0)
 
     def cast_next(self, canvas: Any, cast: Callable[[], None]) -> float:
         """Cast the rays of the next strip. Returns the share of the picture that it is."""
         width, height = self._picture.prepare(canvas, 1.0)
-        low, high = (height * n // self._strips for n in (self._done, self._done + 1))
+        self._rows, low = height, self._row
+        high = self._row = min(low + max(round(height * self._share), 1), height)
 
         def cast_strip() -> None:
             with scissored(canvas, (0, low, width, high - low)):
                 cast()
 
-        self._picture.cast(canvas, cast_strip, clears=self._done == 0)
-        self._done += 1
+        self._picture.cast(canvas, cast_strip, clears=low == 0)
         return (high - low) / height
 
     def show(self, gl_state: dict[str, Any]) -> None:

@@ -48,6 +48,7 @@ from napari_octree.rendering.volume.brick_kind import BrickKind
 from napari_octree.rendering.volume.motion_quality import (
     FULL,
     MOST_SAVING,
+    STRIP_MS,
     MotionQuality,
     Quality,
 )
@@ -62,6 +63,9 @@ slow renderer's processors from computing them, and be outdated by the next one.
 
 SOFTWARE_SAMPLES = 1e7
 """Samples of rays that a processor takes in the time that a frame of a moving camera has."""
+
+STRIP_COSTS = 1.25
+"""A frame with a strip of the full picture may take so many times as long as a coarse one."""
 
 CHEAP_MS = 20.0
 """Frames that take no longer are drawn whenever there is something new."""
@@ -98,6 +102,7 @@ class VolumeDrawing:
         self._levels_of: ShownBricks | None = None
         self._finishing = False  # in an export, whose frames say nothing of what frames cost
         self._strips_left = False
+        self._coarse_ms = 0.0
         nowhere = Octree.from_shapes([(1, 1, 1)], 16)
         encoding = BrickEncoding(kind.encoding, (16, 16, 16))
         self.node = kind.make_node(encoding, nowhere, context.on_prepare)
@@ -240,9 +245,17 @@ class VolumeDrawing:
         # Else what it costs would pass for the cost of the uploads that have to wait for it.
         _vispy.finish(self.node.canvas)
         self._ended_s = time.perf_counter()
-        node = self.node
-        if node.cast_share:
-            self.quality.drawn((self._ended_s - self._began_s) * 1e3 / node.cast_share)
+        node, cost_ms = self.node, (self._ended_s - self._began_s) * 1e3
+        if node.cast_share == 1:
+            self.quality.drawn(cost_ms)
+            if self.quality.current != FULL:
+                self._coarse_ms = cost_ms
+        elif node.cast_share:
+            # Most of a frame may be what it costs besides its rays: so compare with others.
+            limit_ms = max(STRIP_MS, STRIP_COSTS * self._coarse_ms)
+            node.sharp_picture.scale(
+                2.0 if cost_ms < 0.85 * limit_ms else 0.5 if cost_ms > 1.5 * limit_ms else 1.0
+            )
         if node.unfinished or self._strips_left:
             node.update()  # the next strip; or nothing, after the last one, but to say that it is
         self._strips_left = node.unfinished
