@@ -25,37 +25,22 @@ from napari_octree.layers._napari import (
     xarray_only_if_imported,
 )
 from napari_octree.layers.base.array_access import ArrayAccess
-from napari_octree.layers.base.lazy_scalar_field import LazyScalarField
-from napari_octree.layers.data.image_pyramid import ImagePyramid, PixelEdits
+from napari_octree.layers.base.hover_values import HoverValues
 from napari_octree.layers.data.layer_levels import LayerLevels
 from napari_octree.layers.data.saving import pixels_to_save
 from napari_octree.layers.data.store_watch import StoreWatch
 from napari_octree.layers.slices.background_pyramid import BackgroundPyramid
-from napari_octree.layers.slices.octree_slice import OctreeSlice
 from napari_octree.layers.slices.octree_slices import OctreeSlices
 from napari_octree.layers.slices.overview import OverviewLoader
-from napari_octree.layers.slices.slice_key import SliceKey
 from napari_octree.layers.source import PLUGIN
-from napari_octree.layers.values.hover import value_under
-from napari_octree.layers.values.place import onto_plane, place_under
-from napari_octree.layers.values.ray_value import ray_values
-from napari_octree.layers.views.shown_level import ShownLevel
-from napari_octree.layers.views.status import with_place, with_progress
-from napari_octree.octree.chunk_key import ChunkKey
-from napari_octree.octree.cover.intersection import OctreeIntersection, intersect
-from napari_octree.octree.transform import LevelTransform, infer_level_transforms
-from napari_octree.octree.view import View, VolumeView
+from napari_octree.octree.transform import LevelTransform
 from napari_octree.sources.derived.cropped import CroppedArray
-from napari_octree.sources.derived.reduction import Reduction
 from napari_octree.sources.errors import SourceError
 from napari_octree.sources.levels.reopen import can_be_reopened
 from napari_octree.sources.protocol import LevelSource
 
-LEAST_FOR_LARGE_TILES = 64 * 2**20
-"""Bytes of the GPU's memory in which a tile as large as the canvas is no loss."""
 
-
-class OctreeScalarField(ArrayAccess, LazyScalarField):
+class OctreeScalarField(HoverValues):
     """A layer of pixels on an octree.
 
     To be named before napari's own class among the bases of a layer, as in
@@ -118,43 +103,6 @@ class OctreeScalarField(ArrayAccess, LazyScalarField):
 
     _stock_type = "image"
     """The name of the type of stock layers that this one stands for."""
-
-    @property
-    def _edits(self) -> PixelEdits | None:
-        """What was painted above the levels."""
-        return None
-
-    @property
-    def _reduction(self) -> Reduction:
-        """How levels that nobody stored are made."""
-        return self._config.octree.reduction
-
-    def _set_slices(self, renewed: bool = False) -> None:
-        """Begin a new version of the data: nothing of the former is found any more.
-
-        Where the same data are `renewed`, what is drawn of them may stay until it is replaced.
-        """
-        shapes = [tuple(int(n) for n in shape) for shape in self.level_shapes]
-        transforms = self._level_transforms or infer_level_transforms(shapes)
-        if len(transforms) != len(shapes):
-            raise ValueError(
-                f"level_transforms has {len(transforms)} entries for {len(shapes)} levels"
-            )
-        pyramid = ImagePyramid(
-            self._levels.sources,
-            tuple(transforms),
-            bool(self.rgb),
-            self._config.octree.given_tile_size,
-            brick_size=self._config.octree.brick_size,
-            blocks=self._loader.blocks,
-            reduction=self._reduction,
-            edits=self._edits,
-            large_tiles=self._config.memory.vram_bytes >= LEAST_FOR_LARGE_TILES,
-        )
-        former = self._slices
-        self._slices = OctreeSlices(pyramid, self._loader, former if renewed else None)
-        if former is not None:
-            former.release()
 
     @property
     def _hands_out_single(self) -> bool:
@@ -306,246 +254,6 @@ class OctreeScalarField(ArrayAccess, LazyScalarField):
             self._loader.forget(source.storage.key, source.storage.source_name)
         return levels
 
-    # ------------------------------------------------------------------ slices
-
-    @property
-    def octree_slice(self) -> OctreeSlice | None:
-        """The slice that the sliders name, or None where it lies outside the data (any thread)."""
-        slices = self._slices
-        if slices is None:
-            return None
-        shape, projection = slices.pyramid.shapes[0], str(self.projection_mode)
-        key = self._overview_slicing.slice_key(slices.version, shape, projection)
-        if key is None:
-            return None
-        plain, background = slices.at(key), self._background
-        return plain if background is None else background.best(plain)
-
-    @property
-    def overview(self) -> np.ndarray | None:
-        """Pixels of the coarsest level of the present slice, as displayed; None until it is there.
-
-        Axes are those displayed, and that of colours; never to be written to.
-        """
-        octree_slice = self.octree_slice
-        if octree_slice is None:
-            return None
-        return self._overview_slicing.overview_of(octree_slice.key)
-
-    @property
-    def _has_overview(self) -> bool:
-        return self.overview is not None
-
-    def _on_slice_moved(self) -> None:
-        """Bring the overview of the slice that the sliders name now.
-
-        What is at hand is shown as a stock layer's slice is: napari tells of it itself, and the
-        next frame shows it all.
-        """
-        if self._overview is not None and not (self._bring_overview() and self._views):
-            self.tell_progress()
-
-    def _bring_overview(self) -> bool:
-        """Have the overview of the present slice; return whether it was at hand, and is there."""
-        assert self._overview is not None
-        octree_slice = self.octree_slice
-        overview = self._overview.request(octree_slice) if self.visible else None
-        if octree_slice is None or overview is None:
-            return False
-        self._overview_slicing.show_overview(overview, octree_slice.key)
-        self._use_overview()
-        return True
-
-    def _on_visible_changed(self) -> None:
-        super()._on_visible_changed()
-        if self._overview is not None and not self.visible:
-            self._overview.pause()  # napari asks anew when the layer is shown again
-
-    def _on_config(self, former: OctreeConfig) -> None:
-        if isinstance(self._data, OctreeLevels):
-            self._data.config = self._config
-        if self._overview is not None:
-            self._overview.follow(self._loader)
-        self._background = None
-        if self._config.octree.background_pyramid:
-            self._background = BackgroundPyramid(self._loader, self._on_refined)
-        if _tiling(self._config) != _tiling(former):
-            self._set_slices(renewed=True)
-            if self._overview is not None:
-                self._overview.forget()
-                self._replace_overview()
-
-    def _show_awaited(self, awaited: bool) -> None:
-        self._overview_slicing.awaited = awaited
-
-    def _use_idle_time(self, settled: bool) -> None:
-        """Have coarser levels computed while nobody waits, if that is wished for."""
-        if self._background is not None:
-            idle = settled and not self._views.moving
-            shown = bool(self._views) and self.visible
-            self._background.look(self.octree_slice if shown else None, idle)
-
-    def _on_refined(self) -> None:
-        """Show the better overview, and have better tiles loaded."""
-        if self._overview is not None:
-            self._overview.forget()
-            self._replace_overview()
-        self._views.request_frames()
-
-    def _on_overview(self, key: SliceKey, overview: np.ndarray) -> None:
-        octree_slice = self.octree_slice
-        if octree_slice is None or octree_slice.key != key:
-            return
-        self._overview_slicing.show_overview(overview, key)
-        self._use_overview()
-        self._announce_overview()
-
-    def _replace_overview(self) -> None:
-        """Bring another overview, though no slider has moved."""
-        if self._overview is not None and self._bring_overview():
-            self._announce_overview()
-        else:
-            self.tell_progress()
-
-    def _announce_overview(self) -> None:
-        self._update_thumbnail()
-        self.events.set_data()
-        self.tell_progress()
-
-    def _use_overview(self) -> None:
-        """Hear that there is a new overview, before thumbnail and listeners."""
-
-    # ------------------------------------------------------------------ values
-
-    def get_value(
-        self,
-        position: Any,
-        *,
-        view_direction: Any = None,
-        dims_displayed: list[int] | None = None,
-        world: bool = False,
-    ) -> Any:
-        """The value at a position, from RAM only; arguments as of `napari.layers.Layer`.
-
-        Returns
-        -------
-        (int, value), or value
-            With the level that it is of, or without where `data` is one array, as of a stock
-            layer. The value is None outside of the image and where nothing is at hand yet.
-        """
-        if self.ndim == 2 and world and view_direction is not None and len(position) > 2:
-            # napari takes the place under the cursor in the plane of the camera's focus.
-            position = onto_plane(position, view_direction)
-        return super().get_value(
-            position, view_direction=view_direction, dims_displayed=dims_displayed, world=world
-        )
-
-    def _get_value(self, position: Sequence[float]) -> Any:
-        """As napari's own, which calls this in a thread of its own."""
-        level, value = self._value_at(position)
-        self._value_level = -1 if value is None else level
-        return value if self._hands_out_single else (level, value)
-
-    def _value_at(self, position: Sequence[float]) -> tuple[int, Any]:
-        """(level, value) under a position from RAM only: the finest level that is cached."""
-        octree_slice = self.octree_slice
-        if octree_slice is None:
-            return (self.data_level, None)
-        point = np.asarray(position, dtype=float)[-self.ndim :] + 0.5
-        overview = self._overview_slicing.overview_of(octree_slice.key)
-        found = value_under(
-            octree_slice, self._loader.cache, point, overview, self.locked_data_level or 0
-        )
-        return (self.data_level, None) if found is None else found
-
-    def get_status(self, *args: Any, **keywords: Any) -> dict[str, str]:
-        """Status of a position, with how good the value is and how much is loaded."""
-        status: dict[str, str] = super().get_status(*args, **keywords)
-        octree_slice, level = self.octree_slice, self.data_level
-        sampled = octree_slice is not None and octree_slice.is_sampled(level)
-        progress = self._progress_events.progress
-        coarser = bool(status["value"]) and self._value_level > level
-        status = with_progress(status, coarser, progress, sampled, self._refined_share)
-        return with_place(status, place_under(self, self._levels.sources[0], *args, **keywords))
-
-    def _get_value_3d(
-        self,
-        start_point: np.ndarray | None,
-        end_point: np.ndarray | None,
-        dims_displayed: list[int],
-    ) -> Any:
-        """(level, value) of a line of sight, from RAM only: through the bricks that are shown.
-
-        Without the level where `data` is one array.
-
-        Points are in octree coordinates: napari has added half a pixel to those of the data.
-        It calls this in a thread of its own.
-        """
-        octree_slice = self.octree_slice
-        if start_point is None or end_point is None or octree_slice is None:
-            return None
-        axes = list(octree_slice.key.displayed)
-        if len(axes) != 3 or not self._views:
-            return None
-        start, stop = (np.asarray(p, float)[axes] for p in (start_point, end_point))
-        shown, failed = self._views[-1].shown_bricks, self._views[-1].failed_bricks
-        values = ray_values(octree_slice, shown, self._loader.cache, start, stop, failed)
-        value = self._calculate_value_from_ray(values)
-        self._value_level = self.data_level
-        if value is None or self._hands_out_single:
-            return value
-        return (self.data_level, value)
-
-    # ---------------------------------------------------------- level and state
-
-    @property
-    def data_level(self) -> int:
-        """The level that is ideal in the view drawn last (the coarsest before any).
-
-        In a text it names all levels that a 3-D view shows, as "0–2".
-        """
-        if not self._views:
-            return len(self._data) - 1
-        view = self._views[-1]
-        mixes = isinstance(view.view, VolumeView)
-        return ShownLevel(view.level, view.levels if mixes else ())
-
-    @property
-    def _model_settled(self) -> bool:
-        overview = self._overview
-        return overview is not None and overview.settled and not self._store_watch.looking
-
-    @property
-    def _model_at_rest(self) -> bool:
-        overview = self._overview
-        if overview is None or not (overview.settled or overview.failed):
-            return False
-        return not self._store_watch.looking
-
-    @property
-    def _refined_share(self) -> float:
-        return 1.0 if self._background is None else self._background.share
-
-    def get_intersection(self, view: View) -> OctreeIntersection:
-        """The ideal level and its tiles in `view` (as napari's octree documents name it)."""
-        octree_slice = self.octree_slice
-        if octree_slice is None:
-            raise ValueError("the current slice lies outside the data")
-        return intersect(
-            octree_slice.octree,
-            view,
-            locked_level=self.locked_data_level,
-            level_bias=self._config.render.level_bias,
-        )
-
-    def get_drawable_chunks(self, view: View) -> list[ChunkKey]:
-        """The ideal chunks of `view`, in no particular order."""
-        intersection = self.get_intersection(view)
-        return [
-            ChunkKey(intersection.level, tuple(int(i) for i in index))
-            for index in intersection.tiles
-        ]
-
     @property
     def _levels_to_save(self) -> LayerLevels:
         """The levels as writers get them."""
@@ -597,12 +305,6 @@ class OctreeScalarField(ArrayAccess, LazyScalarField):
     def _type_string(self) -> str:
         """The stock class's name to icons, menus and writers; this class's to `Layer.create`."""
         return LayerTypeName(self._stock_type, type(self).__name__.lower())
-
-
-def _tiling(config: OctreeConfig) -> tuple[Any, ...]:
-    """What slices are made with."""
-    octree = config.octree
-    return octree.given_tile_size, octree.brick_size, octree.reduction
 
 
 def _inherited(
