@@ -18,7 +18,6 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import zarr
-from zarr.errors import ZarrUserWarning
 from zarr.storage import FsspecStore, LocalStore, ZipStore
 
 from napari_octree.sources.errors import SourceError, told
@@ -169,6 +168,6 @@ def _open_plain(address: str, options: Mapping[str, Any]) -> ByteStore:
 def _open_fsspec(address: str, options: Mapping[str, Any]) -> ByteStore:
     storage_options = dict(options) or None
     with warnings.catch_warnings():  # of file systems that are not asynchronous
-        warnings.simplefilter("ignore", ZarrUserWarning)
+        warnings.simplefilter("ignore", UserWarning)  # zarr 3.1.1 has no class of its own for it
         store = FsspecStore.from_url(address, storage_options=storage_options, read_only=True)
     return ZarrBytes(store, "", as_address(address), is_far=True)
