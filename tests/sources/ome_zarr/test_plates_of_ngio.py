@@ -5,6 +5,7 @@ import pytest
 from ngio import ImageInWellPath, create_empty_plate, create_ome_zarr_from_array
 
 from napari_octree.sources.ome_zarr.opening import read_ome_zarr
+from napari_octree.sources.ome_zarr.plates.model import is_derived
 
 WELLS = {("B", "03"): (0, 0), ("B", "05"): (0, 1), ("C", "03"): (1, 0)}
 RNG = np.random.default_rng(3)
@@ -49,3 +50,9 @@ def test_a_plate_of_ngio_with_labels_and_derived_images(tmp_path, version):
     assert len(image.layout.offsets) == 1
     assert labels.name.endswith("nuclei")
     assert image.levels[0].deviations.counts == {"images made of others": len(WELLS)}
+
+
+def test_what_is_named_after_another_image():
+    """As Fractal's tasks name it; numbered fields are named after nothing."""
+    listed = ["0.zarr", "0_mip.zarr", "1", "1_registered_mip", "Site_0", "Site_1", "00"]
+    assert [p for p in listed if is_derived(p, listed)] == ["0_mip.zarr", "1_registered_mip"]

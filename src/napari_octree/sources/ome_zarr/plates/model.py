@@ -154,8 +154,9 @@ def chosen_fields(
 
 def is_derived(path: str, paths: Collection[str]) -> bool:
     """Whether an image is named after another one of its well: "0_mip" after "0"."""
-    parts = path.split("_")
-    return any("_".join(parts[:n]) in paths for n in range(1, len(parts)))
+    known = {other.removesuffix(".zarr") for other in paths}
+    parts = path.removesuffix(".zarr").split("_")
+    return any("_".join(parts[:n]) in known for n in range(1, len(parts)))
 
 
 def _names(values: Any, what: str, where: str) -> list[str]:
