@@ -137,7 +137,7 @@ def journey(scene: Scene, layer: Any, ndim: int, side: int) -> tuple[int, int, f
         scene.viewer.scene.camera.center = (*(0,) * (3 - ndim), *centre)
         scene.viewer.scene.camera.zoom = overview * zoom
         begin = turn = time.perf_counter()
-        while (not layer.settled or turn - begin < 0.1) and turn - begin < 120:
+        while (not layer.settled or turn - begin < 0.1) and turn - begin < 600:
             pump(0.001)
             now = time.perf_counter()
             longest, turn = max(longest, now - turn), now

@@ -38,5 +38,5 @@ def _edited(viewer: napari.viewer.Viewer) -> list[OctreeLabels]:
     return [
         layer
         for layer in viewer.layers.selection
-        if isinstance(layer, OctreeLabels) and layer.has_edits
+        if isinstance(layer, OctreeLabels) and layer.is_unsaved
     ]
