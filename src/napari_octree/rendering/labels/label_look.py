@@ -82,7 +82,7 @@ class LabelLook:
         has_outlines : bool
             There is an `OutlineAtlas`; else each pixel of each frame looks at those around it.
         """
-        drawn = ["outlined"] if has_outlines else ["outline", "outlined_here"]
+        drawn = ["outlines/kept"] if has_outlines else ["outlines/rule", "outlines/found_here"]
         parts = [
             "four_words" if encoding.channels > 1 else "one_word",
             *(drawn if self.contour else ["area"]),
@@ -95,10 +95,10 @@ class LabelLook:
     def outline_source(self, encoding: LabelEncoding) -> str:
         """The shader that finds the outlines of tiles: see `OutlineAtlas`."""
         words = _part("four_words" if encoding.channels > 1 else "one_word")
-        parts = ["outline_lookup.glsl", "outline.glsl", "outlines.frag"]
-        declared, outline, main = [(_FOLDER / p).read_text(encoding="utf-8") for p in parts]
         words = words.replace("$texture", "u_texture")
-        return "\n".join([_defines(encoding), declared, words, outline, main])
+        declared, rule = _part("outlines/lookup"), _part("outlines/rule")
+        main = (_FOLDER / "outlines" / "find.frag").read_text(encoding="utf-8")
+        return "\n".join([_defines(encoding), declared, words, rule, main])
 
     def outline_uniforms(self, encoding: LabelEncoding) -> dict[str, Any]:
         """All that it reads, but the atlas."""

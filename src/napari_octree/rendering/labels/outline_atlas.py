@@ -132,6 +132,5 @@ def _nbytes(atlas: TextureAtlas2D) -> int:
     return atlas.extent[0] * atlas.extent[1]
 
 
-_VERTEX = (files("napari_octree.rendering") / "shaders" / "labels" / "outlines.vert").read_text(
-    encoding="utf-8"
-)
+_FOLDER = files("napari_octree.rendering") / "shaders" / "labels" / "outlines"
+_VERTEX = (_FOLDER / "find.vert").read_text(encoding="utf-8")
