@@ -84,10 +84,15 @@ class BuildDialog(FormDialog):
         self.scheduler.setToolTip("Address of a dask scheduler, as tcp://head:8786")
         self.overwrite = switch("Replace what is there", False, "Only if it is a zarr")
         self.verify = switch("Check the result", True, "Some shards are computed again")
-        self.open = switch("Open it when it is done", True, "")
+        self.open = switch("Open it when it is done", True, "Add it to the layers")
         beside: dict[QWidget, tuple[QPushButton, ...]] = {
-            self.source: (button("File…", self._file), button("Folder…", self._folder)),
-            self.target: (button("Browse…", lambda: self.browse(self.target)),),
+            self.source: (
+                button("File…", self._file, "Choose a file"),
+                button("Folder…", self._folder, "Choose a zarr folder"),
+            ),
+            self.target: (
+                button("Browse…", lambda: self.browse(self.target), "Choose where it is written"),
+            ),
         }
         rows: tuple[tuple[str, QWidget], ...] = (
             ("&Source:", self.source), ("&Target:", self.target),

@@ -59,14 +59,15 @@ class CredentialsDialog(QDialog):
         self.fields: dict[str, QLineEdit] = {}
         layout = QFormLayout(self)
         layout.addRow(told)
+        taken = {"u", "o", "c"}
         for question in questions:
             field = QLineEdit(self)
             field.setMinimumWidth(FIELD_WIDTH)
             if question.is_secret:
                 field.setEchoMode(QLineEdit.EchoMode.Password)
-            layout.addRow(f"{question.label}:", field)
+            layout.addRow(f"{_with_key(question.label, taken)}:", field)
             self.fields[question.name] = field
-        self.keep = QCheckBox("Use it for this server until napari is closed", self)
+        self.keep = QCheckBox("&Use it for this server until napari is closed", self)
         layout.addRow(self.keep)
         layout.addRow(QLabel("Nothing is written to disk.", self))
         buttons = QDialogButtonBox(
@@ -81,6 +82,15 @@ class CredentialsDialog(QDialog):
         """What was typed, by the names of the questions; empty fields are left out."""
         texts = {name: str(field.text()) for name, field in self.fields.items()}
         return {name: text for name, text in texts.items() if text}
+
+
+def _with_key(label: str, taken: set[str]) -> str:
+    """A label with the first of its letters that is free as its key, which is taken then."""
+    for place, letter in enumerate(label.lower()):
+        if letter.isalpha() and letter not in taken:
+            taken.add(letter)
+            return f"{label[:place]}&{label[place:]}"
+    return label
 
 
 def ask_credentials(

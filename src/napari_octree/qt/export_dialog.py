@@ -75,12 +75,12 @@ class ExportDialog(FormDialog):
         example = ", ".join(f"{axis} 3:8" for axis in axes)
         self.slices.setPlaceholderText(f"all of the region, or as {example}")
         self.slices.setToolTip("From:to along axes, without the end; one number for one slice")
-        browse = button("Browse…", lambda: self.browse(self.path))
+        browse = button("Browse…", lambda: self.browse(self.path), "Choose where it is written")
         self.lay_out(
             [
                 ("&Region:", self.region, ()),
                 *([("S&lices:", self.slices, ())] if axes else []),
-                ("&Level:", self.level, ()),
+                ("L&evel:", self.level, ()),
                 ("F&ormat:", self.format, ()),
                 ("&File:", self.path, (browse,)),
             ]

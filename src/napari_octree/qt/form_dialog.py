@@ -86,9 +86,11 @@ def path_edit(text: str, tip: str) -> QLineEdit:
     return edit
 
 
-def button(title: str, action: Callable[[], None]) -> QPushButton:
+def button(title: str, action: Callable[[], None], tip: str) -> QPushButton:
     """A button that does something."""
     made = QPushButton(title)
+    made.setToolTip(tip)
+    made.setAutoDefault(False)  # Return in a field is for the dialog's own button
     made.clicked.connect(lambda: action())
     return made
 

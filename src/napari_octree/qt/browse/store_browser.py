@@ -96,6 +96,7 @@ class StoreBrowser(QWidget):
         self.details.setReadOnly(True)
         self.details.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
         self.details.setTabChangesFocus(True)
+        self.details.setToolTip("Metadata of what is chosen in the tree")
         self.details.setPlaceholderText("Metadata of what is chosen")
         self.add = QPushButton("&Add")
         self.add.setToolTip("Add it to this viewer as octree layers")

@@ -37,6 +37,7 @@ class LevelTable(QTableWidget):
         numbers.setDefaultSectionSize(22)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.setTabKeyNavigation(False)  # Tab leaves it; the arrow keys move in it
         self.setToolTip("Double-click a level to show it whatever the zoom")
         self.itemActivated.connect(lambda item: self.level_chosen.emit(item.row()))
         self.setMinimumWidth(120)

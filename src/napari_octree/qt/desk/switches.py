@@ -28,19 +28,22 @@ from napari_octree.layers.base.octree_layer import OctreeLayer
 from napari_octree.layers.base.octree_scalar_field import OctreeScalarField
 from napari_octree.rendering.level_colours import LEVEL_COLOURS, colour_name
 
+# Letters of napari's menus (File, View, Layers, Plugins, Window, Help) are not used for keys in a
+# dock: both would then only get the focus.
 CHECKS = (
     ("show_grid", "Tile &grid", "Draw the borders of the tiles"),
-    ("tint_levels", "Colour by &level", "Mark every tile by the level it shows"),
-    ("track_view", "&Follow the camera", "Off: keep the tiles of the view as it was"),
+    ("tint_levels", "Colour &by level", "Mark every tile by the level it shows"),
+    ("track_view", "Follow &the camera", "Off: keep the tiles of the view as it was"),
     ("freeze_level", "Free&ze the level", "Keep the present level whatever the zoom"),
     ("keep_slice", "&Keep the former slice", "Until something of the new one can be shown"),
 )
 
 CHOICES = (
-    ("policy", "Load", (("explore", "for exploring"), ("play", "for playing a slider"),
-                        ("quality", "only what is in view"))),
-    ("play", "Playing", (("skip", "skip slices that come late"),
-                               ("wait", "wait for each slice"))),
+    ("policy", "L&oad", "What is read first, and what is read ahead",
+     (("explore", "for exploring"), ("play", "for playing a slider"),
+      ("quality", "only what is in view"))),
+    ("play", "Pla&ying", "What a playing slider does when a slice comes late",
+     (("skip", "skip late slices"), ("wait", "wait for each slice"))),
 )  # fmt: skip
 
 
@@ -58,7 +61,7 @@ class Switches(QWidget):
         self.level.setToolTip("Automatic: as fine as the screen can show")
         self.level.currentIndexChanged.connect(self._lock)
         _may_shrink(self.level)
-        form.addRow("Le&vel", self.level)
+        form.addRow("L&evel", self.level)
         self.legend = QWidget()
         lines = QVBoxLayout(self.legend)
         lines.setContentsMargins(0, 0, 0, 0)
@@ -76,10 +79,11 @@ class Switches(QWidget):
             if name == "tint_levels":
                 form.addRow(self.legend)
         self.choices: dict[str, QComboBox] = {}
-        for name, text, values in CHOICES:
+        for name, text, tip, values in CHOICES:
             choice = self.choices[name] = QComboBox()
             for value, label in values:
                 choice.addItem(label, value)
+            choice.setToolTip(tip)
             _may_shrink(choice)
             choice.currentIndexChanged.connect(
                 lambda _, name=name: self._set(name, self.choices[name].currentData())
@@ -97,7 +101,7 @@ class Switches(QWidget):
             spin.setToolTip("Percentiles of the coarsest level, which is in memory")
             spin.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
             row.addWidget(spin, 1)
-        self.contrast = QPushButton("Set &contrast")
+        self.contrast = QPushButton("Set contra&st")
         self.contrast.setToolTip("Set the contrast limits to these percentiles of the overview")
         self.contrast.clicked.connect(self._set_contrast)
         form.addRow(QLabel("Contrast limits at percentiles"))
