@@ -79,14 +79,11 @@ class LentWindows:
 
     def _new_app(self) -> None:
         from napari._app_model._app import NapariApplication, _napari_names
-        from napari._qt._qapp_model.qactions import init_qactions
-        from napari.plugins import _initialize_plugins
 
         self._forget_app()
         self.app = NapariApplication("lent")
         self.app.injection_store.namespace = _napari_names
-        _initialize_plugins.cache_clear()
-        init_qactions.cache_clear()
+        _have_actions_registered()
 
     def _forget_app(self) -> None:
         from app_model import Application
@@ -94,9 +91,19 @@ class LentWindows:
         if self.app is not None:
             Application.destroy(self.app.name)
             self.app = None
+            _have_actions_registered()
 
     def _is_as_it_was(self, viewer: napari.Viewer) -> bool:
         return not viewer.window._wrapped_dock_widgets and _state(viewer) == self._state
+
+
+def _have_actions_registered() -> None:
+    """Have napari register its actions with the application model that it uses next."""
+    from napari._qt._qapp_model.qactions import init_qactions
+    from napari.plugins import _initialize_plugins
+
+    _initialize_plugins.cache_clear()
+    init_qactions.cache_clear()
 
 
 def _make_no_controls(viewer: napari.Viewer) -> None:

@@ -23,17 +23,6 @@ def test_there_are_at_least_twelve_and_each_says_what_it_is_for():
         assert path.read_text(encoding="utf-8").startswith('"""'), path.name
 
 
-@pytest.fixture(scope="module")
-def shared(qapp):
-    """One viewer for all examples: each of its own would take longer than they do."""
-    import napari
-
-    viewer = napari.Viewer(show=True)
-    viewer.window.resize(500, 400)  # a small picture has few tiles
-    yield viewer
-    viewer.close()
-
-
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_it_runs(path, shared, monkeypatch, tmp_path):
     ended = []

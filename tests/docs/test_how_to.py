@@ -109,17 +109,6 @@ def read_here(page: Path, text: str, known: dict[str, object]) -> str:
     return text.replace("https://host/plate.zarr", "screen.zarr")
 
 
-@pytest.fixture(scope="module")
-def shared(qapp):
-    """One viewer for all pages."""
-    import napari
-
-    viewer = napari.Viewer(show=True)
-    viewer.window.resize(500, 400)
-    yield viewer
-    viewer.close()
-
-
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_its_code_runs(page, shared, monkeypatch, tmp_path):

@@ -299,8 +299,9 @@ class OverviewSlicingState(_LayerSlicingState):
 def _pixel_range(point: float, left: float, right: float, length: int) -> tuple[int, int] | None:
     """The pixels of a slice along one axis of `length`, half-open; None: it lies outside.
 
-    Margins are negative where the axis runs backwards in the world. The pixels are then those of
-    the same axis stored in reverse: napari's own have no defined answer there.
+    In napari 0.9 margins are negative where the axis runs backwards in the world. The pixels are
+    then those of the same axis stored in reverse: napari's own have no defined answer there. 0.10
+    exchanges the margins itself.
     """
     if left < 0 or right < 0:
         mirrored = _pixel_range(length - 1 - point, -left, -right, length)

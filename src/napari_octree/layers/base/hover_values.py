@@ -110,12 +110,15 @@ class HoverValues(OverviewField):
 
     @property
     def data_level(self) -> int:
-        """The level that is ideal in the view drawn last (the coarsest before any).
+        """The level that is ideal in the view drawn last.
+
+        Before any it is the locked level, or else the coarsest.
 
         In a text it names all levels that a 3-D view shows, as "0–2".
         """
         if not self._views:
-            return len(self._data) - 1
+            locked = self.locked_data_level
+            return len(self._data) - 1 if locked is None else locked
         view = self._views[-1]
         mixes = isinstance(view.view, VolumeView)
         return ShownLevel(view.level, view.levels if mixes else ())
