@@ -115,6 +115,8 @@ class StyledPoints(Points):
             manager.categorical_colormap.map(values)
         # napari's own raises for categories while it maps numbers to colours.
         manager.color_mode = "direct"
+        # Else it compares numbers with text, at which some versions of numpy (2.0.0, 2.1) raise.
+        manager.color_properties = None
         getattr(Points, f"{part}_color").fset(self, colour)
         if str(getattr(manager.color_mode, "value", manager.color_mode)) == "colormap":
             known = (feature.low, feature.high)
