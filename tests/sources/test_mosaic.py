@@ -13,9 +13,15 @@ from napari_octree.sources.derived.downsampled import read_region
 from napari_octree.sources.derived.sampled import sampled_level
 from napari_octree.sources.errors import PartialReadError
 from napari_octree.sources.mosaic.field import GivenField, GivenFields
+from napari_octree.sources.mosaic.field_reading import Stored
 from napari_octree.sources.mosaic.given_mosaic import given_mosaic
 from napari_octree.sources.mosaic.places import Places
 from napari_octree.sources.mosaic.pyramid import Model, mosaic_levels
+from napari_octree.sources.mosaic.thumbnail_reading import (
+    UNDER_WAY,
+    ThumbnailReader,
+    Wanted,
+)
 from napari_octree.sources.protocol import LevelSource
 
 
@@ -162,6 +168,54 @@ def test_a_field_is_read_once_for_all_coarse_levels(recording_array, read_log) -
         step = 2**number
         np.testing.assert_array_equal(np.asarray(level), truth[::step, ::step])
     assert len(read_log.reads) == 1200
+
+
+def test_few_fields_are_read_once_too_though_they_are_larger(recording_array, read_log) -> None:
+    pixels = np.zeros((135, 135), "u1")
+    images = [
+        ([recording_array(pixels, pixels.shape)], (135 * y, 135 * x)) for y, x in np.ndindex(4, 16)
+    ]
+    levels, _ = given_mosaic(images)
+    assert len(levels) == 3
+    for level in levels[1:]:
+        np.asarray(level)
+    assert len(read_log.reads) == 64
+
+
+@pytest.mark.parametrize("answer", [np.full((2, 2), 9, "u1"), None, OSError("gone")])
+def test_a_picture_that_another_thread_reads_is_waited_for(answer: object) -> None:
+    def read(wanted: Wanted, pixel_size: object) -> Stored:
+        asked.append(wanted.number)
+        if wanted.number == 0:  # all are claimed by now
+            UNDER_WAY.let_go(other, answer)
+        return Stored.whole(np.full((4, 4), wanted.number, "u1"), (2, 2))
+
+    asked: list[int] = []
+    name = object()
+    reader = ThumbnailReader(name, GivenFields(()), (2.0,) * 2, read, np.dtype("u1"), 0, "mean")
+    wanted = [Wanted(number, ((0, 2), (0, 2)), (2, 2)) for number in range(3)]
+    other = (name, 1, wanted[1].box)
+    assert UNDER_WAY.claim(other)[1]
+    first, second, third = reader.pictures(wanted, 0)
+    np.testing.assert_array_equal(first, np.zeros((2, 2)))
+    np.testing.assert_array_equal(third, np.full((2, 2), 2))
+    assert asked == [0, 2]
+    assert second is answer
+
+
+def test_who_waits_for_a_picture_gets_the_error_of_its_reader() -> None:
+    def read(wanted: Wanted, pixel_size: object) -> Stored:
+        waiting.append(UNDER_WAY.claim(("broken", 0, wanted.box)))
+        return Stored(np.zeros((4, 4), "u1"), (0, 0), ())
+
+    waiting: list[tuple] = []
+    fields = GivenFields(())
+    reader = ThumbnailReader("broken", fields, (2.0, 2.0), read, np.dtype("u1"), 0, "mean")
+    with pytest.raises(ZeroDivisionError) as raised:
+        reader.pictures([Wanted(0, ((0, 2), (0, 2)), (2, 2))], 0)
+    ((future, is_new),) = waiting
+    assert not is_new
+    assert future.result(0) is raised.value
 
 
 def test_a_chunk_of_overlapping_fields_is_read_once(recording_array, read_log) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
+from typing import NamedTuple
 
 import numpy as np
 
@@ -34,6 +35,30 @@ def fitting_level(field: Field, pixel_size: Sequence[float]) -> int:
     return best
 
 
+class Stored(NamedTuple):
+    """Pixels of a field as they are stored, which are yet to be reduced.
+
+    Attributes
+    ----------
+    pixels : numpy.ndarray
+        In the field's own type.
+    factors : tuple of int
+        What they are to be reduced by, axis by axis.
+    place : tuple of slice
+        Where in the region that was asked for they are then.
+    """
+
+    pixels: np.ndarray
+    factors: tuple[int, ...]
+    place: tuple[slice, ...]
+
+    @classmethod
+    def whole(cls, pixels: np.ndarray, factors: tuple[int, ...]) -> Stored:
+        """Of pixels of which all is wanted."""
+        sizes = [-(-n // f) for n, f in zip(pixels.shape, factors, strict=True)]
+        return cls(pixels, factors, tuple(slice(0, size) for size in sizes))
+
+
 def read_field(
     source: LevelSource,
     own: PixelSize,
@@ -43,7 +68,20 @@ def read_field(
     reduction: Reduction,
     blocks: BlockStore | None,
 ) -> tuple[np.ndarray, tuple[slice, ...]] | None:
-    """Read a box of a field.
+    """Read a box of a field: what `read_stored` returns, reduced; None if nothing is there."""
+    stored = read_stored(source, own, pixel_size, region, extent, blocks)
+    return None if stored is None else (made_of([stored], reduction)[0], stored.place)
+
+
+def read_stored(
+    source: LevelSource,
+    own: PixelSize,
+    pixel_size: PixelSize,
+    region: Region,
+    extent: Sequence[int],
+    blocks: BlockStore | None,
+) -> Stored | None:
+    """Read a box of a field, and leave its reduction for later.
 
     Parameters
     ----------
@@ -57,15 +95,13 @@ def read_field(
         In pixels of the mosaic's level, from the field's first pixel on.
     extent : sequence of int
         Size of the field's box in the mosaic's level.
-    reduction : {"mean", "nearest"}
     blocks : BlockStore, optional
         Chunks at hand.
 
     Returns
     -------
-    (pixels, place) or None
-        Pixels in the field's own type, and where in the region they are: a field may be smaller
-        than its box. None if nothing is stored there.
+    Stored or None
+        A field may be smaller than its box. None if nothing is stored there.
     """
     ratios = [_snapped(size / mine) for size, mine in zip(pixel_size, own, strict=True)]
     whole = all(r >= 1 and r == int(r) for r in ratios)
@@ -98,15 +134,36 @@ def read_field(
         return None
     pixels: np.ndarray = stored
     if whole:
-        factors = tuple(int(r) for r in ratios)
-        if max(factors) > 1:
-            pixels = reduced(pixels, factors, reduction)
-        pixels = _repeated(pixels, [part.stop for part in place])
-    else:
-        for axis, pick in enumerate(picks):
-            assert pick is not None
-            pixels = pixels.take(pick, axis)
-    return pixels, tuple(place)
+        return Stored(pixels, tuple(int(r) for r in ratios), tuple(place))
+    for axis, pick in enumerate(picks):
+        assert pick is not None
+        pixels = pixels.take(pick, axis)
+    return Stored(pixels, (1,) * pixels.ndim, tuple(place))
+
+
+def made_of(stored: Sequence[Stored], reduction: Reduction) -> list[np.ndarray]:
+    """Reduce what was read of fields; those that are alike at once.
+
+    To reduce small arrays one by one, in many threads, takes far longer than their pixels do: for
+    each of a dozen steps the interpreter's lock is let go of and waited for again.
+    """
+    alike: dict[object, list[int]] = {}
+    for number, (pixels, factors, _) in enumerate(stored):
+        alike.setdefault((pixels.shape, pixels.dtype, factors), []).append(number)
+    made: dict[int, np.ndarray] = {}
+    for numbers in alike.values():
+        factors = stored[numbers[0]].factors
+        if max(factors) == 1:
+            made.update((number, stored[number].pixels) for number in numbers)
+        elif len(numbers) == 1:
+            made[numbers[0]] = reduced(stored[numbers[0]].pixels, factors, reduction)
+        else:
+            together = np.stack([stored[number].pixels for number in numbers])
+            made.update(zip(numbers, reduced(together, (1, *factors), reduction), strict=True))
+    return [
+        _repeated(made[number], [part.stop for part in place])
+        for number, (_, _, place) in enumerate(stored)
+    ]
 
 
 def cast(pixels: np.ndarray, dtype: np.dtype) -> np.ndarray:

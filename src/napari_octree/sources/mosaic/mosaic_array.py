@@ -17,15 +17,22 @@ from typing import Any
 import numpy as np
 
 from napari_octree.sources.derived.downsampled import read_region
-from napari_octree.sources.derived.reduction import Reduction, reduced
+from napari_octree.sources.derived.reduction import Reduction
 from napari_octree.sources.errors import PartialReadError, SourceError
 from napari_octree.sources.identity import SourceGroup
 from napari_octree.sources.mosaic.deviations import Deviations
 from napari_octree.sources.mosaic.field import FieldOpener, PixelSize
-from napari_octree.sources.mosaic.field_reading import cast, fitting_level, read_field
+from napari_octree.sources.mosaic.field_reading import (
+    Stored,
+    cast,
+    fitting_level,
+    made_of,
+    read_field,
+    read_stored,
+)
 from napari_octree.sources.mosaic.grid import coarse_grid, field_grid
 from napari_octree.sources.mosaic.places import Places
-from napari_octree.sources.mosaic.thumbnails import THUMBNAILS
+from napari_octree.sources.mosaic.thumbnail_reading import ThumbnailReader, Wanted
 from napari_octree.sources.protocol import BlockStore, ChunkGrid, LevelSource, Region
 from napari_octree.sources.stores.side_by_side import POOL
 
@@ -167,9 +174,12 @@ class MosaicArray:
         if not numbers:
             return None
         turn = POOL.new_turn()
-        self.opener.prepare(numbers, self._pixel_size, turn)
-        tasks = [partial(self._read_part, number, region) for number in numbers]
-        parts = self.opener.run(tasks, turn)
+        if self.thumbnail_factors is None:
+            self.opener.prepare(numbers, self._pixel_size, turn)
+            tasks = [partial(self._read_part, number, region) for number in numbers]
+            parts: list[Any] = self.opener.run(tasks, turn)
+        else:
+            parts = self._cut_thumbnails(numbers, region, self.thumbnail_factors, turn)
         errors = [part for part in parts if isinstance(part, BaseException)]
         if errors and (self.stored or not isinstance(errors[0], Exception)):
             raise errors[0]
@@ -197,72 +207,59 @@ class MosaicArray:
         self, number: int, region: Region
     ) -> tuple[np.ndarray, tuple[slice, ...]] | None:
         """Read what a field has of a region, and where it is there."""
-        box = self._places.boxes[number].tolist()
-        inner = []
-        for (start, stop), (first, last) in zip(region, box, strict=True):
-            inner.append((max(start, first) - first, min(stop, last) - first))
-        extent = [last - first for first, last in box]
-        found = self._read_field(number, tuple(inner), extent)
-        if found is None:
-            return None
-        pixels, place = found
-        shifts = [
-            first + low - start
-            for (start, _), (first, _), (low, _) in zip(region, box, inner, strict=True)
-        ]
-        moved = tuple(
-            slice(part.start + shift, part.stop + shift)
-            for part, shift in zip(place, shifts, strict=True)
-        )
-        return cast(pixels, self.dtype), moved
-
-    def _read_field(
-        self, number: int, region: Region, extent: Sequence[int]
-    ) -> tuple[np.ndarray, tuple[slice, ...]] | None:
-        if self.thumbnail_factors is not None:
-            return self._cut_thumbnail(number, region, self.thumbnail_factors)
         found = self._level_of(number, self._pixel_size)
         if found is None:
             return None
-        source, own = found
+        box = self._places.boxes[number].tolist()
+        inner = _inside(region, box)
+        extent = [last - first for first, last in box]
         # On a lattice a chunk of the field is one of this array, and cached as such.
         blocks = self.blocks if self.stored and not self._places.are_a_lattice else None
-        return read_field(source, own, self._pixel_size, region, extent, self.reduction, blocks)
-
-    def _cut_thumbnail(
-        self, number: int, region: Region, factors: tuple[int, ...]
-    ) -> tuple[np.ndarray, tuple[slice, ...]] | None:
-        """Make a box of a field's small picture, which is read once for all coarse levels."""
-        whole = self.places.boxes[number].tolist()
-        sizes = [-(-(last - first) // f) for (first, last), f in zip(whole, factors, strict=True)]
-        box = (*region[:-2], (0, sizes[-2]), (0, sizes[-1]))
-        picture = self._thumbnail(number, box, factors, sizes)
-        if picture is None:
+        part = read_field(*found, self._pixel_size, inner, extent, self.reduction, blocks)
+        if part is None:
             return None
-        ratio = tuple(f // t for f, t in zip(self.factors, factors, strict=True))
-        if max(ratio) > 1:
-            picture = reduced(picture, ratio, self.reduction)
-        rows, columns = (slice(start, stop) for start, stop in region[-2:])
-        cut = picture[..., rows, columns]
-        return (cut, tuple(slice(0, n) for n in cut.shape)) if cut.size else None
+        pixels, place = part
+        return cast(pixels, self.dtype), _moved(place, region, inner, box)
 
-    def _thumbnail(
-        self, number: int, box: Region, factors: tuple[int, ...], sizes: Sequence[int]
-    ) -> np.ndarray | None:
-        name = (self._name, number, box)
-        kept = THUMBNAILS.find(name)
-        if kept is not None:
-            return kept[0]
-        pixel_size = tuple(map(float, factors))
-        found = self._level_of(number, pixel_size)
-        picture = None
-        if found is not None:
-            part = read_field(*found, pixel_size, box, sizes, self.reduction, None)
-            if part is not None:
-                picture = np.full([b - a for a, b in box], self.fill_value, self.dtype)
-                picture[part[1]] = cast(part[0], self.dtype)
-        THUMBNAILS.keep(name, picture)
-        return picture
+    def _cut_thumbnails(
+        self, numbers: Sequence[int], region: Region, factors: tuple[int, ...], turn: int
+    ) -> list[Any]:
+        """Make boxes of fields' small pictures, which are read once for all coarse levels."""
+        boxes = [self._places.boxes[number].tolist() for number in numbers]
+        parts = [_inside(region, box) for box in boxes]
+        wanted = []
+        for number, part in zip(numbers, parts, strict=True):
+            extent = tuple(
+                -(-(last - first) // f)
+                for (first, last), f in zip(
+                    self.places.boxes[number].tolist(), factors, strict=True
+                )
+            )
+            whole = (*part[:-2], (0, extent[-2]), (0, extent[-1]))
+            wanted.append(Wanted(number, whole, extent))
+        ratio = tuple(f // t for f, t in zip(self.factors, factors, strict=True))
+        pictures: list[Any] = list(self._thumbnails(factors).pictures(wanted, turn))
+        there = [n for n, picture in enumerate(pictures) if isinstance(picture, np.ndarray)]
+        small = made_of([Stored.whole(pictures[n], ratio) for n in there], self.reduction)
+        for n, picture in zip(there, small, strict=True):
+            rows, columns = (slice(start, stop) for start, stop in parts[n][-2:])
+            cut = picture[..., rows, columns]
+            place = tuple(slice(0, size) for size in cut.shape)
+            pictures[n] = (cut, _moved(place, region, parts[n], boxes[n])) if cut.size else None
+        return pictures
+
+    def _thumbnails(self, factors: tuple[int, ...]) -> ThumbnailReader:
+        size = tuple(map(float, factors))
+        return ThumbnailReader(
+            self._name, self.opener, size, self._stored_of, self.dtype, self.fill_value,
+            self.reduction,
+        )  # fmt: skip
+
+    def _stored_of(self, wanted: Wanted, pixel_size: PixelSize) -> Stored | None:
+        found = self._level_of(wanted.number, pixel_size)
+        if found is None:
+            return None
+        return read_stored(*found, pixel_size, wanted.box, wanted.extent, None)
 
     @cached_property
     def _name(self) -> Hashable:
@@ -309,3 +306,25 @@ class MosaicArray:
         places = [np.array(r) - low for r, (low, _) in zip(ranges, region, strict=True)]
         result: np.ndarray = block[np.ix_(*places)]
         return result
+
+
+def _inside(region: Region, box: Sequence[tuple[int, int]]) -> Region:
+    """What a region has of a field's box, from the field's first pixel on."""
+    return tuple(
+        (max(start, first) - first, min(stop, last) - first)
+        for (start, stop), (first, last) in zip(region, box, strict=True)
+    )
+
+
+def _moved(
+    place: tuple[slice, ...], region: Region, inner: Region, box: Sequence[tuple[int, int]]
+) -> tuple[slice, ...]:
+    """Return where in a region a part of a field is, whose place is given from `inner` on."""
+    shifts = [
+        first + low - start
+        for (start, _), (first, _), (low, _) in zip(region, box, inner, strict=True)
+    ]
+    return tuple(
+        slice(part.start + shift, part.stop + shift)
+        for part, shift in zip(place, shifts, strict=True)
+    )

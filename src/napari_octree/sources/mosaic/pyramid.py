@@ -20,9 +20,10 @@ from napari_octree.sources.mosaic.places import Places
 
 OVERVIEW = 1024
 """Pixels a side, at most, of the coarsest level."""
-THUMBNAIL, SMALL_THUMBNAIL, MANY_FIELDS = 48, 24, 2048
-"""Pixels a side, at most, of a field's picture that stays at hand for all coarser levels; the
-second where there are more fields than that, so that all have room (`thumbnails.MOST_BYTES`)."""
+ALL_THUMBNAILS = 2**22
+"""Pixels of a plane, at most, in the pictures of all fields that stay at hand for the coarse
+levels: those of some channels have room then (`thumbnails.MOST_BYTES`). The fewer the fields, the
+finer the pictures, so that a zoomed-out view and the overview below it are made of one read."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ def mosaic_levels(
     version = digest({"layout": layout, "shapes": model.shapes, "dtype": model.dtype.str})
     name = where.rstrip("/").replace(" ", "%20")
     field_size = np.max(places.boxes[:, -2:, 1] - places.boxes[:, -2:, 0], axis=0, initial=1)
-    most = THUMBNAIL if len(places) <= MANY_FIELDS else SMALL_THUMBNAIL
+    most = (ALL_THUMBNAILS / max(len(places), 1)) ** 0.5
     thumbnail = _thumbnail_factors(field_size.tolist(), factors[stored:], most)
     deviations = Deviations(where) if deviations is None else deviations
     family = ("mosaic", identity, version, reduction)
@@ -159,7 +160,7 @@ def _others(
 
 
 def _thumbnail_factors(
-    field_size: Sequence[int], coarse: Sequence[tuple[int, ...]], most: int
+    field_size: Sequence[int], coarse: Sequence[tuple[int, ...]], most: float
 ) -> tuple[int, ...] | None:
     """Return the finest of the coarse levels where a field is small; None if there are none."""
     for factors in coarse:
