@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -219,6 +220,28 @@ def test_loading_goes_on_between_frames_that_are_expensive(
     view._patience.stop()
     monkeypatch.undo()
     view.request_frame()
+    assert layer.wait_until_settled(30)
+
+
+def test_what_arrives_waits_after_an_expensive_frame_also_if_it_came_during_that(
+    viewer: Any, look: Any, volume: np.ndarray, monkeypatch: Any
+) -> None:
+    layer = OctreeImage(levels_of(volume), config=SMALL_BRICKS, contrast_limits=(0, 60000))
+    viewer.add_layer(layer)
+    look()
+    assert layer.wait_until_settled(30)
+    (view,) = layer._views
+    drawing = view.volume
+    monkeypatch.setattr(VolumeDrawing, "_loading", True)
+    now = time.perf_counter()
+    drawing._ended_s = now - 2
+    drawing.prepare(now - 1)  # of which it is not yet told that it has ended
+    assert 1000 < drawing.refine(now) < 10_000
+    # Where there is no room for more but in a larger atlas, which only a frame makes, none waits.
+    monkeypatch.setattr(VolumeDrawing, "more", True)
+    assert drawing.refine(now) == 0
+    monkeypatch.undo()
+    assert drawing.refine(now) == 0  # nothing is to come
     assert layer.wait_until_settled(30)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -67,6 +68,9 @@ SOFTWARE_SAMPLES = 1e7
 STRIP_COSTS = 1.25
 """A frame with a strip of the full picture may take so many times as long as a coarse one."""
 
+COARSE_FRAMES = 6
+"""Coarse frames that tell what one takes."""
+
 CHEAP_MS = 20.0
 """Frames that take no longer are drawn whenever there is something new."""
 
@@ -101,8 +105,10 @@ class VolumeDrawing:
         self._levels: tuple[int, ...] = ()
         self._levels_of: ShownBricks | None = None
         self._finishing = False  # in an export, whose frames say nothing of what frames cost
+        self._under_way = False  # a frame whose end is not known yet
         self._strips_left = False
-        self._coarse_ms = 0.0
+        self._cost_ms = 0.0
+        self._coarse_ms: deque[float] = deque([0.0], COARSE_FRAMES)
         nowhere = Octree.from_shapes([(1, 1, 1)], 16)
         encoding = BrickEncoding(kind.encoding, (16, 16, 16))
         self.node = kind.make_node(encoding, nowhere, context.on_prepare)
@@ -175,7 +181,8 @@ class VolumeDrawing:
         failed = self.frame.shown is not None and bool(self.frame.shown.failed)
         failed = failed and display.show_failed
         node.set_overlays(display.tint_levels, display.show_grid, failed)
-        if not self._finishing:
+        self._under_way = not self._finishing
+        if self._under_way:
             _vispy.when_idle(node.canvas, self.drawn)
         return moved or (changed and not self._rested)
 
@@ -224,10 +231,13 @@ class VolumeDrawing:
 
     def refine(self, now: float) -> int:
         """Draw what has arrived soon; where frames are expensive, upload it until then."""
-        wait_ms = self.wait_ms(now)
-        if wait_ms > 0:
+        self.drawn()  # what it cost is to be known first
+        if self.wait_ms(now) > 0:
+            uploads = self.budget.uploads
             self.upload()
-        return wait_ms
+            if self.more and self.budget.uploads == uploads:
+                return 0  # the atlas is full: a frame has it grow
+        return self.wait_ms(now)
 
     def grow(self) -> bool:
         """It has what it needs: the atlas grows with the selection."""
@@ -240,19 +250,22 @@ class VolumeDrawing:
 
     def drawn(self) -> None:
         """The frame that was prepared last has been drawn: learn what it cost."""
-        if self.node.canvas is None:
+        if self.node.canvas is None or not self._under_way:
             return
+        self._under_way = False
         # Else what it costs would pass for the cost of the uploads that have to wait for it.
         _vispy.finish(self.node.canvas)
         self._ended_s = time.perf_counter()
-        node, cost_ms = self.node, (self._ended_s - self._began_s) * 1e3
+        node = self.node
+        cost_ms = self._cost_ms = (self._ended_s - self._began_s) * 1e3
         if node.cast_share == 1:
             self.quality.drawn(cost_ms)
             if self.quality.current != FULL:
-                self._coarse_ms = cost_ms
+                self._coarse_ms.append(cost_ms)
         elif node.cast_share:
             # Most of a frame may be what it costs besides its rays: so compare with others.
-            limit_ms = max(STRIP_MS, STRIP_COSTS * self._coarse_ms)
+            # The least: a frame may have waited for threads that read.
+            limit_ms = max(STRIP_MS, STRIP_COSTS * min(self._coarse_ms))
             node.sharp_picture.scale(
                 2.0 if cost_ms < 0.85 * limit_ms else 0.5 if cost_ms > 1.5 * limit_ms else 1.0
             )
@@ -265,10 +278,19 @@ class VolumeDrawing:
 
         Frames take at most a third of the time while the rest loads: where they are
         expensive (a software renderer above all) loading would starve. Then `upload` goes on.
+        Nothing waits where there is no picture yet, or nothing that is still to come.
         """
-        cost_s = max(self._ended_s - self._began_s, 0.0)
-        wait_s = self._ended_s + 2 * cost_s - now_s
-        return int(1e3 * wait_s) if cost_s * 1e3 > CHEAP_MS else 0
+        shown = self.frame.shown
+        if shown is None or not shown.covers or not self._loading:
+            return 0
+        if self._cost_ms <= CHEAP_MS:
+            return 0
+        return int(2 * self._cost_ms - 1e3 * (now_s - self._ended_s))
+
+    @property
+    def _loading(self) -> bool:
+        """Bricks are on their way."""
+        return bool(self.client.pending or self.client.ready or self.more)
 
     def edited(self, box: tuple[tuple[int, int], ...]) -> None:
         """Have bricks loaded again that hold what was painted in a box of level 0."""
@@ -423,8 +445,10 @@ class VolumeDrawing:
     @property
     def rest_ms(self) -> int:
         """How long nothing must happen until it counts as a rest."""
-        loading = self.client.pending and not self.moving
-        return self.quality.rest_ms * (PATIENCE if loading else 1)
+        if not self._loading or self.moving:
+            return self.quality.rest_ms
+        # Longer than frames that only show more bricks wait for each other.
+        return self.quality.rest_ms * PATIENCE + int(3 * self._cost_ms)
 
     @property
     def view(self) -> VolumeView | None:
