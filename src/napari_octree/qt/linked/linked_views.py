@@ -14,7 +14,7 @@ from napari.qt import get_stylesheet
 from qtpy.QtCore import QEvent, QSize, Qt
 from qtpy.QtWidgets import QSplitter, QVBoxLayout, QWidget
 
-from napari_octree.qt.linked.pane import Pane
+from napari_octree.qt.linked.pane import Pane, collect_soon
 from napari_octree.qt.linked.shared_point import SharedPoint
 
 PANES = (
@@ -76,6 +76,7 @@ class LinkedViews(QWidget):
             pane.on_zoom(self._on_zoom)
         if parent is not None:
             parent.installEventFilter(self)
+        self.destroyed.connect(collect_soon)  # until then PySide6 keeps what the panes hold
 
     @property
     def _flat(self) -> list[Pane]:

@@ -159,12 +159,19 @@ class Pane(QFrame):
         self._canvas.close()
         self.closed.emit(self)
         self.deleteLater()
-        # Layers are in circles of references, as all of napari's: only a collection ends them.
-        MAIN_LOOP.post(_collect)
+        collect_soon()
 
     def on_zoom(self, slot: Callable[[Any], None]) -> None:
         """Call `slot` when the zoom has changed."""
         self.viewer.scene.camera.events.zoom.connect(slot)
+
+
+def collect_soon(*_: object) -> None:
+    """Have layers that nobody needs any more end.
+
+    They are in circles of references, as all of napari's: only a collection ends them.
+    """
+    MAIN_LOOP.post(_collect)
 
 
 def _collect() -> None:

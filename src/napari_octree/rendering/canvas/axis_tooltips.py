@@ -38,7 +38,7 @@ class AxisTooltips:
         self._window: weakref.ref[Any] | None = None
         self._timer = QTimer()  # the sliders of new axes are made after the event
         self._timer.setSingleShot(True)
-        self._timer.timeout.connect(lambda: self._renew())
+        self._timer.timeout.connect(self._renew)
 
     def attach(self, canvas: Any) -> None:
         """Write the tooltips of the viewer of `canvas`, and keep them right."""
