@@ -84,8 +84,11 @@ def test_as_all_points_at_once(tmp_path, truth):
     deepest = int(truth.table.depths.max())
     array = group[f"{deepest}/vertices"]
     origin = array.attrs["zarr_vectors"]["chunk_grid_origin"]
-    place = tuple(int(c - o) for c, o in zip(truth.table.cells[0], origin, strict=True))
-    root = np.frombuffer(array[place].item(), "<f8").reshape(-1, 2)
+    # Not by numbers: zarr 3.4 then gives bytes of numpy's own kind, which end before zeros.
+    place = tuple(
+        slice(int(c - o), None) for c, o in zip(truth.table.cells[0], origin, strict=True)
+    )
+    root = np.frombuffer(array[place].flat[0], "<f8").reshape(-1, 2)
     np.testing.assert_array_equal(root, records(truth)[0]["position"])
 
 
