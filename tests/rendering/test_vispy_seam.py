@@ -191,25 +191,31 @@ def test_one_upload_is_timed_until_the_gpu_has_done_it(viewer) -> None:
     assert layer.statistics.as_dict()["views"][0]["upload_check"]["nbytes"] == check.nbytes
 
 
-def test_a_program_is_left_before_it_is_deleted(viewer, pump) -> None:
-    """Mesa ends the process in a later draw if it is deleted while in use."""
+def test_a_program_is_deleted_after_another_has_drawn(viewer, pump) -> None:
+    """Mesa ends the process in a later draw if it is deleted as the last one that drew."""
     layer = viewer.add_layer(OctreeImage(np.zeros((8, 8), np.uint8)))
     assert layer.wait_until_settled()
     canvas = viewer.window._qt_viewer.canvas._scene_canvas
     canvas.set_current()
-    program = gloo.Program(
-        "attribute vec2 a_place; void main() { gl_Position = vec4(a_place, 0, 1); }",
-        "void main() { gl_FragColor = vec4(1); }",
+    one, other = (
+        gloo.Program(
+            "attribute vec2 a_place; void main() { gl_Position = vec4(a_place, 0, 1); }",
+            "void main() { gl_FragColor = vec4(1); }",
+        )
+        for _ in range(2)
     )
-    program["a_place"] = np.zeros((3, 2), np.float32)
-    program.draw("triangles")
+    for program in (one, other):
+        program["a_place"] = np.zeros((3, 2), np.float32)
+    one.draw("triangles")
     canvas.context.flush_commands()
-    env = canvas.context.shared.parser.env
-    assert env["current_program"] > 0
-    program.delete()
+    handle = canvas.context.shared.parser.env["current_program"]
+    one.delete()
     canvas.context.flush_commands()
-    assert env["current_program"] == 0
-    assert gl.glGetParameter(GL.GL_CURRENT_PROGRAM) == 0
+    assert GL.glIsProgram(handle)
+    other.draw("triangles")
+    canvas.context.flush_commands()
+    assert not GL.glIsProgram(handle)
+    other.delete()
     assert layer.wait_until_settled()
 
 

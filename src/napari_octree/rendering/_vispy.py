@@ -58,7 +58,7 @@ __all__ = [
     "get_max_texture_sizes",
     "hold_playback",
     "image_templates",
-    "leave_programs_before_they_go",
+    "keep_programs_until_others_draw",
     "marker_fragment_template",
     "marker_lighting",
     "ndisplay_of",
@@ -126,23 +126,31 @@ def finish(canvas: Any) -> None:
     canvas.context.finish()
 
 
-def leave_programs_before_they_go() -> None:
-    """Have vispy (0.17) use no program any more that it deletes, whoever's layer it is of.
+def keep_programs_until_others_draw() -> None:
+    """Have vispy (0.17) delete a program only after another one has drawn, whoever's it was.
 
-    It deletes the one that was drawn with last as it is. GL keeps that until another is used, and
-    Mesa then reads what it has freed: a later draw ends the process.
+    It deletes the one that was drawn with last as it is. GL's state goes on to hold that until the
+    next draw, and Mesa (22.3) then reads what it has freed, which ends the process; to use no
+    program in between does not help.
     """
-    former = GlirProgram.delete
-    if former.__module__ == __name__:
+    delete, draw = GlirProgram.delete, GlirProgram.draw
+    if delete.__module__ == __name__:
         return
 
-    @functools.wraps(former, assigned=())
-    def delete(program: Any) -> None:
-        if program._parser.env.get("current_program") == program._handle:
-            program.deactivate()
-        former(program)
+    @functools.wraps(delete, assigned=())
+    def delete_later(program: Any) -> None:
+        program._parser.env.setdefault("octree_deleted", []).append(program)
 
-    GlirProgram.delete = delete
+    @functools.wraps(draw, assigned=())
+    def draw_and_delete(program: Any, mode: Any, selection: Any, instances: int = 1) -> None:
+        draw(program, mode, selection, instances)
+        count = selection[-1]  # vispy draws nothing, and changes no state, where it is 0
+        if count and (deleted := program._parser.env.get("octree_deleted")):
+            for former in deleted:
+                delete(former)
+            deleted.clear()
+
+    GlirProgram.delete, GlirProgram.draw = delete_later, draw_and_delete
 
 
 def delete_texture(canvas: Any, texture: Texture2D) -> None:
