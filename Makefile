@@ -34,7 +34,7 @@ endif
 endif
 
 # Where there is an Xvfb, pytest-xvfb starts one for each of them. The tests of a file share a window.
-PYTEST := -m pytest -q -n $(WORKERS) --dist loadfile
+PYTEST := -m pytest -q -n $(WORKERS) --dist loadfile --max-worker-restart=0
 
 # What Xvfb, Mesa's software renderer and Qt's xcb plugin need (shared-mime-info brings glib, whose
 # own package has another name in each release).
