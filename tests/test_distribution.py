@@ -51,7 +51,8 @@ def wheel(sdist, tmp_path_factory):
     """Made of the source archive, as pip does where there is no wheel."""
     folder = tmp_path_factory.mktemp("unpacked")
     with tarfile.open(sdist) as archive:
-        archive.extractall(folder, filter="data")
+        filters = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}  # from 3.11.4 on
+        archive.extractall(folder, **filters)
     (source,) = folder.iterdir()
     return zipfile.ZipFile(build(source, tmp_path_factory.mktemp("wheel"), "wheel"))
 
