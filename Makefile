@@ -130,7 +130,7 @@ $(VENV)/.installed-release: pyproject.toml | $(BIN)/pip
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-lowest
 	$(BIN)/uv pip install --quiet --python .venv-lowest/bin/python --resolution lowest-direct \
-		--group test -e '.[$(QT),fast,slides,disk,cluster]'
+		--group test-lowest -e '.[$(QT),fast,remote,slides,disk,points,lidar,cluster]'
 	@touch $@
 
 # Only what is missing; as root by itself, else by the one line that is printed.

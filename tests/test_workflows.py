@@ -94,6 +94,21 @@ def test_every_target_of_make_exists():
     assert named <= set(phony.split())
 
 
+def test_windows_runs_what_make_runs():
+    """Without make: its recipes are for a Unix shell."""
+    makefile = (TOP / "Makefile").read_text(encoding="utf-8")
+    (arguments,) = re.findall(r"^PYTEST := (.+)$", makefile, re.MULTILINE)
+    (workers,) = re.findall(r"^WORKERS \?= (\d+)$", makefile, re.MULTILINE)
+    (groups,) = re.findall(
+        r"^\$\(VENV\)/\.installed-test-.*\n.* -m pip install --quiet (.+)$", makefile, re.MULTILINE
+    )
+    steps = load(TOP / ".github" / "workflows" / "tests.yml")["jobs"]["windows"]["steps"]
+    runs = [step["run"] for step in steps if "run" in step]
+    assert f"python {arguments.replace('$(WORKERS)', workers)}" in runs
+    installed = groups.replace("$(QT)", "pyqt6").replace("'", '"')
+    assert f"python -m pip install {installed}" in runs
+
+
 def test_every_extra_group_and_binding_exists():
     tests = load(TOP / ".github" / "workflows" / "tests.yml")["jobs"]
     extras = PROJECT["optional-dependencies"]
@@ -103,7 +118,7 @@ def test_every_extra_group_and_binding_exists():
     for named in re.findall(r"(?:\.|whl\)?\"?)\[([\w,$()]+)\]", everything):
         assert set(named.split(",")) - {"$(QT)"} <= set(extras)
     groups = tomllib.loads((TOP / "pyproject.toml").read_text(encoding="utf-8"))
-    assert set(re.findall(r"--group (\w+)", everything)) <= set(groups["dependency-groups"])
+    assert set(re.findall(r"--group ([\w-]+)", everything)) <= set(groups["dependency-groups"])
 
 
 def test_all_versions_of_python_are_tested_that_we_claim():
