@@ -20,7 +20,8 @@ from qtpy.QtWidgets import QApplication
 from vispy.gloo import gl
 
 from napari_octree import OctreeConfig, OctreeImage
-from napari_octree.rendering._vispy import _sub_image, delete_texture
+from napari_octree.rendering._vispy import delete_texture
+from napari_octree.rendering._vispy.textures import _sub_image
 from napari_octree.rendering.gpu.texture_encoding import texture_encoding
 from napari_octree.rendering.gpu.upload_budget import UploadBudget
 from napari_octree.rendering.tiles.atlas.texture_atlas_2d import TextureAtlas2D
