@@ -361,7 +361,7 @@ def test_a_coarse_chunk_shows_the_others_and_says_what_failed() -> None:
         coarse.read(box)
     shown = caught.value.pixels
     assert isinstance(caught.value.__cause__, PermissionError)
-    assert [bool(shown[0, 16 * n]) for n in range(5)] == [True, False, False, True, True]
+    assert [bool(shown[0, 16 * n]) for n in range(4)] == [True, False, False, True]
     again = pickle.loads(pickle.dumps(caught.value))
     np.testing.assert_array_equal(again.pixels, shown)
 

@@ -7,7 +7,7 @@ workers, elsewhere) by halving the level below.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -53,6 +53,7 @@ class Octree:
         transforms: Sequence[LevelTransform] | None = None,
         max_overview: int = 1024,
         whole_overview: bool = False,
+        smaller_tiles: Mapping[int, Sequence[int]] | None = None,
     ) -> Octree:
         """Build the octree of given levels, with virtual coarser ones where they stop early.
 
@@ -69,6 +70,8 @@ class Octree:
             coarsest has more pixels than this.
         whole_overview : bool
             The coarsest level is one tile, however large.
+        smaller_tiles : mapping of int to sequence of int, optional
+            Shapes of the tiles of some levels; level 0 has none, and none is larger than others.
 
         Raises
         ------
@@ -95,6 +98,10 @@ class Octree:
             )
             all_shapes.append(tuple(-(-n // s) for n, s in zip(all_shapes[-1], step, strict=True)))
         tiles = [tile_shape] * len(all_shapes)
+        for level, shape in (smaller_tiles or {}).items():
+            if not level or any(not 0 < n <= m for n, m in zip(shape, tile_shape, strict=True)):
+                raise ValueError(f"tiles of level {level} cannot be {shape}, others {tile_shape}")
+            tiles[level] = tuple(shape)
         if whole_overview:
             tiles[-1] = tuple(max(n, t) for n, t in zip(all_shapes[-1], tile_shape, strict=True))
         levels = tuple(

@@ -156,6 +156,16 @@ class NamesPlaces(Protocol):
         ...
 
 
+@runtime_checkable
+class ShowsMany(Protocol):
+    """An array whose pixels come from many places: a large tile of it would wait for them all."""
+
+    @property
+    def best_shown_at_once(self) -> tuple[int, ...] | None:
+        """Pixels per axis that a tile should have at most; None if it does not matter."""
+        ...
+
+
 @dataclass(frozen=True)
 class LevelSource:
     """One level of a pyramid: a storage array, possibly at a fixed index of some of its axes.

@@ -381,3 +381,27 @@ def test_consolidated_metadata_answer_for_all_wells(tmp_path):
         assert len(asked) - len(absent) <= 5  # what is looked for at the root
     finally:
         server.stop()
+
+
+def test_what_is_shown_at_once_of_a_large_plate_waits_for_few_fields(tmp_path):
+    writer = PlateWriter(tmp_path / "p.zarr")
+    rows, columns = "ABCDEFGH", [f"{n}" for n in range(1, 13)]
+    wells = [
+        {"path": f"{r}/{c}", "rowIndex": y, "columnIndex": x}
+        for y, r in enumerate(rows)
+        for x, c in enumerate(columns)
+    ]
+    names = {"rows": [{"name": r} for r in rows], "columns": [{"name": c} for c in columns]}
+    writer.group("", {"plate": {**names, "wells": wells}})
+    writer.well("A/1", ["0", "1", "2", "3"])
+    for field in "0123":
+        writer.field("A/1", field, np.ones((256, 256), "u1"), levels=2)
+    (image,) = read_ome_zarr(tmp_path / "p.zarr")
+    for array in image.levels[2:]:
+        places = image.levels[0].places.at_level(array.factors)
+        grid = array.grid((1, 1))
+        whole = tuple((0, n) for n in array.shape)
+        boxes = [grid.region(index) for index in grid.indices(whole)]
+        assert max(len(places.find(box)) for box in boxes) <= 16, array.factors
+        first = tuple(stop for _, stop in boxes[0])
+        assert array.best_shown_at_once == first

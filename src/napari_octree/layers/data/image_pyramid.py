@@ -12,7 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
-from napari_octree.layers.data.tiling import is_one_piece, tile_side
+from napari_octree.layers.data.tiling import best_shown_at_once, is_one_piece, tile_side
 from napari_octree.loading.at_hand import region_is_at_hand
 from napari_octree.octree.transform import LevelTransform
 from napari_octree.sources.derived.reduction import Reduction
@@ -115,6 +115,18 @@ class ImagePyramid:
     def tile_side(self, displayed: Sequence[int]) -> int:
         """Texels a side of its tiles."""
         return self.tile_size or tile_side(self.sources[0], displayed)
+
+    def smaller_tiles(self, displayed: Sequence[int]) -> dict[int, tuple[int, ...]]:
+        """Shapes of the tiles of levels whose arrays ask for smaller ones, by level."""
+        side = self.tile_side(displayed)
+        found: dict[int, tuple[int, ...]] = {}
+        for level, source in enumerate(self.sources):
+            asked = best_shown_at_once(source)
+            if level and asked is not None:
+                shape = tuple(min(asked[axis], side) for axis in displayed)
+                if min(shape) < side:
+                    found[level] = shape
+        return found
 
     def _plane(self, level: int, displayed: Sequence[int]) -> Region:
         """A plane of a level, with all of its colours."""

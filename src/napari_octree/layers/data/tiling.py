@@ -12,7 +12,7 @@ from itertools import islice
 
 from napari_octree.loading.at_hand import region_is_at_hand
 from napari_octree.sources.chunk_grid import RegularGrid
-from napari_octree.sources.protocol import LevelSource, Region
+from napari_octree.sources.protocol import LevelSource, Region, ShowsMany
 
 TILE_SIZE = 256
 """Texels a side of a tile, where chunks do not say better."""
@@ -54,6 +54,15 @@ def _chunk_sides(source: LevelSource, displayed: Sequence[int]) -> tuple[int, in
     # A chunk that holds all of an axis says nothing of how the store is cut.
     whole = any(chunk[axis] >= shape[axis] for axis in displayed)
     return None if whole else (rows, columns)
+
+
+def best_shown_at_once(source: LevelSource) -> tuple[int, ...] | None:
+    """Pixels per axis that an array asks to be shown at once; None if it does not care."""
+    storage = source.storage
+    shape = storage.best_shown_at_once if isinstance(storage, ShowsMany) else None
+    if shape is None:
+        return None
+    return tuple(n for n, fixed in zip(shape, source.fixed, strict=True) if fixed is None)
 
 
 def is_one_piece(source: LevelSource, region: Region) -> bool:

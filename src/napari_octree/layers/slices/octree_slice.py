@@ -71,6 +71,7 @@ class OctreeSlice:
         self.is_one_tile = len(axes) == 2 and pyramid.is_one_tile(key.displayed)
         most, root = pyramid.max_overview, False
         tile: int | tuple[int, ...]
+        smaller = None
         if len(axes) == 3:
             tile, most = brick_shape(shapes[0], pyramid.brick_size), 2 * pyramid.brick_size
         elif self.is_one_tile:
@@ -78,8 +79,9 @@ class OctreeSlice:
         else:
             tile = pyramid.tile_side(key.displayed)
             root = pyramid.has_root(key.displayed)
+            smaller = pyramid.smaller_tiles(key.displayed)
         transforms = [t.select(axes) for t in pyramid.transforms]
-        self.octree = Octree.from_shapes(shapes, tile, transforms, most, whole_overview=root)
+        self.octree = Octree.from_shapes(shapes, tile, transforms, most, root, smaller)
 
     def at(self, key: SliceKey) -> OctreeSlice:
         """Another slice of the same display."""

@@ -12,10 +12,11 @@ from napari_octree.sources.chunk_grid import IrregularGrid, RegularGrid
 from napari_octree.sources.mosaic.places import Places
 from napari_octree.sources.protocol import ChunkGrid
 
-COARSE_CHUNK = 160
-"""Pixels a side, at most, of what is read of a coarse level at once: the fields of a few wells.
-
-Each costs a thread of the loader; their fields are fetched side by side."""
+FIELDS_AT_ONCE = 16
+"""Read, and shown, together at levels that show many. Where stores are far, all requests of the
+process share one line: the fewer fields a tile waits for, the sooner the first ones show."""
+LEAST_SIDE, MOST_SIDE = 64, 256
+"""Of a piece, in pixels: each costs a thread of the loader and a place in the atlas."""
 
 
 def field_grid(
@@ -44,7 +45,37 @@ def field_grid(
     )
 
 
-def coarse_grid(shape: Sequence[int], chunk: Sequence[int], pitch: Sequence[int]) -> ChunkGrid:
+def coarse_piece(
+    factors: Sequence[int], coarsest: Sequence[int], pitch: Sequence[int], per_field: float
+) -> tuple[int, int]:
+    """Return the rows and columns of what is read and shown at once of a level that nobody stored.
+
+    They are whole wells, as far as wells are small, and as many at all such levels.
+
+    Parameters
+    ----------
+    factors : (int, int)
+        Pixels of the finest level per pixel of this one, along rows and columns.
+    coarsest : (int, int)
+        The same of the coarsest level.
+    pitch : (int, int)
+        Pixels of the finest level between two wells; 0 where there is no such rule.
+    per_field : float
+        Pixels of the finest level per field, gaps included.
+    """
+    wanted = (FIELDS_AT_ONCE * per_field) ** 0.5
+    sides = []
+    for f, most, well in zip(factors, coarsest, pitch, strict=True):
+        if not 0 < well // f <= MOST_SIDE:
+            sides.append(min(max(round(wanted / f), LEAST_SIDE), MOST_SIDE))
+            continue
+        wells = max(round(wanted / well), -(-LEAST_SIDE * most // well), 1)
+        sides.append(min(wells, MOST_SIDE * f // well) * (well // f))
+    rows, columns = sides
+    return rows, columns
+
+
+def coarse_grid(shape: Sequence[int], chunk: Sequence[int], piece: Sequence[int]) -> ChunkGrid:
     """Return the grid of a level that is made from a coarser than stored picture of each field.
 
     Parameters
@@ -53,15 +84,13 @@ def coarse_grid(shape: Sequence[int], chunk: Sequence[int], pitch: Sequence[int]
         Of the mosaic at this level.
     chunk : sequence of int
         Shape of a field's chunks; counts for all axes but the last two.
-    pitch : sequence of int
-        Pixels of this level between two wells, per axis; 0 where there is no such rule.
+    piece : (int, int)
+        Rows and columns of a chunk.
     """
-    ndim = len(shape)
-    sides = []
-    for axis, (n, c, p) in enumerate(zip(shape, chunk, pitch, strict=True)):
-        side = c if axis < ndim - 2 else p * max(COARSE_CHUNK // p, 1) if p else COARSE_CHUNK
-        sides.append(max(min(side, n), 1))
-    return RegularGrid(tuple(shape), tuple(sides))
+    sides = (*chunk[:-2], *piece)
+    return RegularGrid(
+        tuple(shape), tuple(max(min(s, n), 1) for s, n in zip(sides, shape, strict=True))
+    )
 
 
 def _edges(intervals: Sequence[tuple[int, int]], size: int, chunk: int) -> Iterator[int]:

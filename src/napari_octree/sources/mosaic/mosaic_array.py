@@ -64,8 +64,9 @@ class MosaicArray:
         Shape of a field's chunks at this level.
     pitch : tuple of int
         Pixels of this level from well to well; 0 for axes without such a rule.
-    stored : bool
-        Fields have this level; else it is made of their coarsest one.
+    piece : (int, int) or None
+        Rows and columns of what is read, and best shown, at once where fields do not have this
+        level, and it is made of their coarsest one. None: they have it.
     thumbnail_factors : tuple of int or None
         At this level and coarser ones, pictures of the fields at a level of these factors are
         kept at hand.
@@ -87,7 +88,7 @@ class MosaicArray:
     factors: tuple[int, ...]
     chunk: tuple[int, ...]
     pitch: tuple[int, ...]
-    stored: bool
+    piece: tuple[int, int] | None
     version: str
     deviations: Deviations
     thumbnail_factors: tuple[int, ...] | None = None
@@ -127,6 +128,16 @@ class MosaicArray:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self[...], dtype=dtype, copy=copy)
 
+    @property
+    def stored(self) -> bool:
+        """Whether fields have this level."""
+        return self.piece is None
+
+    @property
+    def best_shown_at_once(self) -> tuple[int, ...] | None:
+        """Pixels per axis: a larger tile would wait for many fields; None where none does."""
+        return None if self.piece is None else (*(1,) * (self.ndim - 2), *self.piece)
+
     def sharing(self, blocks: BlockStore | None) -> MosaicArray:
         """Return the same array, which looks for chunks of its fields in `blocks`."""
         return replace(self, blocks=blocks)
@@ -148,9 +159,9 @@ class MosaicArray:
 
     @cached_property
     def _grid(self) -> ChunkGrid:
-        if self.stored:
+        if self.piece is None:
             return field_grid(self.shape, self._places, self.chunk)
-        return coarse_grid(self.shape, self.chunk, self.pitch)
+        return coarse_grid(self.shape, self.chunk, self.piece)
 
     @cached_property
     def _pixel_size(self) -> PixelSize:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from napari_octree.sources.derived.reduction import Reduction
 from napari_octree.sources.identity import NETWORK_SCHEMES, SourceGroup, digest
 from napari_octree.sources.mosaic.deviations import Deviations
 from napari_octree.sources.mosaic.field import FieldOpener
+from napari_octree.sources.mosaic.grid import coarse_piece
 from napari_octree.sources.mosaic.mosaic_array import MosaicArray
 from napari_octree.sources.mosaic.places import Places
 
@@ -113,6 +115,7 @@ def mosaic_levels(
     thumbnail = _thumbnail_factors(field_size.tolist(), factors[stored:], most)
     deviations = Deviations(where) if deviations is None else deviations
     family = ("mosaic", identity, version, reduction)
+    per_field = prod(size) / max(len(places), 1)
     levels = []
     for number, own in enumerate(factors):
         is_stored = number < stored
@@ -140,7 +143,9 @@ def mosaic_levels(
                 chunk=model.chunks[model_level],
                 pitch=(0,) * (len(own) - 2)
                 + tuple(p // f for p, f in zip(pitch or (0, 0), own[-2:], strict=True)),
-                stored=is_stored,
+                piece=None
+                if is_stored
+                else coarse_piece(own[-2:], factors[-1][-2:], pitch or (0, 0), per_field),
                 version=version,
                 deviations=deviations,
                 thumbnail_factors=thumbnail if is_small and not is_stored else None,
