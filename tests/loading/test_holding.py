@@ -5,7 +5,7 @@ import pytest
 
 from loading.loader_bench import expected, request, take_all
 from napari_octree.loading import Pace
-from napari_octree.loading.scheduling.assemblies import WAIT_S
+from napari_octree.loading.scheduling.assemblies import BRIEF_WAIT_S, WAIT_S
 from napari_octree.loading.testing import SimulatedSource
 from napari_octree.loading.work import ReadOutcome
 from napari_octree.octree.chunk_key import Tier
@@ -69,6 +69,76 @@ def test_neither_slow_sources_nor_the_first_picture_are_waited_for(
     client.replace([request(source, 0, 0, tier=tier), request(source, 0, 1, tier=tier)])
     b.executor.finish(seconds=seconds)
     assert client.take().key == (source.key, 0, 0)
+
+
+def test_slow_reads_that_began_together_are_waited_for(bench):
+    source = SimulatedSource((8, 32), (8, 8))
+    b = bench(loader_defaults={"num_workers": 4}, octree={"loaders": {0: {"delay_queue_ms": 0}}})
+    client = b.open()
+    client.replace([request(source, 0, 3, apron=0)])
+    b.executor.finish(seconds=SLOW_S)
+    take_all(client)
+    client.replace([request(source, 0, c) for c in range(3)])
+    b.clock.advance(SLOW_S)
+    tiles = []
+    while b.executor.finish(seconds=SLOW_S) is not None:
+        tiles += take_all(client)
+    assert [tile.complete for tile in tiles] == [True] * 3  # each was made once
+    assert not b.clock.scheduled
+
+
+def test_a_slow_read_that_is_late_is_waited_for_only_briefly(bench, source):
+    b = bench(loader_defaults={"num_workers": 2}, octree={"loaders": {0: {"delay_queue_ms": 0}}})
+    client = b.open()
+    finish_first(b, source, client, SLOW_S)
+    client.replace([request(source, 0, 0), request(source, 0, 1)])
+    b.clock.advance(SLOW_S)
+    b.executor.finish(seconds=SLOW_S)
+    b.clock.advance(BRIEF_WAIT_S * 0.9)
+    assert client.take() is None
+    b.clock.advance(BRIEF_WAIT_S * 0.2)
+    assert client.take().key == (source.key, 0, 0)
+
+
+def test_a_slow_read_that_has_just_begun_is_not_waited_for(one_reader, source):
+    b = one_reader
+    client = b.open()
+    finish_first(b, source, client, SLOW_S)
+    client.replace([request(source, 0, 0), request(source, 0, 1)])
+    b.clock.advance(SLOW_S)
+    b.executor.finish(seconds=SLOW_S)
+    assert len(b.executor.reads) == 1  # of the neighbour, from now on
+    b.clock.advance(0)
+    assert client.take().key == (source.key, 0, 0)
+
+
+def test_who_waits_briefly_does_not_stand_behind_who_waits_long(bench, source):
+    b = bench(loader_defaults={"num_workers": 4}, octree={"loaders": {0: {"delay_queue_ms": 0}}})
+    other = SimulatedSource((32, 40), (8, 8), key="other")
+    fast, slow = b.open(), b.open()
+    finish_first(b, source, fast, FAST_S)
+    finish_first(b, other, slow, SLOW_S)
+    slow.replace([request(other, 0, 0), request(other, 0, 1)])
+    b.clock.advance(SLOW_S)
+    fast.replace([request(source, 0, 0), request(source, 0, 1)])
+    slow_read, _, fast_read, _ = b.executor.reads
+    b.executor.finish(fast_read, seconds=FAST_S)
+    b.executor.finish(slow_read, seconds=SLOW_S)
+    b.clock.advance(BRIEF_WAIT_S * 1.1)
+    assert slow.take().key == (other.key, 0, 0)
+    assert fast.take() is None
+
+
+def test_an_assembly_that_ends_lets_others_begin(bench, source):
+    b = bench(loader_defaults={"num_workers": 2}, octree={"loaders": {0: {"delay_queue_ms": 0}}})
+    b.executor.assemble_at_once = False
+    client = b.open()
+    client.replace([request(source, 0, 0), request(source, 3, 4, tier=Tier.PREFETCH)])
+    b.executor.finish()
+    assert not b.executor.reads  # what is only read ahead waits for the tile
+    b.executor.works.pop(0)()
+    assert client.take() is not None
+    assert len(b.executor.reads) == 1
 
 
 def test_a_tile_does_not_wait_for_what_is_far_down_the_list(one_reader):

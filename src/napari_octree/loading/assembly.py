@@ -91,7 +91,11 @@ def assemble(
             if pixels is None:
                 block[place] = fill
             elif pixels is not _ABSENT:
-                _copy(block[place], pixels[piece])
+                part = pixels[piece]
+                if part.size <= BRIEF_ITEMS:  # as eight of the nine parts of most tiles are
+                    block[place] = part
+                else:
+                    _copy(block[place], part)
         return len(cuts) == len(known)
 
     origin = [axis.origin for axis in axes]
@@ -105,6 +109,9 @@ def assemble(
 
 
 _ABSENT = np.empty(0)
+
+BRIEF_ITEMS = 500
+"""That numpy copies with the interpreter's lock held."""
 
 HELD_BYTES = 2**20
 """Copied within a tenth of a millisecond: for so long the window can wait for the interpreter."""
@@ -164,12 +171,12 @@ def _axis(
 def _copy(target: np.ndarray, pixels: np.ndarray) -> None:
     """Copy pixels; those of a tile with the interpreter's lock held.
 
-    For more than 500 items numpy lets go of the lock, and to get it back from a thread that
+    For more than `BRIEF_ITEMS` numpy lets go of the lock, and to get it back from a thread that
     computes takes longer than to copy a tile. So rows are the items.
     """
     width = target.shape[-1]
     if (
-        width < target.size <= 500 * width
+        width < target.size <= BRIEF_ITEMS * width
         and target.nbytes <= HELD_BYTES
         and target.strides[-1] == pixels.strides[-1] == target.itemsize
         and target.dtype == pixels.dtype

@@ -5,7 +5,8 @@ Invariants:
 * One lock guards all state, it is held for microseconds, and nothing foreign (readers, `finish`,
   `wake`, listeners) is ever called under it.
 * Every change goes through `change`: state changes under the lock, then what can start is
-  started; what cannot be started counts as failed, and holds up nothing else.
+  started; what cannot be started counts as failed, and holds up nothing else. Only `take` and
+  `assembled` look first whether anything can: mostly nothing can, and to look is cheaper.
 * The bytes in use, whoever uses them, stay below the least `ram_bytes` of those who have a
   client open.
 * With nothing to do no thread wakes up.
@@ -220,6 +221,20 @@ class Dispatcher:
         self.change(lambda scheduler, now: None)  # with the memory that has become free
         return tile
 
+    def assembled(self, job: AssembleJob, made: Made) -> None:
+        """Note the end of an assembly."""
+        with self.lock:
+            scheduler = self.scheduler
+            scheduler.assembled(job, made)
+            waits = scheduler.waits_for_reads
+            woken: dict[ClientList, None] = {}
+            if waits:
+                woken, scheduler.working_set.woken = scheduler.working_set.woken, woken
+        if not waits:
+            self.change(lambda scheduler, now: None)
+        for requests in woken:
+            requests.wake()
+
     @property
     def statistics(self) -> LoaderStatistics:
         """A snapshot of all counts."""
@@ -317,5 +332,4 @@ class _AssemblyDone:
         self._job = job
 
     def __call__(self, made: Made) -> None:
-        job = self._job
-        self._dispatcher.change(lambda scheduler, _: scheduler.assembled(job, made))
+        self._dispatcher.assembled(self._job, made)

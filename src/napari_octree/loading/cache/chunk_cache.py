@@ -99,6 +99,10 @@ class ChunkCache:
         """Return a chunk without counting it as used (any thread)."""
         return self._entries.get(chunk_id)
 
+    def peek_all(self, chunk_ids: Iterable[ChunkId]) -> list[CachedChunk | None]:
+        """Return chunks without counting them as used; None for those that are not there."""
+        return list(map(self._entries.get, chunk_ids))
+
     def use(self, chunk_id: ChunkId) -> CachedChunk | None:
         """Return a chunk and count the look-up as a hit or a miss."""
         entry = self._entries.get(chunk_id)

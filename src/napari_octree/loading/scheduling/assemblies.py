@@ -2,10 +2,10 @@
 
 Invariants:
 
-* A tile whose chunks are all there is assembled at once, unless its source is fast and chunks
-  around it are expected within `WAIT_S`: then it waits until they are there, for so long at
-  most. So most tiles are assembled, handed out and uploaded once; where a store is slow, and
-  where nothing is shown yet, nothing waits.
+* A tile whose chunks are all there is assembled at once, unless chunks around it are expected
+  within `patience_s` of its source: then it waits until they are there, for so long at most. So
+  most tiles are assembled, handed out and uploaded once. Of a slow source only what is being
+  read and nearly there is waited for; where nothing is shown yet, nothing waits.
 * A tile that was handed out with an incomplete apron is assembled again once: when a chunk
   around it has come and no other is to come.
 * At most `most` assemblies run at once.
@@ -30,10 +30,17 @@ from napari_octree.loading.work import Made
 from napari_octree.octree.chunk_key import Tier
 from napari_octree.sources.protocol import ChunkId
 
-WAIT_S = 0.06
-"""Less than four frames: hardly seen, and time for a fast source to read what lies around."""
+WAIT_S = 0.09
+"""Less than six frames: hardly seen, and time for a fast source to read what lies around."""
+BRIEF_WAIT_S = 0.03
+"""Less than two frames: for slow sources, whose reads that began together end nearly together."""
 FAST_S = 0.03
-"""Sources whose reads take longer are not waited for."""
+"""Reads of slow sources take longer."""
+
+
+def patience_s(latency_s: float) -> float:
+    """How long a tile may wait for the chunks around it, by what a read of its source takes."""
+    return WAIT_S if latency_s < FAST_S else BRIEF_WAIT_S
 
 
 class Assemblies:
@@ -107,8 +114,8 @@ class Assemblies:
 
     def release_due(self, now: float) -> None:
         """Let those go on that have waited enough."""
-        while (due := self.due) is not None and due <= now:
-            self._release(next(iter(self._waiting)))
+        for tile in self._waiting.end_due(now):
+            self.complete(tile)
 
     def release_all(self) -> bool:
         """Let none wait, as memory is short; return whether one did."""
@@ -205,13 +212,17 @@ class Assemblies:
         """Let a tile wait if that is worth while; return whether it is."""
         if tile.wait_until is not None:
             return False
-        tile.wait_until = now + WAIT_S
-        if tile.tier <= Tier.COVERAGE or not tile.chunks or not any(tile.request.apron):
+        latency_s = tile.chunks[0].source.latency_s if tile.chunks else None
+        if latency_s is None:
+            tile.wait_until = now
+            return False
+        tile.wait_until = now + patience_s(latency_s)
+        if tile.tier <= Tier.COVERAGE or not any(tile.request.apron):
             return False
         chunk_id = self._soon_around(tile)
         if chunk_id is None:
             return False
-        self._waiting.add(tile, chunk_id)
+        self._waiting.add(tile, chunk_id, tile.wait_until)
         return True
 
     def _look_around(self, chunk_id: ChunkId) -> None:
@@ -239,7 +250,7 @@ class Assemblies:
         gaps = NO_GAPS
         if held and any(tile.request.apron):
             wanted = self._around(tile)
-            around = [cache.peek(chunk_id) for chunk_id in wanted]
+            around = cache.peek_all(wanted)
             if None in around:
                 gaps = {i for i, entry in zip(wanted, around, strict=True) if entry is None}
             there = [entry for entry in around if entry is not None]
@@ -268,12 +279,13 @@ class Assemblies:
     def _soon_around(self, tile: Tile) -> ChunkId | None:
         """Return a chunk around a tile, mostly the last one, for which to wait is worth while."""
         latency_s, until = tile.chunks[0].source.latency_s, tile.wait_until
-        if latency_s is None or latency_s >= FAST_S or until is None:
+        if latency_s is None or until is None:
             return None
         chunk_id = self._to_come(reversed(self._around(tile)))
         if chunk_id is None:
             return None
-        comes = expected(self._set.chunks[chunk_id], latency_s, now=until - WAIT_S)
+        began = until - patience_s(latency_s)
+        comes = expected(self._set.chunks[chunk_id], latency_s, began)
         return chunk_id if comes < until else None
 
     def _to_come(self, chunk_ids: Iterable[ChunkId]) -> ChunkId | None:

@@ -79,6 +79,7 @@ class Chunk:
         "not_before",
         "reserved",
         "source",
+        "started",
         "state",
         "storage",
         "tiles",
@@ -96,6 +97,8 @@ class Chunk:
         """Bytes set aside for it."""
         self.attempts = 0
         self.not_before = 0.0
+        self.started = 0.0
+        """When its latest read began."""
 
     @property
     def available(self) -> bool:
@@ -109,9 +112,10 @@ class Chunk:
             return any(not tile.only_ahead and tile.unassembled for tile in self.tiles)
         return self.state is ChunkState.LOADING
 
-    def start_reading(self) -> None:
+    def start_reading(self, now: float) -> None:
         """Its read is under way: it was queued, or has failed and is probed."""
         assert self.state is ChunkState.QUEUED or self.state is ChunkState.FAILED
+        self.started = now
         self.state = ChunkState.LOADING
 
     def found_in(self, entry: CachedChunk) -> None:

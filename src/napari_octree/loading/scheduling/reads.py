@@ -144,7 +144,7 @@ class Reads:
         return None
 
     def _start(self, job: ReadJob) -> ReadJob:
-        job.chunk.start_reading()
+        job.chunk.start_reading(job.started)
         job.pool.running += 1
         job.chunk.source.concurrency.started(job.started)
         self.running[job] = None

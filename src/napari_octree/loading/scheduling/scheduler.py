@@ -162,6 +162,22 @@ class Scheduler:
                 return jobs
 
     @property
+    def waits_for_reads(self) -> bool:
+        """Whether nothing can start before a read ends or a time comes.
+
+        So that neither a slot for an assembly nor a little memory, where there is enough of it,
+        lets anything start.
+        """
+        if self.reservations.refused or self.working_set.failures:
+            return False
+        pending = 0
+        for client in self.clients:
+            if client.ready:
+                return False
+            pending += client.pending
+        return pending > 0  # else it is the turn of what is only read ahead
+
+    @property
     def is_short_of_memory(self) -> bool:
         """Whether something waits for memory, so that freeing some may start it."""
         return self.reservations.refused

@@ -5,7 +5,9 @@ Under the loader's lock only.
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Callable, Iterator
+from itertools import count
 from math import inf
 
 from napari_octree.loading.scheduling.model import NO_GAPS, Chunk, ChunkState, Tile
@@ -18,7 +20,7 @@ def expected(chunk: Chunk, latency_s: float, now: float) -> float:
     Never, if it only lies ahead: the view, which is settled without it, does not wait.
     """
     if chunk.state is ChunkState.LOADING:
-        return now + latency_s
+        return max(now, chunk.started + latency_s)
     starts = inf
     for tile in chunk.tiles:
         queue = tile.queue
@@ -34,12 +36,14 @@ class WaitingTiles:
     """Tiles, and for which chunk each waits.
 
     Of the chunks around a tile one at a time is watched: most are there when the last one is. A
-    tile waits until its `wait_until` at most, and tiles stand in the order in which their time
-    ends.
+    tile waits for so long at most as was said when it was added.
     """
 
     def __init__(self) -> None:
         self._tiles: dict[Tile, ChunkId] = {}
+        self._ends: list[tuple[float, int, Tile]] = []
+        """Heap; some tiles in it may have gone on already."""
+        self._serial = count()
         self._watched: dict[ChunkId, list[Tile]] = {}
 
     def __len__(self) -> int:
@@ -54,12 +58,29 @@ class WaitingTiles:
     @property
     def due(self) -> float | None:
         """When the first of them has waited enough."""
-        for tile in self._tiles:
-            return tile.wait_until
+        ends = self._ends
+        while ends:
+            until, _, tile = ends[0]
+            if tile in self._tiles:
+                return until
+            heapq.heappop(ends)
         return None
 
-    def add(self, tile: Tile, chunk_id: ChunkId) -> None:
-        """Let a tile wait until its `wait_until`, or until a chunk is there or never will be."""
+    def end_due(self, now: float) -> list[Tile]:
+        """Take out the tiles that have waited enough."""
+        done = []
+        while (due := self.due) is not None and due <= now:
+            tile = self._ends[0][2]
+            self.remove(tile)  # and with it, now or when it is looked at next, its end
+            done.append(tile)
+        return done
+
+    def add(self, tile: Tile, chunk_id: ChunkId, until: float) -> None:
+        """Let a tile wait until then, or until a chunk is there or never will be."""
+        heapq.heappush(self._ends, (until, next(self._serial), tile))
+        self._watch(tile, chunk_id)
+
+    def _watch(self, tile: Tile, chunk_id: ChunkId) -> None:
         self._tiles[tile] = chunk_id
         tiles = self._watched.get(chunk_id)
         if tiles is None:
@@ -85,19 +106,25 @@ class WaitingTiles:
         for tile in self._watched.pop(chunk_id, ()):
             other = next_of(tile)
             if other is None:
-                del self._tiles[tile]
+                self._go_on(tile)
                 done.append(tile)
             else:
-                self.add(tile, other)
+                self._watch(tile, other)
         return done
 
     def remove(self, tile: Tile) -> None:
         """Let a tile wait no longer."""
-        chunk_id = self._tiles.pop(tile)
+        chunk_id = self._go_on(tile)
         tiles = self._watched[chunk_id]
         tiles.remove(tile)
         if not tiles:
             del self._watched[chunk_id]
+
+    def _go_on(self, tile: Tile) -> ChunkId:
+        chunk_id = self._tiles.pop(tile)
+        if not self._tiles:
+            self._ends.clear()  # which would keep tiles, and so their pixels
+        return chunk_id
 
 
 class MissingNeighbours:
