@@ -56,7 +56,7 @@ def neighbours(request: TileRequest, own: Iterable[ChunkId]) -> tuple[ChunkId, .
     return tuple(map(_named, zip(repeat(storage.key), others)))
 
 
-# Eight for each tile: called so, the constructor of the tuple itself is twice as fast as `ChunkId`'s.
+# Eight for each tile: the constructor of the tuple itself is twice as fast as that of `ChunkId`.
 _named = partial(cast("Callable[..., ChunkId]", tuple.__new__), ChunkId)
 
 
