@@ -73,6 +73,7 @@ def moves_on(monkeypatch, screenshot):
 
     def keep_moving(viewer: Any, layer: OctreeImage) -> None:
         screenshot(viewer)  # a first view does not move
+        layer._views[0]._rest.stop()  # of a move before, which on a slow machine is not over yet
         monkeypatch.setattr(layer._views[0], "_rest", Never())
 
     return keep_moving

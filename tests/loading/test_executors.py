@@ -3,6 +3,7 @@
 import importlib
 import logging
 import os
+import pickle
 import signal
 import socket
 import subprocess
@@ -157,7 +158,7 @@ def waits_at(address, region):
 @pytest.fixture
 def gate():
     with socket.create_server(("127.0.0.1", 0)) as server:
-        server.settimeout(60)
+        server.settimeout(100)
         yield server
 
 
@@ -375,8 +376,10 @@ from functools import partial
 from loading.loader_bench import request
 from loading.test_executors import config, waits_at
 from napari_octree.loading import default_loader
+from napari_octree.loading.scheduling import reads
 from napari_octree.loading.testing import SimulatedSource
 
+reads.OVERDUE_S = 1e9  # however slowly they start, no others are started in their place
 source = SimulatedSource((32, 40), (8, 8), error=partial(waits_at, {address}))
 client = default_loader(config("processes")).open(lambda: None)
 client.replace([request(source, r, c) for r in range(4) for c in range(5)])
@@ -407,7 +410,6 @@ def test_processes_end_with_the_interpreter(gate, ending, code):
     parent.stdin.write("go\n")
     parent.stdin.flush()
     assert parent.wait(60) in (code, 130 if code == -2 else code)
-    gate.close()  # of a process that took the place of one that was slow, nobody has heard
     for connection in reading:
         connection.settimeout(60)
         if code == -9:  # nobody was left to end them: they end after their reads
@@ -418,6 +420,21 @@ def test_processes_end_with_the_interpreter(gate, ending, code):
     assert printed.count("Traceback") == (code == -2), printed
     assert printed.endswith("KeyboardInterrupt\n" if code == -2 else ""), printed
     assert code == -2 or printed == ""
+
+
+@pytest.mark.parametrize("part", [1, 100_000])
+def test_a_process_whose_parent_died_as_it_asked_says_nothing(part):
+    question = pickle.dumps(pickle.dumps((np.zeros(10**6, "u1"), REGION), protocol=5), protocol=5)
+    script = "from napari_octree.loading.executors.reader_process import main; main()"
+    ended = subprocess.run(
+        [sys.executable, "-c", script],
+        input=question[:part],
+        capture_output=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        check=True,
+        timeout=100,
+    )
+    assert (ended.stdout, ended.stderr) == (b"", b"")
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from loading.loader_bench import expected, request, take_all
 from napari_octree.config import OctreeConfig
 from napari_octree.loading import ChunkLoader, TileRequest, TileState
-from napari_octree.loading.testing import SimulatedSource
+from napari_octree.loading.testing import SimulatedSource, VirtualExecutor
 from napari_octree.loading.work import read_checked
 from napari_octree.octree.chunk_key import Tier
 from napari_octree.sources.levels.level_source import as_level_source
@@ -133,6 +133,22 @@ def test_a_tile_is_delivered_again_once_when_its_apron_has_become_complete(bench
     assert len(again) == 1
     assert again[0].complete
     np.testing.assert_array_equal(again[0].data, expected(source, centre))
+
+
+def test_a_client_is_not_done_while_an_apron_is_being_improved(bench):
+    executor = VirtualExecutor(assemble_at_once=False)
+    client = bench(executor=executor).open()
+    source = SimulatedSource((16, 16), (8, 8))
+    client.replace([request(source, r, c) for r in range(2) for c in range(2)])
+    last, incomplete = {}, 0
+    while executor.works or executor.reads:
+        executor.works.pop()() if executor.works else executor.finish()  # the best one ends last
+        last |= {tile.key: tile for tile in take_all(client)}
+        good = len(last) == 4 and all(tile.complete for tile in last.values())
+        assert good == (client.pending == 0 and not client.ready)
+        incomplete += len(last) == 4 and not good
+    assert good
+    assert incomplete, "all had come at least once, and one was to come again"
 
 
 def test_an_apron_alone_reads_nothing(bench, source):

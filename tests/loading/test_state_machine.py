@@ -349,8 +349,12 @@ class LoaderMachine(RuleBasedStateMachine):
             tiles = user.client._list.tiles.values()
             unfinished = {Stage.LISTED, Stage.ADMITTED, Stage.ASSEMBLING}
             assert user.client.pending == sum(
-                tile.stage in unfinished and tile.request.tier.awaited for tile in tiles
+                (tile.stage in unfinished or tile.improving) and tile.request.tier.awaited
+                for tile in tiles
             )
+            running = {job.tile for job in self.dispatcher.scheduler.assemblies.running}
+            about_to = {*user.client._list.ready, *running}
+            assert {tile for tile in tiles if tile.improving} <= about_to
             assert set(user.wishes) == {tile.request.key for tile in tiles}
             for tile in tiles:
                 assert tile.waiting == sum(not chunk.available for chunk in tile.chunks)

@@ -210,12 +210,13 @@ class LoaderClient:
 
     @property
     def pending(self) -> int:
-        """Requests on the list that are neither finished nor failed.
+        """Requests on the list that are neither finished nor failed, or are being improved.
 
         Those of the tiers AHEAD, PREFETCH and BACKGROUND are not counted: they may wait as long as
         memory is short.
         """
-        return self._list.pending
+        unfinished = self._list.pending  # first: one is improved by what another waits for
+        return unfinished + self._list.improving
 
     @property
     def ready(self) -> bool:

@@ -106,7 +106,7 @@ def main() -> None:
     while True:
         try:
             question = pickle.load(questions)
-        except EOFError:
+        except (EOFError, pickle.UnpicklingError):  # the parent was killed, perhaps as it wrote
             return
         answer = _answer(question)
         try:

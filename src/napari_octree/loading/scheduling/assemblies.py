@@ -100,8 +100,8 @@ class Assemblies:
             source.failures += 1
             failure = LoadFailure.of(source.name, type(error).__name__, error)
             self._set.failures.append((client.settings, failure))
-        tile.fail()
         self._stage(tile)
+        tile.fail()
         for chunk in tile.chunks:  # which will perhaps not be read any more
             self.decided(chunk.chunk_id)
 
@@ -155,15 +155,16 @@ class Assemblies:
         cache = self._set.cache
         if not tile.listed or result is None:
             cache.free(reserved)
+            tile.end_improving()
             if tile.listed and tile.stage is Stage.ASSEMBLING and error is not None:
                 self.fail(tile, error)
             return
-        staged_before = tile.result is not None
+        if tile.result is None:
+            self._stage(tile)
         cache.free(tile.reserved)
         tile.finish(result, 0 if result.data is None else result.data.nbytes)
         cache.resize(reserved, tile.reserved)
-        if not staged_before:
-            self._stage(tile)
+        tile.end_improving()
         if tile.improvable:
             self._improve(tile)
 
@@ -175,6 +176,7 @@ class Assemblies:
     # ---- how it is done --------------------------------------------------------------------
 
     def _stage(self, tile: Tile) -> None:
+        """Let a tile be taken; first of all, so that it is always seen to be on its way."""
         client = tile.client
         best = client.staged[0] if client.staged else None
         if best is None or (tile.awaited and not best.awaited):
@@ -188,7 +190,9 @@ class Assemblies:
         for client in self._set.clients:
             ready = client.ready
             while ready and not self._can_assemble(ready[0]):
-                heapq.heappop(ready)
+                tile = heapq.heappop(ready)
+                if tile.waiting:  # again: what it is made of was evicted
+                    tile.end_improving()
             if ready and (best is None or ready[0] < best.ready[0]):
                 best = client
         if best is None:
@@ -246,6 +250,7 @@ class Assemblies:
             reserved = block_bytes(tile.request)
             if not cache.reserve(reserved, evict_listed=False):
                 cache.let_go(held)
+                tile.end_improving()
                 return None
         gaps = NO_GAPS
         if held and any(tile.request.apron):
@@ -274,6 +279,7 @@ class Assemblies:
             and not tile.waiting
             and self._to_come(tile.gaps) is None
         ):
+            tile.improve()
             self.complete(tile)
 
     def _soon_around(self, tile: Tile) -> ChunkId | None:

@@ -175,6 +175,7 @@ class Tile:
         "client",
         "gaps",
         "improvable",
+        "improving",
         "listed",
         "only_ahead",
         "position",
@@ -211,6 +212,8 @@ class Tile:
         self.gaps: set[ChunkId] = NO_GAPS
         self.improvable = False
         """A chunk around it has come since it was assembled."""
+        self.improving = False
+        """It is about to be assembled again, or is."""
         self.wait_until: float | None = None
         """Until when its first assembly waits for chunks around it; None: not decided yet."""
 
@@ -296,6 +299,18 @@ class Tile:
         self.stage = Stage.STAGED
         self.result = LoadedTile(self.request.key, None, TileState.FAILED, True)
 
+    def improve(self) -> None:
+        """A better version than the one handed out is to come."""
+        if not self.improving:
+            self.improving = True
+            self.client.improving += self.awaited
+
+    def end_improving(self) -> None:
+        """The better version is there, or will not be made."""
+        if self.improving:
+            self.improving = False
+            self.client.improving -= self.awaited
+
     def take(self) -> tuple[LoadedTile, int]:
         """Return its result, and the bytes that were reserved for it."""
         assert self.stage is Stage.STAGED
@@ -314,6 +329,7 @@ class Tile:
         """Begin again after it failed."""
         assert self.failed
         del self.client.failed[self.request.key]
+        self.end_improving()
         self.stage = Stage.LISTED
         self.result = None
         self.since = now
@@ -323,6 +339,7 @@ class Tile:
         assert self.stage is not Stage.ADMITTED, "withdraw it first"
         self.listed = False
         self.queue = None  # which refers to it: a cycle would be the garbage collector's work
+        self.end_improving()
         if self.failed:
             del self.client.failed[self.request.key]
         self.result = None
@@ -359,5 +376,7 @@ class ClientList:
         """Heap of finished tiles; some may have left the list."""
         self.pending = 0
         """Unfinished tiles that the present view awaits."""
+        self.improving = 0
+        """Finished ones of which a better version is being made."""
         self.failed: dict[object, Tile] = {}
         """Those that failed, by key."""

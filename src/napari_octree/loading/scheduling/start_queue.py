@@ -125,7 +125,7 @@ class StartQueues:
         pools = client.settings.pools
         ready: list[Tile] = []
         staged: list[Tile] = []
-        pending = 0
+        pending = improving = 0
         for tile in client.tiles.values():
             if tile.unassembled:
                 if tile.awaited:
@@ -153,10 +153,13 @@ class StartQueues:
                 pending += tile.awaited
             elif tile.improvable:
                 ready.append(tile)
+                tile.improving = True
+            improving += tile.improving and tile.awaited
         # Lists are mostly in order already, and then this is one comparison a tile.
         heapq.heapify(ready)
         heapq.heapify(staged)
-        client.ready, client.staged, client.pending = ready, staged, pending
+        client.ready, client.staged = ready, staged
+        client.pending, client.improving = pending, improving
         self._queues[client] = list(queues.values())
 
     def best_head(self, rushing: bool, now: float) -> Tile | None:
