@@ -25,10 +25,9 @@ def localisations(count: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     return positions, features
 
 
-if __name__ == "__main__":
-    positions, features = localisations(COUNT)
-    viewer = napari.Viewer()
-    layer = OctreePoints(
+def localisation_layer(positions: np.ndarray, features: dict[str, np.ndarray]) -> OctreePoints:
+    """Coloured by the light of each."""
+    return OctreePoints(
         positions,
         features=features,
         face_color="photons",
@@ -40,5 +39,9 @@ if __name__ == "__main__":
         blending="translucent_no_depth",
         name="localisations",
     )
-    viewer.add_layer(layer)
+
+
+if __name__ == "__main__":
+    viewer = napari.Viewer()
+    viewer.add_layer(localisation_layer(*localisations(COUNT)))
     napari.run()

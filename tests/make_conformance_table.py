@@ -13,9 +13,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 from ngff_documents import cases, opened
+from page_tables import put_table
 
-PAGE = Path(__file__).parents[1] / "docs" / "ome-zarr.md"
-BEGIN, END = "<!-- conformance: begin -->", "<!-- conformance: end -->"
 RESULTS = ("opens", "warns", "says what it is", "refused")
 
 
@@ -44,10 +43,7 @@ def table() -> str:
 
 def main() -> None:
     """Put the table into its page."""
-    text = PAGE.read_text(encoding="utf-8")
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    PAGE.write_text(f"{before}{BEGIN}\n{table()}\n{END}{after}", encoding="utf-8")
+    put_table("ome-zarr.md", "conformance", table())
 
 
 if __name__ == "__main__":

@@ -24,10 +24,9 @@ import zarr
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from page_tables import put_table
 from plate_writer import PlateWriter
 
-PAGE = Path(__file__).parents[1] / "docs" / "ome-zarr.md"
-BEGIN, END = "<!-- features: begin -->", "<!-- features: end -->"
 PIXELS = np.random.default_rng(0).integers(1, 200, (32, 48)).astype("u2")
 
 READER = """
@@ -216,10 +215,7 @@ def table(python: str) -> str:
 
 def main() -> None:
     """Put the table into its page."""
-    text = PAGE.read_text(encoding="utf-8")
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    PAGE.write_text(f"{before}{BEGIN}\n{table(sys.argv[1])}\n{END}{after}", encoding="utf-8")
+    put_table("ome-zarr.md", "features", table(sys.argv[1]))
 
 
 if __name__ == "__main__":

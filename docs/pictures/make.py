@@ -23,7 +23,7 @@ import zarr
 from PIL import Image
 from qtpy.QtWidgets import QApplication
 
-from napari_octree import OctreeImage, OctreeLabels, OctreePoints, samples
+from napari_octree import OctreeImage, OctreeLabels, samples
 from napari_octree.plugin.browsing import StoreBrowserDock
 from napari_octree.plugin.commands.linked import open_linked_views
 from napari_octree.plugin.samples import SAMPLES
@@ -294,19 +294,7 @@ def points() -> None:
     positions, features = example["localisations"](1_000_000)
     crops = []
     with window(1000, 700) as viewer:
-        viewer.add_layer(
-            OctreePoints(
-                positions,
-                features=features,
-                face_color="photons",
-                face_colormap="inferno",
-                face_contrast_limits=(0, 1200),
-                size=20,
-                border_color="transparent",
-                opacity=0.8,
-                blending="translucent_no_depth",
-            )
-        )
+        viewer.add_layer(example["localisation_layer"](positions, features))
         settle(viewer)
         for closer in (1, 20):
             viewer.scene.camera.zoom *= closer

@@ -14,10 +14,10 @@ from types import ModuleType
 from typing import Any
 
 import napari.layers.image
-import pytest
 
 from napari_octree import OctreeImage
 from napari_octree.layers.main_loop import MAIN_LOOP
+from napari_suite import copy_of, expect_failure
 
 FOLDER = Path(napari.layers.image.__file__).parent / "_tests"
 MODULES = ("test_image", "test_multiscale", "test_volume", "test_image_utils")
@@ -75,24 +75,15 @@ class LoadedOctreeImage(OctreeImage):
 LoadedOctreeImage.__name__ = "OctreeImage"
 
 
-def copy_of(name: str) -> ModuleType:
-    """napari's test module, with our class and wording in it."""
-    path = FOLDER / f"{name}.py"
-    source = path.read_text(encoding="utf-8")
-    for theirs, ours in REWORDED.items():
-        source = source.replace(theirs, ours)
-    module = ModuleType(name)
-    exec(compile(source, str(path), "exec"), module.__dict__)
-    if hasattr(module, "Image"):
-        module.Image = LoadedOctreeImage
-    return module
+def module_of(name: str) -> ModuleType:
+    return copy_of(FOLDER / f"{name}.py", REWORDED, Image=LoadedOctreeImage)
 
 
 def suite() -> dict[str, Any]:
     """All test functions by the name that they have here."""
     found = {}
     for name in MODULES:
-        for test, function in inspect.getmembers(copy_of(name), inspect.isfunction):
+        for test, function in inspect.getmembers(module_of(name), inspect.isfunction):
             if test.startswith("test_"):
                 ours = f"test_{name.removeprefix('test_')}_{test.removeprefix('test_')}"
                 if (reason := CANNOT_APPLY.get(ours)) is not None:
@@ -100,21 +91,6 @@ def suite() -> dict[str, Any]:
                 found[ours] = function
     assert CANNOT_APPLY.keys() | APPLIES.keys() <= found.keys()
     return found
-
-
-def expect_failure(function: Any, reason: str, applies: set[int]) -> None:
-    """Have all cases of a test fail but those of some numbers."""
-    fails = pytest.mark.xfail(strict=True, reason=reason)
-    if not applies:
-        fails(function)
-        return
-    (mark,) = function.pytestmark
-    names, cases = mark.args
-    marked = [
-        pytest.param(*case, marks=() if number in applies else fails)
-        for number, case in enumerate(cases)
-    ]
-    function.pytestmark = [pytest.mark.parametrize(names, marked).mark]
 
 
 globals().update(suite())

@@ -26,17 +26,6 @@ def layer(viewer):
     return layer
 
 
-@pytest.fixture
-def dock(viewer, layer, qtbot):
-    dock = OctreeDock(viewer)
-    qtbot.addWidget(dock)
-    dock.resize(400, 900)
-    dock.show()
-    qtbot.waitExposed(dock)
-    dock._look()
-    return dock
-
-
 def test_it_shows_the_levels_and_the_progress(dock, layer):
     assert [dock.table.item(i, 4).text() for i in range(3)] == [
         "1000 × 1600", "500 × 800", "250 × 400",

@@ -9,12 +9,12 @@ from qtpy.QtWidgets import QApplication
 from superqt import QCollapsible
 
 from counted_calls import calls_of
+from dock_looks import column, look
 from napari_octree import OctreeImage, OctreeLabels
 from napari_octree.layers.views.residency import Residency
 from napari_octree.octree.chunk_key import ChunkKey
 from napari_octree.octree.octree import Octree
 from napari_octree.qt.desk.dock import UPDATE_MS, OctreeDock
-from napari_octree.qt.desk.level_table import COLUMNS
 from napari_octree.qt.desk.subjects.cached_boxes import CachedBoxes
 from napari_octree.qt.desk.subjects.pixel_subject import PixelSubject, _not_on_gpu, places_of
 from napari_octree.qt.desk.subjects.subject import Loaded, Place
@@ -31,26 +31,6 @@ def layer(viewer, recording_array):
     layer = viewer.add_layer(OctreeImage(arrays, contrast_limits=(0, 250)))
     assert layer.wait_until_settled(20)
     return layer
-
-
-@pytest.fixture
-def dock(viewer, layer, qtbot):
-    dock = OctreeDock(viewer)
-    qtbot.addWidget(dock)
-    dock.resize(420, 900)
-    dock.show()
-    qtbot.waitExposed(dock)
-    return dock
-
-
-def look(dock):
-    dock._changed = True
-    dock._look()
-
-
-def column(dock, name):
-    number = COLUMNS.index(name)
-    return [dock.table.item(row, number).text() for row in range(dock.table.rowCount())]
 
 
 def test_places_are_where_tiles_lie():

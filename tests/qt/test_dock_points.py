@@ -6,10 +6,10 @@ import shutil
 import numpy as np
 import pytest
 
+from dock_looks import column, look
 from napari_octree import OctreeImage, OctreePoints, build_points, open_points
 from napari_octree.layers.views.residency import Residency
 from napari_octree.qt.desk.dock import OctreeDock
-from napari_octree.qt.desk.level_table import COLUMNS
 from napari_octree.qt.desk.report import report_text
 from napari_octree.qt.desk.subjects.point_subject import PointSubject
 from napari_octree.qt.desk.subjects.subject import Loaded
@@ -32,26 +32,6 @@ def layer(viewer, folder):
     layer = viewer.add_layer(open_points(folder, name="patient Smith", size=2))
     assert layer.wait_until_settled(30)
     return layer
-
-
-@pytest.fixture
-def dock(viewer, layer, qtbot):
-    dock = OctreeDock(viewer)
-    qtbot.addWidget(dock)
-    dock.resize(420, 900)
-    dock.show()
-    look(dock)
-    return dock
-
-
-def look(dock):
-    dock._changed = dock._picture_changed = True
-    dock._look()
-
-
-def column(dock, name):
-    number = COLUMNS.index(name)
-    return [dock.table.item(row, number).text() for row in range(dock.table.rowCount())]
 
 
 def test_it_shows_nodes_by_level(dock, layer, viewer):

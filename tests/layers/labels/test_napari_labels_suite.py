@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import napari.layers.labels
-import pytest
 
 from napari_octree import OctreeLabels
 from napari_octree.layers.main_loop import MAIN_LOOP
 from napari_octree.sources.errors import SourceError
+from napari_suite import copy_of, expect_failure
 
 FOLDER = Path(napari.layers.labels.__file__).parent / "_tests"
 MODULES = (
@@ -116,24 +114,11 @@ class LoadedOctreeLabels(OctreeLabels):
 LoadedOctreeLabels.__name__ = "OctreeLabels"
 
 
-def copy_of(name: str) -> ModuleType:
-    """napari's test module, with our class and wording in it."""
-    path = FOLDER / f"{name}.py"
-    source = path.read_text(encoding="utf-8")
-    for theirs, ours in REWORDED.items():
-        source = source.replace(theirs, ours)
-    module = ModuleType(name)
-    sys.modules[name] = module  # dataclasses look for it
-    exec(compile(source, str(path), "exec"), module.__dict__)
-    module.Labels = LoadedOctreeLabels
-    return module
-
-
 def suite() -> dict[str, Any]:
     """All test functions by the name that they have here."""
     found = {}
     for name in MODULES:
-        module = copy_of(name)
+        module = copy_of(FOLDER / f"{name}.py", REWORDED, Labels=LoadedOctreeLabels)
         for test, function in inspect.getmembers(module):
             if "Fixture" in type(function).__name__ or hasattr(function, "_pytestfixturefunction"):
                 found[test] = function
@@ -145,24 +130,6 @@ def suite() -> dict[str, Any]:
                 found[ours] = function
     assert CANNOT_APPLY.keys() | APPLIES.keys() <= found.keys()
     return found
-
-
-def expect_failure(function: Any, reason: str, applies: set[int]) -> None:
-    """Have all cases of a test fail but those of some numbers."""
-    fails = pytest.mark.xfail(strict=True, reason=reason)
-    if not applies:
-        fails(function)
-        return
-    mark, *others = function.pytestmark
-    names, cases = mark.args
-    marked = [
-        pytest.param(
-            *(case if isinstance(case, tuple) else (case,)),
-            marks=() if number in applies else fails,
-        )
-        for number, case in enumerate(cases)
-    ]
-    function.pytestmark = [pytest.mark.parametrize(names, marked).mark, *others]
 
 
 globals().update(suite())

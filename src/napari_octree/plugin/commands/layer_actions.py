@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from app_model.expressions import parse_expression
 from app_model.types import Action, MenuRule, ToggleRule
-from napari import current_viewer
 from napari.layers import Layer
 from napari.settings import get_settings
 from napari.utils.action_manager import action_manager
@@ -28,6 +27,11 @@ from napari_octree.layers.menu_actions import (
     set_enablement,
 )
 from napari_octree.plugin.commands import conversions
+from napari_octree.plugin.commands.current_viewer import (
+    SelectedCount,
+    selected_layers,
+    with_viewer,
+)
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -129,24 +133,7 @@ def _switch(layers: Sequence[OctreeLayer], option: str) -> None:
 
 
 def _selected() -> list[OctreeScalarField]:
-    viewer = current_viewer()
-    selection = () if viewer is None else viewer.layers.selection
-    return [layer for layer in selection if isinstance(layer, OctreeScalarField)]
-
-
-class _Count:
-    """A number of selected layers: napari calls what a condition of a menu names."""
-
-    def __init__(self, counts: Callable[[Layer], bool]) -> None:
-        self._counts = counts
-
-    def __call__(self) -> int:
-        viewer = current_viewer()
-        selection = () if viewer is None else viewer.layers.selection
-        return sum(self._counts(layer) for layer in selection)
-
-    def __gt__(self, other: int) -> bool:
-        return self() > other
+    return [layer for layer in selected_layers() if isinstance(layer, OctreeScalarField)]
 
 
 def _is_on(option: str) -> Callable[[], bool]:
@@ -268,13 +255,13 @@ def install() -> None:
         return
     points_actions.install()
     for name, counts in COUNTS.items():
-        add_context_key(name, _Count(counts))
+        add_context_key(name, SelectedCount(counts))
     set_enablement(CONVERT, parse_expression("num_selected_plain_layers > 0"))
     register_actions(
         Action(
             id=f"napari-octree.{entry.name}",
             title=f"{entry.title} (Octree)",
-            callback=_with_viewer(entry.command),
+            callback=with_viewer(entry.command),
             enablement=parse_expression(f"{entry.count} > 0"),
             toggled=None if entry.checked is None else ToggleRule(get_current=entry.checked),
             menus=[MenuRule(id=entry.menu, group="z_octree", order=order)],
@@ -286,22 +273,11 @@ def install() -> None:
             _bind(entry, entry.key)
 
 
-def _with_viewer(command: Callable[[Any], None]) -> Callable[[], None]:
-    def run() -> None:
-        viewer = current_viewer()
-        if viewer is not None:
-            command(viewer)
-
-    run.__name__ = command.__name__
-    run.__doc__ = command.__doc__
-    return run
-
-
 def _bind(entry: Entry, key: str) -> None:
     """Bind a key; napari lists it under Preferences ▸ Shortcuts, where it can be changed."""
 
     def run(layer: Layer) -> None:
-        _with_viewer(entry.command)()
+        with_viewer(entry.command)()
 
     run.__name__ = f"octree_{entry.name}"
     name = f"napari-octree:{entry.name}"

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from app_model.expressions import parse_expression
 from app_model.types import Action, MenuRule
-from napari import current_viewer
 from napari.layers import Points, Shapes
 from napari.utils.notifications import show_info, show_warning
 
@@ -20,6 +19,7 @@ from napari_octree.layers.menu_actions import add_context_key, register_actions
 from napari_octree.layers.points.copies import features_of
 from napari_octree.layers.points.octree_points import OctreePoints
 from napari_octree.plugin.background_task import BackgroundTask
+from napari_octree.plugin.commands.current_viewer import SelectedCount, with_viewer
 from napari_octree.sources.points.points_source import POSITION
 from napari_octree.sources.points.region import Cancelled, PointRegion, count_points, points_in
 
@@ -197,39 +197,16 @@ ENTRIES: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
 )
 
 
-class _Count:
-    """The number of selected layers of points: napari calls what a condition names."""
-
-    def __call__(self) -> int:
-        viewer = current_viewer()
-        selection = () if viewer is None else viewer.layers.selection
-        return sum(isinstance(layer, OctreePoints) for layer in selection)
-
-    def __gt__(self, other: int) -> bool:
-        return self() > other
-
-
 def install() -> None:
     """Give napari the entries."""
-    add_context_key(COUNT, _Count())
+    add_context_key(COUNT, SelectedCount(lambda layer: isinstance(layer, OctreePoints)))
     register_actions(
         Action(
             id=f"napari-octree.{name}",
             title=f"{title} (Octree)",
-            callback=_with_viewer(command),
+            callback=with_viewer(command),
             enablement=parse_expression(f"{COUNT} > 0"),
             menus=[MenuRule(id="napari/layers/data", group="z_octree_points", order=order)],
         )
         for order, (name, title, command) in enumerate(ENTRIES)
     )
-
-
-def _with_viewer(command: Callable[[Any], Any]) -> Callable[[], None]:
-    def run() -> None:
-        viewer = current_viewer()
-        if viewer is not None:
-            command(viewer)
-
-    run.__name__ = command.__name__
-    run.__doc__ = command.__doc__
-    return run

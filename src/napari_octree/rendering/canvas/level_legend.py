@@ -1,8 +1,7 @@
 """Which colour means which level: a legend in the corner of a view box, while tiles are coloured.
 
 Invariants: one legend per view box, however many layers are coloured in it; it names the levels
-that are drawn, and is part of screenshots and exports, as the colours are; it asks for no frames
-and keeps no view alive. GUI thread only.
+that are drawn, and is part of screenshots and exports, as the colours are. GUI thread only.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from __future__ import annotations
 import weakref
 from collections.abc import Iterable
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from vispy.scene.visuals import create_visual_node
@@ -18,6 +16,7 @@ from vispy.visuals import CompoundVisual
 from vispy.visuals.markers import MarkersVisual
 from vispy.visuals.text import TextVisual
 
+from napari_octree.rendering.canvas.viewbox_overlay import one_per_viewbox
 from napari_octree.rendering.gpu.node_matrices import viewbox_of
 from napari_octree.rendering.level_colours import level_colours
 
@@ -93,17 +92,5 @@ def _readable_on(colour: np.ndarray) -> str:
 
 LevelLegend = create_visual_node(LevelLegendVisual)
 
-_legends: WeakKeyDictionary[Any, weakref.ref[Any]] = WeakKeyDictionary()
-"""Of each view box, which owns its legend: a strong reference here would keep the canvas."""
-
-
-def legend_of(viewbox: Any) -> Any:
-    """The legend of a view box, made when first asked for (not within a draw)."""
-    known = _legends.get(viewbox)
-    legend = known() if known is not None else None
-    if legend is None:
-        legend = LevelLegend(parent=viewbox)
-        _legends[viewbox] = weakref.ref(legend)
-        legend.order = 10**7
-        legend.interactive = False
-    return legend
+legend_of = one_per_viewbox(LevelLegend)
+"""The legend of a view box, made when first asked for (not within a draw)."""

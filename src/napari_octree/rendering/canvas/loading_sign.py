@@ -2,7 +2,7 @@
 
 Invariants: one dot per view box, however many layers load in it; whether it is drawn is decided in
 the draw itself, after the layers, so that no settled picture shows it, and no screenshot nor
-export either; it asks for no frames and keeps no view alive. GUI thread only.
+export either. GUI thread only.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from vispy.scene.visuals import create_visual_node
 from vispy.visuals.markers import MarkersVisual
 
 from napari_octree.rendering.canvas.exports import exports_of
+from napari_octree.rendering.canvas.viewbox_overlay import one_per_viewbox
 from napari_octree.rendering.gpu.node_matrices import viewbox_of
 
 SIGN_MS = 300
@@ -68,6 +69,9 @@ class LoadingSignVisual(MarkersVisual):
 
 LoadingSign = create_visual_node(LoadingSignVisual)
 
+sign_of = one_per_viewbox(LoadingSign)
+"""The sign of a view box, made when first asked for (not within a draw)."""
+
 
 class LoadingNotice:
     """Has the sign drawn for one view that has not been settled for long.
@@ -116,19 +120,3 @@ class LoadingNotice:
         self._timer.stop()
         if self._sign is not None:
             self._sign.tell(self, None)
-
-
-_signs: WeakKeyDictionary[Any, weakref.ref[Any]] = WeakKeyDictionary()
-"""Of each view box, which owns its sign: a strong reference here would keep the canvas."""
-
-
-def sign_of(viewbox: Any) -> Any:
-    """The sign of a view box, made when first asked for (not within a draw)."""
-    known = _signs.get(viewbox)
-    sign = known() if known is not None else None
-    if sign is None:
-        sign = LoadingSign(parent=viewbox)
-        _signs[viewbox] = weakref.ref(sign)
-        sign.order = 10**7
-        sign.interactive = False
-    return sign

@@ -1,13 +1,11 @@
 """What an image of densities means: a bar from none to the most, in the corner of a view box.
 
 Invariants: GUI thread only. One legend per view box; it is drawn while a layer of the box shows an
-image of densities in place of points, in screenshots too; it asks for no frames and keeps no view
-alive.
+image of densities in place of points, in screenshots too.
 """
 
 from __future__ import annotations
 
-import weakref
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -19,6 +17,7 @@ from vispy.visuals.markers import MarkersVisual
 from vispy.visuals.text import TextVisual
 
 from napari_octree.rendering import _vispy
+from napari_octree.rendering.canvas.viewbox_overlay import one_per_viewbox
 from napari_octree.rendering.gpu.node_matrices import viewbox_of
 
 STEPS, STEP = 16, 6
@@ -107,20 +106,8 @@ class DensityLegendVisual(CompoundVisual):
 
 DensityLegend = create_visual_node(DensityLegendVisual)
 
-_legends: WeakKeyDictionary[Any, weakref.ref[Any]] = WeakKeyDictionary()
-"""Of each view box, which owns its legend: a strong reference here would keep the canvas."""
-
-
-def density_legend_of(viewbox: Any) -> Any:
-    """Return the legend of a view box, made when first asked for (not within a draw)."""
-    known = _legends.get(viewbox)
-    legend = known() if known is not None else None
-    if legend is None:
-        legend = DensityLegend(parent=viewbox)
-        _legends[viewbox] = weakref.ref(legend)
-        legend.order = 10**7
-        legend.interactive = False
-    return legend
+density_legend_of = one_per_viewbox(DensityLegend)
+"""The legend of a view box, made when first asked for (not within a draw)."""
 
 
 class DensityNotice:

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from napari_octree.sources.arrays.full_index import full_index
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class AxisView:
@@ -73,12 +75,7 @@ class AxisView:
 
     def __getitem__(self, index: Any) -> np.ndarray:
         """Read pixels, in the calling thread."""
-        index = index if isinstance(index, tuple) else (index,)
-        if any(i is Ellipsis for i in index):
-            at = next(n for n, i in enumerate(index) if i is Ellipsis)
-            missing = self.ndim - (len(index) - 1)
-            index = index[:at] + (slice(None),) * missing + index[at + 1 :]
-        index = index + (slice(None),) * (self.ndim - len(index))
+        index = full_index(index, self.ndim)
         return np.asarray(self.array[(*index[: self.axis], self.index, *index[self.axis :])])
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from napari_octree.sources.arrays.full_index import full_index
 from napari_octree.sources.protocol import StorageArray
 
 
@@ -53,15 +54,9 @@ class GeneratedArray:
 
     def __getitem__(self, index: Any) -> np.ndarray:
         """Compute pixels."""
-        index = index if isinstance(index, tuple) else (index,)
-        if sum(i is Ellipsis for i in index) > 1 or len(index) - (... in index) > self.ndim:
-            raise IndexError(f"{index} does not fit an array of shape {self.shape}")
-        at = index.index(...) if ... in index else len(index)
-        missing = self.ndim - (len(index) - (... in index))
-        index = index[:at] + (slice(None),) * missing + index[at + 1 :]
         ranges: list[range] = []
         single: list[slice | int] = []
-        for i, n in zip(index, self.shape, strict=True):
+        for i, n in zip(full_index(index, self.ndim), self.shape, strict=True):
             if isinstance(i, slice):
                 ranges.append(range(n)[i])
                 single.append(slice(None))

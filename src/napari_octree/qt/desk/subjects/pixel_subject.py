@@ -27,6 +27,7 @@ from napari_octree.qt.desk.subjects.subject import (
     Loaded,
     Panel,
     Place,
+    Subject,
     finest,
     human_size,
     image_of,
@@ -45,7 +46,7 @@ MOST_TILES = 64
 """A chunk of more tiles than this is drawn whether they are on the GPU or not."""
 
 
-class PixelSubject:
+class PixelSubject(Subject):
     """An image or labels.
 
     Parameters
@@ -67,11 +68,6 @@ class PixelSubject:
         """Axes of the data that are displayed."""
         octree_slice = self._layer.octree_slice
         return () if octree_slice is None else octree_slice.key.displayed
-
-    @property
-    def rank(self) -> int:
-        """How many."""
-        return len(self.displayed)
 
     @property
     def described(self) -> object:

@@ -23,6 +23,7 @@ from napari_octree.qt.desk.subjects.subject import (
     Loaded,
     Panel,
     Place,
+    Subject,
     finest,
     human_size,
     image_of,
@@ -38,7 +39,7 @@ SAMPLE_CELLS = 64
 """The same where only a sample is counted."""
 
 
-class PointSubject:
+class PointSubject(Subject):
     """A set of points.
 
     Parameters
@@ -56,11 +57,6 @@ class PointSubject:
         """Axes of the data that are displayed."""
         slab = self._layer.slab
         return () if slab is None else slab.displayed
-
-    @property
-    def rank(self) -> int:
-        """How many."""
-        return len(self.displayed)
 
     @property
     def described(self) -> object:

@@ -88,14 +88,14 @@ class Subject(Protocol):
         ...
 
     @property
-    def rank(self) -> int:
-        """How many axes are displayed of it; 0 where the sliders are outside the data."""
+    def displayed(self) -> tuple[int, ...]:
+        """Axes of the data that are displayed; none where the sliders are outside the data."""
         ...
 
     @property
-    def displayed(self) -> tuple[int, ...]:
-        """These axes of the data."""
-        ...
+    def rank(self) -> int:
+        """How many."""
+        return len(self.displayed)
 
     @property
     def described(self) -> object:
