@@ -234,7 +234,9 @@ def test_what_arrives_waits_after_an_expensive_frame_also_if_it_came_during_that
     drawing = view.volume
     monkeypatch.setattr(VolumeDrawing, "_loading", True)
     now = time.perf_counter()
-    drawing._ended_s = now - 2
+    frames = drawing.refinement.frames
+    frames.begin(now - 2.001)
+    frames.end(now - 2)  # a cheap one
     drawing.prepare(now - 1)  # of which it is not yet told that it has ended
     assert 1000 < drawing.refine(now) < 10_000
     # Where there is no room for more but in a larger atlas, which only a frame makes, none waits.
@@ -398,7 +400,7 @@ def test_moving_is_coarse_and_resting_full(
     (view,) = layer._views
     node = view.node
     held = VRAM.held_bytes - node.reduced_picture.nbytes  # a slow machine has used it before
-    view.volume.quality.drawn(16 * TARGET_MS)  # as on a machine that draws slowly
+    view.volume.refinement.quality.drawn(16 * TARGET_MS)  # as on a machine that draws slowly
     viewer.scene.camera.angles = (0, 20, 40)
     pump_until(lambda: node.pixel_size > 1)
     coarse = screenshot(viewer)  # of what is on the screen; of another view it would wait
@@ -430,7 +432,7 @@ def test_what_is_settled_is_not_drawn_coarsely_again(
     still = screenshot(viewer)
     (view,) = layer._views
     view.volume._rested = False  # as where frames were fast, until one took long
-    view.volume.quality.drawn(16 * TARGET_MS)
+    view.volume.refinement.quality.drawn(16 * TARGET_MS)
     assert layer.settled
     assert (screenshot(viewer) == still).all()
     assert layer.settled

@@ -43,8 +43,8 @@ class Casts:
 
 def be_slow(drawing: Any, monkeypatch: Any, times: float = 8.0) -> None:
     """Frames cost so many times the target, whatever they do cost."""
-    drawing.quality._wanted = times
-    monkeypatch.setattr(drawing.quality, "drawn", lambda cost_ms: None)
+    drawing.refinement.quality._wanted = times
+    monkeypatch.setattr(drawing.refinement.quality, "drawn", lambda cost_ms: None)
 
 
 def test_how_many_strips() -> None:

@@ -40,6 +40,7 @@ from napari_octree.rendering.points.point_visual import DrawnNode
 from napari_octree.rendering.points.point_visual import OctreePoints as PointsNode
 from napari_octree.rendering.points.resident_nodes import ResidentNodes
 from napari_octree.rendering.points.vertex_layout import VertexLayout
+from napari_octree.rendering.view.frame_pace import FramePace
 
 if TYPE_CHECKING:
     from napari_octree.layers.points.octree_points import OctreePoints
@@ -73,7 +74,8 @@ class PointDrawing:
         self._reloads = self.layer.reloads
         self._drawn_share = 1.0
         self._selected_points = 0.0
-        self._moved_s = self._began_s = self._ended_s = 0.0
+        self._moved_s = 0.0
+        self.frame_pace = FramePace()
         self.shown_points = 0
         self.shows_density = False
 
@@ -82,11 +84,11 @@ class PointDrawing:
     def prepare(self, now: float) -> bool:
         """Do a frame's work, inside the draw, at `now` (seconds)."""
         self.frames += 1
-        self._began_s = now
         found = self._see()
         if found is None:
             self._show_nothing()
             return False
+        self.frame_pace.begin(now, counts=not self._finishing)
         place, view, matrix = found
         moved = view != self._view and self._view is not None
         first = self._view is None
@@ -101,7 +103,7 @@ class PointDrawing:
             self.quality.moved(self._selected_points)
         uploaded = self._nodes.upload(self.budget, self._upload_ms)
         self._draw(place, matrix)
-        if not self._finishing:
+        if self.frame_pace.under_way:
             _vispy.when_idle(self.node.canvas, self.drawn)
         return moved or (uploaded and self._moving)
 
@@ -199,12 +201,11 @@ class PointDrawing:
             self._finishing = False
 
     def drawn(self) -> None:
-        """The frame that was prepared last has been drawn: learn what it cost."""
-        if self.node.canvas is None:
+        """The frame that is under way, if any, has been drawn: learn what it cost."""
+        if self.node.canvas is None or not self.frame_pace.under_way:
             return
         _vispy.finish(self.node.canvas)
-        self._ended_s = time.perf_counter()
-        self.quality.drawn((self._ended_s - self._began_s) * 1e3)
+        self.quality.drawn(self.frame_pace.end(time.perf_counter()))
 
     def rest(self) -> bool:
         """Nothing moves: all points from now on. Returns whether to draw again."""
@@ -215,10 +216,17 @@ class PointDrawing:
         return reduced
 
     def refine(self, now: float) -> int:
-        """Draw what has arrived soon; where frames are expensive, a third of the time at most."""
-        cost_s = max(self._ended_s - self._began_s, 0.0)
-        wait_s = self._ended_s + 2 * cost_s - now
-        return int(1e3 * wait_s) if cost_s > 0.02 and wait_s > 0 else 0
+        """Draw what has arrived soon; where frames are expensive, upload it until then."""
+        self.drawn()  # what a frame has cost is to be known first
+        if self._wait_ms(now) > 0:
+            _vispy.make_current(self.node.canvas)
+            self._nodes.upload(self.budget, self._upload_ms)
+        return self._wait_ms(now)
+
+    def _wait_ms(self, now: float) -> int:
+        """How long a frame waits; not at all without a picture, nor if nothing is to come."""
+        loading = self.client.pending or self.client.ready or self.more
+        return self.frame_pace.wait_ms(now) if loading and self._nodes.resident else 0
 
     def grow(self) -> bool:
         """It has what it needs."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -30,7 +29,6 @@ from napari_octree.octree.policy import POLICIES
 from napari_octree.octree.view import VolumeView
 from napari_octree.rendering import _vispy
 from napari_octree.rendering.drawing import DrawContext
-from napari_octree.rendering.gpu.graphics import draws_in_software
 from napari_octree.rendering.gpu.node_matrices import viewbox_of, volume_matrices
 from napari_octree.rendering.gpu.upload_budget import UNHURRIED_MS, UploadBudget
 from napari_octree.rendering.gpu.upload_check import check_upload
@@ -46,33 +44,12 @@ from napari_octree.rendering.volume.brick_frame import (
     levels_seen,
 )
 from napari_octree.rendering.volume.brick_kind import BrickKind
-from napari_octree.rendering.volume.motion_quality import (
-    FULL,
-    MOST_SAVING,
-    STRIP_MS,
-    MotionQuality,
-    Quality,
-)
+from napari_octree.rendering.volume.motion_quality import FULL, Quality
+from napari_octree.rendering.volume.refinement_pace import RefinementPace
 from napari_octree.rendering.volume.texture_atlas_3d import TextureAtlas3D
 
 STALE_FADE = 0.5
 """Brightness of a slice that still stands in for the one asked for."""
-
-PATIENCE = 5
-"""How many times as long a rest must be while bricks are on their way: full frames would keep a
-slow renderer's processors from computing them, and be outdated by the next one."""
-
-SOFTWARE_SAMPLES = 1e7
-"""Samples of rays that a processor takes in the time that a frame of a moving camera has."""
-
-STRIP_COSTS = 1.25
-"""A frame with a strip of the full picture may take so many times as long as a coarse one."""
-
-COARSE_FRAMES = 6
-"""Coarse frames that tell what one takes."""
-
-CHEAP_MS = 20.0
-"""Frames that take no longer are drawn whenever there is something new."""
 
 
 class VolumeDrawing:
@@ -89,7 +66,6 @@ class VolumeDrawing:
         self.client = client = context.client
         self.budget = UploadBudget(self._send, check=check_upload)
         self.frame = BrickFrame(client, layer.config, self.budget)
-        self.quality = MotionQuality()
         self._kind = kind
         self._drawn_view: VolumeView | None = None
         self._drawn_unseen = -math.inf
@@ -98,21 +74,18 @@ class VolumeDrawing:
         self._drawn_key: SliceKey | None = None
         self._placed: TextureAtlas3D | None = None
         self._rested = False
-        self._moved_s = self._began_s = self._ended_s = 0.0
+        self._moved_s = 0.0
         self.frames = 0
         self._flat: tuple[OctreeSlice, FlatSlice] | None = None  # of 2-D data, made once a slice
         self.ring = (0, 0)
         self._levels: tuple[int, ...] = ()
         self._levels_of: ShownBricks | None = None
         self._finishing = False  # in an export, whose frames say nothing of what frames cost
-        self._under_way = False  # a frame whose end is not known yet
-        self._strips_left = False
-        self._cost_ms = 0.0
-        self._coarse_ms: deque[float] = deque([0.0], COARSE_FRAMES)
         nowhere = Octree.from_shapes([(1, 1, 1)], 16)
         encoding = BrickEncoding(kind.encoding, (16, 16, 16))
         self.node = kind.make_node(encoding, nowhere, context.on_prepare)
         self.lease = BrickAtlasLease(self.node, layer.config, context.max_side, self._send)
+        self.refinement = RefinementPace(self.node, self.lease)
 
     # ------------------------------------------------------------------- frame
 
@@ -135,18 +108,18 @@ class VolumeDrawing:
         elif 1e3 * (now - self._moved_s) > self.rest_ms:
             self.client.pace = Pace.STEADY
         self._drawn_view = view
-        self._began_s = now
         self.frames += 1
+        self.refinement.frames.begin(now, counts=not self._finishing)
         if octree_slice is not None:
             self._kind.take_values(octree_slice.display_dtype)
             self._keep_atlas(octree_slice)
             self._expect(octree_slice.key, now)
         if self.frames == 1 and octree_slice is not None:
-            self._expect_cost(octree_slice)
+            self.refinement.expect(octree_slice.octree)
         if not self._rested and (moved or not self.settled):
-            self._draw_in(self.quality.moved())
+            self._draw_in(self.refinement.quality.moved())
         elif self._rested and not (node.strips or self._hurried):
-            self._draw_in(self.quality.current)
+            self._draw_in(self.refinement.quality.current)
         self._drawn_unseen = self._unseen()
         inputs = BrickInputs(
             octree_slice,
@@ -154,7 +127,7 @@ class VolumeDrawing:
             self._upload_ms,
             self.layer.locked_data_level,
             unseen=self._drawn_unseen,
-            hurried=self.moving and self.quality.current != FULL,
+            hurried=self.moving and self.refinement.quality.current != FULL,
         )
         changed = self.frame.prepare(self.lease.atlas, inputs)
         shown = self.frame.shown
@@ -167,7 +140,7 @@ class VolumeDrawing:
             self._kind.place(node)
         if self.lease.grow():
             changed = True  # its nodes are to be written anew
-            self._draw_in(self.quality.current)  # if there is memory for that, still
+            self._draw_in(self.refinement.quality.current)  # if there is memory for that, still
         node.content += changed
         if changed and self.lease.is_shown:
             if shown is None:
@@ -181,17 +154,9 @@ class VolumeDrawing:
         failed = self.frame.shown is not None and bool(self.frame.shown.failed)
         failed = failed and display.show_failed
         node.set_overlays(display.tint_levels, display.show_grid, failed)
-        self._under_way = not self._finishing
-        if self._under_way:
-            _vispy.when_idle(node.canvas, self.drawn)
+        if self.refinement.frames.under_way:
+            _vispy.when_idle(node.canvas, self.refinement.drawn)
         return moved or (changed and not self._rested)
-
-    def _expect_cost(self, octree_slice: OctreeSlice) -> None:
-        """Begin with coarse frames where the first one would be a long one."""
-        if draws_in_software():
-            width, height = _vispy.viewport_size(self.node.canvas)
-            samples = width * height * max(octree_slice.octree.extent)
-            self.quality = MotionQuality(min(max(samples / SOFTWARE_SAMPLES, 1.0), MOST_SAVING))
 
     @property
     def _upload_ms(self) -> float:
@@ -231,7 +196,7 @@ class VolumeDrawing:
 
     def refine(self, now: float) -> int:
         """Draw what has arrived soon; where frames are expensive, upload it until then."""
-        self.drawn()  # what it cost is to be known first
+        self.refinement.drawn()  # what a frame has cost is to be known first
         if self.wait_ms(now) > 0:
             uploads = self.budget.uploads
             self.upload()
@@ -248,44 +213,15 @@ class VolumeDrawing:
         _vispy.make_current(self.node.canvas)
         self.frame.upload(self.layer.config.render.upload_ms)
 
-    def drawn(self) -> None:
-        """The frame that was prepared last has been drawn: learn what it cost."""
-        if self.node.canvas is None or not self._under_way:
-            return
-        self._under_way = False
-        # Else what it costs would pass for the cost of the uploads that have to wait for it.
-        _vispy.finish(self.node.canvas)
-        self._ended_s = time.perf_counter()
-        node = self.node
-        cost_ms = self._cost_ms = (self._ended_s - self._began_s) * 1e3
-        if node.cast_share == 1:
-            self.quality.drawn(cost_ms)
-            if self.quality.current != FULL:
-                self._coarse_ms.append(cost_ms)
-        elif node.cast_share:
-            # Most of a frame may be what it costs besides its rays: so compare with others.
-            # The least: a frame may have waited for threads that read.
-            limit_ms = max(STRIP_MS, STRIP_COSTS * min(self._coarse_ms))
-            node.sharp_picture.scale(
-                2.0 if cost_ms < 0.85 * limit_ms else 0.5 if cost_ms > 1.5 * limit_ms else 1.0
-            )
-        if node.unfinished or self._strips_left:
-            node.update()  # the next strip; or nothing, after the last one, but to say that it is
-        self._strips_left = node.unfinished
-
     def wait_ms(self, now_s: float) -> int:
-        """How long to wait before a frame that only shows more bricks.
+        """How long to wait before a frame that only shows more bricks: `upload` goes on then.
 
-        Frames take at most a third of the time while the rest loads: where they are
-        expensive (a software renderer above all) loading would starve. Then `upload` goes on.
         Nothing waits where there is no picture yet, or nothing that is still to come.
         """
         shown = self.frame.shown
         if shown is None or not shown.covers or not self._loading:
             return 0
-        if self._cost_ms <= CHEAP_MS:
-            return 0
-        return int(2 * self._cost_ms - 1e3 * (now_s - self._ended_s))
+        return self.refinement.frames.wait_ms(now_s)
 
     @property
     def _loading(self) -> bool:
@@ -306,23 +242,14 @@ class VolumeDrawing:
             self._motion.axis, self._motion.rest(), POLICIES[self.layer.display.policy]
         )
         self.frame.wish()
-        coarse = self.quality.current != FULL
-        self._draw_in(self.quality.rested())
+        coarse = self.refinement.quality.current != FULL
+        self._draw_in(self.refinement.quality.rested())
         if coarse and not self._finishing:
             self.node.unfinished = True  # until the frame that this asks for
         return coarse or not self.frame.settled
 
     def _draw_in(self, quality: Quality) -> None:
-        """Draw in some quality from now on, as far as there is memory for it."""
-        node = self.node
-        node.step_factor, node.pixel_size, node.strips = quality.step, 1.0, 0
-        if quality == FULL:
-            strips = 0 if self._hurried else self.quality.strips
-            if strips and self.lease.affords_sharp():
-                node.strips, node.meanwhile = strips, self.quality.coarse
-            return
-        if quality.pixel_size > 1 and self.lease.affords(quality.pixel_size):
-            node.pixel_size = quality.pixel_size
+        self.refinement.draw_in(quality, self._hurried)
 
     def configure(self) -> None:
         """Go by the layer's configuration of now, and ask the loader for everything anew."""
@@ -400,7 +327,7 @@ class VolumeDrawing:
         """Every selected brick of what the camera shows now is drawn, in full quality."""
         if self.node.unfinished or not self.frame.settled:
             return False
-        return self.quality.current == FULL and self.is_current
+        return self.refinement.quality.current == FULL and self.is_current
 
     @property
     def stuck(self) -> bool:
@@ -445,10 +372,7 @@ class VolumeDrawing:
     @property
     def rest_ms(self) -> int:
         """How long nothing must happen until it counts as a rest."""
-        if not self._loading or self.moving:
-            return self.quality.rest_ms
-        # Longer than frames that only show more bricks wait for each other.
-        return self.quality.rest_ms * PATIENCE + int(3 * self._cost_ms)
+        return self.refinement.rest_ms(self._loading and not self.moving)
 
     @property
     def view(self) -> VolumeView | None:
