@@ -286,6 +286,22 @@ def test_a_view_settles_though_others_take_the_memory_that_its_atlas_would_have_
     assert s.frame.plans == plans
 
 
+def test_a_view_that_had_too_little_memory_is_refined_as_soon_as_there_is_more() -> None:
+    s, near = Setting(capacity=20), view(CENTRE, 50)
+    s.load(near)
+    assert s.frame.settled
+    coarse, plans = len(s.shown), s.frame.plans
+    s.atlas.most = 300
+    s.load(near)
+    s.check()
+    assert s.frame.settled
+    assert s.frame.plans == plans + 1
+    assert len(s.shown) > coarse
+    s.atlas.most = 3000
+    assert not s.prepare(near), "it has had all that it needs"
+    assert s.frame.plans == plans + 1
+
+
 def test_room_for_is_enough() -> None:
     for bricks in range(1, 500):
         assert max_nodes(room_for(bricks)) >= bricks
@@ -366,11 +382,13 @@ def test_the_next_slice_is_loaded_ahead_and_found_on_the_gpu() -> None:
     s.frame.expect(0, Motion(scrolled=True), EXPLORE)
     s.prepare(view(CENTRE, 150))
     assert steps(s, Tier.AHEAD) == {0, 2}
-    before = s.shown
+    before = s.frame.shown
     s.client.finish(2)  # of the overviews, which come first
-    s.prepare(view(CENTRE, 150))
+    written = len(s.atlas.written)
+    assert not s.prepare(view(CENTRE, 150)), "the picture stays as it is"
+    assert len(s.atlas.written) > written
     assert s.frame.settled
-    assert s.shown == before
+    assert s.frame.shown is before
     s.slice = make_slice(2)
     s.prepare(view(CENTRE, 150))
     assert not s.frame.stale
@@ -533,6 +551,18 @@ def test_what_is_uploaded_between_frames_is_shown_from_the_next_one_on() -> None
     assert s.prepare(there), "some of what was shown has lost its slot"
     s.check()
     assert len(s.shown - before) >= 1
+
+
+def test_a_brick_that_comes_again_with_other_voxels_changes_what_is_shown() -> None:
+    s, at = Setting(), view(CENTRE, 150)
+    s.load(at)
+    s.atlas.slots.outdate(list(s.atlas.slots)[-1:])
+    s.frame.replan()
+    assert not s.prepare(at)
+    s.client.taken.clear()  # it is handed out again
+    s.client.finish(1)
+    assert s.prepare(at)
+    assert s.frame.settled
 
 
 def test_the_former_slice_goes_when_the_coarsest_brick_of_the_new_one_failed() -> None:

@@ -1,12 +1,13 @@
 """What one viewer shows of one layer in 3-D: from a view to the bricks of the octree on the GPU.
 
 Invariants: GUI thread only. A frame selects bricks only if the view has changed, a brick that is
-refined turns out to be empty, or there is less memory than the selection needs, and uploads in the
-order of the selection until its milliseconds are spent; a brick too large for them goes slab by
-slab over several frames. What is selected is never evicted. Only selected bricks are shown, so a
-settled picture does not depend on what was seen before; but until the coarsest bricks of another
-slice are there, those of the former one stay, and `stale` says so. Nothing here knows napari: the
-atlas, the loader's client and the layer's slice are handed in.
+refined turns out to be empty, or there is less memory than the selection needs, or more where it
+had too little; it uploads in the order of the selection until its milliseconds are spent, and a
+brick too large for them goes slab by slab over several frames. What is selected is never evicted.
+Only selected bricks are shown, so a settled picture does not depend on what was seen before; but
+until the coarsest bricks of another slice are there, those of the former one stay, and `stale`
+says so. Nothing here knows napari: the atlas, the loader's client and the layer's slice are handed
+in.
 """
 
 from __future__ import annotations
@@ -74,6 +75,16 @@ class ShownBricks:
     failed: list[ChunkKey]
     failed_slots: np.ndarray
     covers: bool
+
+    def shows_as(self, other: ShownBricks) -> bool:
+        """Whether both are the same bricks in the same slots."""
+        return (
+            self.octree_slice is other.octree_slice
+            and (self.keys, self.failed, self.covers) == (other.keys, other.failed, other.covers)
+            and np.array_equal(self.slots, other.slots)
+            and np.array_equal(self.failed_slots, other.failed_slots)
+            and np.array_equal(self.ranges, other.ranges)
+        )
 
 
 def levels_seen(shown: ShownBricks) -> tuple[int, ...]:
@@ -231,10 +242,8 @@ class BrickFrame:
 
     def _plan(self, octree_slice: OctreeSlice, view: VolumeView, locked_level: int | None) -> bool:
         assert self._atlas is not None
-        room, former_room = max_nodes(self._atlas.most), self._room
-        # Others may have taken the memory that the atlas was to grow into.
-        fits = self._selection is None or room >= min(len(self._selection), former_room)
-        if self._planned == (view, locked_level) and fits:
+        room = max_nodes(self._atlas.most)
+        if self._planned == (view, locked_level) and self._suits(room):
             return False
         self._planned, self._room = (view, locked_level), room
         self._empty = self._without_trace(octree_slice)
@@ -251,6 +260,18 @@ class BrickFrame:
         self._wishes.ask(octree_slice, selection, self._atlas)
         self._told = True
         return True
+
+    def _suits(self, room: int) -> bool:
+        """Whether the selection is as good as any, now that it may have so many bricks.
+
+        Others may have taken the memory that the atlas was to grow into, or have let go of what it
+        was too coarse for want of.
+        """
+        selection = self._selection
+        if selection is None:
+            return True
+        fits = room >= min(len(selection), self._room)
+        return fits and (selection.complete or room <= self._room)
 
     def _grow(self) -> bool:
         """Have room for the selection, once what is shown covers the view.
@@ -330,7 +351,13 @@ class BrickFrame:
         )
         ranges = atlas.value_ranges(slots)
         covers = coarsest <= {*keys, *failed}
-        self.shown = ShownBricks(octree_slice, keys, slots, ranges, failed, failed_slots, covers)
+        shown = ShownBricks(octree_slice, keys, slots, ranges, failed, failed_slots, covers)
+        drawn = {TileKey(octree_slice.key, key) for key in keys}
+        rewritten = not self._uploads.written.isdisjoint(drawn)
+        self._uploads.written.clear()
+        if former is not None and shown.shows_as(former) and not rewritten:
+            return False  # what has come was only loaded ahead
+        self.shown = shown
         return True
 
     def _numbers(self, octree_slice: OctreeSlice, keys: list[ChunkKey]) -> np.ndarray:

@@ -50,6 +50,8 @@ class BrickUploads:
         Failed ones that have a slot with nothing in it: what is below them is reached through it.
     uniform : dict of TileKey to float
         Resident bricks of one value, and that value.
+    written : set of TileKey
+        What has got other texels since somebody cleared this.
     more : bool
         Bricks are ready, or half uploaded, that did not fit in the last budget.
     """
@@ -63,6 +65,7 @@ class BrickUploads:
         self.failed: set[TileKey] = set()
         self.hollow: set[TileKey] = set()
         self.uniform: dict[TileKey, float] = {}
+        self.written: set[TileKey] = set()
         self.more = False
 
     @property
@@ -75,6 +78,7 @@ class BrickUploads:
         self._upload = None
         self.uniform.clear()
         self.hollow.clear()
+        self.written.clear()
 
     def forgive(self, atlas: TextureAtlas3D | None) -> None:
         """What has failed is asked for again, and may succeed."""
@@ -175,5 +179,6 @@ class BrickUploads:
         low, high = data["cells"][0, ..., 0].min(), data["cells"][0, ..., 1].max()
         if low == high and upload.tile.complete:
             self.uniform[upload.brick] = float(low)
+        self.written.add(upload.brick)
         self._upload = None
         return True
