@@ -38,11 +38,11 @@ from napari_octree.rendering.layer_like import LayerLike
 from napari_octree.rendering.tiles.atlas.texture_atlas_2d import TextureAtlas2D
 from napari_octree.rendering.tiles.atlas_lease import AtlasLease, AtlasNeeds
 from napari_octree.rendering.tiles.channel_group import ChannelMember, group_of
+from napari_octree.rendering.tiles.export_in_parts import draw_in_parts
 from napari_octree.rendering.tiles.picture.quads import no_quads
 from napari_octree.rendering.tiles.tile_frame import TileFrame, TileInputs
 from napari_octree.rendering.tiles.tile_kind import TileKind
 from napari_octree.rendering.tiles.tile_patches import TilePatches
-from napari_octree.rendering.view.parts import Part
 from napari_octree.rendering.view.tracked_view import TrackedView
 
 FORMER_OPACITY = 0.4
@@ -194,38 +194,14 @@ class TileDrawing:
             frame.channel, self._finishing = channel, False
 
     def _finish_in_parts(self, wait: Callable[[], bool]) -> bool:
-        """Draw a picture whose tiles do not fit in the atlas: one part after the other."""
-        node, frame, octree_slice = self.node, self.frame, self._slice()
-        assert octree_slice is not None
-        assert frame.picture.tiles is not None
-        matrices, atlas = self._place.now(), frame.picture.tiles.atlas
-        framebuffer = _vispy.viewport_size(node.canvas)
-        complete, parts = True, [Part.whole(matrices)]
-        while parts:
-            part = parts.pop()
-            frame.look_afresh()
-            inputs = TileInputs(
-                octree_slice,
-                part.view(matrices, octree_slice.key),
-                self._upload_ms,
-                self._level_lock(),
-                margin_texels=self.kind.filter_reach,
-            )
-            frame.prepare(atlas, inputs)
-            halves = part.halves()
-            if frame.coarsened and halves is not None:
-                parts += halves
-                continue
-            while complete and not (frame.settled or frame.stuck):
-                complete = frame.more or wait()
-                frame.prepare(atlas, inputs)
+        node, level = self.node, self._level_lock()
+        margin = self.kind.filter_reach
+        inputs = TileInputs(self._slice(), None, self._upload_ms, level, margin_texels=margin)
+
+        def show() -> None:
             self._show(node.atlas)
-            node.set_quads(frame.picture.quads or no_quads())
-            node.set_matrix(matrices.to_render)
-            with _vispy.scissored(node.canvas, part.scissor(matrices, framebuffer)):
-                node.draw_part()
-        frame.look_afresh()
-        return complete
+
+        return draw_in_parts(node, self.frame, self._place.now(), inputs, show, wait)
 
     def _draw_again(self) -> None:
         _vispy.when_idle(self.node.canvas, self.node.update)
