@@ -132,3 +132,12 @@ def save(path: Path, picture: np.ndarray) -> None:
     """Write a picture that a person can open, without its alpha."""
     pixels = picture[..., :3] if picture.ndim == 3 else picture
     Picture.fromarray(pixels.astype(np.uint8)).save(path)
+
+
+@pytest.fixture
+def fast_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Frames of volumes count as cheap, however slow the machine: full quality, in one piece."""
+    from napari_octree.rendering.volume import refinement_pace
+
+    monkeypatch.setattr(refinement_pace, "draws_in_software", lambda: False)
+    monkeypatch.setattr(refinement_pace.MotionQuality, "drawn", lambda self, cost_ms: None)

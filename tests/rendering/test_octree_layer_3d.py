@@ -248,7 +248,7 @@ def test_what_arrives_waits_after_an_expensive_frame_also_if_it_came_during_that
 
 
 def test_layers_share_the_gpu_s_memory(
-    viewer: Any, look: Any, volume: np.ndarray, monkeypatch: Any
+    viewer: Any, look: Any, volume: np.ndarray, monkeypatch: Any, fast_frames: None
 ) -> None:
     limit = 2 * 2**20
     config = OctreeConfig(octree={"brick_size": 16}, memory={"vram_bytes": limit})

@@ -31,7 +31,13 @@ def look(viewer: Any, pump: Callable[[], None]) -> Callable[[], None]:
 
 
 def test_a_former_time_point_is_marked_until_the_new_one_is_there(
-    viewer: Any, look: Any, pump_until: Any, recording_array: Any, read_log: Any, screenshot: Any
+    viewer: Any,
+    look: Any,
+    pump_until: Any,
+    recording_array: Any,
+    read_log: Any,
+    screenshot: Any,
+    fast_frames: None,
 ) -> None:
     volume = (smooth_volume(SIZE) * 255).astype(np.uint8)
     movie = np.stack([volume, volume[::-1]])
@@ -46,7 +52,6 @@ def test_a_former_time_point_is_marked_until_the_new_one_is_there(
     (view,) = layer._views
     frames = view.statistics.frames
     viewer.dims.set_current_step(0, 1)
-    # From its first frame until it rests it may be drawn in larger pixels.
     pump_until(lambda: view.statistics.frames > frames and view.volume._rested)
     waiting = screenshot(viewer)[..., :3].astype(float)
     assert not layer.settled
