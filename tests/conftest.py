@@ -57,6 +57,14 @@ def _collections_of_one_module() -> None:
     gc.freeze()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _memory_of_one_module() -> None:
+    """Let sources keep what they like: a former module's loader may have had little memory."""
+    from napari_octree.sources.kept_bytes import KEPT
+
+    KEPT.allowed = None
+
+
 @pytest.fixture(scope="session")
 def _no_idle_collector() -> Iterator[None]:
     """Switch our collector of idle times off: it would leave alone what is frozen here anyway.

@@ -5,6 +5,13 @@ from napari_octree.config import OctreeConfig
 from napari_octree.loading import ChunkLoader
 from napari_octree.loading.dispatcher import Dispatcher
 from napari_octree.loading.testing import SimulatedSource, VirtualClock, VirtualExecutor
+from napari_octree.sources.kept_bytes import KeptBytes
+
+
+@pytest.fixture(autouse=True)
+def _nothing_kept_by_sources(monkeypatch):
+    """Limits of memory are whole: pictures that former tests had sources keep do not count."""
+    monkeypatch.setattr("napari_octree.loading.dispatcher.KEPT", KeptBytes())
 
 
 @pytest.fixture
