@@ -4,6 +4,7 @@ import pytest
 
 import make_conformance_table
 from ngff_documents import CANNOT_CHANGE_THE_PICTURE, cases, opened
+from page_tables import shown_table
 
 CASES = {"/".join(case[:4]): case for case in cases()}
 ABOUT_TRANSFORMATIONS = ("transformation", "unit")
@@ -35,7 +36,4 @@ def test_invalid_documents_are_refused_or_warned_of(tmp_path, name):
 
 
 def test_the_table_of_the_documentation_is_up_to_date():
-    page = make_conformance_table.PAGE.read_text(encoding="utf-8")
-    begin, end = make_conformance_table.BEGIN, make_conformance_table.END
-    shown = page.partition(begin)[2].partition(end)[0]
-    assert shown.strip() == make_conformance_table.table()
+    assert shown_table("ome-zarr.md", "conformance") == make_conformance_table.table()
