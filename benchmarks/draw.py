@@ -20,6 +20,7 @@ from qtpy.QtWidgets import QApplication
 from vispy.gloo import gl
 
 from napari_octree import OctreeConfig, OctreeImage
+from napari_octree.layers.base.octree_scalar_field import OctreeScalarField
 from napari_octree.rendering._vispy import delete_texture
 from napari_octree.rendering._vispy.textures import _sub_image
 from napari_octree.rendering.gpu.texture_encoding import texture_encoding
@@ -61,7 +62,7 @@ class Scene:
         pump(0.3)
         if isinstance(layer, OctreeImage):
             assert layer.wait_until_settled(60)
-            _as_on_screen(layer)
+            as_on_screen(layer)
         pump(0.3)
         return layer
 
@@ -76,7 +77,7 @@ class Scene:
         return (time.perf_counter() - start) * 1e3
 
 
-def _as_on_screen(layer: OctreeImage) -> None:
+def as_on_screen(layer: OctreeScalarField) -> None:
     """Have draws that are no paint events be frames: else they would be exports, which wait."""
     layer._views[0]._exports = None
 
@@ -95,7 +96,7 @@ def draw_against_stock(scene: Scene, seconds: float) -> dict[str, float]:
     ours = OctreeImage([data], config=config, contrast_limits=(0, 65535))
     scene.viewer.add_layer(ours)
     assert ours.wait_until_settled(60)
-    _as_on_screen(ours)
+    as_on_screen(ours)
     pump(0.5)
     tiles = ours.progress.ideal
     end = time.perf_counter() + 2 * seconds

@@ -10,6 +10,7 @@ import pytest
 from napari.layers import Labels
 
 from napari_octree import OctreeConfig, OctreeLabels
+from napari_octree.rendering.tiles.atlas.texture_atlas_2d import TextureAtlas2D
 
 SMALL_TILES = OctreeConfig(octree={"tile_size": 64})
 
@@ -89,15 +90,30 @@ def test_tools_paint_as_stock_s(
 
 
 def test_coarser_levels_and_values_show_what_is_painted(
-    viewer: Any, look_at: Any, picture: Any, recording_array: Any
+    viewer: Any, look_at: Any, picture: Any, recording_array: Any, monkeypatch: Any
 ) -> None:
     data = labels()
     levels = [recording_array(data[1 if n else 0 :: 2**n, 1 if n else 0 :: 2**n]) for n in (0, 1)]
     ours = OctreeLabels(levels, config=SMALL_TILES, opacity=1)
     viewer.add_layer(ours)
-    look_at(viewer, (200.3, 280.7), 1.1)
-    assert ours.wait_until_settled(30)
+    for zoom in (0.4, 1.1):  # tiles of both levels are in the atlas
+        look_at(viewer, (200.3, 280.7), zoom)
+        assert ours.wait_until_settled(30)
+    sent: list[tuple[int, ...]] = []
+    patch = TextureAtlas2D.patch
+
+    def counting(atlas: TextureAtlas2D, slot: Any, texels: np.ndarray, place: Any) -> None:
+        sent.append(texels.shape)
+        patch(atlas, slot, texels, place)
+
+    monkeypatch.setattr(TextureAtlas2D, "patch", counting)
     stroke(ours)
+    assert ours.wait_until_settled(30)
+    picture(viewer, ours)
+    assert ours.data_level == 0
+    tiles = 4 * 4  # that the stroke touches, aprons included; eight dabs
+    assert 0 < len(sent) <= 8 * tiles
+    assert sum(shape[0] * shape[1] for shape in sent) <= 4 * 8 * 41**2
     look_at(viewer, (200.3, 280.7), 0.4, texel=(2, 2))
     assert ours.wait_until_settled(30)
     assert ours.data_level == 1

@@ -264,7 +264,7 @@ class OctreeSlice:
             What that takes at least, whatever the tile's size.
         """
         level = self.octree.levels[wish.key.level]
-        margins = self._margins(apron)
+        margins = self.margins(apron)
         region = self.region(level.index, level.tile_region(wish.key.index))
         return TileRequest(
             key=TileKey(self.key, wish.key),
@@ -285,7 +285,7 @@ class OctreeSlice:
         """
         level = self.octree.levels[-1]
         region = self.region(level.index, [(0, n) for n in level.shape])
-        margins = self._margins(0)
+        margins = self.margins(0)
         return TileRequest(
             key=self.key,
             source=self.sources[-1],
@@ -296,7 +296,7 @@ class OctreeSlice:
             tier=Tier.COVERAGE,
         )
 
-    def _margins(self, apron: int) -> tuple[int, ...]:
+    def margins(self, apron: int) -> tuple[int, ...]:
         """Texels around a region, per axis of the sources."""
         displayed = self.key.displayed
         return tuple(apron if axis in displayed else 0 for axis in range(len(self.hint)))
@@ -337,60 +337,6 @@ class OctreeSlice:
             pixels = pixels.clip(0, (stop if size is None else size) - 1)
             places.append(representatives(pixels, factor, offset, self.pyramid.shapes[0][axis]))
         return tuple(places)
-
-    def painted_in(
-        self, level: int, box: Sequence[tuple[int, int]]
-    ) -> tuple[np.ndarray, np.ndarray] | None:
-        """What was painted in a box of the displayed axes (pixels of `level`), as displayed."""
-        edits = self.pyramid.edits
-        if edits is None:
-            return None
-        found = edits.overlay(self.places(level, self.region(level, box), self._margins(0)))
-        return None if found is None else (self.to_display(found[0]), self.to_display(found[1]))
-
-    def painted(
-        self, key: ChunkKey, apron: int, box: Region | None = None
-    ) -> tuple[np.ndarray, np.ndarray, tuple[int, ...]] | None:
-        """What was painted in a tile with its apron, as displayed.
-
-        Parameters
-        ----------
-        key : ChunkKey
-        apron : int
-        box : Region, optional
-            Of level 0: what was painted elsewhere is left out.
-
-        Returns
-        -------
-        values, written : arrays
-            Labels, and where they were painted, of a part of the tile.
-        place : tuple of int
-            Where in the tile with its apron that part begins.
-
-        None if nothing was painted there.
-        """
-        edits = self.pyramid.edits
-        if edits is None:
-            return None
-        level = self.octree.levels[key.level]
-        region = self.region(key.level, level.tile_region(key.index))
-        places = list(self.places(key.level, region, self._margins(apron)))
-        begins = [0] * len(places)
-        if box is not None:
-            for axis, (start, stop) in enumerate(box):
-                first, last = np.searchsorted(places[axis], (start, stop))
-                places[axis], begins[axis] = places[axis][first:last], int(first)
-        found = edits.overlay(places)
-        if found is None:
-            return None
-        place = tuple(begins[axis] for axis in self.key.displayed)
-        if box is not None and key.level == 0 and not found[1].all():
-            # Of the finest level all that lies between is known too: one upload instead of many.
-            ends = tuple((int(axis[0]), int(axis[-1]) + 1) for axis in places)
-            known = edits.known(ends)
-            if known is not None and known.shape == found[1].shape:
-                found = known, np.ones(known.shape, np.bool_)
-        return self.to_display(found[0]), self.to_display(found[1]), place
 
     def tile_at(self, level: int, position: Sequence[float]) -> tuple[ChunkKey, tuple[int, ...]]:
         """The tile of `level` at `position` (octree coordinates), and the pixel of the level."""

@@ -81,6 +81,12 @@ class Cover:
         result: BoolArray = self.relative_levels == 0
         return result
 
+    def levels(self, ideal: int) -> frozenset[int]:
+        """The levels that are shown, where `ideal` is the ideal one."""
+        if self.complete:
+            return frozenset([ideal])
+        return frozenset((np.unique(self.relative_levels) + ideal).tolist())
+
     @cached_property
     def complete(self) -> bool:
         """Every visible place shows its ideal tile."""

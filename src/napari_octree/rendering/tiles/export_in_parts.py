@@ -23,6 +23,7 @@ def draw_in_parts(
     frame: TileFrame,
     matrices: TileMatrices,
     inputs: TileInputs,
+    patch: Callable[[], None],
     show: Callable[[], None],
     wait: Callable[[], bool],
 ) -> bool:
@@ -36,6 +37,8 @@ def draw_in_parts(
         Of the node, in this draw.
     inputs : TileInputs
         Of the whole picture; its view is that of the part in turn.
+    patch : callable
+        Has tiles show what was painted on them; called after each frame.
     show : callable
         Has the node draw from the atlas that the frame has filled.
     wait : callable
@@ -56,6 +59,7 @@ def draw_in_parts(
         frame.look_afresh()
         of_part = replace(inputs, view=part.view(matrices, slice_key))
         frame.prepare(atlas, of_part)
+        patch()
         halves = part.halves()
         if frame.coarsened and halves is not None:
             parts += halves
@@ -63,6 +67,7 @@ def draw_in_parts(
         while complete and not (frame.settled or frame.stuck):
             complete = frame.more or wait()
             frame.prepare(atlas, of_part)
+            patch()
         show()
         node.set_quads(frame.picture.quads or no_quads())
         node.set_matrix(matrices.to_render)

@@ -132,9 +132,7 @@ class TileDrawing:
             now=now,
         )
         changed = frame.prepare(atlas, inputs)
-        if octree_slice is not None and octree_slice.pyramid.edits is not None:
-            shown = filter(None, (frame.picture.tiles, frame.picture.stand_in))
-            self._patches.apply(octree_slice, shown, frame.arrived)
+        self._patch(octree_slice)
         if frame.coarsened and not coarsened:
             self._draw_again()  # with an atlas that has room for it, if there can be one
         if atlas is not self._allocated:
@@ -154,6 +152,13 @@ class TileDrawing:
             pixel = matrices.pixel_size
             node.set_overlays(self.ring, display.show_grid, pixel, display.show_failed)
         return moved
+
+    def _patch(self, octree_slice: OctreeSlice | None) -> None:
+        """Have what is drawn show what was painted."""
+        picture = self.frame.picture
+        if octree_slice is not None and octree_slice.pyramid.edits is not None:
+            shown = [tiles for tiles in (picture.tiles, picture.stand_in) if tiles is not None]
+            self._patches.apply(octree_slice, shown, self.frame.arrived, picture.levels)
 
     def _cursor(self) -> tuple[float, float] | None:
         return cursor_of(self.node.canvas).over(self.node)
@@ -201,7 +206,10 @@ class TileDrawing:
         def show() -> None:
             self._show(node.atlas)
 
-        return draw_in_parts(node, self.frame, self._place.now(), inputs, show, wait)
+        def patch() -> None:
+            self._patch(inputs.octree_slice)
+
+        return draw_in_parts(node, self.frame, self._place.now(), inputs, patch, show, wait)
 
     def _draw_again(self) -> None:
         _vispy.when_idle(self.node.canvas, self.node.update)

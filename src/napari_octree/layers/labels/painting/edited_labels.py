@@ -44,6 +44,7 @@ from napari_octree.layers.labels.painting.scratch_place import (
 from napari_octree.layers.labels.painting.scratch_store import About, ScratchStore, stores_in
 from napari_octree.layers.labels.painting.scratch_writer import ScratchWriter, in_worker
 from napari_octree.layers.main_loop import MAIN_LOOP
+from napari_octree.layers.slices.painted_tile import painted_in
 from napari_octree.layers.views.octree_view import OctreeView
 from napari_octree.layers.views.statistics import OctreeStatistics
 from napari_octree.octree.transform import LevelTransform
@@ -214,7 +215,7 @@ class EditedLabels(OctreeScalarField, Labels):
         hull = [
             (min(b[0] for b in axis), max(b[1] for b in axis)) for axis in zip(*boxes, strict=True)
         ]
-        painted = octree_slice.painted_in(level.index, hull)
+        painted = painted_in(octree_slice, level.index, hull)
         if painted is not None:
             labels, written = painted
             if overview is not self._own_overview:

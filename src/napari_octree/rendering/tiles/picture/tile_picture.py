@@ -39,6 +39,8 @@ class TilePicture:
     cover : Cover or None
         Of the present slice, whatever stands in for it.
     quads : Quads or None
+    levels : frozenset of int
+        Those that `quads` show something of.
     """
 
     def __init__(self, fade_ms: float) -> None:
@@ -47,6 +49,7 @@ class TilePicture:
         self.former = FormerSlice()
         self.cover: Cover | None = None
         self.quads: Quads | None = None
+        self.levels: frozenset[int] = frozenset()
         self._fade = FadeIn(fade_ms)
 
     def fade_in(self, fade_ms: float) -> None:
@@ -153,8 +156,10 @@ class TilePicture:
             return quads_of(of, numbers, octree, intersection.level, shown.atlas, marked)
 
         self.quads = quads(drawn)
+        self.levels = drawn.levels(intersection.level)
         if under is not None:
             self.quads = self.quads.over(quads(under), weights)
+            self.levels |= under.levels(intersection.level)
 
     @property
     def shown_atlas(self) -> TextureAtlas2D | None:
