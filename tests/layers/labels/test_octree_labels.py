@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ import zarr
 from napari.components import ViewerModel
 from napari.layers import Labels, Layer
 
-from napari_octree import OctreeConfig, OctreeLabels
+from napari_octree import OctreeConfig, OctreeImage, OctreeLabels
+from napari_octree.layers._napari import OctreeLevels
 
 LABELS = np.kron(np.arange(12, dtype=np.int64).reshape(3, 4) * 2**40, np.ones((30, 30), np.int64))
 
@@ -61,7 +63,7 @@ def test_bool_becomes_uint8() -> None:
     layer = OctreeLabels(LABELS > 0)
     assert layer.wait_until_settled(30)
     assert layer.dtype == np.uint8
-    assert layer.get_value((1, 31)) == (0, 1)
+    assert layer.get_value((1, 31)) == 1  # one array was given: as of a stock layer
     layer.selected_label = 1
 
 
@@ -192,3 +194,20 @@ def test_data_of_one_array_are_one_array_as_stock_s(qapp: Any, tmp_path: Path) -
     levels = OctreeLabels([LABELS, LABELS[::2, ::2]])
     assert levels.multiscale
     assert len(levels.data) == 2
+
+
+@pytest.mark.parametrize("cls", [OctreeImage, OctreeLabels])
+@pytest.mark.parametrize("dtype", ["int32", "bool"])
+def test_a_copy_s_data_are_one_array_where_one_was_given(
+    cls: type, dtype: str, qapp: Any, tmp_path: Path
+) -> None:
+    stored = zarr.create_array(tmp_path / "a.zarr", shape=LABELS.shape, dtype=dtype)
+    stored[:] = LABELS > 3 if dtype == "bool" else LABELS
+    for data, is_one in ((stored, True), ([stored], False)):
+        layer = cls(data)
+        copied = Layer.create(*copy.deepcopy(layer.as_layer_data_tuple()))
+        for one in (layer, copied, copy.deepcopy(layer)):
+            assert one.multiscale is not is_one
+            shape = one.data.shape if is_one else one.data[0].shape
+            assert shape == LABELS.shape
+            assert isinstance(one.data, OctreeLevels) is not is_one

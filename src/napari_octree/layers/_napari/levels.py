@@ -23,15 +23,22 @@ class OctreeLevels(MultiScaleData):
     level_transforms : sequence of LevelTransform, optional
         What a copy of the layer is to have too. napari's state of a layer is no place for them:
         its actions hand all of it to layers of their own.
+    is_single : bool
+        The only level was given by itself: a copy's `data` is to be it, too.
     """
 
     def __init__(
-        self, levels: Iterable[Any], config: Any = None, level_transforms: Any = None
+        self,
+        levels: Iterable[Any],
+        config: Any = None,
+        level_transforms: Any = None,
+        is_single: bool = False,
     ) -> None:
         # Theirs asks for `size` and `ndim` too, which follow from the shape.
         self._data = list(levels)
         self.config = config
         self.level_transforms = level_transforms
+        self.is_single = is_single
 
     @property
     def size(self) -> int:

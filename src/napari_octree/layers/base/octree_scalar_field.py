@@ -8,6 +8,7 @@ data, its overview and its settings.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -99,7 +100,9 @@ class OctreeScalarField(HoverValues):
 
     def _as_levels(self, data: Any, fresh: bool = False) -> LayerLevels:
         """The levels that a person passes, as `LayerLevels.of`; raises where they are none."""
-        return LayerLevels.of(data, fresh)
+        levels = LayerLevels.of(data, fresh)
+        is_single = isinstance(data, OctreeLevels) and data.is_single
+        return replace(levels, single=levels.arrays[0]) if is_single else levels
 
     _stock_type = "image"
     """The name of the type of stock layers that this one stands for."""
@@ -160,7 +163,8 @@ class OctreeScalarField(HoverValues):
         level_transforms: Sequence[LevelTransform] | None,
     ) -> OctreeLevels:
         """The levels as `data` returns them."""
-        return OctreeLevels(levels.arrays, config, level_transforms)
+        is_single = levels.single is not None
+        return OctreeLevels(levels.arrays, config, level_transforms, is_single)
 
     def _check_data(self, levels: LayerLevels) -> None:
         """Raise where `levels` cannot take the place of this layer's data."""

@@ -103,7 +103,8 @@ class OctreeLabels(PaintableLabels):
                 f"{levels.dtype}."
             )
         if levels.dtype.kind == "b":
-            return super()._as_levels([recast(a, np.uint8) for a in levels.arrays], fresh)
+            arrays = [recast(a, np.uint8) for a in levels.arrays]
+            return super()._as_levels(arrays if levels.single is None else arrays[0], fresh)
         return levels
 
     def _ensure_int_labels(self, data: Any) -> Any:

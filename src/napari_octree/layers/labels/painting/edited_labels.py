@@ -106,7 +106,8 @@ class EditedLabels(OctreeScalarField, Labels):
         edits.drop_saved()
         edits.on_damage = _Damage(self)
         self._label_edits, self._own_overview = edits, None
-        wrapped = PaintedLevels(levels.arrays, config, level_transforms)
+        is_single = levels.single is not None
+        wrapped = PaintedLevels(levels.arrays, config, level_transforms, is_single)
         wrapped.paint_on(edits, self._bring_and_wait, self._on_edit)
         return wrapped
 
