@@ -152,7 +152,7 @@ def test_a_plain_array(tmp_path):
 
 
 def test_what_cannot_be_shown_is_told_with_its_path(path):
-    write_image(path, [(1, 2, 8, 8), (1, 2, 16, 16)], scales=[[1, 1, 1, 1], [1, 1, 0.5, 0.5]])
+    write_image(path, [(1, 2, 8, 16), (1, 2, 16, 4)], scales=[[1, 1, 1, 1], [1, 1, 0.5, 4]])
     with pytest.raises(SourceError, match=r"a\.ome\.zarr/1, .*give the finest level first"):
         open_ome_zarr(path)
 

@@ -19,7 +19,7 @@ from napari_octree.sources.errors import PartialReadError
 from napari_octree.sources.ome_zarr.metadata.flaws import OmeZarrWarning
 from napari_octree.sources.ome_zarr.opening import read_ome_zarr
 from napari_octree.sources.protocol import LevelSource
-from napari_octree.sources.stores.documents import NOBODY_HAS
+from napari_octree.sources.stores.zarr_metadata.documents import NOBODY_HAS
 from plate_writer import PlateWriter, noise
 
 

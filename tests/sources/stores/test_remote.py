@@ -15,7 +15,7 @@ from faulty_server import FaultyServer
 from napari_octree.loading.retry import judge
 from napari_octree.sources import SourceError, as_level_source
 from napari_octree.sources.ome_zarr.opening import read_ome_zarr
-from napari_octree.sources.stores.documents import NOBODY_HAS
+from napari_octree.sources.stores.zarr_metadata.documents import NOBODY_HAS
 
 PIXELS = np.random.default_rng(0).integers(1, 255, (64, 96)).astype("u1")
 

@@ -14,7 +14,7 @@ import zarr
 
 from napari_octree.sources.arrays.axis_view import AxisView
 from napari_octree.sources.arrays.recast_view import RecastView
-from napari_octree.sources.stores.own_codecs import own_codecs
+from napari_octree.sources.stores.zarr_nodes import array_again
 
 
 def reopened(levels: Iterable[Any]) -> list[Any]:
@@ -39,13 +39,7 @@ def _reopened(array: Any) -> Any:
     if isinstance(array, RecastView):
         return RecastView(_reopened(array.array), array.dtype)
     if isinstance(array, zarr.Array):
-        with own_codecs():
-            return zarr.open_array(
-                array.store,
-                path=array.path,
-                mode="r",
-                zarr_format=array.metadata.zarr_format,
-            )
+        return array_again(array)
     if _is_tensorstore(array):
         return array.resolve(fix_resizable_bounds=False).result()
     return array

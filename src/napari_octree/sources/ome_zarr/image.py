@@ -27,6 +27,9 @@ from napari_octree.sources.ome_zarr.multiscales import (
 )
 from napari_octree.sources.ome_zarr.nodes import children
 
+LABELS = "labels"
+"""The group beside an image's levels that holds its label images."""
+
 
 @dataclass(frozen=True, eq=False)
 class OmeZarrImage:
@@ -80,12 +83,13 @@ def read_images(
     for number, entry in enumerate(multiscales_of(attributes, where)):
         refuse_newer(attributes, entry, where)
         paths = dataset_paths(entry, where)
-        opened = dict(zip(paths, children(group, paths, where), strict=True))
+        opened = dict(zip(paths, children(group, paths, where, also=(LABELS,)), strict=True))
         levels = choose_levels(opened, where)
         ndim = len(next(iter(levels.values())).shape)
         read = parameter_reader(group, "", where)
         image = parse_image(attributes, number, ndim, where, read)
-        datasets = tuple(d for d in image.datasets if d.path in levels)
+        by_path = {dataset.path: dataset for dataset in image.datasets}
+        datasets = tuple(by_path[path] for path in levels if path in by_path)
         image = replace(image, datasets=datasets)
         levels, image = drop_misfits(levels, image, where)
         image = reconcile_scales(image, [level.shape for level in levels.values()], where)

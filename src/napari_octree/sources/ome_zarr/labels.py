@@ -17,7 +17,7 @@ from napari_octree.sources.arrays.converted_array import ConvertedArray
 from napari_octree.sources.errors import SourceError
 from napari_octree.sources.levels.level_source import as_level_source
 from napari_octree.sources.ome_zarr.addresses import join, name_of
-from napari_octree.sources.ome_zarr.image import OmeZarrImage, read_images
+from napari_octree.sources.ome_zarr.image import LABELS, OmeZarrImage, read_images
 from napari_octree.sources.ome_zarr.metadata.flaws import warn
 from napari_octree.sources.ome_zarr.metadata.image_label import parse_image_label
 from napari_octree.sources.ome_zarr.metadata.values import as_list, as_path, shown
@@ -26,7 +26,7 @@ from napari_octree.sources.ome_zarr.nodes import attributes_of, child, children
 from napari_octree.sources.ome_zarr.placing import transformed
 
 MOST_LABEL_IMAGES = 50
-FOLDER = "labels"
+FOLDER = LABELS
 
 
 def with_labels(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ def choose_levels(opened: Mapping[str, Node | SourceError | None], where: str) -
     Parameters
     ----------
     opened : mapping of path to array, group, problem or None
-        Finest first, as `children` found them.
+        As `children` found them; those of a list that begins with a coarser level are sorted.
     where : str
         Path or address of the group, for messages.
 
@@ -44,6 +45,7 @@ def choose_levels(opened: Mapping[str, Node | SourceError | None], where: str) -
     SourceError
         None can be shown: the first problem met.
     """
+    opened = _finest_first(opened, where)
     absent: list[str] = []
     problems: dict[str, str] = {}
     kept: dict[str, zarr.Array[Any]] = {}
@@ -68,6 +70,21 @@ def choose_levels(opened: Mapping[str, Node | SourceError | None], where: str) -
     for path, problem in problems.items():
         warn(f"{problem}; level {path!r} is left out")
     return _of_one_type(kept, where)
+
+
+def _finest_first(
+    opened: Mapping[str, Node | SourceError | None], where: str
+) -> Mapping[str, Node | SourceError | None]:
+    """Return what was found in the order of the sizes, if that is all that is wrong."""
+    sizes = {
+        path: node.shape[-2:] for path, node in opened.items() if isinstance(node, zarr.Array)
+    }
+    pixels = [prod(size) for size in sizes.values()]
+    if pixels == sorted(pixels, reverse=True) or len({len(s) for s in sizes.values()}) > 1:
+        return opened
+    warn(f"{where}: its levels are not in the order of their sizes; they are sorted")
+    order = sorted(sizes, key=lambda path: -prod(sizes[path]))
+    return {**{path: opened[path] for path in order}, **opened}
 
 
 def _misfit(array: zarr.Array[Any], kept: Sequence[zarr.Array[Any]]) -> str | None:

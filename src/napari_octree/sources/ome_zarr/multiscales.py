@@ -25,6 +25,7 @@ from napari_octree.sources.ome_zarr.metadata.model import Dataset, ImageMetadata
 from napari_octree.sources.ome_zarr.metadata.omero import Omero, parse_omero
 from napari_octree.sources.ome_zarr.metadata.scales import check_transformations, compose
 from napari_octree.sources.ome_zarr.metadata.values import (
+    as_entries,
     as_list,
     as_mapping,
     as_path,
@@ -105,7 +106,10 @@ def multiscales_of(attributes: Mapping[str, Any], where: str) -> list[Mapping[st
     SourceError
         There is none.
     """
-    values = as_list(ome_attributes(attributes).get("multiscales"))
+    value = ome_attributes(attributes).get("multiscales")
+    values = as_entries(value)
+    if isinstance(value, Mapping) and values:
+        warn(f"{where}: its multiscales are no list, and taken for one of one image")
     if not values:
         raise SourceError(f"{where}: a zarr group without multiscales, so no OME-Zarr image")
     if len(values) > MOST_IMAGES:
@@ -155,7 +159,7 @@ def _parse_image(
     if common is not None and not isinstance(common, list | tuple):
         warn(f"{where}: cannot use the transformations {shown(common)}")
     # Transformations of the whole image come after those of the level.
-    datasets = tuple(_parse_datasets(values, as_list(common), len(axes), version, where))
+    datasets = tuple(_parse_datasets(values, as_entries(common), len(axes), version, where))
     return ImageMetadata(version=version, axes=axes, datasets=datasets, **looks)
 
 
@@ -201,7 +205,7 @@ def _parse_datasets(
         own = value.get("coordinateTransformations")
         if known is not None and (0, 4) <= known < (0, 6):
             check_transformations(own, level)
-        yield Dataset(path, *compose([*as_list(own), *common], ndim, level))
+        yield Dataset(path, *compose([*as_entries(own), *common], ndim, level))
 
 
 def _with_paths(values: Sequence[Any], where: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -213,5 +217,7 @@ def _with_paths(values: Sequence[Any], where: str) -> Iterator[tuple[str, Mappin
             problem = "no usable path" if path is None else f"the path {path!r} of another"
             warn(f"{where}: a dataset has {problem}, and is left out: {shown(value)}")
             continue
+        if not isinstance(as_mapping(value).get("path"), str):
+            warn(f"{where}: the path of a dataset is no text: {shown(value)}")
         seen.add(path)
         yield path, as_mapping(value)

@@ -21,9 +21,17 @@ from napari_octree.sources.ome_zarr.metadata.flaws import warn
 from napari_octree.sources.ome_zarr.metadata.values import as_path, shown
 from napari_octree.sources.ome_zarr.zip_files import ROOT_FILES, open_zip, zarr_folder
 from napari_octree.sources.stores.address import local_path
-from napari_octree.sources.stores.documents import open_documents
 from napari_octree.sources.stores.opening import bytes_of
-from napari_octree.sources.stores.zarr_nodes import documents_of, is_far, node_at, open_far
+from napari_octree.sources.stores.side_by_side import POOL
+from napari_octree.sources.stores.zarr_metadata.documents import open_documents
+from napari_octree.sources.stores.zarr_nodes import (
+    documents_of,
+    forget_documents,
+    is_far,
+    node_at,
+    open_far,
+    remember,
+)
 
 if TYPE_CHECKING:
     Node = zarr.Array[Any] | zarr.Group
@@ -49,6 +57,7 @@ def open_node(where: str, **storage_options: Any) -> Node:
     if not is_local:
         return open_far(where, zarr_folder, **storage_options)
     store, inside = _local_store(where)
+    forget_documents()
     try:
         documents = open_documents(bytes_of(store, inside, where if inside else None))
         node = None if documents is None else node_at(documents)
@@ -58,6 +67,8 @@ def open_node(where: str, **storage_options: Any) -> Node:
         raise SourceError(f"{where}: cannot be opened as zarr: {told(error)}") from error
     if documents is None or node is None:
         raise SourceError(f"{where}: not zarr: no array or group is there")
+    if documents.is_alone:
+        remember(documents)
     if (
         documents.zarr_format == 2
         and isinstance(node, zarr.Group)
@@ -82,6 +93,7 @@ def given_node(given: Any) -> tuple[Node, str]:
     if isinstance(given, Node):
         return given, f"{given.store_path}".rstrip("/").removeprefix("file://")
     store, inside = _given_store(given)
+    forget_documents()
     where = f"{store}/{inside}".rstrip("/").removeprefix("file://")
     try:
         documents = open_documents(bytes_of(store, inside))
@@ -90,8 +102,10 @@ def given_node(given: Any) -> tuple[Node, str]:
         raise
     except Exception as error:  # as above
         raise SourceError(f"{where}: cannot be opened as zarr: {told(error)}") from error
-    if node is None:
+    if documents is None or node is None:
         raise SourceError(f"{where}: not zarr: no array or group is there")
+    if documents.is_alone:
+        remember(documents)
     return node, where
 
 
@@ -132,9 +146,15 @@ def child(group: zarr.Group, path: str, where: str, zarr_format: int | None = No
 
 
 def children(
-    group: zarr.Group, paths: Sequence[str], where: str
+    group: zarr.Group, paths: Sequence[str], where: str, also: Sequence[str] = ()
 ) -> list[Node | SourceError | None]:
-    """What is at each path, as `child` says, asked for side by side; problems are returned."""
+    """What is at each path, as `child` says, asked for side by side; problems are returned.
+
+    What is at the paths of `also` will be asked for next: far stores are asked in the same round.
+    """
+    if is_far(group):
+        safe = [path for path in map(as_path, [*paths, *also]) if path is not None]
+        documents_of(group).fetch_nodes(safe, POOL.new_turn())
     found = _side_by_side(group, paths, where, None)
     absent = [path for path, node in zip(paths, found, strict=True) if node is None]
     if not absent or (len(absent) < len(paths) and is_far(group)):

@@ -26,6 +26,7 @@ from napari_octree.sources.ome_zarr.nodes import Node, attributes_of, given_node
 from napari_octree.sources.ome_zarr.placing import in_system
 from napari_octree.sources.ome_zarr.plain import open_array, open_numbered
 from napari_octree.sources.ome_zarr.plates.opening import read_mosaics
+from napari_octree.sources.stores.address import as_typed
 from napari_octree.sources.stores.address import shown as shown_address
 
 __all__ = ["OmeZarrImage", "is_url", "name_of", "open_node", "read_ome_zarr"]
@@ -62,7 +63,7 @@ def read_ome_zarr(
         There is no image, or none of a kind that can be shown.
     """
     if isinstance(path, str | os.PathLike):
-        address = os.fspath(path)
+        address = as_typed(os.fspath(path))
         node = open_node(address, **storage_options)
     else:
         node, address = given_node(path)

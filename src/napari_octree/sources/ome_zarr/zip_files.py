@@ -8,11 +8,13 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from zarr.storage import ZipStore
 
 from napari_octree.sources.errors import SourceError
 from napari_octree.sources.ome_zarr.metadata.flaws import warn
+from napari_octree.sources.stores.remote_zip import object_name
 
 ROOT_FILES = ("zarr.json", ".zgroup", ".zarray", ".zattrs", ".zmetadata")
 LARGEST_METADATA = 64 * 2**20
@@ -20,11 +22,29 @@ LARGEST_METADATA = 64 * 2**20
 
 
 class SizedZipStore(ZipStore):
-    """An archive that knows the sizes of what is in it, unpacked."""
+    """An archive that knows the sizes of what is in it, unpacked.
 
-    def __init__(self, path: Path, sizes: Mapping[str, int]) -> None:
+    Parameters
+    ----------
+    path : Path
+    sizes : mapping
+        By the objects' names.
+    names : mapping
+        What objects are called in the archive, as far as that is not their name.
+    """
+
+    def __init__(self, path: Path, sizes: Mapping[str, int], names: Mapping[str, str]) -> None:
         super().__init__(path, mode="r")
         self._sizes = dict(sizes)
+        self._names = dict(names)
+
+    async def get(self, key: str, prototype: Any, byte_range: Any = None) -> Any:
+        """Read an object, or a part of it."""
+        return await super().get(self._names.get(key, key), prototype, byte_range)
+
+    async def exists(self, key: str) -> bool:
+        """Whether there is such an object."""
+        return key in self._sizes
 
     def nbytes_of(self, name: str) -> int | None:
         """Bytes of an object once it is read; None if it is not there."""
@@ -41,12 +61,14 @@ def open_zip(path: Path, where: str) -> tuple[ZipStore, str]:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
+            entries = [entry for entry in archive.infolist() if not entry.is_dir()]
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, EOFError) as error:
         raise SourceError(f"{where}: a zip archive that cannot be read: {error}") from error
+    sizes = {object_name(entry.filename): entry.file_size for entry in entries}
+    names = {object_name(e.filename): e.filename for e in entries}
     folder = zarr_folder(sizes, where)
     try:
-        return SizedZipStore(path, sizes), folder
+        return SizedZipStore(path, sizes, {k: v for k, v in names.items() if k != v}), folder
     except Exception as error:
         raise SourceError(f"{where}: a zip archive that cannot be read: {error}") from error
 

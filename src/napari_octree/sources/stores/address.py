@@ -43,6 +43,17 @@ def local_path(where: str | os.PathLike[str]) -> Path | None:
     return None if is_url(text) else Path(text).expanduser()
 
 
+def as_typed(where: str) -> str:
+    """Return a path or address without blanks and quotes around it, which copying has added.
+
+    A file or folder whose name has them is taken for itself.
+    """
+    text = where.strip()
+    if len(text) > 2 and text[0] == text[-1] and text[0] in "'\"":
+        text = text[1:-1].strip()
+    return where if not text or os.path.exists(where) else text
+
+
 def as_path(where: str) -> str:
     """Return the path that a ``file://`` address of this machine means; all else as it is."""
     if not where.lower().startswith("file:"):

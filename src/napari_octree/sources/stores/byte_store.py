@@ -43,6 +43,10 @@ class ByteStore(Protocol):
         """Return an object, None if there is none (worker threads only)."""
         ...
 
+    def has(self, name: str) -> bool:
+        """Whether there is such an object, without fetching it (worker threads only)."""
+        ...
+
     def as_zarr(self) -> Any:
         """Return the same store as zarr takes it."""
         ...
@@ -68,6 +72,10 @@ class LocalBytes:
                 return file.read()
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
             return None
+
+    def has(self, name: str) -> bool:
+        """Whether there is such a file."""
+        return os.path.isfile(f"{self.address}/{name}")
 
     def as_zarr(self) -> LocalStore:
         """Return the same store as zarr takes it."""
@@ -105,6 +113,18 @@ class ObstoreBytes:
                 return None
             raise
 
+    def has(self, name: str) -> bool:
+        """Whether there is such an object."""
+        import obstore
+
+        try:
+            obstore.head(self._zarr_store.store, self._prefix + name)
+        except Exception as error:
+            if is_absent(error):
+                return False
+            raise
+        return True
+
     def as_zarr(self) -> Any:
         """Return the same store as zarr takes it."""
         if not self._prefix:
@@ -136,6 +156,17 @@ class ZarrBytes:
                 return None
             raise
         return None if found is None else found.to_bytes()
+
+    def has(self, name: str) -> bool:
+        """Whether there is such an object."""
+        from zarr.core.sync import sync
+
+        name = f"{self._prefix}/{name}" if self._prefix else name
+        return bool(sync(self._has(name)))
+
+    async def _has(self, name: str) -> Any:
+        await self._store._ensure_open()
+        return await self._store.exists(name)
 
     async def _get(self, name: str) -> Any:
         from zarr.core.buffer import default_buffer_prototype

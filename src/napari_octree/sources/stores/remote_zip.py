@@ -209,11 +209,20 @@ def _entries(data: bytes, address: str) -> Iterator[tuple[str, Entry]]:
         size, packed, offset = _of_zip64(
             data[at + 46 + n : at + 46 + n + extra], size, packed, offset
         )
-        if not name.endswith("/"):
+        if not name.endswith(("/", "\\")):
             if flags & 1:
                 raise SourceError(f"{address}: {name} in the archive is encrypted")
-            yield name, Entry(offset, packed, size, method, n)
+            yield object_name(name), Entry(offset, packed, size, method, n)
         at += 46 + n + extra + comment
+
+
+def object_name(name: str) -> str:
+    """Return the name of an object whose name in an archive is this.
+
+    Some programs write backslashes, or begin with ``./`` or ``/``, which the format forbids.
+    """
+    parts = name.replace("\\", "/").split("/")
+    return "/".join(part for part in parts if part not in ("", "."))
 
 
 def _of_zip64(extra: bytes, *values: int) -> tuple[int, ...]:

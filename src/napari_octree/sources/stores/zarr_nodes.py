@@ -9,6 +9,7 @@ Invariants: a node costs one round of requests: one of format 3, three of format
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Hashable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -21,7 +22,6 @@ from napari_octree.sources.stores.absent import is_refused
 from napari_octree.sources.stores.address import secrets_in, shown, without_secrets
 from napari_octree.sources.stores.addressed_store import AddressedStore
 from napari_octree.sources.stores.byte_store import ByteStore
-from napari_octree.sources.stores.documents import Documents, open_documents
 from napari_octree.sources.stores.opening import (
     bytes_of,
     open_archive,
@@ -31,6 +31,7 @@ from napari_octree.sources.stores.opening import (
 from napari_octree.sources.stores.own_codecs import own_codecs
 from napari_octree.sources.stores.remote_zip import RemoteZipStore
 from napari_octree.sources.stores.side_by_side import POOL
+from napari_octree.sources.stores.zarr_metadata.documents import Documents, open_documents
 
 if TYPE_CHECKING:
     Node = zarr.Array[Any] | zarr.Group
@@ -57,6 +58,8 @@ def node_at(documents: Documents, path: str = "") -> Node | None:
         The store cannot be reached, or the documents are no zarr metadata.
     """
     place = _place(documents.store, path)
+    if documents.store.is_far and documents.zarr_format == 2:
+        documents.fetch_nodes([path], POOL.new_turn())
     document = documents.array(path)
     if document is not None:
         _check_chunks(document)
@@ -70,16 +73,28 @@ def node_at(documents: Documents, path: str = "") -> Node | None:
         known["attributes"] = documents.attributes(path) or {}  # no mapping: none
         return zarr.Group(zarr.AsyncGroup.from_dict(place, known))
     prefix = f"{path}/" if path else ""
-    names = [f"{prefix}{name}" for name in (".zgroup", ".zattrs")]
-    if documents.store.is_far:
-        POOL.run([lambda name=name: documents.raw(name) for name in names], POOL.new_turn())  # type: ignore[misc]
-    group, attributes = (documents.raw(name) for name in names)
+    group, attributes = (documents.raw(f"{prefix}{name}") for name in (".zgroup", ".zattrs"))
     if document is not None:
         return zarr.Array.from_dict(place, {**document, "attributes": dict(attributes or {})})
     if group is None and attributes is None:
         return None
     data = {"zarr_format": 2, "attributes": dict(attributes or {})}
     return zarr.Group(zarr.AsyncGroup.from_dict(place, data))
+
+
+def array_again(array: zarr.Array[Any]) -> zarr.Array[Any]:
+    """Open an array anew, as its store has it now (worker threads only).
+
+    Raises
+    ------
+    Exception
+        It is not there any more, or the store cannot be reached.
+    """
+    documents = Documents(bytes_of(array.store, ""), array.metadata.zarr_format)
+    found = node_at(documents, array.path)
+    if not isinstance(found, zarr.Array):
+        raise FileNotFoundError(f"{array.store_path}: there is no array any more")
+    return found
 
 
 def _check_chunks(document: Mapping[str, Any]) -> None:
@@ -114,6 +129,7 @@ def open_far(where: str, folder_of: FolderOf | None = None, **storage_options: A
     except ValueError as error:
         raise SourceError(f"{shown(where)}: no address that can be understood: {error}") from None
     known = secrets_in(where, storage_options)
+    forget_documents()
     try:
         documents = _open_documents(where, storage_options, folder_of)
         node = None if documents is None else node_at(documents)
@@ -129,7 +145,7 @@ def open_far(where: str, folder_of: FolderOf | None = None, **storage_options: A
             ) from cause
         raise SourceError(message) from cause
     if documents is not None:
-        _remember(documents)
+        remember(documents)
     if node is None:
         raise SourceError(f"{shown(where)}: not zarr: no array or group is there")
     return node
@@ -164,25 +180,38 @@ def documents_of(
 ) -> Documents:
     """Return the documents of a group that somebody has opened, of its own zarr format or another.
 
-    Of one that `open_far` has just opened they are those that it has found: consolidated
-    metadata answer all questions at once.
+    Of one that was opened just now they are those that were found then: consolidated metadata
+    answer all questions at once, and nothing is asked for twice.
     """
     store = bytes_of(group.store, group.path, address)
-    if zarr_format is not None:
+    own = group.metadata.zarr_format
+    if zarr_format not in (None, own):
         return Documents(store, zarr_format)
-    found = _LATEST.pop(store.identity, None)
-    return Documents(store, group.metadata.zarr_format) if found is None else found
+    found, since = _LATEST.get(store.identity, (None, 0.0))
+    if found is None or found.zarr_format != own or time.monotonic() - since > JUST_NOW:
+        found = Documents(store, own)
+        if store.is_far:
+            remember(found)
+    return found
 
 
-_LATEST: dict[Hashable, Documents] = {}
-"""Opened last, by store, for who asks next; a few."""
-MOST_LATEST = 4
+_LATEST: dict[Hashable, tuple[Documents, float]] = {}
+"""Opened last, by store, and when; a few."""
+MOST_LATEST = 16
+JUST_NOW = 5
+"""Seconds for which a document is taken for what the store holds."""
 
 
-def _remember(documents: Documents) -> None:
-    _LATEST[documents.store.identity] = documents
+def remember(documents: Documents) -> None:
+    """Let `documents_of` find the documents of a store that was opened now."""
+    _LATEST[documents.store.identity] = documents, time.monotonic()
     for former in list(_LATEST)[:-MOST_LATEST]:
         _LATEST.pop(former, None)
+
+
+def forget_documents() -> None:
+    """Let all be asked for anew: something is being opened."""
+    _LATEST.clear()
 
 
 def _place(store: ByteStore, path: str) -> StorePath:

@@ -21,8 +21,8 @@ from napari_octree.sources.ome_zarr.metadata.versions import ome_attributes
 from napari_octree.sources.ome_zarr.multiscales import parse_images
 from napari_octree.sources.ome_zarr.plates import ome_xml
 from napari_octree.sources.ome_zarr.plates.opening import MosaicImage, open_tiles
-from napari_octree.sources.stores.documents import Documents
 from napari_octree.sources.stores.side_by_side import POOL
+from napari_octree.sources.stores.zarr_metadata.documents import Documents
 from napari_octree.sources.stores.zarr_nodes import documents_of
 
 Place = tuple[float, float]

@@ -28,9 +28,9 @@ from napari_octree.sources.ome_zarr.collections.node_facts import (
 )
 from napari_octree.sources.stores.address import local_path, secrets_in, shown, without_secrets
 from napari_octree.sources.stores.byte_store import ByteStore, LocalBytes
-from napari_octree.sources.stores.documents import Documents, open_documents
 from napari_octree.sources.stores.listing import listed_names
 from napari_octree.sources.stores.opening import open_bytes
+from napari_octree.sources.stores.zarr_metadata.documents import Documents, open_documents
 from napari_octree.sources.stores.zarr_nodes import Node, node_at
 
 NUMBERED_AT_ONCE = 8

@@ -23,6 +23,11 @@ def as_list(value: Any) -> Sequence[Any]:
     return value if isinstance(value, list | tuple) else []
 
 
+def as_entries(value: Any) -> Sequence[Any]:
+    """`value` if it is a list, one object as a list of it, else an empty one."""
+    return [value] if isinstance(value, Mapping) and value else as_list(value)
+
+
 def as_mapping(value: Any) -> Mapping[str, Any]:
     """`value` if it is an object with keys, else an empty one."""
     return value if isinstance(value, Mapping) else {}
@@ -68,8 +73,10 @@ def as_path(value: Any) -> str | None:
     """The path of something below a group, as zarr takes it; None if it leads nowhere or out.
 
     A leading ``./`` and slashes at the ends are left out. ``..`` never is a way into a file, and
-    NUL or a backslash is in no zarr name.
+    NUL or a backslash is in no zarr name. A whole number is taken for its digits.
     """
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**9:
+        return str(value)
     if not isinstance(value, str) or len(value) > LONGEST_TEXT or "\0" in value or "\\" in value:
         return None
     try:

@@ -30,8 +30,8 @@ from napari_octree.sources.ome_zarr.plates.model import (
     parse_well,
 )
 from napari_octree.sources.protocol import LevelSource
-from napari_octree.sources.stores.documents import Documents
 from napari_octree.sources.stores.side_by_side import POOL
+from napari_octree.sources.stores.zarr_metadata.documents import Documents
 from napari_octree.sources.stores.zarr_nodes import Node, node_at
 
 T = TypeVar("T")

@@ -19,8 +19,8 @@ from napari_octree.sources.ome_zarr.multiscales import parse_image, parse_images
 from napari_octree.sources.ome_zarr.plates import ome_xml
 from napari_octree.sources.ome_zarr.plates.model import ListedField, Well
 from napari_octree.sources.protocol import LevelSource
-from napari_octree.sources.stores.documents import Documents
 from napari_octree.sources.stores.side_by_side import POOL
+from napari_octree.sources.stores.zarr_metadata.documents import Documents
 
 MOST_FIRST_FIELDS = 8
 """Fields of a well that are tried, if others do not open."""

@@ -127,7 +127,7 @@ def parse_well(attributes: Mapping[str, Any], where: str) -> tuple[ListedField, 
         raise SourceError(f"{where}: a group that is no well of an OME-Zarr plate")
     fields = {}
     for value in as_list(well.get("images"))[:MOST_FIELDS]:
-        path = as_path(as_mapping(value).get("path"))
+        path = as_path(_entry(value).get("path"))
         if path is None:
             warn(f"{where}: cannot use the field {shown(value)}")
         elif path not in fields:
@@ -159,12 +159,18 @@ def is_derived(path: str, paths: Collection[str]) -> bool:
     return any("_".join(parts[:n]) in known for n in range(1, len(parts)))
 
 
+def _entry(value: Any) -> Mapping[str, Any]:
+    """Return what is listed; a path alone is one without further facts."""
+    return {"path": value} if isinstance(value, str) else as_mapping(value)
+
+
 def _names(values: Any, what: str, where: str) -> list[str]:
     names = []
     for number, value in enumerate(as_list(values)[:MOST_WELLS]):
         name = as_text(as_mapping(value).get("name"))
         if name is None:
             warn(f"{where}: {what} {number} of the plate has no name")
+            name = as_text(value)
         names.append(name or f"{number}")
     return names
 
@@ -176,7 +182,7 @@ def _wells(
     wells: dict[str, Well] = {}
     disagreeing: list[str] = []
     for value in values[:MOST_WELLS]:
-        entry = as_mapping(value)
+        entry = _entry(value)
         path = as_path(entry.get("path"))
         if path is None:
             warn(f"{where}: cannot use the well {shown(value)}")

@@ -40,8 +40,8 @@ from napari_octree.sources.ome_zarr.plates.model import (
     parse_plate,
     parse_well,
 )
-from napari_octree.sources.stores.documents import Documents
 from napari_octree.sources.stores.side_by_side import POOL
+from napari_octree.sources.stores.zarr_metadata.documents import Documents
 from napari_octree.sources.stores.zarr_nodes import documents_of
 
 FIRST_WELLS = 8

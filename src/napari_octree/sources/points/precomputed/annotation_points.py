@@ -40,10 +40,10 @@ from napari_octree.sources.points.precomputed.shards import (
     unpacked,
 )
 from napari_octree.sources.stores.byte_store import ByteStore
-from napari_octree.sources.stores.documents import decoded
 from napari_octree.sources.stores.object_parts import read_part, size_of, sizes_below
 from napari_octree.sources.stores.opening import open_bytes
 from napari_octree.sources.stores.side_by_side import POOL
+from napari_octree.sources.stores.zarr_metadata.documents import decoded
 
 INFO = "info"
 

@@ -21,6 +21,8 @@ from napari_octree.sources.stores.absent import is_refused
 from napari_octree.sources.stores.body_size import LARGEST_DOCUMENT
 from napari_octree.sources.stores.byte_store import ByteStore
 from napari_octree.sources.stores.side_by_side import POOL, Turn
+from napari_octree.sources.stores.zarr_metadata.array_documents import as_meant
+from napari_octree.sources.stores.zarr_metadata.chunk_names import separator_in
 
 NOBODY_HAS = "napari-octree-looks-whether-absent-means-refused"
 
@@ -34,6 +36,10 @@ class Documents:
     zarr_format : {2, 3}
     consolidated : mapping, optional
         Documents that are at hand, by their names; others are fetched.
+    absent : iterable of str
+        Names of documents that are not there, as far as it is known.
+    is_alone : bool
+        The store has no documents but the consolidated ones.
     """
 
     def __init__(
@@ -41,15 +47,24 @@ class Documents:
         store: ByteStore,
         zarr_format: int,
         consolidated: Mapping[str, Any] | None = None,
+        absent: Iterable[str] = (),
+        is_alone: bool = False,
     ) -> None:
+        self.is_alone = is_alone
         self.store = store
         self.zarr_format = zarr_format
         self._consolidated = dict(consolidated or {})
         self._known: dict[str, Future[Any]] = {}
+        for name in absent:
+            self._known[name] = Future()
+            self._known[name].set_result(None)
         self._decoded: dict[bytes, Mapping[str, Any]] = {}
         """By their text: the documents of a plate's fields are mostly the same one."""
         self._lock = threading.Lock()
+        self._meant: dict[int, tuple[Mapping[str, Any], Mapping[str, Any]]] = {}
         self._refuses_absent: bool | None = None
+        self._separator: str | None = None
+        """Of chunks' names, as found with the first array whose document does not say it."""
         self.refusal: Exception | None = None
         """The latest answer that was taken for "not there"."""
 
@@ -84,7 +99,20 @@ class Documents:
         document = self._document(self._array_name(path))
         if document is None or (self.zarr_format == 3 and document.get("node_type") != "array"):
             return None
-        return document
+        known = self._meant.get(id(document))
+        if known is None:
+            meant = self._as_meant(document, path)
+            known = self._meant[id(document)] = (document, meant)  # which keeps it alive
+        return known[1]
+
+    def _as_meant(self, document: Mapping[str, Any], path: str) -> Mapping[str, Any]:
+        meant = as_meant(document)
+        if self.zarr_format == 3 or "dimension_separator" in document:
+            return meant
+        shape = document.get("shape")
+        if self._separator is None and isinstance(shape, list) and len(shape) > 1:
+            self._separator = separator_in(self.store, path, len(shape))
+        return {**meant, "dimension_separator": self._separator} if self._separator else meant
 
     def forget(self) -> None:
         """Fetch documents again when they are wanted next, consolidated ones too (any thread)."""
@@ -92,6 +120,8 @@ class Documents:
             self._consolidated = {}
             self._known = {}
             self._decoded = {}
+            self._meant = {}
+            self._separator = None
 
     def names_below(self, path: str) -> list[str]:
         """Return the names of nodes right below a path that are at hand without asking."""
@@ -117,6 +147,17 @@ class Documents:
         tasks: list[Callable[[], Any]] = [partial(self._document, name) for name in missing]
         if len(tasks) > 1 or self.store.is_far:
             POOL.run(tasks, turn)
+
+    def fetch_nodes(self, paths: Iterable[str], turn: Turn) -> None:
+        """Fetch side by side all that can be known of what lies at some paths, as `fetch` does."""
+        names = [f"{path}/{name}" if path else name for path in paths for name in self._names]
+        missing = [n for n in dict.fromkeys(names) if not self.is_at_hand(n)]
+        POOL.run([partial(self._document, name) for name in missing], turn)
+
+    @property
+    def _names(self) -> tuple[str, ...]:
+        """Of the documents of a node."""
+        return ("zarr.json",) if self.zarr_format == 3 else (".zarray", ".zgroup", ".zattrs")
 
     def is_at_hand(self, name: str) -> bool:
         """Whether a document is there without asking the store (any thread)."""
@@ -202,8 +243,11 @@ def open_documents(store: ByteStore) -> Documents | None:
         return Documents(store, 3, _consolidated_v3(root) if store.is_far else {"zarr.json": root})
     if documents:
         consolidated = documents.pop(".zmetadata", {}).get("metadata")
-        at_hand = consolidated if isinstance(consolidated, Mapping) and store.is_far else {}
-        return Documents(store, 2, {**at_hand, **documents})
+        is_alone = not documents  # then it cannot be older than the files
+        is_used = store.is_far or is_alone
+        at_hand = consolidated if isinstance(consolidated, Mapping) and is_used else {}
+        absent = [n for n, d in zip(names, found, strict=True) if d is None and n not in at_hand]
+        return Documents(store, 2, {**at_hand, **documents}, absent, is_alone)
     for error in [*errors.values(), probe.refusal]:
         if error is not None:
             raise error
@@ -252,7 +296,7 @@ def decoded(data: bytes, where: str) -> Mapping[str, Any]:
     if len(data) > LARGEST_DOCUMENT:
         raise SourceError(f"{where}: a document of {len(data)} bytes is no metadata")
     try:
-        value = json.loads(data)
+        value = json.loads(_text(data))
     except (ValueError, RecursionError) as error:
         raise SourceError(f"{where}: broken JSON: {error}") from error
     if value is None:
@@ -260,3 +304,12 @@ def decoded(data: bytes, where: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise SourceError(f"{where}: not a JSON object")
     return value
+
+
+def _text(data: bytes) -> bytes | str:
+    """Return JSON as text where it is not in Unicode, as it has to be."""
+    try:
+        data.decode(json.detect_encoding(data))
+    except UnicodeDecodeError:
+        return data.decode("cp1252", "replace")  # what older programs on Windows write
+    return data

@@ -1,0 +1,1 @@
+"""What stands in the documents of a zarr hierarchy, and what was meant by it."""
