@@ -6,6 +6,7 @@ Invariants: GUI thread; pixels are read in threads only; whoever cancels has cha
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ from napari_octree.plugin.commands.export_regions import (
 from napari_octree.plugin.export import ENDINGS, Export, Format, export_of
 from napari_octree.plugin.picture import Picture, picture_of
 from napari_octree.sources.errors import SourceError
+from napari_octree.sources.protocol import Region
 from napari_octree.writing.errors import WritingError
 
 if TYPE_CHECKING:
@@ -38,6 +40,9 @@ if TYPE_CHECKING:
 FORMATS: tuple[Format, ...] = ("OME-Zarr", "OME-TIFF")
 PNG = len(FORMATS)
 """The dialog's last choice: a picture of what is shown, not pixels of layers."""
+
+REFUSALS = (WritingError, SourceError, ValueError, IndexError)
+"""Errors of a choice that cannot be written: their text tells why."""
 
 
 def crop_to_layer(viewer: napari.viewer.Viewer) -> list[Layer]:
@@ -105,64 +110,23 @@ def export_layers(
     if not layers:
         show_info("Select the octree layers to export: one image, or its channels.")
         return None
-    regions = export_regions(viewer, layers[0])
-    levels = [
-        f"{i}: {' × '.join(str(n) for n in shape)}"
-        for i, shape in enumerate(layers[0].level_shapes)
-    ]
-    name = layers[0].name.split(":")[0].strip() or "image"
-
-    def chosen(choice: ExportChoice) -> Export | Picture:
-        path = Path(choice.path).expanduser()
-        title, box = list(regions.items())[choice.region]
-        if choice.format == PNG:
-            in_view = title.startswith(IN_VIEW)
-            return picture_of(
-                viewer,
-                path,
-                box=None if in_view else world_box(viewer, layers[0], box),
-                pixel=pixel_length(viewer, layers[0], choice.level - 1) if choice.level else None,
-                overwrite=os.path.exists(path),
-            )
-        return export_of(
-            layers,
-            path,
-            FORMATS[choice.format],
-            box=with_slices(layers[0], box, choice.slices),
-            level=choice.level,
-            overwrite=os.path.exists(path),
-        )
-
-    def describe(choice: ExportChoice) -> str:
-        try:
-            export = chosen(choice)
-        except (WritingError, SourceError, ValueError, IndexError) as error:
-            return str(error)
-        there = " It replaces what is there." if export.overwrite else ""
-        size = f"{_size(export.nbytes)} at most, before compression."
-        if isinstance(export, Picture):
-            rows, columns = export.shape
-            return f"{columns} × {rows} pixels of all that is shown, {size}{there}"
-        return f"{' × '.join(str(n) for n in export.image.shape)} pixels, {size}{there}"
-
+    offer = _Offer(viewer, layers, export_regions(viewer, layers[0]))
     dialog = ExportDialog(
         _window(),
-        f"Export {name}",
-        list(regions),
-        lambda index: ["as on the screen", *levels] if index == PNG else levels,
+        f"Export {offer.name}",
+        list(offer.regions),
+        offer.levels,
         (*FORMATS, "PNG picture, as shown"),
-        describe,
-        lambda index: str(
-            Path(os.getcwd()) / f"{name}{'.png' if index == PNG else ENDINGS[FORMATS[index]]}"
-        ),
+        offer.describe,
+        offer.suggest,
         _sliders(viewer, layers[0]),
     )
     dialog.setStyleSheet(get_stylesheet(viewer.theme))
     if not dialog.exec_():
         return None
     try:
-        export = chosen(dialog.choice)
-    except (WritingError, SourceError, ValueError, IndexError) as error:
+        export = offer.chosen(dialog.choice)
+    except REFUSALS as error:
         show_warning(str(error))
         return None
     if isinstance(export, Picture):
@@ -170,6 +134,69 @@ def export_layers(
             _window(), f"Export {export.path.name}", export.steps(), f"Exported: {export.path}"
         )
     return start_export(export)
+
+
+@dataclass(frozen=True, eq=False)
+class _Offer:
+    """What can be exported, and what a choice of it means."""
+
+    viewer: napari.viewer.Viewer
+    layers: list[OctreeScalarField]
+    regions: dict[str, Region]
+
+    @property
+    def name(self) -> str:
+        """Of the image: what its channels' names have in common."""
+        return self.layers[0].name.split(":")[0].strip() or "image"
+
+    def levels(self, format_index: int) -> list[str]:
+        """Resolutions in which a format can be written."""
+        levels = [
+            f"{i}: {' × '.join(str(n) for n in shape)}"
+            for i, shape in enumerate(self.layers[0].level_shapes)
+        ]
+        return ["as on the screen", *levels] if format_index == PNG else levels
+
+    def suggest(self, format_index: int) -> str:
+        """A path for a format."""
+        ending = ".png" if format_index == PNG else ENDINGS[FORMATS[format_index]]
+        return str(Path(os.getcwd()) / f"{self.name}{ending}")
+
+    def chosen(self, choice: ExportChoice) -> Export | Picture:
+        """What is to be written. Raises `REFUSALS`."""
+        viewer, first = self.viewer, self.layers[0]
+        path = Path(choice.path).expanduser()
+        title, box = list(self.regions.items())[choice.region]
+        if choice.format == PNG:
+            in_view = title.startswith(IN_VIEW)
+            return picture_of(
+                viewer,
+                path,
+                box=None if in_view else world_box(viewer, first, box),
+                pixel=pixel_length(viewer, first, choice.level - 1) if choice.level else None,
+                overwrite=os.path.exists(path),
+            )
+        return export_of(
+            self.layers,
+            path,
+            FORMATS[choice.format],
+            box=with_slices(first, box, choice.slices),
+            level=choice.level,
+            overwrite=os.path.exists(path),
+        )
+
+    def describe(self, choice: ExportChoice) -> str:
+        """How large it will be, or why it cannot be written."""
+        try:
+            export = self.chosen(choice)
+        except REFUSALS as error:
+            return str(error)
+        there = " It replaces what is there." if export.overwrite else ""
+        size = f"{_size(export.nbytes)} at most, before compression."
+        if isinstance(export, Picture):
+            rows, columns = export.shape
+            return f"{columns} × {rows} pixels of all that is shown, {size}{there}"
+        return f"{' × '.join(str(n) for n in export.image.shape)} pixels, {size}{there}"
 
 
 def start_export(export: Export) -> BackgroundTask[Path]:

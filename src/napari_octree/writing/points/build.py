@@ -21,6 +21,7 @@ import numpy as np
 
 from napari_octree.octree.points.density_grid import DensityGrid, DensityPlan
 from napari_octree.octree.points.node_table import NodeTable
+from napari_octree.octree.points.point_grid import PointGrid
 from napari_octree.octree.points.point_tree import QUOTA, hashes_of, sample_rows
 from napari_octree.sources.errors import SourceError
 from napari_octree.sources.points.blocks_of import blocks_of
@@ -36,6 +37,7 @@ from napari_octree.sources.points.points_source import (
 from napari_octree.sources.points.zarr_points import open_zarr_points
 from napari_octree.writing.errors import WritingError
 from napari_octree.writing.points.buckets import (
+    Bucket,
     ancestors,
     choose_buckets,
     count_depth,
@@ -158,76 +160,28 @@ class _Build:
 
     def run(self) -> None:
         """Do all passes."""
-        options, n = self.options, len(self.blocks)
         if self.target.exists():
-            if not options.overwrite:
+            if not self.options.overwrite:
                 raise WritingError(f"{self.target}: is there already")
             shutil.rmtree(self.target)
         self._begin()
-        numbers = range(n)
-        surveys = self._each(
-            [task(survey_task, self.blocks, i, self._file("survey", i)) for i in numbers]
-        )
-        firsts = np.concatenate([[0], np.cumsum([s.count for s in surveys])]).astype(int)
+        surveys = self._survey()
         survey = merge(surveys) if surveys else _nothing()
-        grid = survey.grid(options.planes)
+        grid = survey.grid(self.options.planes)
+        buckets = self._choose_buckets(survey, grid)
+        self._total = 3 * len(self.blocks) + 2 * len(buckets)
         dtype = record_dtype(
             survey.ndim,
             np.dtype(survey.position_dtype),
             survey.features,
             (POSITION, INDEX, *(column_of(f.name) for f in survey.features)),
         )
-        roots = len(unique_cells(grid.cells(_corners(survey), 0))[0])
-        depth = count_depth(grid, roots, options.quota, options.bucket)
-        counted = self._each(
-            [
-                task(count_task, self.blocks, i, grid, depth, self._file("count", i))
-                for i in numbers
-            ]
-        )
-        counts: dict[tuple[int, ...], int] = {}
-        for part in counted:
-            for cell, count in part:
-                counts[cell] = counts.get(cell, 0) + count
-        buckets = choose_buckets(grid, counts, depth, options.bucket)
-        self._total = 3 * n + 2 * len(buckets)
-        spread = Spread(grid, survey, dtype, buckets)
-        self._each(
-            [
-                task(spread_task, self.blocks, i, int(firsts[i]), spread, self._file("spread", i))
-                for i in numbers
-            ]
-        )
-        pieces = [str(self._file("spread", i)) for i in numbers]
-        least = self._each(
-            [
-                task(least_task, pieces, k, bucket, options.quota, self._file("least", k))
-                for k, bucket in enumerate(buckets)
-            ]
-        )
-        limits = thresholds(grid, buckets, least, options.quota)
+        pieces = self._spread(surveys, Spread(grid, survey, dtype, buckets))
         store = NodeStore(
             str(self.work / "store"), grid, survey.low, survey.high, survey.features, dtype
         )
-        plane_axes = [axis for axis in range(grid.ndim) if not grid.split[axis]]
-        planes = [[bucket.cell[axis] for axis in plane_axes] for bucket in buckets]
-        plan = DensityPlan.of(grid, np.array(survey.low), np.array(survey.high), planes)
-        tables = self._each(
-            [
-                task(
-                    bucket_task,
-                    pieces,
-                    k,
-                    bucket,
-                    [(node, limits[node]) for node in ancestors(grid, bucket)],
-                    store,
-                    options.quota,
-                    plan,
-                    self._file("built", k),
-                )
-                for k, bucket in enumerate(buckets)
-            ]
-        )
+        plan = _density_plan(survey, grid, buckets)
+        tables = self._build_trees(pieces, buckets, store, plan)
         self._end(store, survey, tables, plan)
 
     # ------------------------------------------------------------------ passes
@@ -246,6 +200,75 @@ class _Build:
         for part in ("survey", "count", "spread", "least", "built", "store"):
             (self.work / part).mkdir(parents=True, exist_ok=True)
         name.write_text(text, encoding="utf-8")
+
+    def _survey(self) -> list[Survey]:
+        """Look at each block: how many points, where, with which features."""
+        numbers = range(len(self.blocks))
+        return self._each(
+            [task(survey_task, self.blocks, i, self._file("survey", i)) for i in numbers]
+        )
+
+    def _choose_buckets(self, survey: Survey, grid: PointGrid) -> tuple[Bucket, ...]:
+        """Count the points of cells, and choose cells that a worker can hold."""
+        options = self.options
+        roots = len(unique_cells(grid.cells(_corners(survey), 0))[0])
+        depth = count_depth(grid, roots, options.quota, options.bucket)
+        counted = self._each(
+            [
+                task(count_task, self.blocks, i, grid, depth, self._file("count", i))
+                for i in range(len(self.blocks))
+            ]
+        )
+        counts: dict[tuple[int, ...], int] = {}
+        for part in counted:
+            for cell, count in part:
+                counts[cell] = counts.get(cell, 0) + count
+        return choose_buckets(grid, counts, depth, options.bucket)
+
+    def _spread(self, surveys: Sequence[Survey], spread: Spread) -> list[str]:
+        """Sort the points of each block by bucket. Returns the files."""
+        firsts = np.concatenate([[0], np.cumsum([s.count for s in surveys])]).astype(int)
+        files = [self._file("spread", i) for i in range(len(self.blocks))]
+        self._each(
+            [
+                task(spread_task, self.blocks, i, int(firsts[i]), spread, file)
+                for i, file in enumerate(files)
+            ]
+        )
+        return [str(file) for file in files]
+
+    def _build_trees(
+        self,
+        pieces: list[str],
+        buckets: Sequence[Bucket],
+        store: NodeStore,
+        plan: DensityPlan | None,
+    ) -> list[Built]:
+        """Build and write the tree of each bucket; what is above them is still to be written."""
+        grid, quota = store.grid, self.options.quota
+        least = self._each(
+            [
+                task(least_task, pieces, k, bucket, quota, self._file("least", k))
+                for k, bucket in enumerate(buckets)
+            ]
+        )
+        limits = thresholds(grid, buckets, least, quota)
+        return self._each(
+            [
+                task(
+                    bucket_task,
+                    pieces,
+                    k,
+                    bucket,
+                    [(node, limits[node]) for node in ancestors(grid, bucket)],
+                    store,
+                    quota,
+                    plan,
+                    self._file("built", k),
+                )
+                for k, bucket in enumerate(buckets)
+            ]
+        )
 
     def _file(self, part: str, number: int) -> Path:
         return self.work / part / f"{number}.npy"
@@ -344,6 +367,15 @@ def _columns(
         "highs": np.array(highs, float).reshape(-1, ndim),
         "parents": np.array(parents, np.int64),
     }
+
+
+def _density_plan(
+    survey: Survey, grid: PointGrid, buckets: Sequence[Bucket]
+) -> DensityPlan | None:
+    """Choose the cells in which points are counted, for each plane that has any."""
+    plane_axes = [axis for axis in range(grid.ndim) if not grid.split[axis]]
+    planes = [[bucket.cell[axis] for axis in plane_axes] for bucket in buckets]
+    return DensityPlan.of(grid, np.array(survey.low), np.array(survey.high), planes)
 
 
 def _corners(survey: Survey) -> np.ndarray:

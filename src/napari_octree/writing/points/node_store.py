@@ -141,30 +141,14 @@ class NodeStore:
         deepest = int(table.depths.max(initial=0))
         root = zarr.open_group(self.folder, mode="a", zarr_format=3)
         for depth in range(deepest + 1):
-            level = deepest - depth
-            source, target = Path(self.folder, f"d{depth}"), Path(self.folder, str(level))
-            if source.exists():
-                os.rename(source, target)
-            group = zarr.open_group(str(target), mode="a", zarr_format=3)
-            inner = {} if depth == 0 else {"refinement": "add"}
-            group.attrs.update(
-                {
-                    "zarr_conventions": [CONVENTION],
-                    "zarr_vectors": {
-                        "kind": "level",
-                        "level": level,
-                        "chunk_shape": self.grid.shape(depth).tolist(),
-                        "vertex_count": int(table.counts[table.depths == depth].sum()),
-                        **inner,
-                    },
-                }
-            )
+            points = int(table.counts[table.depths == depth].sum())
+            self._finish_level(depth, deepest - depth, points)
         octree = root.require_group("octree")
         for part in TABLE:
             octree.create_array(part, data=getattr(table, part), overwrite=True)
         raw = sample.astype(self.dtype.newbyteorder("<")).tobytes()
         octree.create_array("sample", data=np.frombuffer(raw, np.uint8), overwrite=True)
-        known: dict[str, Any] = {}
+        known: dict[str, Any] = {"count": count, "identity": identity}
         if density is not None:
             octree.create_array("density", data=density.counts, overwrite=True)
             known["density"] = asdict(density.plan)
@@ -181,22 +165,40 @@ class NodeStore:
                     "format_capabilities": capabilities,
                     "required_capabilities": capabilities,
                 },
-                "user_metadata": {
-                    OURS: {
-                        "version": VERSION,
-                        "ndim": len(self.low),
-                        "count": count,
-                        "identity": identity,
-                        "grid": asdict(self.grid),
-                        **known,
-                        "position_dtype": self.dtype[POSITION].base.newbyteorder("<").str,
-                        "features": [f.as_json() for f in self.features],
-                        "columns": {
-                            column_of(f.name): attribute_names(self.features)[column_of(f.name)]
-                            for f in self.features
-                        },
-                        "index": attribute_names(self.features)[INDEX],
-                    }
+                "user_metadata": {OURS: self._own_metadata(known)},
+            }
+        )
+
+    def _finish_level(self, depth: int, level: int, points: int) -> None:
+        """Give a depth the name and the metadata of its level."""
+        source, target = Path(self.folder, f"d{depth}"), Path(self.folder, str(level))
+        if source.exists():
+            os.rename(source, target)
+        group = zarr.open_group(str(target), mode="a", zarr_format=3)
+        inner = {} if depth == 0 else {"refinement": "add"}
+        group.attrs.update(
+            {
+                "zarr_conventions": [CONVENTION],
+                "zarr_vectors": {
+                    "kind": "level",
+                    "level": level,
+                    "chunk_shape": self.grid.shape(depth).tolist(),
+                    "vertex_count": points,
+                    **inner,
                 },
             }
         )
+
+    def _own_metadata(self, known: dict[str, Any]) -> dict[str, Any]:
+        """What Zarr Vectors has no place for."""
+        names = attribute_names(self.features)
+        return {
+            "version": VERSION,
+            "ndim": len(self.low),
+            "grid": asdict(self.grid),
+            **known,
+            "position_dtype": self.dtype[POSITION].base.newbyteorder("<").str,
+            "features": [f.as_json() for f in self.features],
+            "columns": {column_of(f.name): names[column_of(f.name)] for f in self.features},
+            "index": names[INDEX],
+        }
