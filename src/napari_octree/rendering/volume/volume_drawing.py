@@ -97,28 +97,20 @@ class VolumeDrawing:
         bool
             Whether something happens: from now on `rest_ms` without that are a rest.
         """
-        node = self.node
         octree_slice = self._slice()
         view = self._view(octree_slice)
-        moved = view is not None and view != self._drawn_view
-        if moved:
-            self._rested = False
-            self._moved_s = now
-            self.client.pace = Pace.STEADY if self._drawn_view is None else Pace.RUSHING
-        elif 1e3 * (now - self._moved_s) > self.rest_ms:
-            self.client.pace = Pace.STEADY
-        self._drawn_view = view
+        moved = self._move_to(view, now)
         self.frames += 1
         self.refinement.frames.begin(now, counts=not self._finishing)
         if octree_slice is not None:
             self._kind.take_values(octree_slice.display_dtype)
             self._keep_atlas(octree_slice)
             self._expect(octree_slice.key, now)
-        if self.frames == 1 and octree_slice is not None:
-            self.refinement.expect(octree_slice.octree)
+            if self.frames == 1:
+                self.refinement.expect(octree_slice.octree)
         if not self._rested and (moved or not self.settled):
             self._draw_in(self.refinement.quality.moved())
-        elif self._rested and not (node.strips or self._hurried):
+        elif self._rested and not (self.node.strips or self._hurried):
             self._draw_in(self.refinement.quality.current)
         self._drawn_unseen = self._unseen()
         inputs = BrickInputs(
@@ -130,17 +122,42 @@ class VolumeDrawing:
             hurried=self.moving and self.refinement.quality.current != FULL,
         )
         changed = self.frame.prepare(self.lease.atlas, inputs)
-        shown = self.frame.shown
+        changed |= self._go_with_atlas()
+        self._show(changed)
+        if self.refinement.frames.under_way:
+            _vispy.when_idle(self.node.canvas, self.refinement.drawn)
+        return moved or (changed and not self._rested)
+
+    def _move_to(self, view: VolumeView | None, now: float) -> bool:
+        """Note what is seen from now on. Returns whether that is something else than before."""
+        moved = view is not None and view != self._drawn_view
+        if moved:
+            self._rested = False
+            self._moved_s = now
+            self.client.pace = Pace.STEADY if self._drawn_view is None else Pace.RUSHING
+        elif 1e3 * (now - self._moved_s) > self.rest_ms:
+            self.client.pace = Pace.STEADY
+        self._drawn_view = view
+        return moved
+
+    def _go_with_atlas(self) -> bool:
+        """Draw from the atlas of this frame. Returns whether its nodes are to be written anew."""
+        shown, changed = self.frame.shown, False
         if not self.lease.is_shown and (shown is None or shown.covers or self.frame.stuck):
             self.lease.show()
             self.frame.replan()  # there may be room for more now
             changed = True
-        if node.atlas is not self._placed:
-            self._placed = node.atlas
-            self._kind.place(node)
+        if self.node.atlas is not self._placed:
+            self._placed = self.node.atlas
+            self._kind.place(self.node)
         if self.lease.grow():
-            changed = True  # its nodes are to be written anew
+            changed = True
             self._draw_in(self.refinement.quality.current)  # if there is memory for that, still
+        return changed
+
+    def _show(self, changed: bool) -> None:
+        """Have the node draw the frame's bricks, if they have changed, and what marks them."""
+        node, shown, display = self.node, self.frame.shown, self.layer.display
         node.content += changed
         if changed and self.lease.is_shown:
             if shown is None:
@@ -150,13 +167,8 @@ class VolumeDrawing:
                     shown.keys, shown.slots, shown.ranges, shown.failed, shown.failed_slots
                 )
         node.fade = STALE_FADE if self.frame.stale else 1.0
-        display = self.layer.display
-        failed = self.frame.shown is not None and bool(self.frame.shown.failed)
-        failed = failed and display.show_failed
+        failed = display.show_failed and shown is not None and bool(shown.failed)
         node.set_overlays(display.tint_levels, display.show_grid, failed)
-        if self.refinement.frames.under_way:
-            _vispy.when_idle(node.canvas, self.refinement.drawn)
-        return moved or (changed and not self._rested)
 
     @property
     def _upload_ms(self) -> float:
