@@ -15,7 +15,7 @@ from brick_scene import halved, smooth_volume
 from napari_octree import OctreeConfig, OctreeImage
 from napari_octree.rendering.gpu.vram import VRAM
 from napari_octree.rendering.volume import texture_atlas_3d
-from napari_octree.rendering.volume.motion_quality import TARGET_MS
+from napari_octree.rendering.volume.quality.motion_quality import TARGET_MS
 from napari_octree.rendering.volume.volume_drawing import VolumeDrawing
 
 SIZE = 64
@@ -401,22 +401,22 @@ def test_moving_is_coarse_and_resting_full(
     pump()  # the frame of the screenshot tells what it cost when it is over
     (view,) = layer._views
     node = view.node
-    held = VRAM.held_bytes - node.reduced_picture.nbytes  # a slow machine has used it before
+    held = VRAM.held_bytes - node.pictures.reduced.nbytes  # a slow machine has used it before
     view.volume.refinement.quality.drawn(16 * TARGET_MS)  # as on a machine that draws slowly
     viewer.scene.camera.angles = (0, 20, 40)
-    pump_until(lambda: node.pixel_size > 1)
+    pump_until(lambda: node.pictures.pixel_size > 1)
     coarse = screenshot(viewer)  # of what is on the screen; of another view it would wait
-    assert node.pixel_size > 1
-    assert node.step_factor > 1
+    assert node.pictures.pixel_size > 1
+    assert node.pictures.step_factor > 1
     assert not layer.settled
-    assert VRAM.held_bytes == held + node.reduced_picture.nbytes
+    assert VRAM.held_bytes == held + node.pictures.reduced.nbytes
     pump_until(lambda: layer.settled)
     full = screenshot(viewer)
     assert full[..., :3].max() > 100
     assert (np.abs(coarse.astype(int) - full).max(axis=-1) > 30).mean() < 0.05
     look()
     assert layer.wait_until_settled(30)
-    assert node.pixel_size == node.step_factor == 1
+    assert node.pictures.pixel_size == node.pictures.step_factor == 1
     assert (screenshot(viewer) == still).all()
     pump()
     before = view.statistics.frames

@@ -38,10 +38,10 @@ def share_of_others(scene: BrickScene, node: BrickVolume, **settings: Any) -> fl
     """How many pixels differ clearly from the picture in full quality."""
     for name, value in settings.items():
         setattr(node, name, value)
-    node.step_factor = node.pixel_size = 1.0
+    node.pictures.step_factor = node.pictures.pixel_size = 1.0
     full = scene.picture(node)
     assert (full == (0, 255, 0)).all(axis=-1).any(), "the plane is to be seen"
-    node.step_factor = node.pixel_size = 2.0
+    node.pictures.step_factor = node.pictures.pixel_size = 2.0
     reduced = scene.picture(node)
     assert (full != reduced).any()
     return float((np.abs(full - reduced).max(axis=-1) > 30).mean())
@@ -77,12 +77,12 @@ def test_blended_as_before(pair: Any) -> None:
 def test_the_canvas_is_as_it_was_afterwards(pair: Any) -> None:
     scene, node = pair
     node.set_gl_state("translucent", depth_test=True)
-    node.pixel_size = node.step_factor = 1.0
+    node.pictures.pixel_size = node.pictures.step_factor = 1.0
     before = scene.picture(node)
-    node.pixel_size = 3.3
+    node.pictures.pixel_size = 3.3
     scene.picture(node)
-    assert node.reduced_picture.nbytes == 8 * 36 * 36
-    node.pixel_size = 1.0
-    node.reduced_picture.release(scene.canvas)
-    assert node.reduced_picture.nbytes == 0
+    assert node.pictures.reduced.nbytes == 8 * 36 * 36
+    node.pictures.pixel_size = 1.0
+    node.pictures.reduced.release(scene.canvas)
+    assert node.pictures.reduced.nbytes == 0
     assert (scene.picture(node) == before).all()

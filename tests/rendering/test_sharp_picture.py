@@ -9,8 +9,12 @@ import pytest
 
 from napari_octree import OctreeImage
 from napari_octree.rendering.gpu.vram import VRAM
-from napari_octree.rendering.volume.motion_quality import STRIP_MS, TARGET_MS, MotionQuality
-from napari_octree.rendering.volume.sharp_picture import LEAST_SHARE, SharpPicture
+from napari_octree.rendering.volume.quality.motion_quality import (
+    STRIP_MS,
+    TARGET_MS,
+    MotionQuality,
+)
+from napari_octree.rendering.volume.quality.sharp_picture import LEAST_SHARE, SharpPicture
 
 
 def smooth(side: int = 48) -> np.ndarray:
@@ -35,7 +39,12 @@ class Casts:
         real = node._cast
 
         def cast() -> None:
-            self.of.append(((node.strips and node.cast_share) or 0, node.step_factor))
+            self.of.append(
+                (
+                    (node.pictures.strips and node.pictures.cast_share) or 0,
+                    node.pictures.step_factor,
+                )
+            )
             real()
 
         monkeypatch.setattr(node, "_cast", cast)
@@ -83,7 +92,7 @@ def test_the_picture_is_the_same_and_comes_in_strips(
         viewer.scene.camera.angles = angles
         casts.of.clear()
         assert volume.wait_until_settled(30)
-        assert drawing.node.sharp_picture.whole
+        assert drawing.node.pictures.sharp.whole
         assert len(casts.of) >= 3  # a coarse one, and strips
         casts.of.clear()
         canvas = viewer.window._qt_viewer.canvas._scene_canvas
@@ -113,7 +122,7 @@ def test_another_look_begins_anew_and_is_seen_at_once(
     ):
         change()
         coarse = canvas.render(alpha=False)
-        assert drawing.node.unfinished
+        assert drawing.node.pictures.unfinished
         assert not volume.settled
         assert np.abs(coarse.astype(int) - before.astype(int)).max() > 20
         assert volume.wait_until_settled(30)
@@ -128,10 +137,10 @@ def test_its_memory_counts_and_is_given_back(viewer: Any, volume: Any, monkeypat
     viewer.scene.camera.angles = (10, 50, 5)
     assert volume.wait_until_settled(30)
     node = drawing.node
-    assert node.sharp_picture.nbytes > 0
+    assert node.pictures.sharp.nbytes > 0
     drawing.lease.account()
     held = VRAM.held_bytes
-    pictures = node.sharp_picture.nbytes + node.reduced_picture.nbytes
+    pictures = node.pictures.sharp.nbytes + node.pictures.reduced.nbytes
     viewer.dims.ndisplay = 2
     assert VRAM.held_bytes <= held - pictures
-    assert node.sharp_picture.nbytes == 0
+    assert node.pictures.sharp.nbytes == 0

@@ -17,7 +17,7 @@ from napari_octree.rendering.gpu.texture_encoding import texture_encoding
 from napari_octree.rendering.gpu.vram import VramLedger
 from napari_octree.rendering.view.view_3d import volume_view
 from napari_octree.rendering.volume.brick_encoding import APRON, CELL, EVERYTHING, BrickEncoding
-from napari_octree.rendering.volume.motion_quality import (
+from napari_octree.rendering.volume.quality.motion_quality import (
     FULL,
     LARGEST_PIXEL,
     LONGEST_STEP,

@@ -24,7 +24,7 @@ from napari_octree.rendering.volume.brick_encoding import BrickEncoding
 from napari_octree.rendering.volume.brick_requests import room_for
 from napari_octree.rendering.volume.brick_volume import BrickVolume
 from napari_octree.rendering.volume.nodes.node_geometry import NodeGeometry
-from napari_octree.rendering.volume.reduced_picture import reduced_bytes
+from napari_octree.rendering.volume.quality.reduced_picture import reduced_bytes
 from napari_octree.rendering.volume.texture_atlas_3d import TextureAtlas3D, slot_grid
 
 logger = logging.getLogger("napari_octree.rendering")
@@ -70,8 +70,7 @@ class BrickAtlasLease:
             return 0
         node = self._node
         shown = 0 if self.is_shown else node.atlas.nbytes
-        pictures = node.reduced_picture.nbytes + node.sharp_picture.nbytes
-        return self._filled.nbytes + shown + node.nodes.nbytes + pictures
+        return self._filled.nbytes + shown + node.nodes.nbytes + node.pictures.nbytes
 
     def keep(
         self, octree_slice: OctreeSlice, texels: TextureEncoding, stays: bool
@@ -137,19 +136,15 @@ class BrickAtlasLease:
 
     def affords(self, pixel_size: float) -> bool:
         """Whether there is memory to draw in pixels of that size; if so, it is taken."""
-        node = self._node
-        picture = reduced_bytes(node.canvas, pixel_size)
-        needed = self.nbytes - node.reduced_picture.nbytes + picture
-        if needed > VRAM.room(self, self._limit):
-            return False
-        VRAM.take(self, needed)
-        return True
+        return self._affords(self._node.pictures.reduced.nbytes, pixel_size)
 
     def affords_sharp(self) -> bool:
         """Whether there is memory to draw strip by strip; if so, it is taken."""
-        node = self._node
-        picture = reduced_bytes(node.canvas, 1.0)
-        needed = self.nbytes - node.sharp_picture.nbytes + picture
+        return self._affords(self._node.pictures.sharp.nbytes, 1.0)
+
+    def _affords(self, held: int, pixel_size: float) -> bool:
+        """Whether there is memory for a picture in such pixels in place of the one held."""
+        needed = self.nbytes - held + reduced_bytes(self._node.canvas, pixel_size)
         if needed > VRAM.room(self, self._limit):
             return False
         VRAM.take(self, needed)
@@ -170,8 +165,7 @@ class BrickAtlasLease:
         self._filled, self._octree = TextureAtlas3D(encoding, (1, 1, 2)), octree
         self._bind(self._filled)
         self._filled = None
-        node.reduced_picture.release(node.canvas)
-        node.sharp_picture.release(node.canvas)
+        node.pictures.release(node.canvas)
         if node.canvas is not None:
             _vispy.make_current(node.canvas)
             self._send()
@@ -180,8 +174,7 @@ class BrickAtlasLease:
     def close(self) -> None:
         """Let go of everything, for good."""
         node = self._node
-        node.reduced_picture.release(node.canvas)
-        node.sharp_picture.release(node.canvas)
+        node.pictures.release(node.canvas)
         VRAM.release(self)
         for texture in (*node.nodes.textures, *{node.atlas, self.atlas}):
             _vispy.delete_texture(node.canvas, texture)

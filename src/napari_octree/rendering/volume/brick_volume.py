@@ -22,12 +22,10 @@ from napari_octree.rendering.gpu.clear_colours import NOTHING, clear_share, high
 from napari_octree.rendering.gpu.node_matrices import volume_matrices
 from napari_octree.rendering.level_colours import level_colours
 from napari_octree.rendering.volume.brick_encoding import BrickEncoding
-from napari_octree.rendering.volume.motion_quality import FULL
 from napari_octree.rendering.volume.nodes.node_geometry import MAX_LEVELS, NodeGeometry
 from napari_octree.rendering.volume.nodes.node_texture import NodeTexture
+from napari_octree.rendering.volume.quality.volume_pictures import VolumePictures
 from napari_octree.rendering.volume.ray_frame import RayFrame
-from napari_octree.rendering.volume.reduced_picture import ReducedPicture
-from napari_octree.rendering.volume.sharp_picture import SharpPicture
 from napari_octree.rendering.volume.texture_atlas_3d import TextureAtlas3D
 from napari_octree.rendering.volume.volume_shaders import (
     MODES,
@@ -59,6 +57,12 @@ class BrickVolume(Volume):
         Called first in every draw: may upload, replace the atlas and change what is shown.
     **keywords
         Of napari's volume node.
+
+    Attributes
+    ----------
+    content : int
+        To be raised by whoever changes texels or nodes: a picture of others is another one.
+    pictures : VolumePictures
     """
 
     _texture: TextureAtlas3D
@@ -90,15 +94,8 @@ class BrickVolume(Volume):
         )
         self.unfreeze()
         self.fade = 1.0
-        self.pixel_size = self.step_factor = 1.0
-        self.strips = 0
-        self.meanwhile = FULL
         self.content = 0
-        self.cast_share: float | None = 1.0
-        self.unfinished = False
-        self._reduced = ReducedPicture()
-        self._reduced_of: tuple[Any, ...] = ()
-        self._sharp = SharpPicture()
+        self.pictures = VolumePictures()
         self._coloured = False
         self._overlaid: bool | None = None
         self.set_overlays(False, False)
@@ -299,7 +296,7 @@ class BrickVolume(Volume):
             self._origin = frame.origin
             self._place_levels(frame.origin)
         program = self.shared_program
-        self._set_step(self.step_factor)
+        self._set_step(self.pictures.step_factor)
         line = frame.pixel_per_w(size) * GRID_PIXELS / 2
         program["octree_line_width"] = line
         program["octree_grid_width"] = line if self._shows_grid else 0.0
@@ -358,38 +355,17 @@ class BrickVolume(Volume):
         """Leave the transforms to `set_place`."""
 
     def draw(self) -> None:
-        """Draw, in pixels of `pixel_size`; or a strip of the picture, if it is to have `strips`.
-
-        Then `unfinished` tells whether there are more strips to come, and `cast_share` which
-        share of all rays has been cast in the quality asked for; None: no telling.
-        """
+        """Draw in the quality that `pictures` are asked for."""
         if not self.visible or self._prepare_draw(self) is False:
             return
-        self.cast_share, self.unfinished = 1.0, False
-        if self.strips > 1:
-            self._draw_in_strips()
-        elif self.pixel_size > 1:
-            self._reduced_of = self._state()
-            self._reduced.draw(self.canvas, self.pixel_size, self._cast, self._vshare.gl_state)
-        else:
+        pictures = self.pictures
+        pictures.begin()
+        if pictures.in_one_piece:
             self._configure_gl_state()
             self._cast()
-
-    def _draw_in_strips(self) -> None:
-        """Show the sharp picture if it is of now, else what comes next to it."""
-        state, sharp, looks = self._state(), self._sharp, self._vshare.gl_state
-        if sharp.of != state:
-            sharp.begin(state, self.strips)
-            if self._reduced_of != state:
-                self._reduced_of = state
-                self._set_step(self.meanwhile.step)
-                self._reduced.draw(self.canvas, self.meanwhile.pixel_size, self._cast, looks)
-                self._set_step(self.step_factor)
-                self.cast_share, self.unfinished = None, True
-                return
-        self.cast_share = None if sharp.whole else sharp.cast_next(self.canvas, self._cast)
-        self.unfinished = not sharp.whole
-        (sharp if sharp.whole else self._reduced).show(looks)
+        else:
+            looks = self._vshare.gl_state
+            pictures.draw(self.canvas, self._state(), self._cast, self._set_step, looks)
 
     def _state(self) -> tuple[Any, ...]:
         """All that a picture depends on, whatever its quality."""
@@ -398,16 +374,6 @@ class BrickVolume(Volume):
 
     def _cast(self) -> None:
         self._program.draw(self._vshare.draw_mode, self._vshare.index_buffer)
-
-    @property
-    def reduced_picture(self) -> ReducedPicture:
-        """Where it draws in larger pixels."""
-        return self._reduced
-
-    @property
-    def sharp_picture(self) -> SharpPicture:
-        """Where it draws strip by strip."""
-        return self._sharp
 
     def _prepare_draw(self, view: Any) -> bool | None:
         self._on_prepare(self)

@@ -16,7 +16,7 @@ from napari_octree.rendering.gpu.graphics import draws_in_software
 from napari_octree.rendering.view.frame_pace import PAUSE, FramePace
 from napari_octree.rendering.volume.brick_atlas_lease import BrickAtlasLease
 from napari_octree.rendering.volume.brick_volume import BrickVolume
-from napari_octree.rendering.volume.motion_quality import (
+from napari_octree.rendering.volume.quality.motion_quality import (
     FULL,
     MOST_SAVING,
     STRIP_MS,
@@ -77,37 +77,37 @@ class RefinementPace:
         hurried : bool
             The next frame has to be the last one: full quality comes in one piece.
         """
-        node = self._node
-        node.step_factor, node.pixel_size, node.strips = quality.step, 1.0, 0
+        pictures = self._node.pictures
+        pictures.step_factor, pictures.pixel_size, pictures.strips = quality.step, 1.0, 0
         if quality == FULL:
             strips = 0 if hurried else self.quality.strips
             if strips and self._lease.affords_sharp():
-                node.strips, node.meanwhile = strips, self.quality.coarse
+                pictures.strips, pictures.meanwhile = strips, self.quality.coarse
         elif quality.pixel_size > 1 and self._lease.affords(quality.pixel_size):
-            node.pixel_size = quality.pixel_size
+            pictures.pixel_size = quality.pixel_size
 
     def drawn(self) -> None:
         """The frame that is under way, if any, has been drawn: learn what it cost."""
-        node = self._node
+        node, pictures = self._node, self._node.pictures
         if node.canvas is None or not self.frames.under_way:
             return
         # Else what it costs would pass for the cost of the uploads that have to wait for it.
         _vispy.finish(node.canvas)
         cost_ms = self.frames.end(time.perf_counter())
-        if node.cast_share == 1:
+        if pictures.cast_share == 1:
             self.quality.drawn(cost_ms)
             if self.quality.current != FULL:
                 self._coarse_ms.append(cost_ms)
-        elif node.cast_share:
+        elif pictures.cast_share:
             # Most of a frame may be what it costs besides its rays: so compare with others.
             # The least: a frame may have waited for threads that read.
             limit_ms = max(STRIP_MS, STRIP_COSTS * min(self._coarse_ms))
-            node.sharp_picture.scale(
+            pictures.sharp.scale(
                 2.0 if cost_ms < 0.85 * limit_ms else 0.5 if cost_ms > 1.5 * limit_ms else 1.0
             )
-        if node.unfinished or self._strips_left:
+        if pictures.unfinished or self._strips_left:
             node.update()  # the next strip; or nothing, after the last one, but to say that it is
-        self._strips_left = node.unfinished
+        self._strips_left = pictures.unfinished
 
     def rest_ms(self, loading: bool) -> int:
         """How long nothing must happen until it counts as a rest; longer while bricks come."""

@@ -44,7 +44,7 @@ from napari_octree.rendering.volume.brick_frame import (
     levels_seen,
 )
 from napari_octree.rendering.volume.brick_kind import BrickKind
-from napari_octree.rendering.volume.motion_quality import FULL, Quality
+from napari_octree.rendering.volume.quality.motion_quality import FULL, Quality
 from napari_octree.rendering.volume.refinement_pace import RefinementPace
 from napari_octree.rendering.volume.texture_atlas_3d import TextureAtlas3D
 
@@ -110,7 +110,7 @@ class VolumeDrawing:
                 self.refinement.expect(octree_slice.octree)
         if not self._rested and (moved or not self.settled):
             self._draw_in(self.refinement.quality.moved())
-        elif self._rested and not (self.node.strips or self._hurried):
+        elif self._rested and not (self.node.pictures.strips or self._hurried):
             self._draw_in(self.refinement.quality.current)
         self._drawn_unseen = self._unseen()
         inputs = BrickInputs(
@@ -186,7 +186,7 @@ class VolumeDrawing:
     def finish(self, wait: Callable[[], bool]) -> bool:
         """Load and draw all that the camera shows at its best, inside this draw: an export."""
         self._finishing = True
-        self.node.unfinished = False  # strips: this draw casts all rays
+        self.node.pictures.unfinished = False  # strips: this draw casts all rays
         try:
             self.prepare(time.perf_counter())
             self.rest()
@@ -197,7 +197,7 @@ class VolumeDrawing:
             return True
         finally:
             self._finishing = False
-            self.node.unfinished = False
+            self.node.pictures.unfinished = False
 
     def _expect(self, key: SliceKey, now: float) -> None:
         before, self._slice_key = self._slice_key, key
@@ -257,7 +257,7 @@ class VolumeDrawing:
         coarse = self.refinement.quality.current != FULL
         self._draw_in(self.refinement.quality.rested())
         if coarse and not self._finishing:
-            self.node.unfinished = True  # until the frame that this asks for
+            self.node.pictures.unfinished = True  # until the frame that this asks for
         return coarse or not self.frame.settled
 
     def _draw_in(self, quality: Quality) -> None:
@@ -337,7 +337,7 @@ class VolumeDrawing:
     @property
     def settled(self) -> bool:
         """Every selected brick of what the camera shows now is drawn, in full quality."""
-        if self.node.unfinished or not self.frame.settled:
+        if self.node.pictures.unfinished or not self.frame.settled:
             return False
         return self.refinement.quality.current == FULL and self.is_current
 

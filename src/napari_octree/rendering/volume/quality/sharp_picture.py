@@ -12,7 +12,7 @@ from collections.abc import Callable, Hashable
 from typing import Any
 
 from napari_octree.rendering._vispy import scissored
-from napari_octree.rendering.volume.reduced_picture import ReducedPicture
+from napari_octree.rendering.volume.quality.reduced_picture import ReducedPicture
 
 LEAST_SHARE = 1 / 64
 """Of a strip: what a frame costs besides would be all that it costs."""

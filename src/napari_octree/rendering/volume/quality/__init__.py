@@ -1,0 +1,1 @@
+"""How well a volume is drawn: coarser while it moves, then in full, strip by strip."""
