@@ -6,6 +6,7 @@ from napari_octree import OctreeConfig
 from napari_octree.layers.main_loop import MAIN_LOOP
 from napari_octree.layers.views.failure_reports import notice_of, report_failures
 from napari_octree.loading import ChunkLoader, LoadFailure
+from napari_octree.sources.identity import SourceGroup
 
 
 def test_a_source_that_fails_and_heals_is_told_once_each():
@@ -24,6 +25,39 @@ def test_a_source_that_fails_and_heals_is_told_once_each():
     assert said[0].startswith("cells.zarr/0: ConnectionError: refused\n")
     assert said[0].endswith(place)
     assert said[1] == "cells.zarr/0: can be read again."
+    loader.close()
+
+
+class Shown:
+    """A layer, as far as notices ask it."""
+
+    def __init__(self, name, group):
+        self.name, self._group = name, group
+
+    def reads(self, group):
+        return group == self._group
+
+
+def test_a_notice_begins_with_the_name_of_the_layer_that_alone_shows_it():
+    ours, others = SourceGroup(1, "Slow"), SourceGroup(2, "Slow (2)")
+    layers = [Shown("GFP", ours), Shown("DAPI", others), Shown("RFP", others)]
+    loader = ChunkLoader(OctreeConfig())
+    report_failures(loader, lambda: layers)
+    with notification_manager:
+        notification_manager.records.clear()
+        for group in (ours, others):
+            loader.on_failure.emit(LoadFailure(group.name, "refused", "", group=group))
+            loader.on_healed.emit(group.name)
+        MAIN_LOOP.drain()
+        said = [str(record.message) for record in notification_manager.records]
+        notification_manager.records.clear()
+    advice = "Some pixels could not be read. To try again: Layers ▸ Visualize ▸ Reload."
+    assert said == [
+        f"GFP: refused\n{advice}",
+        "GFP: can be read again.",
+        f"Slow (2): refused\n{advice}",
+        "Slow (2): can be read again.",
+    ]
     loader.close()
 
 

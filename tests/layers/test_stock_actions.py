@@ -380,3 +380,20 @@ def test_the_keys_of_modes_are_told_as_of_stock_layers(ours, stock):
         told.append(texts)
     assert told[0] == told[1]
     assert "transform" in told[0][0]
+
+
+def test_contrast_limits_of_all_data_are_those_of_all_planes() -> None:
+    stack = np.ones((3, 40, 50), np.float32) * np.arange(3, dtype=np.float32)[:, None, None]
+    large = np.repeat(stack, 200, axis=1)
+    for data in (stack, [stack, stack[:, ::2, ::2].copy()], large):
+        ours, stock = OctreeImage(data), Image(data)
+        model = model_with(ours, stock)
+        model.dims.set_current_step(0, 0)
+        assert ours.wait_until_settled(30)
+        for layer in (ours, stock):
+            layer.reset_contrast_limits("data")
+            layer.reset_contrast_limits_range("data")
+        assert tuple(ours.contrast_limits) == tuple(stock.contrast_limits) == (0, 2)
+        assert tuple(ours.contrast_limits_range) == (0, 2)
+        with pytest.raises(ValueError, match="planes"):
+            ours.reset_contrast_limits("planes")

@@ -14,7 +14,11 @@ from napari_octree.rendering.volume.quality.motion_quality import (
     TARGET_MS,
     MotionQuality,
 )
-from napari_octree.rendering.volume.quality.sharp_picture import LEAST_SHARE, SharpPicture
+from napari_octree.rendering.volume.quality.sharp_picture import (
+    LEAST_SHARE,
+    MOST_DIVIDED,
+    SharpPicture,
+)
 
 
 def smooth(side: int = 48) -> np.ndarray:
@@ -72,6 +76,9 @@ def test_strips_grow_while_there_is_time() -> None:
     assert sharp._share == 1 / 4
     sharp.scale(100.0)
     assert sharp._share == 1
+    sharp.scale(1e-6)
+    assert sharp._share == 1 / 8 / MOST_DIVIDED  # other layers may be what is slow
+    sharp.begin("another", 43)
     sharp.scale(1e-6)
     assert sharp._share == LEAST_SHARE
     assert not sharp.whole

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from napari_octree.sources.errors import message_of, plain_words
+from napari_octree.sources.identity import SourceGroup
 
 
 @dataclass(frozen=True)
@@ -20,20 +21,30 @@ class LoadFailure:
         Of the first such error.
     count : int
         How often so far.
+    group : SourceGroup or None
+        What failed, for those who want to know which layers show it.
     """
 
     source_name: str
     cause: str
     message: str
     count: int = 1
+    group: SourceGroup | None = field(default=None, compare=False)
 
     @classmethod
-    def of(cls, source_name: str, cause: str, error: BaseException) -> LoadFailure:
+    def of(
+        cls,
+        source_name: str,
+        cause: str,
+        error: BaseException,
+        group: SourceGroup | None = None,
+    ) -> LoadFailure:
         """Return what is told of an error; a cause that is only its type gives way to words."""
         words = plain_words(error)
         if words is None:
-            return cls(source_name, cause, message_of(error))
-        return cls(source_name, words if cause == type(error).__name__ else cause, "")
+            return cls(source_name, cause, message_of(error), group=group)
+        cause = words if cause == type(error).__name__ else cause
+        return cls(source_name, cause, "", group=group)
 
     def again(self) -> LoadFailure:
         """Return the same, counted once more."""

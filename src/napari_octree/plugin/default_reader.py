@@ -40,8 +40,9 @@ def offer_to_be_default() -> None:
     remember(OFFERED, True)
     notification_manager.dispatch(
         Notification(
-            "napari asks which reader opens *.zarr, because its own claims them too. "
-            "Let napari-octree open them without asking? "
+            # Of a notice only the first line is seen, until it is unfolded.
+            "Always open *.zarr with napari-octree?\n"
+            "napari asks each time, because its own reader claims them too. "
             "(Later: File ▸ IO Utilities ▸ Use napari-octree for *.zarr by default.)",
             "info",
             actions=[("Use napari-octree", lambda *_: prefer_reader())],

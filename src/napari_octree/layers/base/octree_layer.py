@@ -26,6 +26,7 @@ from napari_octree.layers.views.residency import Residency
 from napari_octree.layers.views.statistics import OctreeStatistics
 from napari_octree.loading.loader import ChunkLoader, default_loader
 from napari_octree.octree.view import View, VolumeView
+from napari_octree.sources.identity import SourceGroup
 
 _ALIVE: WeakSet[Any] = WeakSet()
 
@@ -54,7 +55,7 @@ class OctreeLayer(Layer):
     def __init__(self, data: Any, config: OctreeConfig | None = None, **keywords: Any) -> None:
         self._config = config if config is not None else OctreeConfig.from_environment()
         self._loader: ChunkLoader = default_loader(self._config)
-        report_failures(self._loader)
+        report_failures(self._loader, alive_layers)
         log_plans(self._config.octree.log_path)
         self._views = OctreeViews()
         super().__init__(data, **keywords)
@@ -87,7 +88,7 @@ class OctreeLayer(Layer):
             return
         loader = default_loader(config)
         former, self._config, self._loader = self._config, config, loader
-        report_failures(loader)
+        report_failures(loader, alive_layers)
         log_plans(config.octree.log_path)
         self._on_config(former)
         self._views.configure()
@@ -210,6 +211,10 @@ class OctreeLayer(Layer):
     def _refined_share(self) -> float:
         """How much of what is computed in the background is done."""
         return 1.0
+
+    def reads(self, group: SourceGroup) -> bool:
+        """Whether this layer shows what is read from there."""
+        return False
 
     def _on_config(self, former: OctreeConfig) -> None:
         """Go by other settings, and by another loader, than before; the views follow."""

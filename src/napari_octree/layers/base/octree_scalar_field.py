@@ -37,6 +37,7 @@ from napari_octree.layers.source import PLUGIN
 from napari_octree.octree.transform import LevelTransform
 from napari_octree.sources.derived.cropped import CroppedArray
 from napari_octree.sources.errors import SourceError
+from napari_octree.sources.identity import SourceGroup
 from napari_octree.sources.levels.reopen import can_be_reopened
 from napari_octree.sources.protocol import LevelSource
 
@@ -189,6 +190,10 @@ class OctreeScalarField(HoverValues):
         self._refreshes = True
         self.events.data(value=self.data)
         self._reset_editable()
+
+    def reads(self, group: SourceGroup) -> bool:
+        """Whether this layer shows what is read from there."""
+        return any(source.storage.group == group for source in self._levels.sources)
 
     def refresh(self, event: Any = None, **parts: bool) -> None:
         """Refresh the layer; without arguments, also show what has changed in arrays in memory.

@@ -32,6 +32,15 @@ class DataRange:
         self._on_known = weakref.WeakMethod(on_known)
         self.awaited = False
         self._array: np.ndarray | None = None
+        self._found: tuple[weakref.ref[np.ndarray], tuple[float, float]] | None = None
+
+    def known(self, array: np.ndarray) -> tuple[float, float] | None:
+        """Return the range if it takes no time to have it, else None (main thread)."""
+        if array.nbytes <= AT_ONCE_BYTES and array.size:
+            return _range(array)
+        if self._found is not None and self._found[0]() is array:
+            return self._found[1]
+        return None
 
     def of(self, array: np.ndarray) -> tuple[float, float] | None:
         """Return the range, or None if a thread is to reckon it: see `begin` (main thread)."""
@@ -50,7 +59,8 @@ class DataRange:
 
         def reckon() -> None:
             found = _range(array)
-            MAIN_LOOP.post(lambda: _tell(me, found))
+            reckoned = (weakref.ref(array), found)
+            MAIN_LOOP.post(lambda: _tell(me, reckoned))
 
         threading.Thread(target=reckon, name="napari-octree data range", daemon=True).start()
 
@@ -58,8 +68,10 @@ class DataRange:
         """Tell nothing: the limits have been chosen."""
         self.awaited = False
 
-    def tell(self, found: tuple[float, float]) -> None:
+    def tell(self, reckoned: tuple[weakref.ref[np.ndarray], tuple[float, float]]) -> None:
         """Hand the range on, if it is still awaited (main thread)."""
+        self._found = reckoned
+        found = reckoned[1]
         listener = self._on_known()
         if self.awaited and listener is not None:
             self.awaited = False
@@ -71,7 +83,10 @@ def _range(array: np.ndarray) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _tell(reference: weakref.ref[DataRange], found: tuple[float, float]) -> None:
+def _tell(
+    reference: weakref.ref[DataRange],
+    reckoned: tuple[weakref.ref[np.ndarray], tuple[float, float]],
+) -> None:
     present = reference()
     if present is not None:
-        present.tell(found)
+        present.tell(reckoned)

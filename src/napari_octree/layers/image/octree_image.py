@@ -124,6 +124,15 @@ class OctreeImage(OctreeScalarField, Image):
             self.reset_contrast_limits()
 
     def _calc_data_range(self, mode: Literal["data", "slice"] = "data") -> tuple[float, float]:
+        """Range of the overview; or of all data, if those of the coarsest level are at hand."""
+        if mode not in ("data", "slice"):
+            raise ValueError(f"mode must be 'data' or 'slice', not {mode!r}")
+        array = self._levels.arrays[-1]
+        in_memory = self._levels.sources[-1].storage.in_memory and isinstance(array, np.ndarray)
+        if mode == "data" and in_memory and not self.rgb:
+            known = self._data_range.known(array)
+            if known is not None:
+                return known
         low, high = calc_data_range(self._slice.image.raw, rgb=self.rgb, dtype=self.dtype)
         return low, high
 

@@ -1,20 +1,36 @@
 """Tells the user of failed reads through napari's notifications.
 
 Invariants: once per source and cause (the loader counts, and emits no second time until a
-retry), in the main thread, as a warning that stops nothing.
+retry), in the main thread, as a warning that stops nothing. It begins with the layer's name, if
+one layer alone shows what failed, else with the place's.
 """
 
 from __future__ import annotations
 
-import functools
 import logging
 import weakref
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
 
 from napari.utils.notifications import notification_manager, show_info, show_warning
 
 from napari_octree.layers.main_loop import MAIN_LOOP
 from napari_octree.loading.failure import LoadFailure
 from napari_octree.loading.loader import ChunkLoader
+from napari_octree.sources.identity import SourceGroup
+
+
+class Reading(Protocol):
+    """A layer, as far as it matters here."""
+
+    name: Any
+
+    def reads(self, group: SourceGroup) -> bool:
+        """Whether it shows what is read from there."""
+        ...
+
+
+OpenLayers = Callable[[], Iterable[Reading]]
 
 
 class _WhereNapariTellsNothing(logging.Handler):
@@ -36,36 +52,66 @@ SAY_ENOUGH = {"ConnectionError", "OSError", "SourceError", "TimeoutError", "File
 _REPORTED: weakref.WeakSet[ChunkLoader] = weakref.WeakSet()
 
 
-def report_failures(loader: ChunkLoader) -> None:
-    """Have the failures of `loader` shown; a second call does nothing."""
+def report_failures(loader: ChunkLoader, layers: OpenLayers = tuple) -> None:
+    """Have the failures of `loader` shown; a second call does nothing.
+
+    Parameters
+    ----------
+    loader : ChunkLoader
+    layers : callable
+        Returns the layers that there are.
+    """
     if loader in _REPORTED:
         return
     _REPORTED.add(loader)
-    loader.on_failure.connect(_on_failure)
-    loader.on_healed.connect(_on_healed)
+    reports = _Reports(layers)
+    # In worker threads.
+    loader.on_failure.connect(lambda failure: MAIN_LOOP.post(lambda: reports.failed(failure)))
+    loader.on_healed.connect(lambda name: MAIN_LOOP.post(lambda: reports.healed(name)))
 
 
-def _on_failure(failure: LoadFailure) -> None:
-    # In a worker thread.
-    MAIN_LOOP.post(functools.partial(show_warning, notice_of(failure)))
+class _Reports:
+    """Tells of one loader's failures (main thread)."""
+
+    def __init__(self, layers: OpenLayers) -> None:
+        self._layers = layers
+        self._told: dict[str, str] = {}  # what sources that fail were called
+
+    def failed(self, failure: LoadFailure) -> None:
+        """Tell that something cannot be read."""
+        name = self._told[failure.source_name] = self._name(failure)
+        show_warning(notice_of(failure, name))
+
+    def healed(self, source_name: str) -> None:
+        """Tell that it can."""
+        name = self._told.pop(source_name, short_name(source_name))
+        show_info(f"{name}: can be read again.")
+
+    def _name(self, failure: LoadFailure) -> str:
+        group = failure.group
+        names = [] if group is None else [x.name for x in self._layers() if x.reads(group)]
+        return str(names[0]) if len(names) == 1 else short_name(failure.source_name)
 
 
-def _on_healed(source_name: str) -> None:
-    # In a worker thread.
-    MAIN_LOOP.post(functools.partial(show_info, f"{short_name(source_name)}: can be read again."))
-
-
-def notice_of(failure: LoadFailure) -> str:
+def notice_of(failure: LoadFailure, name: str = "") -> str:
     """What a person is told: the problem first, then what to do, then the address.
 
     Each on a line of its own: of a notice only the first line is seen, until it is unfolded.
+
+    Parameters
+    ----------
+    failure : LoadFailure
+    name : str
+        What failed; default: the end of its address.
     """
-    place, name = failure.source_name, short_name(failure.source_name)
+    place = failure.source_name
+    name = name or short_name(place)
     lines = [
         f"{name}: {_problem(failure)}",
         "Some pixels could not be read. To try again: Layers ▸ Visualize ▸ Reload.",
     ]
-    return "\n".join(lines if place == name else [*lines, place])
+    is_address = "/" in place or "\\" in place  # and no name of a class
+    return "\n".join([*lines, place] if is_address else lines)
 
 
 def _problem(failure: LoadFailure) -> str:

@@ -96,9 +96,11 @@ class Assemblies:
         """Stage a tile as failed; `error` is its own, or None if a chunk's."""
         client = tile.client
         if error is not None:
-            source = self._set.source_of(client, tile.request.source.storage)
+            storage = tile.request.source.storage
+            source = self._set.source_of(client, storage)
             source.failures += 1
-            failure = LoadFailure.of(source.name, type(error).__name__, error)
+            cause = type(error).__name__
+            failure = LoadFailure.of(source.name, cause, error, storage.group)
             self._set.failures.append((client.settings, failure))
         self._stage(tile)
         tile.fail()

@@ -353,7 +353,7 @@ class Reads:
                 chunk.requeue(now + delay_s(chunk.attempts, verdict, self._jitter))
             else:
                 source.failures += 1
-                failure = LoadFailure.of(source.name, verdict.cause, error)
+                failure = LoadFailure.of(source.name, verdict.cause, error, chunk.storage.group)
                 self._set.failures.append((job.settings, failure))
                 if partial is not None:
                     self._arrived(chunk, partial.pixels, now - job.started)

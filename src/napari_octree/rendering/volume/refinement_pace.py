@@ -31,8 +31,9 @@ slow renderer's processors from computing them, and be outdated by the next one.
 SOFTWARE_SAMPLES = 1e7
 """Samples of rays that a processor takes in the time that a frame of a moving camera has."""
 
-STRIP_COSTS = 1.25
-"""A frame with a strip of the full picture may take so many times as long as a coarse one."""
+STRIP_COSTS = 1.5
+"""A frame with a strip of the full picture may take so many times as long as a coarse one: what
+other layers cost in each frame scatters as much, and strips must not wait for each other then."""
 
 COARSE_FRAMES = 6
 """Coarse frames that tell what one takes."""
@@ -60,10 +61,18 @@ class RefinementPace:
         self.frames = FramePace()
         self._coarse_ms: deque[float] = deque([0.0], COARSE_FRAMES)
         self._strips_left = False
+        self._in_software = False
+        self._began_cpu_s = 0.0
+
+    def begin(self, now_s: float, counts: bool) -> None:
+        """Begin a frame; what it costs may not count, as in an export."""
+        self.frames.begin(now_s, counts)
+        self._began_cpu_s = time.process_time()
 
     def expect(self, octree: Octree) -> None:
         """Begin with coarse frames where the first one would be a long one."""
-        if draws_in_software():
+        self._in_software = draws_in_software()
+        if self._in_software:
             width, height = _vispy.viewport_size(self._node.canvas)
             samples = width * height * max(octree.extent)
             self.quality = MotionQuality(min(max(samples / SOFTWARE_SAMPLES, 1.0), MOST_SAVING))
@@ -94,6 +103,9 @@ class RefinementPace:
         # Else what it costs would pass for the cost of the uploads that have to wait for it.
         _vispy.finish(node.canvas)
         cost_ms = self.frames.end(time.perf_counter())
+        if self._in_software:
+            # Else a processor that is busy with other programs would pass for costly rays.
+            cost_ms = min(cost_ms, 1e3 * (time.process_time() - self._began_cpu_s))
         if pictures.cast_share == 1:
             self.quality.drawn(cost_ms)
             if self.quality.current != FULL:
@@ -103,7 +115,7 @@ class RefinementPace:
             # The least: a frame may have waited for threads that read.
             limit_ms = max(STRIP_MS, STRIP_COSTS * min(self._coarse_ms))
             pictures.sharp.scale(
-                2.0 if cost_ms < 0.85 * limit_ms else 0.5 if cost_ms > 1.5 * limit_ms else 1.0
+                1.5 if cost_ms < limit_ms else 0.5 if cost_ms > 2 * limit_ms else 1.0
             )
         if pictures.unfinished or self._strips_left:
             node.update()  # the next strip; or nothing, after the last one, but to say that it is

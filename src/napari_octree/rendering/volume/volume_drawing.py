@@ -101,7 +101,7 @@ class VolumeDrawing:
         view = self._view(octree_slice)
         moved = self._move_to(view, now)
         self.frames += 1
-        self.refinement.frames.begin(now, counts=not self._finishing)
+        self.refinement.begin(now, counts=not self._finishing)
         if octree_slice is not None:
             self._kind.take_values(octree_slice.display_dtype)
             self._keep_atlas(octree_slice)

@@ -17,6 +17,10 @@ from napari_octree.rendering.volume.quality.reduced_picture import ReducedPictur
 LEAST_SHARE = 1 / 64
 """Of a strip: what a frame costs besides would be all that it costs."""
 
+MOST_DIVIDED = 4
+"""A strip becomes so many times as small at most. Smaller ones would not be quicker: then it is
+other layers, or other programs, that make frames slow, and each strip waits for them again."""
+
 
 class SharpPicture:
     """The picture of one state after the other.
@@ -30,7 +34,7 @@ class SharpPicture:
     def __init__(self) -> None:
         self._picture = ReducedPicture()
         self.of: Hashable | None = None
-        self._share = 1.0
+        self._share = self._least_share = 1.0
         self._row = self._rows = 0
 
     @property
@@ -46,11 +50,12 @@ class SharpPicture:
     def begin(self, of: Hashable, strips: int) -> None:
         """Show another state from now on, at first in strips of such a part of the picture."""
         self.of, self._share = of, 1 / strips
+        self._least_share = max(LEAST_SHARE, self._share / MOST_DIVIDED)
         self._row = self._rows = 0
 
     def scale(self, factor: float) -> None:
         """Have the next strips so many times as large."""
-        self._share = min(max(self._share * factor, LEAST_SHARE), 1.0)
+        self._share = min(max(self._share * factor, self._least_share), 1.0)
 
     def cast_next(self, canvas: Any, cast: Callable[[], None]) -> float:
         """Cast the rays of the next strip. Returns the share of the picture that it is."""
