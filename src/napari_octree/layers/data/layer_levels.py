@@ -67,6 +67,13 @@ class LayerLevels:
         return isinstance(self.single, np.ndarray) and in_memory
 
     @property
+    def coarsest_in_memory(self) -> np.ndarray | None:
+        """The coarsest level, if it is a numpy array in memory."""
+        array = self.arrays[-1]
+        in_memory = isinstance(array, np.ndarray) and self.sources[-1].storage.in_memory
+        return array if in_memory else None
+
+    @property
     def dtype(self) -> np.dtype:
         """Type of the pixels."""
         return self.sources[0].dtype

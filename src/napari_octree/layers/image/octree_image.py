@@ -127,9 +127,8 @@ class OctreeImage(OctreeScalarField, Image):
         """Range of the overview; or of all data, if those of the coarsest level are at hand."""
         if mode not in ("data", "slice"):
             raise ValueError(f"mode must be 'data' or 'slice', not {mode!r}")
-        array = self._levels.arrays[-1]
-        in_memory = self._levels.sources[-1].storage.in_memory and isinstance(array, np.ndarray)
-        if mode == "data" and in_memory and not self.rgb:
+        array = self._levels.coarsest_in_memory
+        if mode == "data" and array is not None and not self.rgb:
             known = self._data_range.known(array)
             if known is not None:
                 return known
