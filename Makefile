@@ -56,7 +56,7 @@ endif
 test: $(VENV)/.installed-test-$(QT) $(SYSTEM)
 	$(ENV) $(BIN)/python $(PYTEST) $(ARGS)
 
-# The floor: what the suite runs today, rounded down.
+# The floor (in pyproject.toml): what the tests of these three packages run, rounded down.
 coverage: $(VENV)/.installed-test-$(QT) $(SYSTEM)
 	$(ENV) $(BIN)/python $(PYTEST) --cov --cov-report=term-missing:skip-covered $(ARGS)
 
