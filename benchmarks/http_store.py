@@ -1,8 +1,9 @@
-"""A server of files with a latency: ``python http_store.py FOLDER MS [BYTES_PER_S]``.
+"""A server of files with a latency: ``python http_store.py FOLDER MS [BYTES_PER_S [FAILING]]``.
 
 Prints its port. A process of its own; HTTP/1.1 with kept connections; an answer costs it a tenth
 of a millisecond of the processor, so that it is the latency that is measured. With a rate, all
-answers share one line of so many bytes a second (0: no limit).
+answers share one line of so many bytes a second (0: no limit). Of the share FAILING of the chunks, by
+their names, the first two requests are refused.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import zlib
 from pathlib import Path
+from typing import ClassVar
 from urllib.parse import unquote
 
 METADATA = ("zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata")
@@ -22,6 +25,8 @@ class Line:
     root = Path()
     latency_s = 0.0
     bytes_per_s = 0.0
+    failing = 0.0
+    refused: ClassVar[dict[str, int]] = {}
     free_at = 0.0
     count = 0
     chunks = 0
@@ -34,6 +39,14 @@ class Line:
             return 0.0
         cls.free_at = max(cls.free_at, now) + nbytes / cls.bytes_per_s
         return cls.free_at - now
+
+    @classmethod
+    def refuses(cls, path: str) -> bool:
+        """Whether this request is one of those that fail."""
+        if zlib.crc32(path.encode()) % 1000 >= 1000 * cls.failing:
+            return False
+        times = cls.refused[path] = cls.refused.get(path, 0) + 1
+        return times <= 2
 
 
 class Connection(asyncio.Protocol):
@@ -69,6 +82,8 @@ class Connection(asyncio.Protocol):
         if method == "HEAD":
             return self.send(body, with_body=False)
         if file.name not in METADATA:
+            if Line.refuses(path):
+                return self.send(b"", status="503 Service Unavailable")
             Line.chunks += 1
             Line.chunk_bytes += len(body)
         loop = asyncio.get_running_loop()
@@ -82,10 +97,12 @@ class Connection(asyncio.Protocol):
             self.transport.write(answer + (body if with_body else b""))
 
 
-async def serve(folder: str, milliseconds: str, bytes_per_s: str = "0") -> None:
+async def serve(
+    folder: str, milliseconds: str, bytes_per_s: str = "0", failing: str = "0"
+) -> None:
     """Serve until the process is ended."""
     Line.root, Line.latency_s = Path(folder), float(milliseconds) / 1000
-    Line.bytes_per_s = float(bytes_per_s)
+    Line.bytes_per_s, Line.failing = float(bytes_per_s), float(failing)
     server = await asyncio.get_running_loop().create_server(
         Connection, "127.0.0.1", 0, backlog=512
     )

@@ -112,9 +112,12 @@ class Opened:
 class Server:
     """Serves a folder over HTTP from a process of its own."""
 
-    def __init__(self, folder: Path, latency_ms: float, bytes_per_s: float) -> None:
+    def __init__(
+        self, folder: Path, latency_ms: float, bytes_per_s: float, failing: float = 0.0
+    ) -> None:
         script = Path(__file__).parents[1] / "http_store.py"
-        words = [sys.executable, str(script), str(folder), f"{latency_ms}", f"{bytes_per_s}"]
+        numbers = [f"{latency_ms}", f"{bytes_per_s}", f"{failing}"]
+        words = [sys.executable, str(script), str(folder), *numbers]
         self.process = subprocess.Popen(words, stdout=subprocess.PIPE)
         assert self.process.stdout is not None
         self.url = f"http://127.0.0.1:{int(self.process.stdout.readline())}"

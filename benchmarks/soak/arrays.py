@@ -14,6 +14,9 @@ from typing import Any
 
 import numpy as np
 
+READ_IN_MAIN_THREAD: list[str] = []
+"""What was read there: nothing, that is the promise."""
+
 SIDE = 2**27
 DEEP = 2**12
 """Pixels a side in the plane, and along z."""
@@ -59,6 +62,8 @@ class Faults:
         ------
         ConnectionError
         """
+        if threading.current_thread() is threading.main_thread():
+            READ_IN_MAIN_THREAD.append(f"{place} was read in the main thread")
         if self.latency_s:
             time.sleep(self.latency_s)
         if self.failing and hash((self.seed, place)) % 1000 < 1000 * self.failing:

@@ -1,7 +1,8 @@
 """What must hold after every move, and what was wrong anywhere in the process meanwhile.
 
-Invariants checked: no GL error; chunks in RAM and textures within their bounds; what has settled
-shows the right pixel; nothing is raised, in no thread; no error is told that no fault explains.
+Invariants checked: no GL error; chunks in RAM and textures within their bounds; no pixel is read
+in the main thread; what has settled shows the right pixels and is not drawn again; nothing is
+raised, in no thread; no error is told that no fault explains.
 """
 
 from __future__ import annotations
@@ -11,19 +12,21 @@ import logging
 import os
 import sys
 import threading
+import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import psutil
-from benchmarks.soak.arrays import value
+from benchmarks.soak.arrays import READ_IN_MAIN_THREAD, value
 from napari.utils.notifications import notification_manager
+from qtpy.QtWidgets import QApplication
 from vispy.gloo import gl
 
-from napari_octree import OctreeConfig
+from napari_octree import OctreeConfig, OctreeLabels
 from napari_octree.loading.loader import default_loader
 from napari_octree.rendering.gpu.vram import VRAM
 
@@ -85,71 +88,132 @@ def check(viewer: Any) -> None:
         raise AssertionError(f"GL error {error}")
     if not VRAM.held_bytes <= CONFIG.memory.vram_bytes:
         raise AssertionError(f"{VRAM.held_bytes} bytes of textures")
+    if READ_IN_MAIN_THREAD:
+        raise AssertionError(READ_IN_MAIN_THREAD)
     loader = default_loader(CONFIG).statistics
     held = loader.cached_bytes + loader.in_flight_bytes + loader.staged_bytes
     if not held <= CONFIG.memory.ram_bytes:
         raise AssertionError(f"{held} bytes of chunks")
 
 
-def check_pixel(viewer: Any) -> bool:
-    """Compare the middle of a settled picture with the pixel that belongs there.
+def check_pixels(viewer: Any, rng: np.random.Generator, count: int = 40) -> int:
+    """Compare places of a settled picture with the pixels that belong there.
 
     Returns
     -------
-    bool
-        Whether it could be compared: one visible grey image in 2-D, seen through a plain look.
+    int
+        How many could be compared: of one visible image or labels in 2-D, of a plain look.
 
     Raises
     ------
     AssertionError
-        It is another.
+        One is another.
     """
     seen = [layer for layer in viewer.layers if layer.visible]
     if len(seen) != 1 or viewer.dims.ndisplay != 2:
-        return False
+        return 0
     (layer,) = seen
     axes = layer.metadata.get("axes")
     if axes is None or not _is_plain(layer) or not layer.settled or layer.progress.failed:
-        return False
+        return 0
     picture = viewer.screenshot(canvas_only=True, flash=False, size=None)
     rows, columns = picture.shape[:2]
     canvas = viewer.window._qt_viewer.canvas
-    place = canvas._map_canvas2world((columns // 2 + 0.5, rows // 2 + 0.5), canvas.view)
-    world = list(viewer.dims.point)
-    world[-2:] = place[-2:]
     level = layer.data_level
-    index = np.asarray(layer.world_to_data(world))
     # Level pixel j covers the pixels j·2^level … of level 0, whose centres are whole numbers.
     stride = np.array([1 if axis == "t" else 2**level for axis in axes])
-    at = (index + 0.5) / stride
-    shape = np.asarray(layer.data[level].shape)
-    if (at[-2:] < 0).any() or (at[-2:] >= shape[-2:]).any():
-        return False
-    inside = np.abs(at[-2:] - np.floor(at[-2:]) - 0.5)
-    if (inside > 0.5 - EDGE).any():
-        return False
-    expected = 255 * value(np.floor(at) * stride, axes) / 127
-    found = picture[rows // 2, columns // 2, :3].astype(float)
-    if np.abs(found - expected).max() > 3:
-        raise AssertionError(
-            f"{layer.name}: {found} where {expected:.0f} should be, at {at} of level {level}"
-        )
-    return True
+    shape = np.asarray(layer.level_shapes[level])[: len(axes)]
+    offset = viewer.dims.ndim - len(axes)
+    compared = 0
+    for row, column in [
+        (rows // 2, columns // 2),
+        *rng.integers((rows, columns), size=(count, 2)),
+    ]:
+        place = canvas._map_canvas2world((column + 0.5, row + 0.5), canvas.view)
+        world = list(viewer.dims.point)
+        world[-2:] = place[-2:]
+        index = np.asarray(layer.world_to_data(world[offset:]))
+        at = (index + 0.5) / stride
+        inside = np.abs(at[-2:] - np.floor(at[-2:]) - 0.5)
+        if (at < 0).any() or (at >= shape).any() or (inside > 0.5 - EDGE).any():
+            continue
+        number = value(np.floor(at) * stride, axes)
+        if isinstance(layer, OctreeLabels):
+            colour = layer.colormap.map(np.array([number], layer.dtype))[0]
+            expected = 255 * colour[:3] * colour[3]
+        else:
+            expected = np.full(3, 255 * number / 127)
+        found = picture[row, column, :3].astype(float)
+        if np.abs(found - expected).max() > 3:
+            raise AssertionError(
+                f"{layer.name}: {found} where {expected} should be, at {at} of level {level}, "
+                f"{row, column} of the canvas"
+            )
+        compared += 1
+    return compared
 
 
 def _is_plain(layer: Any) -> bool:
+    if not hasattr(layer, "display") or layer.opacity != 1 or layer.blending != "translucent":
+        return False
+    if layer.display.show_grid or layer.display.tint_levels:
+        return False
+    if isinstance(layer, OctreeLabels):
+        return bool(layer.contour == 0)
     return (
         not getattr(layer, "rgb", True)
         and layer.dtype != bool
         and layer.colormap.name == "gray"
         and tuple(layer.contrast_limits) == (0, 127)
         and layer.gamma == 1
-        and layer.opacity == 1
-        and layer.blending == "translucent"
         and layer.interpolation2d == "nearest"
-        and not layer.display.show_grid
-        and not layer.display.tint_levels
     )
+
+
+def check_quiet(viewers: Sequence[Any], seconds: float = 0.25) -> None:
+    """Where all has settled: once nothing is read ahead any more, nothing is drawn.
+
+    Raises
+    ------
+    AssertionError
+    """
+    loader = default_loader(CONFIG)
+
+    def busy() -> bool:
+        counted = loader.statistics
+        return bool(counted.pending or counted.reading or counted.assembling) or any(
+            getattr(view, "_rest", None) is not None and view._rest.running
+            for viewer in viewers
+            for layer in viewer.layers
+            for view in getattr(layer, "_views", ())
+        )
+
+    def frames() -> list[int]:
+        return [
+            view.frames
+            for viewer in viewers
+            for layer in viewer.layers
+            if hasattr(layer, "statistics")
+            for view in layer.statistics.views
+        ]
+
+    def wait(seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            QApplication.processEvents()
+            time.sleep(0.005)
+
+    end = time.monotonic() + 30
+    quiet = 0
+    while quiet < 20:  # what was read ahead may make the edges of a tile better
+        if time.monotonic() > end:
+            raise AssertionError(f"settled, but busy for half a minute: {loader.statistics}")
+        wait(0.01)
+        quiet = 0 if busy() else quiet + 1
+    before = frames()
+    wait(seconds)
+    if frames() != before:
+        raise AssertionError(f"settled, but drawn: {before}, {frames()}")
 
 
 @contextmanager

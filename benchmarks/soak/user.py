@@ -12,15 +12,27 @@ from typing import Any
 
 import napari
 import numpy as np
-from benchmarks.soak.arrays import COLOURED, DEEP, SIDE, TYPES, Faults, pyramid
-from benchmarks.soak.invariants import CONFIG, check, check_pixel
+from benchmarks.soak.arrays import Faults, pyramid
+from benchmarks.soak.exporting import Exporter
+from benchmarks.soak.frames import FrameWatch
+from benchmarks.soak.invariants import check, check_pixels, check_quiet
+from benchmarks.soak.layers import some_layer
+from benchmarks.soak.stores import Stores
 from napari.layers import Image
-from qtpy.QtWidgets import QApplication
+from qtpy.QtWidgets import QApplication, QDockWidget
 
 from napari_octree import OctreeImage, OctreeLabels
+from napari_octree.plugin.commands import conversions
 
 MOST_LAYERS, MOST_VIEWERS = 3, 2
 BRIEF_S = 60
+PLAIN_LABELS = {"opacity": 1, "blending": "translucent"}
+PLAIN = PLAIN_LABELS | {
+    "colormap": "gray",
+    "gamma": 1,
+    "interpolation2d": "nearest",
+    "contrast_limits": (0, 127),
+}
 
 
 def small_viewer() -> Any:
@@ -39,6 +51,8 @@ class User:
     make_viewer : callable
     failing : sequence of float
         Shares of places that fail, one of which a store has.
+    stores : Stores, optional
+        Those on disk and behind a server.
     """
 
     def __init__(
@@ -46,12 +60,17 @@ class User:
         seed: int = 0,
         make_viewer: Callable[[], Any] = small_viewer,
         failing: Sequence[float] = (0.0, 0.0, 0.02),
+        stores: Stores | None = None,
     ) -> None:
-        self._failing = failing
+        self._failing, self._stores = failing, stores
         self._rng = np.random.default_rng(seed)
         self._make_viewer = make_viewer
-        self._viewers: list[Any] = [make_viewer()]
-        self.moves = self.pixels_checked = 0
+        self.wrong: list[str] = []
+        self.watch = FrameWatch(self.wrong)
+        self.exporter = Exporter()
+        self._viewers: list[Any] = []
+        self._open_viewer()
+        self.moves = self.pixels_checked = self.rests_checked = 0
         self.done: dict[str, int] = {}
         self._actions: list[tuple[float, Callable[[Any], None]]] = [
             (40, self.pan_and_zoom),
@@ -67,14 +86,17 @@ class User:
             (1, self.screenshot),
             (0.5, self.export_figure),
             (0.5, self.duplicate),
-            (0.5, self.convert),
+            (1, self.convert),
+            (2, self.inspect),
+            (1, self.export),
+            (0.3, self.cancel_export),
             (0.5, self.reload),
             (0.5, self.hide),
             (0.4, self.other_data),
             (0.3, self.undock),
+            (0.3, self.dock),
             (0.3, self.another_viewer),
         ]
-        self.open(self._viewers[0])
 
     def move(self) -> None:
         """Let one thing happen, and look that all is well."""
@@ -90,10 +112,15 @@ class User:
             self.rest()
         for each in self._viewers:
             check(each)
+        if self.wrong:
+            raise AssertionError(self.wrong)
         self.moves += 1
 
     def close(self) -> None:
-        """Close all viewers."""
+        """Close all viewers, in the midst of whatever goes on."""
+        self.exporter.cancel()
+        while self.exporter.busy:
+            QApplication.processEvents()
         while self._viewers:
             self._close_viewer(self._viewers[0])
 
@@ -106,15 +133,20 @@ class User:
             camera.angles = tuple(np.array(camera.angles) + self._rng.normal(0, 10, 3))
             camera.zoom *= float(np.exp2(self._rng.normal(0, 0.3)))
             return
+        low, high = self._extent(viewer.layers)
         step = self._rng.normal(0, 100, 2) / camera.zoom
-        camera.center = (0, *np.clip(np.array(camera.center[-2:]) + step, 0, SIDE))
-        camera.zoom = float(np.clip(camera.zoom * np.exp2(self._rng.normal(0, 0.5)), 2e-6, 8))
+        camera.center = (0, *np.clip(np.array(camera.center[-2:]) + step, low, high))
+        zoom = camera.zoom * np.exp2(self._rng.normal(0, 0.5))
+        camera.zoom = float(np.clip(zoom, 200 / max(high - low), 8))
 
     def jump(self, viewer: Any) -> None:
-        """Go somewhere else at once."""
+        """Go somewhere else at once: to some place of some layer."""
         if viewer.dims.ndisplay == 2:
-            viewer.scene.camera.center = (0, *self._rng.uniform(0, SIDE, 2))
-            viewer.scene.camera.zoom = float(np.exp2(self._rng.uniform(-18, 3)))
+            layer = viewer.layers[self._rng.integers(len(viewer.layers))]
+            low, high = self._extent([layer])
+            viewer.scene.camera.center = (0, *self._rng.uniform(low, high))
+            least = np.log2(200 / max(high - low))
+            viewer.scene.camera.zoom = float(np.exp2(self._rng.uniform(min(least, 2), 3)))
 
     def scrub(self, viewer: Any) -> None:
         """Move a slider."""
@@ -150,6 +182,7 @@ class User:
 
     def turn(self, viewer: Any) -> None:
         """To three dimensions, and back at the next time."""
+        self.watch.forget()
         viewer.dims.ndisplay = 5 - viewer.dims.ndisplay
 
     def paint(self, viewer: Any) -> None:
@@ -157,6 +190,7 @@ class User:
         layer = self._some(viewer, OctreeLabels)
         if layer is None or viewer.dims.ndisplay == 3 or not layer.editable:
             return
+        layer.metadata.pop("axes", None)  # its pixels are no longer those of the store
         layer.brush_size = int(self._rng.integers(1, 40))
         world = list(viewer.dims.point)
         world[-2:] = viewer.scene.camera.center[-2:]
@@ -173,28 +207,7 @@ class User:
         """Add a layer, of any type, on any store."""
         if len(viewer.layers) >= MOST_LAYERS:
             return
-        rng = self._rng
-        faults = Faults(
-            int(rng.integers(1000)),
-            float(rng.choice([0.0, 0.0, 0.005])),
-            float(rng.choice(self._failing)),
-        )
-        axes = str(rng.choice(["yx", "yx", "tyx", "zyx", "tzyx"]))
-        if rng.random() < 0.2:
-            name = str(rng.choice(["uint8", "int32", "uint64"]))
-            layer: Any = OctreeLabels(pyramid(axes, name, faults), config=CONFIG, name=name)
-        else:
-            name = str(rng.choice(TYPES + (COLOURED if axes == "yx" else [])))
-            colours = name.startswith("rgb")
-            layer = OctreeImage(
-                pyramid(axes, name, faults),
-                config=CONFIG,
-                contrast_limits=None if colours or name == "bool" else (0, 127),
-                name=f"{name} {axes}",
-                rgb=colours,
-                metadata={"axes": axes},
-            )
-        viewer.add_layer(layer)
+        viewer.add_layer(some_layer(self._rng, self._stores, self._failing))
 
     def close_layer(self, viewer: Any) -> None:
         """Remove some layer, but the last."""
@@ -223,10 +236,41 @@ class User:
             viewer.add_layer(type(layer)(data, **state))
 
     def convert(self, viewer: Any) -> None:
-        """Make a stock layer of what an image's coarsest level holds."""
-        layer = self._some(viewer, OctreeImage)
-        if layer is not None and len(viewer.layers) < MOST_LAYERS and layer.ndim == 2:
-            viewer.add_layer(Image(np.zeros((64, 64), np.uint8), name="stock"))
+        """Make another kind of layer of some layer's data."""
+        layer = viewer.layers[self._rng.integers(len(viewer.layers))]
+        viewer.layers.selection = {layer}
+        if isinstance(layer, OctreeLabels):
+            conversions.convert_to_image(viewer)
+        elif conversions.can_be_labels(layer) and self._rng.random() < 0.5:
+            conversions.convert_to_labels(viewer)
+        elif len(viewer.layers) < MOST_LAYERS:
+            # One of napari's own, which becomes ours, or does not.
+            stock = Image(self._rng.integers(0, 99, (300, 400), np.uint8), name="stock")
+            viewer.add_layer(stock)
+            viewer.layers.selection = {stock}
+            if self._rng.random() < 0.7:
+                conversions.convert_selected(viewer)
+        if self._rng.random() < 0.1:
+            conversions.convert_to_plain(viewer) if layer.name == "stock" else None
+
+    def export(self, viewer: Any) -> None:
+        """Write a box of an image or of labels, in the background."""
+        layer = self._some(viewer, (OctreeImage, OctreeLabels))
+        if layer is not None and not getattr(layer, "rgb", False):
+            self.exporter.begin(layer, self._rng)
+
+    def cancel_export(self, viewer: Any) -> None:
+        """Press the bar's button."""
+        self.exporter.cancel()
+
+    def dock(self, viewer: Any) -> None:
+        """Open the dock, or close it."""
+        docks = viewer.window._qt_viewer.window().findChildren(QDockWidget)
+        mine = [dock for dock in docks if "Octree" in dock.windowTitle()]
+        if mine:
+            viewer.window.remove_dock_widget(mine[0].widget())
+        else:
+            viewer.window.add_plugin_dock_widget("napari-octree", "Octree")
 
     def reload(self, viewer: Any) -> None:
         """Read again what failed."""
@@ -236,6 +280,7 @@ class User:
 
     def hide(self, viewer: Any) -> None:
         """Hide a layer, or show it."""
+        self.watch.forget()
         layer = viewer.layers[self._rng.integers(len(viewer.layers))]
         layer.visible = not layer.visible
 
@@ -243,8 +288,10 @@ class User:
         """Give a layer other data of the same kind."""
         layer = self._some(viewer, OctreeImage)
         if layer is not None and not layer.rgb:
-            name = str(self._rng.choice(["uint8", "float32"]))
-            layer.data = pyramid(layer.metadata["axes"], name, Faults())
+            axes = layer.metadata.get("axes")
+            if axes is not None:
+                name = str(self._rng.choice(["uint8", "float32"]))
+                layer.data = pyramid(axes, name, Faults())
 
     def undock(self, viewer: Any) -> None:
         """Let the layer list float, and dock it again."""
@@ -256,21 +303,65 @@ class User:
         if len(self._viewers) == MOST_VIEWERS:
             self._close_viewer(viewer)
         else:
-            self._viewers.append(self._make_viewer())
-            self.open(self._viewers[-1])
+            self._open_viewer()
 
     def rest(self) -> None:
-        """Wait until all is settled, and look at a pixel."""
+        """Wait until all is settled, and look at it."""
+        all_settled = True
         for viewer in self._viewers:
             for layer in viewer.layers:
                 if not hasattr(layer, "settled") or layer.wait_until_settled(BRIEF_S):
                     continue
+                all_settled = False
                 # Where reads have failed a layer is not settled, but nothing may be on its way.
                 if layer.progress.loading or not layer._stuck:
                     raise AssertionError(f"{layer.name} does not settle: {layer.progress}")
-            self.pixels_checked += check_pixel(viewer)
+            self.pixels_checked += check_pixels(viewer, self._rng)
+        if all_settled and not self.exporter.busy and self._rng.random() < 0.3:
+            check_quiet(self._viewers)
+            self.rests_checked += 1
 
-    def _some(self, viewer: Any, kind: type) -> Any:
+    def inspect(self, viewer: Any) -> None:
+        """Look at one layer alone, plainly, and at its pixels."""
+        known = [
+            layer
+            for layer in viewer.layers
+            if layer.metadata.get("axes") and not getattr(layer, "rgb", False)
+        ]
+        if not known or viewer.dims.ndisplay == 3:
+            return
+        self.watch.forget()
+        chosen = known[self._rng.integers(len(known))]
+        shown = {layer: layer.visible for layer in viewer.layers}
+        for layer in viewer.layers:
+            layer.visible = layer is chosen
+        looks = PLAIN if isinstance(chosen, OctreeImage) else PLAIN_LABELS
+        before = {name: getattr(chosen, name) for name in looks}
+        for name, look in looks.items():
+            setattr(chosen, name, look)
+        chosen.display.show_grid = chosen.display.tint_levels = False
+        if chosen.wait_until_settled(BRIEF_S):
+            self.pixels_checked += check_pixels(viewer, self._rng)
+        elif chosen.progress.loading or not chosen._stuck:
+            raise AssertionError(f"{chosen.name} does not settle: {chosen.progress}")
+        for name, look in before.items():
+            setattr(chosen, name, look)
+        for layer, visible in shown.items():
+            layer.visible = visible
+
+    def _open_viewer(self) -> None:
+        viewer = self._make_viewer()
+        self._viewers.append(viewer)
+        self.watch.follow(viewer)
+        self.open(viewer)
+
+    def _extent(self, layers: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Where layers lie along the last two axes: least and greatest."""
+        ends = np.array([layer.extent.world[:, -2:] for layer in layers])
+        low, high = ends.min(axis=(0, 1)), ends.max(axis=(0, 1))
+        return low, np.maximum(high, low + 1)
+
+    def _some(self, viewer: Any, kind: type | tuple[type, ...]) -> Any:
         found = [layer for layer in viewer.layers if isinstance(layer, kind)]
         return found[self._rng.integers(len(found))] if found else None
 
@@ -280,4 +371,4 @@ class User:
         viewer.close()
 
 
-__all__ = ["DEEP", "User", "small_viewer"]
+__all__ = ["User", "small_viewer"]
