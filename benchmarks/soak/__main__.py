@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import ctypes
 import sys
 import time
 
@@ -58,8 +57,6 @@ def main() -> None:
             raise AssertionError([*found, *user.wrong])
     finally:
         stores.close()
-    if sys.platform == "linux":  # what the allocator kept for itself is no leak
-        ctypes.CDLL(None).malloc_trim(0)
     print(line(sample(user.moves), time.perf_counter() - start))
     exported = user.exporter
     print(

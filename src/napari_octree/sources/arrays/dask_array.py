@@ -16,6 +16,7 @@ import zarr
 from dask.array.core import getter, getter_inline, getter_nofancy
 from dask.blockwise import Blockwise
 
+from napari_octree.sources.arrays.dask_part import part_of
 from napari_octree.sources.arrays.sliced_array import SlicedArray
 from napari_octree.sources.chunk_grid import grid_from_chunks
 from napari_octree.sources.errors import SourceError
@@ -29,8 +30,8 @@ class DaskArray(SlicedArray):
     def _load(self, region: Region) -> np.ndarray:
         (index,) = self.grid(self.shape).indices(region)
         key = (self.array.name, *index)
-        # `array.blocks[index].compute()` first makes a graph of the whole grid: 10 times as slow.
-        graph = self.array.__dask_optimize__(self.array.__dask_graph__(), [key])
+        part = part_of(self.array.__dask_graph__(), key)
+        graph = self.array.__dask_optimize__(part, [key])  # a slice is read, not its whole block
         # Without callbacks: dask's own cache would keep the blocks twice. And dask takes callbacks
         # away from everybody for as long as it computes with them, in whatever thread.
         return np.asarray(dask.get(graph, key, callbacks=()))
