@@ -2,8 +2,8 @@
 
 Prints its port. A process of its own; HTTP/1.1 with kept connections; an answer costs it a tenth
 of a millisecond of the processor, so that it is the latency that is measured. With a rate, all
-answers share one line of so many bytes a second (0: no limit). Of the share FAILING of the chunks, by
-their names, the first two requests are refused.
+answers share one line of so many bytes a second (0: no limit). Of the share FAILING of the chunks,
+by their names, the first two requests are refused.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from benchmarks.soak.invariants import check, check_pixels, check_quiet
 from benchmarks.soak.layers import some_layer
 from benchmarks.soak.stores import Stores
 from napari.layers import Image
-from qtpy.QtWidgets import QApplication, QDockWidget
+from qtpy.QtWidgets import QApplication
 
 from napari_octree import OctreeImage, OctreeLabels
 from napari_octree.plugin.commands import conversions
@@ -69,6 +69,7 @@ class User:
         self.watch = FrameWatch(self.wrong)
         self.exporter = Exporter()
         self._viewers: list[Any] = []
+        self._docks: dict[Any, Any] = {}
         self._open_viewer()
         self.moves = self.pixels_checked = self.rests_checked = 0
         self.done: dict[str, int] = {}
@@ -265,12 +266,11 @@ class User:
 
     def dock(self, viewer: Any) -> None:
         """Open the dock, or close it."""
-        docks = viewer.window._qt_viewer.window().findChildren(QDockWidget)
-        mine = [dock for dock in docks if "Octree" in dock.windowTitle()]
-        if mine:
-            viewer.window.remove_dock_widget(mine[0].widget())
+        if viewer in self._docks:
+            viewer.window.remove_dock_widget(self._docks.pop(viewer))
         else:
-            viewer.window.add_plugin_dock_widget("napari-octree", "Octree")
+            dock, _ = viewer.window.add_plugin_dock_widget("napari-octree", "Octree")
+            self._docks[viewer] = dock
 
     def reload(self, viewer: Any) -> None:
         """Read again what failed."""
@@ -366,8 +366,10 @@ class User:
         return found[self._rng.integers(len(found))] if found else None
 
     def _close_viewer(self, viewer: Any) -> None:
-        viewer.layers.clear()
+        if self._rng.random() < 0.5:  # else with all that is open
+            viewer.layers.clear()
         self._viewers.remove(viewer)
+        self._docks.pop(viewer, None)
         viewer.close()
 
 

@@ -8,11 +8,15 @@ store's, also in a view that cuts them.
 from __future__ import annotations
 
 from functools import cached_property
+from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import numpy as np
 
 from napari_octree.sources.arrays.sliced_array import SlicedArray, slices
+from napari_octree.sources.arrays.zarr_arrays.gone import check_there
+from napari_octree.sources.arrays.zarr_arrays.zarr_array import is_all
 from napari_octree.sources.chunk_grid import IrregularGrid, RegularGrid
 from napari_octree.sources.identity import NETWORK_SCHEMES, digest, object_token
 from napari_octree.sources.protocol import ChunkGrid, Region
@@ -27,7 +31,16 @@ class TensorStoreArray(SlicedArray):
         return digest(self.array.spec().to_json())
 
     def _load(self, region: Region) -> np.ndarray:
-        return np.asarray(self.array[slices(region)].read().result())
+        block = np.asarray(self.array[slices(region)].read().result())
+        if self._folder is not None and is_all(block, self.fill_value):
+            check_there(self._folder)
+        return block
+
+    @cached_property
+    def _folder(self) -> Path | None:
+        """The array's folder, if it is one of this machine."""
+        scheme, _, place = self.source_name.partition("://")
+        return Path(unquote(place)) if scheme == "file" else None
 
 
 def wrap_tensorstore(array: Any) -> TensorStoreArray:

@@ -18,12 +18,13 @@ import numpy as np
 import zarr
 
 from napari_octree.sources.arrays.zarr_arrays.chunk_decoder import ChunkFormat, chunk_format
+from napari_octree.sources.arrays.zarr_arrays.gone import check_there
 from napari_octree.sources.arrays.zarr_arrays.zarr_array import wrap_zarr
 from napari_octree.sources.chunk_grid import RegularGrid
 from napari_octree.sources.errors import SourceError
 from napari_octree.sources.identity import NETWORK_SCHEMES, SourceGroup, digest
 from napari_octree.sources.protocol import Region, StorageArray
-from napari_octree.sources.stores.byte_store import ByteStore
+from napari_octree.sources.stores.byte_store import ByteStore, LocalBytes
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,12 +103,16 @@ class DirectZarrArray:
         ------
         SourceError
             The object is no such chunk.
+        FileNotFoundError
+            The store's folder is gone.
         """
         index = tuple(
             start // n for (start, _), n in zip(region, self.format.chunk_shape, strict=True)
         )
         data = self.store.get(f"{self.path}/{self.format.object_name(index)}")
         if data is None:
+            if isinstance(self.store, LocalBytes):
+                check_there(self.store.folder)  # an image of many may lack, not all of them
             return None
         try:
             chunk = self.format.decode(data)

@@ -24,6 +24,7 @@ import zarr
 from zarr.storage import FsspecStore, LocalStore
 
 from napari_octree.sources.arrays.sliced_array import SlicedArray, slices
+from napari_octree.sources.arrays.zarr_arrays.gone import check_there
 from napari_octree.sources.arrays.zarr_arrays.stored_size import (
     BloscHeaders,
     KnowsSizes,
@@ -147,12 +148,20 @@ class ZarrArray(SlicedArray):
             self._blosc.check(file, index)
 
     def _is_stored(self, region: Region) -> bool:
-        """Whether the store holds the object (chunk or shard) that `region` lies in."""
+        """Whether the store holds the object (chunk or shard) that `region` lies in.
+
+        Raises
+        ------
+        FileNotFoundError
+            Neither that nor the array's folder is there.
+        """
         key = self.array.metadata.encode_chunk_key(stored_index(self.array, region))
         folder = local_folder(self.array)
         if folder is not None:
-            result: bool = (folder / key).exists()
-            return result
+            if (folder / key).exists():
+                return True
+            check_there(folder)
+            return False
         # zarr (3.0 to 3.4) has no public way to ask a store from outside its event loop.
         from zarr.core.sync import sync
 
