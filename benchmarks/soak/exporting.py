@@ -76,7 +76,8 @@ class Exporter:
 
         def failed(error: BaseException) -> None:
             self.failed += 1
-            if not isinstance(error, ConnectionError | OSError):
+            refused = "holds no pixels of type" in str(error)
+            if not refused and not isinstance(error, OSError):
                 raise error
             ended()
 
