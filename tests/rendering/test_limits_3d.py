@@ -169,3 +169,21 @@ def test_limits_beyond_what_is_encoded_encode_anew_and_never_blank(
     layer.contrast_limits = (0, 1.1e9)
     assert layer.wait_until_settled(30)
     assert (screenshot(viewer)[..., 0] == wide).all()
+
+
+def test_surfaces_of_signed_numbers_are_lit_as_stock_ones(
+    viewer: Any, pump: Any, screenshot: Any
+) -> None:
+    volume = 100 * smooth_volume(SIZE)
+    for dtype in ("int16", "int8"):
+        pictures = []
+        for kind in (Image, OctreeImage):
+            layer = viewer.add_layer(kind(volume.astype(dtype), rendering="mip"))
+            look(viewer, pump)
+            if kind is OctreeImage:
+                assert layer.wait_until_settled(30)  # in texels of 8 or 16 bits
+            layer.rendering = "iso"
+            assert kind is Image or layer.wait_until_settled(30)
+            pictures.append(screenshot(viewer).astype(int))
+            viewer.layers.remove(layer)
+        assert_alike(*pictures, dtype)

@@ -32,6 +32,15 @@ class ImageBricks(ImageKind):
         layer = self._layer
         return hidden_up_to(layer) if layer.config.render.skip_empty else -math.inf
 
+    def take_values(self, dtype: np.dtype) -> None:
+        """Have texels for values of `dtype`, and for the mode of rendering.
+
+        Surfaces are lit by factors of their value: the 0 of signed numbers must be 0 then. (It
+        is in napari, which makes float32 of them in all modes.)
+        """
+        lit = self._layer.rendering == "iso" and dtype.kind == "i" and self._plain.channels == 1
+        super().take_values(np.dtype(np.float32) if lit else dtype)
+
     def make_node(
         self, encoding: BrickEncoding, octree: Octree, on_prepare: Callable[[Any], None]
     ) -> BrickVolume:
