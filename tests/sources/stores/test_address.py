@@ -6,6 +6,7 @@ import pytest
 
 from napari_octree.sources.stores.address import (
     as_address,
+    as_typed,
     local_path,
     secrets_in,
     shown,
@@ -64,3 +65,18 @@ def test_secrets_are_taken_out_of_messages():
     for secret in ("p%40ss", "p@ss", "xyz123", "AKIDEXAMPLE", "s3cr3t", "abcdef"):
         assert secret not in left
     assert "http://h" in left
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("https://host//a//b.zarr//", "https://host/a/b.zarr/"),
+        ("https://host/b.zarr/.zattrs", "https://host/b.zarr"),
+        ("https://host/b.zarr/0/zarr.json", "https://host/b.zarr/0"),
+        (' "https://host/b.zarr" ', "https://host/b.zarr"),
+        ("https://host/b.zarr?url=https://a//c", "https://host/b.zarr?url=https://a//c"),
+        ("s3://bucket//key", "s3://bucket//key"),
+    ],
+)
+def test_addresses_as_they_are_pasted(given, meant):
+    assert as_typed(given) == meant

@@ -18,19 +18,20 @@ import numpy as np
 
 from napari_octree.sources.derived.downsampled import read_region
 from napari_octree.sources.derived.reduction import Reduction
-from napari_octree.sources.errors import PartialReadError, SourceError
+from napari_octree.sources.errors import PartialReadError
 from napari_octree.sources.identity import SourceGroup
 from napari_octree.sources.mosaic.deviations import Deviations
 from napari_octree.sources.mosaic.field import FieldOpener, PixelSize
+from napari_octree.sources.mosaic.field_level import level_of
 from napari_octree.sources.mosaic.field_reading import (
     Stored,
     cast,
-    fitting_level,
     made_of,
     read_field,
     read_stored,
 )
 from napari_octree.sources.mosaic.grid import coarse_grid, field_grid
+from napari_octree.sources.mosaic.parts import Part, inside, moved, put_together
 from napari_octree.sources.mosaic.places import Places
 from napari_octree.sources.mosaic.thumbnail_reading import ThumbnailReader, Wanted
 from napari_octree.sources.protocol import BlockStore, ChunkGrid, LevelSource, Region
@@ -194,35 +195,18 @@ class MosaicArray:
         errors = [part for part in parts if isinstance(part, BaseException)]
         if errors and (self.stored or not isinstance(errors[0], Exception)):
             raise errors[0]
-        pixels = self._put_together(region, parts)
+        pixels = put_together(region, parts, self.fill_value, self.dtype)
         if errors:
             raise PartialReadError(str(errors[0]), pixels) from errors[0]
         return pixels
 
-    def _put_together(self, region: Region, parts: Sequence[Any]) -> np.ndarray | None:
-        found = [
-            part for part in parts if part is not None and not isinstance(part, BaseException)
-        ]
-        sizes = tuple(stop - start for start, stop in region)
-        if not found:
-            return None
-        if len(found) == 1 and found[0][0].shape == sizes:
-            result: np.ndarray | None = found[0][0]
-            return result
-        block = np.full(sizes, self.fill_value, self.dtype)
-        for pixels, place in reversed(found):  # the first field is on top
-            block[place] = pixels
-        return block
-
-    def _read_part(
-        self, number: int, region: Region
-    ) -> tuple[np.ndarray, tuple[slice, ...]] | None:
+    def _read_part(self, number: int, region: Region) -> Part | None:
         """Read what a field has of a region, and where it is there."""
         found = self._level_of(number, self._pixel_size)
         if found is None:
             return None
         box = self._places.boxes[number].tolist()
-        inner = _inside(region, box)
+        inner = inside(region, box)
         extent = [last - first for first, last in box]
         # On a lattice a chunk of the field is one of this array, and cached as such.
         blocks = self.blocks if self.stored and not self._places.are_a_lattice else None
@@ -230,14 +214,14 @@ class MosaicArray:
         if part is None:
             return None
         pixels, place = part
-        return cast(pixels, self.dtype), _moved(place, region, inner, box)
+        return cast(pixels, self.dtype), moved(place, region, inner, box)
 
     def _cut_thumbnails(
         self, numbers: Sequence[int], region: Region, factors: tuple[int, ...], turn: int
     ) -> list[Any]:
         """Make boxes of fields' small pictures, which are read once for all coarse levels."""
         boxes = [self._places.boxes[number].tolist() for number in numbers]
-        parts = [_inside(region, box) for box in boxes]
+        parts = [inside(region, box) for box in boxes]
         wanted = []
         for number, part in zip(numbers, parts, strict=True):
             extent = tuple(
@@ -256,7 +240,7 @@ class MosaicArray:
             rows, columns = (slice(start, stop) for start, stop in parts[n][-2:])
             cut = picture[..., rows, columns]
             place = tuple(slice(0, size) for size in cut.shape)
-            pictures[n] = (cut, _moved(place, region, parts[n], boxes[n])) if cut.size else None
+            pictures[n] = (cut, moved(place, region, parts[n], boxes[n])) if cut.size else None
         return pictures
 
     def _thumbnails(self, factors: tuple[int, ...]) -> ThumbnailReader:
@@ -281,29 +265,8 @@ class MosaicArray:
     def _level_of(
         self, number: int, pixel_size: PixelSize
     ) -> tuple[LevelSource, PixelSize] | None:
-        """Open the level of a field that fits this one, and tell of what is unlike the others."""
-        opened = self.opener.field(number)
-        if opened is None:
-            return None
-        level = fitting_level(opened, pixel_size)
-        source = opened.level(level)
-        if source is None:
-            return None
-        if len(source.shape) != self.ndim:
-            raise SourceError(
-                f"{source.storage.source_name}: has {len(source.shape)} axes, "
-                f"while the first image of the mosaic has {self.ndim}"
-            )
-        own = opened.pixel_sizes[level]
-        if source.dtype != self.dtype:
-            self.deviations.note(
-                "another type of pixels", opened.name, f"they are converted to {self.dtype}"
-            )
         box = self.places.boxes[number]
-        size = [n * p for n, p in zip(source.shape, own, strict=True)]
-        if any(s >= (b - a) + p for s, p, (a, b) in zip(size, own, box.tolist(), strict=True)):
-            self.deviations.note("more pixels", opened.name, "what does not fit is cut off")
-        return source, own
+        return level_of(self.opener, number, pixel_size, box, self.dtype, self.deviations)
 
     def _pixels(self, ranges: tuple[range, ...]) -> np.ndarray:
         """Read any pixels, in the calling thread."""
@@ -317,25 +280,3 @@ class MosaicArray:
         places = [np.array(r) - low for r, (low, _) in zip(ranges, region, strict=True)]
         result: np.ndarray = block[np.ix_(*places)]
         return result
-
-
-def _inside(region: Region, box: Sequence[tuple[int, int]]) -> Region:
-    """What a region has of a field's box, from the field's first pixel on."""
-    return tuple(
-        (max(start, first) - first, min(stop, last) - first)
-        for (start, stop), (first, last) in zip(region, box, strict=True)
-    )
-
-
-def _moved(
-    place: tuple[slice, ...], region: Region, inner: Region, box: Sequence[tuple[int, int]]
-) -> tuple[slice, ...]:
-    """Return where in a region a part of a field is, whose place is given from `inner` on."""
-    shifts = [
-        first + low - start
-        for (start, _), (first, _), (low, _) in zip(region, box, inner, strict=True)
-    ]
-    return tuple(
-        slice(part.start + shift, part.stop + shift)
-        for part, shift in zip(place, shifts, strict=True)
-    )

@@ -20,6 +20,9 @@ _SECRET_PARAMETERS = re.compile(
 )
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:(//|:)")
 """How addresses begin; one letter is a drive of Windows."""
+_SERVER = re.compile(r"https?://[^/]", re.IGNORECASE)
+_SLASHES = re.compile(r"/{2,}")
+_DOCUMENT = re.compile(r"/(zarr\.json|\.z(group|array|attrs|metadata))/?$")
 SAFE = "/:@!$&'()*+,;=~-._%[]?#"
 """Characters of an address that stay as they are."""
 
@@ -46,11 +49,17 @@ def local_path(where: str | os.PathLike[str]) -> Path | None:
 def as_typed(where: str) -> str:
     """Return a path or address without blanks and quotes around it, which copying has added.
 
-    A file or folder whose name has them is taken for itself.
+    A file or folder whose name has them is taken for itself. Of an address on a server, the name
+    of a zarr document at its end and doubled slashes are left out as well.
     """
     text = where.strip()
     if len(text) > 2 and text[0] == text[-1] and text[0] in "'\"":
         text = text[1:-1].strip()
+    if _SERVER.match(text) is not None:
+        start, colon, path = text.partition("://")
+        path, mark, query = path.partition("?")
+        path = _DOCUMENT.sub("", _SLASHES.sub("/", path))
+        return f"{start}{colon}{path}{mark}{query}"
     return where if not text or os.path.exists(where) else text
 
 

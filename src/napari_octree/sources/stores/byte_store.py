@@ -120,9 +120,8 @@ class ObstoreBytes:
         try:
             obstore.head(self._zarr_store.store, self._prefix + name)
         except Exception as error:
-            if is_absent(error):
-                return False
-            raise
+            # Some servers know no HEAD.
+            return False if is_absent(error) else self.get(name) is not None
         return True
 
     def as_zarr(self) -> Any:
