@@ -10,6 +10,7 @@ from napari.layers import Image
 
 from napari_octree import OctreeConfig, OctreeImage
 from napari_octree.rendering.view import layer_view
+from napari_octree.rendering.volume.quality.motion_quality import FULL
 
 LOOK: dict[str, Any] = {"contrast_limits": (0, 255)}
 CONFIG = OctreeConfig(octree={"tile_size": 64}, loader_defaults={"num_workers": 1})
@@ -95,6 +96,29 @@ def test_a_volume_that_is_hidden_starts_nothing(
     layer.visible = True
     assert layer.wait_until_settled(30)
     assert len(read_log.reads) >= 12
+
+
+def test_a_volume_that_was_hidden_while_it_moved_comes_to_rest_when_shown(
+    viewer, pump, pump_until
+) -> None:
+    viewer.dims.ndisplay = 3
+    layer = OctreeImage(np.eye(40, dtype=np.uint8)[None].repeat(40, 0) * 200, **LOOK)
+    viewer.add_layer(layer)
+    assert layer.wait_until_settled(30)
+    volume = layer._views[0].volume
+    frames = volume.frames
+    volume.refinement.quality._wanted = 8.0  # as of a slow machine
+    viewer.scene.camera.angles = (20, 30, 40)
+    volume._rested = False
+    pump_until(lambda: volume.frames > frames)
+    layer._views[0]._rest.stop()  # hidden before the timer has run out
+    volume._rested = False
+    volume.refinement.quality.moved()
+    layer.visible = False
+    pump()
+    layer.visible = True
+    assert layer.wait_until_settled(30)
+    assert volume.refinement.quality.current == FULL
 
 
 def test_a_layer_whose_drawing_has_stopped_loads_and_holds_nothing(

@@ -74,6 +74,7 @@ class VolumeDrawing:
         self._drawn_key: SliceKey | None = None
         self._placed: TextureAtlas3D | None = None
         self._rested = False
+        self._resumes = False
         self._moved_s = 0.0
         self.frames = 0
         self._flat: tuple[OctreeSlice, FlatSlice] | None = None  # of 2-D data, made once a slice
@@ -126,7 +127,9 @@ class VolumeDrawing:
         self._show(changed)
         if self.refinement.frames.under_way:
             _vispy.when_idle(self.node.canvas, self.refinement.drawn)
-        return moved or (changed and not self._rested)
+        # One that was hidden while it moved gets no other sign to come to rest.
+        resumes, self._resumes = self._resumes, False
+        return moved or ((changed or resumes) and not self._rested)
 
     def _move_to(self, view: VolumeView | None, now: float) -> bool:
         """Note what is seen from now on. Returns whether that is something else than before."""
@@ -272,6 +275,7 @@ class VolumeDrawing:
     def pause(self) -> None:
         """Want nothing of the loader until the next frame: the layer is hidden."""
         self.client.pace = Pace.STEADY
+        self._resumes = True
         self.frame.pause()
 
     def leave(self) -> None:
