@@ -12,6 +12,8 @@ from napari.utils.colormaps import DirectLabelColormap, label_colormap
 
 from napari_octree import OctreeConfig, OctreeLabels
 
+pytestmark = pytest.mark.usefixtures("fast_frames")  # it is looks that count here
+
 SIZE = 40
 CONFIG = OctreeConfig(octree={"brick_size": 16})
 NUMBERS = {
