@@ -75,8 +75,16 @@ class LazyScalarField(ScalarFieldBase):
             here = self._has_overview
             self._refresh_sync(data_displayed=True, highlight=True, thumbnail=here)
 
+    def _update_draw(self, scale_factor: float, *place: object, **named: object) -> None:
+        """Leave level and tiles to the visuals: stock would slice in the middle of a draw.
+
+        It would also map the canvas to each layer's pixels in every frame, a tenth of what the
+        frames of many small layers cost.
+        """
+        self.scale_factor = scale_factor
+
     def _update_level_and_corners(self, *args: object) -> None:
-        """Leave level and tiles to the visuals: stock would slice in the middle of a draw."""
+        """Nothing, whoever asks for it: see `_update_draw`."""
 
     def _display_bounding_box_augmented_data_level(self, dims_displayed: list[int]) -> np.ndarray:
         # The nodes are in level-0 coordinates whatever the level.

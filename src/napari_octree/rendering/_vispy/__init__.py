@@ -32,6 +32,7 @@ from napari_octree.rendering._vispy.programs import (
     drawn_with,
     keep_programs_until_others_draw,
 )
+from napari_octree.rendering._vispy.repeated_draw import RepeatedDraw
 from napari_octree.rendering._vispy.shaders import (
     clamped_filters,
     drawn_as_quads,
@@ -61,6 +62,7 @@ __all__ = [
     "GPUScaledTexture2D",
     "GPUScaledTexture3D",
     "GpuTimer",
+    "RepeatedDraw",
     "ScalarFieldLayerNode",
     "VispyBaseLayer",
     "VispyImageLayer",

@@ -380,8 +380,9 @@ class TileDrawing:
 
     @property
     def state(self) -> tuple[Any, ...]:
-        """Changes whenever the layer should be told."""
-        return (self.frame.progress, self.frame.settled, self.tracked.view)
+        """Changes whenever the layer should be told: not with each frame of a move."""
+        frame = self.frame
+        return (frame.progress, frame.settled, frame.level, self.tracked.moving)
 
     @property
     def view(self) -> View | None:

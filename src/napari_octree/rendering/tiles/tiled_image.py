@@ -20,7 +20,12 @@ from vispy.scene.visuals import create_visual_node
 from vispy.visuals.image import ImageVisual
 from vispy.visuals.shaders import Function
 
-from napari_octree.rendering._vispy import clamped_filters, drawn_as_quads, image_templates
+from napari_octree.rendering._vispy import (
+    RepeatedDraw,
+    clamped_filters,
+    drawn_as_quads,
+    image_templates,
+)
 from napari_octree.rendering.gpu.texture_encoding import TextureEncoding
 from napari_octree.rendering.tiles.atlas.texture_atlas_2d import TextureAtlas2D
 from napari_octree.rendering.tiles.picture.quads import Quads, Under, no_quads
@@ -102,6 +107,7 @@ class TiledImageVisual(ImageVisual):
         super().__init__(None, method="subdivide", texture_format="auto", **keywords)
         self.unfreeze()
         self._bind_atlas(self._texture)
+        self._repeated = RepeatedDraw(self)
         self._placed = b""
         self._drawn = False
         self._page_indices: list[tuple[int, IndexBuffer | None]] = [(0, None)]
@@ -210,10 +216,10 @@ class TiledImageVisual(ImageVisual):
             Node to clip coordinates, row-vector convention.
         """
         y, x = self._quads.origin
-        shift = np.eye(4)
-        shift[3, :2] = x, y
+        shifted = matrix.copy()
+        shifted[3] += x * matrix[0] + y * matrix[1]
         # vispy uploads a matrix so that `u_m * v` is the row-vector product.
-        placed = (shift @ matrix).astype(np.float32)
+        placed = shifted.astype(np.float32)
         if placed.tobytes() != self._placed:
             self._placed = placed.tobytes()
             self.shared_program["u_octree_matrix"] = placed
@@ -296,6 +302,11 @@ class TiledImageVisual(ImageVisual):
 
     def _prepare_transforms(self, view: Any) -> None:
         """Leave the transforms to `set_matrix`."""
+
+    def draw(self) -> None:
+        """Draw the quads of all pages, after the work of the frame (vispy calls this)."""
+        if self.visible and self._prepare_draw(self) is not False:
+            self._repeated.draw(self, 6 * self.n_quads)
 
     def _prepare_draw(self, view: Any) -> bool | None:
         self._drawn = False
