@@ -7,8 +7,10 @@ is wrong by whole pixels beyond 2^24; what is composed here is not.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterable
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from vispy.scene.cameras import PanZoomCamera
@@ -117,6 +119,17 @@ def tile_matrices(node: Node) -> TileMatrices:
     viewbox = viewbox_of(node)
     if viewbox is None:
         raise ValueError("the node is not in a view box yet")
+    return _in_scene(node, viewbox, _scene_matrices(viewbox, node))
+
+
+def _in_scene(node: Node, viewbox: ViewBox, scene: TileMatrices) -> TileMatrices:
+    """Of a node, given where its view box' pixels, and the points of its scene, go."""
+    to_viewbox = _product(_above(node, viewbox.scene)) @ scene.to_viewbox
+    return TileMatrices(to_viewbox, to_viewbox @ scene.to_render, *scene[2:])
+
+
+def _scene_matrices(viewbox: ViewBox, node: Node) -> TileMatrices:
+    """Scene to view box, but from there to clip coordinates, for any node in a view box."""
     transforms = node.transforms
     outer = (
         *_above(viewbox, node.document_node),
@@ -124,8 +137,7 @@ def tile_matrices(node: Node) -> TileMatrices:
         transforms.canvas_transform,
         transforms.framebuffer_transform,
     )
-    to_viewbox = _product(_above(node, viewbox.scene)) @ _camera_matrix(viewbox)
-    return TileMatrices(to_viewbox, _product(outer, to_viewbox), *_size(node))
+    return TileMatrices(_camera_matrix(viewbox), _product(outer), *_size(node))
 
 
 def _size(node: Node) -> tuple[tuple[float, float], float]:
@@ -133,6 +145,42 @@ def _size(node: Node) -> tuple[tuple[float, float], float]:
     width, height = (0, 0) if viewbox is None else viewbox.size
     pixel_scale = float(canvas.pixel_scale) if canvas is not None else 1.0
     return (float(width), float(height)), pixel_scale
+
+
+class _WatchedScene:
+    """The part of `tile_matrices` that all nodes of a view box share: one look for all layers.
+
+    `now` returns the same object as before as long as nothing has changed.
+    """
+
+    def __init__(self, viewbox: ViewBox) -> None:
+        self._matrices: TileMatrices | None = None
+        self._sizes: tuple[Any, ...] = ()
+        # Weakly: this lives as long as the view box, which the canvas owns.
+        self._canvas: weakref.ref[Any] = weakref.ref(viewbox)
+        self._transform: weakref.ref[Any] = weakref.ref(viewbox)
+        self._moved = True
+        viewbox.transforms.changed.connect(self._on_moved)  # vispy holds methods weakly
+
+    def _on_moved(self, event: Any = None) -> None:
+        self._moved = True
+
+    def now(self, viewbox: ViewBox, node: Node) -> TileMatrices:
+        canvas, transform = node.canvas, viewbox.scene.transform
+        # Of the framebuffer, as to ask for the canvas' own size takes a call of Qt.
+        sizes = (viewbox.size, canvas and canvas.physical_size)
+        if self._transform() is not transform:
+            transform.changed.connect(self._on_moved)
+            self._transform, self._moved = weakref.ref(transform), True
+        if sizes != self._sizes or self._canvas() is not canvas:
+            self._sizes, self._moved = sizes, True
+            self._canvas = weakref.ref(viewbox if canvas is None else canvas)
+        if self._moved or self._matrices is None:
+            self._matrices, self._moved = _scene_matrices(viewbox, node), False
+        return self._matrices
+
+
+_scenes: WeakKeyDictionary[ViewBox, _WatchedScene] = WeakKeyDictionary()
 
 
 class WatchedTileMatrices:
@@ -151,7 +199,9 @@ class WatchedTileMatrices:
         self._node = node
         self._moved = True
         self._matrices: TileMatrices | None = None
-        self._sizes: tuple[Any, Any] = (None, None)
+        self._scene: TileMatrices | None = None
+        self._watched: _WatchedScene | None = None
+        self._viewbox: weakref.ref[Any] = weakref.ref(node)
         node.transforms.changed.connect(self._on_moved)  # vispy holds methods weakly
 
     def _on_moved(self, event: Any = None) -> None:
@@ -159,14 +209,19 @@ class WatchedTileMatrices:
 
     def now(self) -> TileMatrices:
         """Where the points of the node go, which must be in a view box."""
-        matrices, node = self._matrices, self._node
-        viewbox, canvas = viewbox_of(node), node.canvas
-        # Of the framebuffer, as to ask for the canvas' own size takes a call of Qt.
-        sizes = (viewbox and viewbox.size, canvas and canvas.physical_size)
-        if matrices is None or self._moved or sizes != self._sizes:
-            matrices = self._matrices = tile_matrices(node)
-            self._moved, self._sizes = False, sizes
-        return matrices
+        node = self._node
+        viewbox = viewbox_of(node)
+        if viewbox is None:
+            raise ValueError("the node is not in a view box yet")
+        watched = self._watched
+        if watched is None or self._viewbox() is not viewbox:
+            watched = _scenes.get(viewbox) or _scenes.setdefault(viewbox, _WatchedScene(viewbox))
+            self._watched, self._viewbox = watched, weakref.ref(viewbox)
+        scene = watched.now(viewbox, node)
+        if self._matrices is None or self._moved or scene is not self._scene:
+            self._matrices = _in_scene(node, viewbox, scene)
+            self._moved, self._scene = False, scene
+        return self._matrices
 
 
 class VolumeMatrices(NamedTuple):

@@ -149,8 +149,7 @@ class TileDrawing:
             self._placed = matrices
             node.set_matrix(matrices.to_render)
         if self.tracked.view is not None:
-            pixel = matrices.pixel_size
-            node.set_overlays(self.ring, display.show_grid, pixel, display.show_failed)
+            node.set_overlays(self.ring, display.show_grid, matrices, display.show_failed)
         return moved
 
     def _patch(self, octree_slice: OctreeSlice | None) -> None:

@@ -26,6 +26,7 @@ from napari_octree.rendering._vispy import (
     drawn_as_quads,
     image_templates,
 )
+from napari_octree.rendering.gpu.node_matrices import TileMatrices
 from napari_octree.rendering.gpu.texture_encoding import TextureEncoding
 from napari_octree.rendering.tiles.atlas.texture_atlas_2d import TextureAtlas2D
 from napari_octree.rendering.tiles.picture.quads import Quads, Under, no_quads
@@ -225,7 +226,7 @@ class TiledImageVisual(ImageVisual):
             self.shared_program["u_octree_matrix"] = placed
 
     def set_overlays(
-        self, ring: tuple[int, int], grid: bool, pixel: tuple[float, float], failed: bool = True
+        self, ring: tuple[int, int], grid: bool, matrices: TileMatrices, failed: bool = True
     ) -> None:
         """What is shown of the octree itself.
 
@@ -236,8 +237,8 @@ class TiledImageVisual(ImageVisual):
             the next within it and so on; (0, 0) is off.
         grid : bool
             Lines at the borders of tiles.
-        pixel : (x, y)
-            A framebuffer pixel in level-0 pixels.
+        matrices : TileMatrices
+            Of the node: how large a pixel is.
         failed : bool
             Lines through tiles that could not be read.
         """
@@ -245,6 +246,7 @@ class TiledImageVisual(ImageVisual):
         if wanted != self._overlaid:
             self._overlay(wanted)
         if wanted:
+            pixel = matrices.pixel_size
             self.shared_program["u_ring"] = float(ring[0])
             self.shared_program["u_rings"] = float(ring[1])
             self.shared_program["u_pixel"] = pixel
