@@ -9,7 +9,7 @@ import pytest
 from qtpy.QtCore import QPoint
 
 from napari_octree import OctreeConfig, OctreeImage
-from napari_octree.rendering.canvas.loading_sign import INSET
+from napari_octree.rendering.canvas.loading_sign import INSET, LoadingNotice
 
 LOOK: dict[str, Any] = {"contrast_limits": (0, 255)}
 CONFIG = OctreeConfig(octree={"tile_size": 64}, loader_defaults={"num_workers": 1})
@@ -43,6 +43,19 @@ def test_no_screenshot_shows_the_sign(late, viewer, screenshot, pump_until) -> N
     pump_until(lambda: place_of_sign(late) == 300 - INSET)
     corner = screenshot(viewer)[-2 * INSET :, : 2 * INSET, :3].astype(int)
     assert np.ptp(corner, axis=-1).max() == 0, "the image is grey, the sign is not"
+
+
+def test_the_first_sign_is_not_made_while_the_view_moves(viewer, let_rest, pump_until) -> None:
+    """To compile its program takes as long as a stutter."""
+    layer = viewer.add_layer(OctreeImage([np.ones((64, 64), np.uint8)], CONFIG, **LOOK))
+    let_rest(layer)
+    node, notice = layer._views[0].node, LoadingNotice(lambda: None)
+    notice.report(node, True, False, moving=True)
+    pump_until(lambda: notice.late)
+    assert notice._sign is None
+    notice.report(node, True, False, moving=False)
+    pump_until(lambda: notice._sign is not None)
+    notice.close()
 
 
 def test_tiles_are_loaded_from_under_the_mouse_outward(

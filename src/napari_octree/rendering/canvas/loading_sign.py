@@ -76,6 +76,8 @@ sign_of = one_per_viewbox(LoadingSign)
 class LoadingNotice:
     """Has the sign drawn for one view that has not been settled for long.
 
+    It first asks for the sign, which may have to be made, while the view rests.
+
     Parameters
     ----------
     request_frame : callable
@@ -85,7 +87,7 @@ class LoadingNotice:
         self._request_frame = request_frame
         self._sign: Any = None
         self._viewbox: Callable[[], Any] = lambda: None
-        self._waits = False
+        self._waits = self._moving = self._put_off = False
         self._timer = QTimer()
         self._timer.setSingleShot(True)
         self._timer.setInterval(SIGN_MS)
@@ -96,8 +98,13 @@ class LoadingNotice:
         """Not settled, and for so long that it should be seen."""
         return self._waits and not self._timer.isActive()
 
-    def report(self, node: Any, unsettled: bool, failed: bool) -> None:
+    def report(self, node: Any, unsettled: bool, failed: bool, moving: bool = False) -> None:
         """Tell in a draw how the view is (in vain: `failed`)."""
+        self._moving = moving
+        if self._put_off and not moving:
+            self._put_off = False
+            if unsettled and self._waits:
+                self._timer.start()
         if unsettled and not self._waits:
             viewbox = viewbox_of(node)
             self._viewbox = weakref.ref(viewbox) if viewbox is not None else lambda: None
@@ -111,9 +118,14 @@ class LoadingNotice:
     def _on_late(self) -> None:
         # Outside of a draw, which may not change what there is to draw.
         viewbox = self._viewbox()
-        if viewbox is not None:
-            self._sign = sign_of(viewbox)
-            self._request_frame()
+        if viewbox is None:
+            return
+        if self._moving and self._sign is None:
+            # To make it takes 25 ms of Python and of GL's compiler: as long as a stutter.
+            self._put_off = True
+            return
+        self._sign = sign_of(viewbox)
+        self._request_frame()
 
     def close(self) -> None:
         """The view is no more."""

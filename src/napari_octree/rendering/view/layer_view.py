@@ -298,7 +298,7 @@ class LayerView:
         if drawing.grow():
             _vispy.when_idle(drawing.node.canvas, self.request_frame)
         waits = not drawing.whole and self.layer.display.show_loading
-        self._notice.report(drawing.node, waits, drawing.in_vain)
+        self._notice.report(drawing.node, waits, drawing.in_vain, drawing.moving)
         state = drawing.state
         if state != self._reported:
             self._reported = state
