@@ -257,3 +257,21 @@ def test_a_broken_archive_far_away(tmp_path, serve):
     archive.write_bytes(archive.read_bytes()[:-500])
     with pytest.raises(SourceError, match=r"b\.ozx: a zip archive that cannot be read"):
         read_ome_zarr(serve(with_ranges).replace("a.zarr", "b.ozx"))
+
+
+def without_head(handler, file):
+    if handler.command == "HEAD":
+        handler.reply(status=405)
+    else:
+        plain(handler, file)
+
+
+@pytest.mark.parametrize("behave", [plain, without_head])
+def test_nested_chunks_whose_document_does_not_say_so(tmp_path, serve, behave):
+    write(tmp_path / "a.zarr", chunk_key_encoding={"name": "v2", "separator": "/"})
+    document = tmp_path / "a.zarr/0/.zarray"
+    text = document.read_text()
+    document.write_text(text.replace('"dimension_separator": "/"', '"unknown": 0'))
+    assert document.read_text() != text
+    (image,) = read_ome_zarr(serve(behave))
+    np.testing.assert_array_equal(pixels(image), PIXELS)

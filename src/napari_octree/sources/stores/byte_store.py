@@ -7,6 +7,7 @@ absent is None, everything else that goes wrong is raised; nothing is kept.
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Hashable
 from pathlib import Path
@@ -120,8 +121,9 @@ class ObstoreBytes:
         try:
             obstore.head(self._zarr_store.store, self._prefix + name)
         except Exception as error:
-            # Some servers know no HEAD.
-            return False if is_absent(error) else self.get(name) is not None
+            # Some servers know no HEAD, which obstore tells as an object that is not there.
+            knows = not re.search(r"\b(405|501)\b", str(error))
+            return False if knows and is_absent(error) else self.get(name) is not None
         return True
 
     def as_zarr(self) -> Any:
