@@ -14,7 +14,7 @@ from napari_octree.rendering.view import view_motion
 
 
 @pytest.fixture
-def prepare(viewer, pump_until, look_at, monkeypatch) -> Callable[[], int]:
+def prepare(viewer, let_rest, pump_until, look_at, monkeypatch) -> Callable[[], int]:
     """Calls of a frame over 48 tiles that are all there.
 
     What is wished ahead of a move depends on its speed, which a slow machine measures otherwise.
@@ -24,7 +24,7 @@ def prepare(viewer, pump_until, look_at, monkeypatch) -> Callable[[], int]:
     config = OctreeConfig(octree={"tile_size": 64})
     layer = viewer.add_layer(OctreeImage([data], config=config, contrast_limits=(0, 255)))
     look_at(viewer, (512, 512), 1.0)
-    assert layer.wait_until_settled(30)
+    let_rest(layer)
     tiles = layer._views[0].tiles
     pump_until(lambda: not (tiles.moving or tiles.lease.opening or tiles.frame.picture.stand_in))
     layer._views[0]._exports = None  # else a draw that is no paint event is an export
