@@ -100,6 +100,10 @@ class Drawing(Protocol):
         """
         ...
 
+    def foresee(self) -> None:
+        """Ask for what the first frame will want: until then the window may be busy for long."""
+        ...
+
     def finish(self, wait: Callable[[], bool]) -> bool:
         """Load and draw all that the camera shows at its best, inside this draw: an export.
 

@@ -184,6 +184,9 @@ class PointDrawing:
         render = self.layer.config.render
         return render.upload_ms_moving if self._moving else render.upload_ms
 
+    def foresee(self) -> None:
+        """Nothing: what a first frame needs is found in it."""
+
     def finish(self, wait: Callable[[], bool]) -> bool:
         """Load and draw all that the camera shows at its best, inside this draw: an export."""
         self._finishing = True

@@ -152,6 +152,11 @@ class AtlasLease:
         limit = self._config.memory.vram_bytes
         return nbytes + limit - self._ledger.room(self, limit) <= limit // 2
 
+    def apron(self, filter_reach: float, tile_shape: tuple[int, int]) -> int:
+        """Texels around each tile of the first atlas; of later ones perhaps more."""
+        apron = max(self._config.render.interpolation_apron, math.ceil(filter_reach))
+        return min(apron, min(tile_shape) // 2)
+
     @property
     def nbytes(self) -> int:
         """Bytes on the GPU."""
@@ -172,8 +177,7 @@ class AtlasLease:
         if needs.whole:
             return self._for_one_tile(node, needs)
         encoding, in_view, tile = needs.encoding, needs.in_view, needs.tile_shape
-        apron = max(self._config.render.interpolation_apron, math.ceil(needs.filter_reach))
-        apron = min(apron, min(tile) // 2)
+        apron = self.apron(needs.filter_reach, tile)
         filled = self._filled
         if filled is not None and filled.tile_shape == tile:
             apron = max(apron, filled.apron)

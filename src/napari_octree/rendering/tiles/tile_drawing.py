@@ -44,6 +44,7 @@ from napari_octree.rendering.tiles.tile_frame import TileFrame, TileInputs
 from napari_octree.rendering.tiles.tile_kind import TileKind
 from napari_octree.rendering.tiles.tile_patches import TilePatches
 from napari_octree.rendering.view.tracked_view import TrackedView
+from napari_octree.rendering.view.view_2d import view_from_matrix
 
 FORMER_OPACITY = 0.4
 """Of a slice that is kept until the new one can be shown: it must not pass for the new one."""
@@ -101,15 +102,13 @@ class TileDrawing:
         node, frame, display = self.node, self.frame, self.layer.display
         matrices = self._place.now()
         octree_slice = self._slice()
+        if octree_slice is not None:
+            self._hold(octree_slice)
         tracks = display.track_view
         moved = self.tracked.see(matrices, octree_slice, tracks, now, self._cursor)
         self.client.pace = self.tracked.pace
         self.frames += 1
         reach, former = self.kind.filter_reach, node.atlas
-        if octree_slice is not None and octree_slice is not self._held:
-            self._held = octree_slice
-            self._tiling = _tiling(octree_slice)
-            self.kind.take_values(octree_slice.display_dtype)
         coarsened = frame.coarsened
         in_view = frame.tiles
         if coarsened or (self.lease.opening and not self._tiling[1]):
@@ -158,6 +157,41 @@ class TileDrawing:
         if octree_slice is not None and octree_slice.pyramid.edits is not None:
             shown = [tiles for tiles in (picture.tiles, picture.stand_in) if tiles is not None]
             self._patches.apply(octree_slice, shown, self.frame.arrived, picture.levels)
+
+    def foresee(self) -> None:
+        """Ask for what the first frame will want: until then the window may be busy for long."""
+        octree_slice = self._slice()
+        if octree_slice is None or self.frames:
+            return
+        self._hold(octree_slice)
+        matrices, reach = self._place.now(), self.kind.filter_reach
+        view = view_from_matrix(
+            matrices.to_viewbox, matrices.size, matrices.pixel_scale, slice_key=octree_slice.key
+        )
+        if view is None:
+            return
+        shape, whole, _ = self._tiling
+        apron = 0 if whole else self.lease.apron(reach, shape)
+        seen = intersect(
+            octree_slice.octree,
+            view,
+            locked_level=self._level_lock(),
+            level_bias=self._render.level_bias,
+            margin_texels=reach,
+        )
+        texel_bytes = self.kind.encoding.texel_bytes
+        if self.lease.has_room_for(
+            len(seen) * math.prod(n + 2 * apron for n in shape) * texel_bytes
+        ):
+            self.client.pace = Pace.STEADY
+            self.frame.foresee(octree_slice, seen, apron, self.kind.encoding)
+
+    def _hold(self, octree_slice: OctreeSlice) -> None:
+        """Draw tiles and texels of the kind that a slice needs."""
+        if octree_slice is not self._held:
+            self._held = octree_slice
+            self._tiling = _tiling(octree_slice)
+            self.kind.take_values(octree_slice.display_dtype)
 
     def _cursor(self) -> tuple[float, float] | None:
         return cursor_of(self.node.canvas).over(self.node)

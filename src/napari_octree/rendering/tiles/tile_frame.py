@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Set
 
     from napari_octree.loading.loader import LoaderClient
+    from napari_octree.rendering.gpu.texture_encoding import TextureEncoding
 
 HASTY_OUT, HASTY_IN = 1.0, 8.0
 """Octaves per second of zooming beyond which nothing but the overview is wished for.
@@ -87,6 +88,7 @@ class TileFrame:
         self._held_back: frozenset[ChunkKey] = frozenset()
         self._marked: frozenset[ChunkKey] = frozenset()
         self._asked: tuple[object, ...] = ()
+        self._foreseen: tuple[TextureEncoding, int] | None = None
         self._progress: OctreeProgress | None = None
         self.plans = 0
 
@@ -99,6 +101,17 @@ class TileFrame:
             planned = self._intersection
             if self._slice is not None and planned is not None and self.picture.tiles is not None:
                 self._wish(self._slice, planned, planned.view.motion)
+
+    def foresee(
+        self,
+        octree_slice: OctreeSlice,
+        intersection: OctreeIntersection,
+        apron: int,
+        encoding: TextureEncoding,
+    ) -> None:
+        """Ask for what the first frame will want of such an atlas (see `TileRequests`)."""
+        self._foreseen = encoding, apron
+        self._wishes.foresee(octree_slice, intersection, apron, encoding)
 
     def prepare(self, atlas: TextureAtlas2D, inputs: TileInputs) -> bool:
         """Do a frame's work.
@@ -122,7 +135,9 @@ class TileFrame:
         if picture.tiles is None or atlas is not picture.tiles.atlas:
             picture.stage(atlas, self._slice)
             self._uploads.drop()
-            self.forget()
+            if self._foreseen != (atlas.encoding, atlas.apron):
+                self.forget()
+            self._foreseen = None  # it is asked for again now, and goes on
         self._wishes.scroll_axis, self._wishes.moving = inputs.scroll_axis, inputs.moving
         if octree_slice is not self._slice:
             self._turn(octree_slice)

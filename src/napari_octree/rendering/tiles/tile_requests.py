@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from napari_octree.loading.loader import LoaderClient
+    from napari_octree.rendering.gpu.texture_encoding import TextureEncoding
 
 RequestName = tuple[ChunkKey, Tier, int, int]
 
@@ -156,6 +157,33 @@ class TileRequests:
         self._requests = requests
         self._asked_moving = self.moving
         self._calculated = atlas.encoding.is_scaled
+        self._share_out()
+
+    def foresee(
+        self,
+        octree_slice: OctreeSlice,
+        intersection: OctreeIntersection,
+        apron: int,
+        encoding: TextureEncoding,
+    ) -> None:
+        """Tell the loader of what a view will show, before there is an atlas.
+
+        Parameters
+        ----------
+        octree_slice : OctreeSlice
+        intersection : OctreeIntersection
+        apron : int
+        encoding : TextureEncoding
+            As the atlas will have them.
+        """
+        self._calculated = encoding.is_scaled
+        self._requests = {
+            (wish.key, wish.tier, wish.relative_level, 0): octree_slice.tile_request(
+                wish, apron, encoding.encode
+            )
+            for wish in wish_list(octree_slice.octree, intersection, self._moving_policy)
+            if wish.tier.awaited
+        }
         self._share_out()
 
     def _share_out(self) -> None:

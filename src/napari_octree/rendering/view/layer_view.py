@@ -104,6 +104,7 @@ class LayerView:
         context = DrawContext(self.layer, self._texels, client, self._on_prepare, max_side)
         drawing = make(context)
         drawing.node.events.canvas_change.connect(self._on_canvas)
+        drawing.node.events.parent_change.connect(self._on_parent)
         return drawing
 
     def _on_canvas(self, event: Any) -> None:
@@ -111,6 +112,15 @@ class LayerView:
         if event.new is not None and not self._closed:
             self._exports = exports_of(event.new)
             self._exports.views.add(self)
+
+    def _on_parent(self, event: Any) -> None:
+        """Let the first frame find much: napari makes the layer's controls before it."""
+        if self._broken or not self.layer.visible or viewbox_of(self.drawing.node) is None:
+            return
+        try:
+            self.drawing.foresee()
+        except Exception as error:  # as in a draw
+            self._stop(error)
 
     # ---------------------------------------------------------------- drawings
 

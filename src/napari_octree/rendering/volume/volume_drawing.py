@@ -186,6 +186,9 @@ class VolumeDrawing:
         """Somebody waits for the next frame, and it has to be the last one."""
         return self._finishing or self.layer.config.loader_defaults.force_synchronous
 
+    def foresee(self) -> None:
+        """Nothing: what a first frame needs is found in it."""
+
     def finish(self, wait: Callable[[], bool]) -> bool:
         """Load and draw all that the camera shows at its best, inside this draw: an export."""
         self._finishing = True
