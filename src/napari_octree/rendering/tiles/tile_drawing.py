@@ -102,7 +102,7 @@ class TileDrawing:
         node, frame, display = self.node, self.frame, self.layer.display
         matrices = self._place.now()
         octree_slice = self._slice()
-        if octree_slice is not None:
+        if octree_slice is not None and octree_slice is not self._held:
             self._hold(octree_slice)
         tracks = display.track_view
         moved = self.tracked.see(matrices, octree_slice, tracks, now, self._cursor)
@@ -163,7 +163,8 @@ class TileDrawing:
         octree_slice = self._slice()
         if octree_slice is None or self.frames:
             return
-        self._hold(octree_slice)
+        if octree_slice is not self._held:
+            self._hold(octree_slice)
         matrices, reach = self._place.now(), self.kind.filter_reach
         view = view_from_matrix(
             matrices.to_viewbox, matrices.size, matrices.pixel_scale, slice_key=octree_slice.key
@@ -188,10 +189,9 @@ class TileDrawing:
 
     def _hold(self, octree_slice: OctreeSlice) -> None:
         """Draw tiles and texels of the kind that a slice needs."""
-        if octree_slice is not self._held:
-            self._held = octree_slice
-            self._tiling = _tiling(octree_slice)
-            self.kind.take_values(octree_slice.display_dtype)
+        self._held = octree_slice
+        self._tiling = _tiling(octree_slice)
+        self.kind.take_values(octree_slice.display_dtype)
 
     def _cursor(self) -> tuple[float, float] | None:
         return cursor_of(self.node.canvas).over(self.node)

@@ -1,0 +1,65 @@
+"""What a new layer asks of the loader before its first frame."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from napari_octree import OctreeImage, OctreeLabels
+
+
+def read_places(read_log: Any) -> list[tuple[str, str]]:
+    return [(read.array, repr(read.index)) for read in read_log.reads]
+
+
+@pytest.mark.parametrize("layer_type", [OctreeImage, OctreeLabels])
+def test_the_view_is_read_before_its_first_frame(
+    viewer, recording_pyramid, read_log, layer_type, pump_until
+) -> None:
+    """The event loop does not run between `add_layer` and the look at the reads."""
+    levels = recording_pyramid((2048, 2048), levels=4, chunks=(256, 256))
+    read_log.hold()
+    layer = viewer.add_layer(layer_type(levels))
+    client = layer._views[0].tiles.client
+    asked = client.pending
+    assert asked > 1
+    read_log.release()
+    assert layer.wait_until_settled()
+    places = read_places(read_log)
+    assert len(places) == len(set(places))  # the frame has asked for the same
+    assert not read_log.in_gui_thread
+
+
+def test_a_hidden_layer_asks_for_nothing(viewer, recording_pyramid, read_log) -> None:
+    levels = recording_pyramid((2048, 2048), levels=4, chunks=(256, 256))
+    read_log.hold()
+    layer = viewer.add_layer(OctreeImage(levels, visible=False))
+    assert not layer._views[0].tiles.client.pending
+
+
+def test_a_camera_set_at_once_is_what_counts(viewer, recording_pyramid, screenshot) -> None:
+    levels = recording_pyramid((2048, 2048), levels=4, chunks=(256, 256))
+    layer = viewer.add_layer(OctreeImage(levels, contrast_limits=(0, 255)))
+    viewer.scene.camera.center, viewer.scene.camera.zoom = (0, 1500, 1500), 1
+    assert layer.wait_until_settled()
+    view = layer._views[0]
+    assert view.level == 0
+    assert view.progress.loading == 0
+
+
+def test_limits_that_change_the_texels_before_the_frame_count(viewer, screenshot) -> None:
+    """What was made for other texels must not be shown."""
+    pixels = np.linspace(0, 1, 1024**2).reshape(1024, 1024) + 2.0**40
+    levels = [pixels, pixels[::2, ::2]]
+    limits = (2.0**40, 2.0**40 + 1)
+    layer = viewer.add_layer(OctreeImage(levels, contrast_limits=(0, 2.0**41)))
+    layer.contrast_limits = limits
+    assert layer.wait_until_settled()
+    shown = screenshot(viewer)
+    viewer.layers.remove(layer)
+    other = viewer.add_layer(OctreeImage(levels, contrast_limits=limits))
+    assert other.wait_until_settled()
+    np.testing.assert_array_equal(shown, screenshot(viewer))
+    assert len(np.unique(shown)) > 100  # the ramp is seen
