@@ -246,3 +246,13 @@ def test_a_tile_that_waits_and_leaves_leaves_nothing_behind(one_reader, source):
     b.executor.finish_all()
     assert b.loader.statistics.in_flight_bytes == 0
     assert not b.clock.scheduled
+
+
+def test_the_client_is_woken_for_the_first_and_for_the_last(bench, source):
+    b = bench(loader_defaults={"num_workers": 4}, octree={"loaders": {0: {"delay_queue_ms": 0}}})
+    client = b.open()
+    client.replace([request(source, 0, c, apron=0) for c in range(4)])
+    wakes = []
+    while b.executor.finish() is not None:
+        wakes.append(b.wakes)
+    assert wakes == [1, 1, 1, 2]

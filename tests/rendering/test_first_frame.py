@@ -63,3 +63,20 @@ def test_limits_that_change_the_texels_before_the_frame_count(viewer, screenshot
     assert other.wait_until_settled()
     np.testing.assert_array_equal(shown, screenshot(viewer))
     assert len(np.unique(shown)) > 100  # the ramp is seen
+
+
+def test_what_arrives_waits_a_moment_for_the_rest(
+    viewer, recording_pyramid, read_log, look_at
+) -> None:
+    levels = recording_pyramid((2048, 2048), levels=4, chunks=(256, 256))
+    layer = viewer.add_layer(OctreeImage(levels))
+    assert layer.wait_until_settled()
+    read_log.hold()
+    look_at(viewer, (1500, 1500), 1.0)
+    drawing = layer._views[0].tiles
+    assert drawing.client.pending
+    assert drawing.refine(-1e6) > 0
+    assert drawing.refine(1e12) == 0  # it has waited long enough
+    read_log.release()
+    assert layer.wait_until_settled()
+    assert drawing.refine(-1e6) == 0  # nothing else is to come

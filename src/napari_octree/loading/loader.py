@@ -81,7 +81,7 @@ class ChunkLoader:
         ----------
         wake : callable
             Called in any thread when something can be taken, and not again before everything
-            has been taken. It must return at once.
+            has been taken, but for the last tile that the view awaits. It must return at once.
 
         Raises
         ------

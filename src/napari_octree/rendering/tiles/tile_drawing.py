@@ -46,6 +46,9 @@ from napari_octree.rendering.tiles.tile_patches import TilePatches
 from napari_octree.rendering.view.tracked_view import TrackedView
 from napari_octree.rendering.view.view_2d import view_from_matrix
 
+GATHER_MS = 8
+"""Half a frame: so long what has arrived may wait for what else comes."""
+
 FORMER_OPACITY = 0.4
 """Of a slice that is kept until the new one can be shown: it must not pass for the new one."""
 
@@ -83,6 +86,7 @@ class TileDrawing:
         self._joined: tuple[weakref.ref[Any] | None, str | None] = (None, None)
         self._patches = TilePatches()
         self.frames = 0
+        self._gathers_until: float | None = None
         self._finishing = False
         self.ring = (0, 0)
         self._render = layer.config.render
@@ -107,6 +111,7 @@ class TileDrawing:
         tracks = display.track_view
         moved = self.tracked.see(matrices, octree_slice, tracks, now, self._cursor)
         self.client.pace = self.tracked.pace
+        self._gathers_until = None
         self.frames += 1
         reach, former = self.kind.filter_reach, node.atlas
         coarsened = frame.coarsened
@@ -262,8 +267,16 @@ class TileDrawing:
         return None if self.frame.channel is None else self.frame.channel.wait_ms
 
     def refine(self, now: float) -> int:
-        """Draw at once what has arrived."""
-        return 0
+        """Draw what has arrived, together with what comes in the next moment.
+
+        Reads that began together end nearly together, and a frame for each would only be in the
+        way of the others. Nothing that fills a blank place waits, nor what is last.
+        """
+        if self.frame.more or not (self.client.pending and self.frame.covered):
+            return 0
+        if self._gathers_until is None:
+            self._gathers_until = now + GATHER_MS / 1000
+        return max(math.ceil(1000 * (self._gathers_until - now)), 0)
 
     def rest(self) -> bool:
         """The view stands still. Returns whether to draw again, for what was left out so far."""

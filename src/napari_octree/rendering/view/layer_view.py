@@ -323,6 +323,7 @@ class LayerView:
         drawing = self.drawing
         wait_ms = drawing.refine(time.perf_counter())
         if wait_ms <= 0:
+            self._patience.stop()  # for what it waited is drawn now
             self.request_frame()
             return
         if drawing.more:
