@@ -136,8 +136,7 @@ class TileDrawing:
             now=now,
         )
         changed = frame.prepare(atlas, inputs)
-        if octree_slice is not None and octree_slice.pyramid.edits is not None:
-            self._patch(octree_slice)
+        self._patch(octree_slice)
         if frame.coarsened and not coarsened:
             self._draw_again()  # with an atlas that has room for it, if there can be one
         if atlas is not self._allocated:
@@ -157,11 +156,12 @@ class TileDrawing:
             node.set_overlays(self.ring, display.show_grid, matrices, display.show_failed)
         return moved
 
-    def _patch(self, octree_slice: OctreeSlice) -> None:
+    def _patch(self, octree_slice: OctreeSlice | None) -> None:
         """Have what is drawn show what was painted."""
         picture = self.frame.picture
-        shown = [tiles for tiles in (picture.tiles, picture.stand_in) if tiles is not None]
-        self._patches.apply(octree_slice, shown, self.frame.arrived, picture.levels)
+        if octree_slice is not None and octree_slice.pyramid.edits is not None:
+            shown = [tiles for tiles in (picture.tiles, picture.stand_in) if tiles is not None]
+            self._patches.apply(octree_slice, shown, self.frame.arrived, picture.levels)
 
     def foresee(self) -> None:
         """Ask for what the first frame will want: until then the window may be busy for long."""
