@@ -275,3 +275,35 @@ def test_nested_chunks_whose_document_does_not_say_so(tmp_path, serve, behave):
     assert document.read_text() != text
     (image,) = read_ome_zarr(serve(behave))
     np.testing.assert_array_equal(pixels(image), PIXELS)
+
+
+def signed(handler, _):
+    """Only with the signature at the end of the address; chunks fail where a file says so."""
+    address, _, query = handler.path.partition("?")
+    file = handler.server.root / address.lstrip("/")
+    if query != "sv=2024&sig=s3cr%2Ft":
+        handler.reply(PAGE, 403)
+    elif (handler.server.root / "chunks fail").exists() and "json" not in file.name:
+        handler.reply(PAGE, 500)
+    else:
+        plain(handler, file)
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_a_signature_goes_with_each_name(tmp_path, serve, zarr_format):
+    write(tmp_path / "a.zarr", zarr_format)
+    (image,) = read_ome_zarr(serve(signed) + "?sv=2024&sig=s3cr%2Ft")
+    np.testing.assert_array_equal(pixels(image), PIXELS)
+    assert "s3cr" not in f"{image!r} {image.name} {as_level_source(image.levels[0]).storage!r}"
+
+
+def test_errors_hold_no_signature(tmp_path, serve):
+    write(tmp_path / "a.zarr", 3)
+    where = serve(signed)
+    with pytest.raises(SourceError, match="403") as refused:
+        read_ome_zarr(f"{where}?sv=2024&sig=s3crets")
+    (image,) = read_ome_zarr(f"{where}?sv=2024&sig=s3cr%2Ft")
+    (tmp_path / "chunks fail").touch()
+    with pytest.raises(Exception, match="500") as failed:
+        pixels(image)
+    assert "s3cr" not in f"{refused.value!r} {failed.value!r}"

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -34,6 +35,8 @@ from napari_octree.sources.stores.credentials import obstore_settings
 from napari_octree.sources.stores.remote_zip import RemoteZipStore, open_remote_zip
 
 ZIP_ENDINGS = (".zip", ".ozx")
+_QUERY_NAMES_A_PATH = re.compile(r"\.zarr/?$").search
+"""As of a proxy (``?path=image.zarr``): names are put after it."""
 
 
 def open_bytes(where: str | os.PathLike[str], **storage_options: Any) -> ByteStore:
@@ -143,6 +146,11 @@ def _open_local(path: Path, where: str) -> ByteStore:
 
 
 def _open_obstore_or_fsspec(address: str, options: Mapping[str, Any]) -> ByteStore:
+    parts = urlsplit(address)
+    if parts.query and parts.scheme in ("http", "https") and not _QUERY_NAMES_A_PATH(parts.query):
+        from napari_octree.sources.stores.plain_http import open_http_folder
+
+        return ZarrBytes(open_http_folder(address, options), "", as_address(address), is_far=True)
     store = _open_obstore(address, options)
     return _open_fsspec(address, options) if store is None else ObstoreBytes(store)
 
