@@ -565,6 +565,25 @@ def test_a_brick_that_comes_again_with_other_voxels_changes_what_is_shown() -> N
     assert s.frame.settled
 
 
+def test_a_brick_that_comes_again_over_frames_stays_in_the_picture() -> None:
+    s, at = Setting(), view(CENTRE, 150)
+    s.load(at)
+    before, slots = s.shown, s.frame.shown.slots.tolist()
+    s.atlas.slots.outdate(list(s.atlas.slots))
+    s.frame.replan()
+    limit = 1.5 * ENCODING.nbytes / s.frame._uploads._budget.bytes_per_ms
+    s.prepare(at, limit)
+    s.client.taken.clear()  # all are handed out again
+    s.client.finish(10_000)
+    in_part = 0
+    while not s.frame.settled:
+        s.prepare(at, limit)
+        in_part += s.frame._uploads._upload is not None
+        assert s.shown == before
+        assert s.frame.shown.slots.tolist() == slots
+    assert in_part > 1, "each frame ended with a whole brick"
+
+
 def test_the_former_slice_goes_when_the_coarsest_brick_of_the_new_one_failed() -> None:
     """Once: the former one stayed for good, though all else of the new one was there."""
     s = Setting()

@@ -1,8 +1,8 @@
 """Bricks on their way to the GPU: taken from the loader, cut into slabs, sent within a budget.
 
 Invariants: GUI thread only. Best first; a brick too large for a frame's milliseconds goes slab by
-slab over several of them, and its slot may not be shown until it is whole. What is protected
-is never evicted.
+slab over several of them, and a slot that held nothing before may not be shown until it is whole.
+What is protected is never evicted.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ class _Upload:
     brick: TileKey
     tile: LoadedTile
     slot: Slot
+    replaces: bool  # an older version of the brick, which it overwrites
     slabs: Iterator[tuple[slice, int]]
     waiting: tuple[slice, int] | None
 
@@ -70,8 +71,9 @@ class BrickUploads:
 
     @property
     def unfinished(self) -> TileKey | None:
-        """The brick that is in its slot in part."""
-        return None if self._upload is None else self._upload.brick
+        """The brick that is in its slot in part, and had no slot before."""
+        upload = self._upload
+        return None if upload is None or upload.replaces else upload.brick
 
     def drop(self) -> None:
         """Another atlas: what was sent so far is lost."""
@@ -134,12 +136,13 @@ class BrickUploads:
             if above_others and self._stage(atlas, brick, False, protected) is not None:
                 self.hollow.add(brick)
             return True
-        # Its slot may hold an older version of it: shown until the new one is whole.
+        # Better for some frames old and new planes side by side than a hole.
+        replaces = brick in atlas.slots and brick not in self.hollow
         slot = self._stage(atlas, brick, tile.complete, protected)
         self.failed.discard(brick)
         if slot is not None:
             slabs = atlas.slabs(data, self._slab_bytes())
-            self._upload = _Upload(brick, tile, slot, slabs, next(slabs))
+            self._upload = _Upload(brick, tile, slot, replaces, slabs, next(slabs))
         return True
 
     def _stage(
