@@ -292,7 +292,7 @@ def test_being_the_default_reader_is_offered_once(make_napari_viewer, tmp_path):
     zarr.save_array(tmp_path / "a.zarr", np.zeros((8, 8)))
     for _ in range(2):
         commands.open_path(viewer, str(tmp_path / "a.zarr"))
-    (offer,) = [n for n in notification_manager.records if "without asking" in n.message]
+    (offer,) = [n for n in notification_manager.records if "Always open" in n.message]
     ((_, accept),) = offer.actions
     accept()
     assert get_settings().plugins.extension2reader["*.zarr"] == "napari-octree"

@@ -57,9 +57,12 @@ def far_away(viewer: Any, *layers: Any) -> None:
     """Show layers from so far that only coarse levels are loaded."""
     viewer.layers.clear()
     for layer in layers:
+        layer.visible = False  # the view that napari gives to the first one is loaded at once
         viewer.add_layer(layer)
     viewer.reset_view()
     viewer.scene.camera.zoom = 0.1
+    for layer in layers:
+        layer.visible = True
     for layer in layers:
         assert not isinstance(layer, OctreeImage) or layer.wait_until_settled(30)
 

@@ -54,9 +54,9 @@ def fading(viewer, look_at, screenshot, pump, pump_until, read_log, recording_ar
         levels = [recording_array(pixels, (64, 64), f"level {k}") for k, pixels in enumerate(data)]
         layer = OctreeImage(levels, CONFIG, contrast_limits=(0, 255), **keywords)
         layer.display.show_loading = False
+        look_at(viewer, (190.3, 193.3), 0.41)  # the overview is ideal
         viewer.add_layer(layer)
         clock = Clock(layer)
-        look_at(viewer, (190.3, 193.3), 0.41)  # the overview is ideal
         assert layer.wait_until_settled(30)
         read_log.hold()
         look_at(viewer, (190.3, 193.3), 1.1)

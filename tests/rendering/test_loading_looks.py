@@ -26,8 +26,10 @@ def held(viewer, look_at, read_log, let_rest):
 
     def show(layer: OctreeImage, zoom: float) -> None:
         layer.display.show_loading = False
+        layer.visible = False  # the view that napari gives to a first layer is loaded at once
         viewer.add_layer(layer)
         look_at(viewer, (210.3, 230.3), 0.5 ** (len(layer.data) - 1))
+        layer.visible = True
         let_rest(layer)
         read_log.hold()
         look_at(viewer, (210.3, 230.3), zoom)

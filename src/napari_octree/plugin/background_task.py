@@ -124,6 +124,12 @@ class BackgroundTask(Generic[T]):
             tell()
         finally:
             self.finished = True
+            # napari keeps the bar, which keeps this: it must not keep what the work was about.
+            self._work = self._on_done = self._on_failed = self._on_cancelled = _nothing
+
+
+def _nothing(*_: Any) -> Any:
+    """Do nothing."""
 
 
 @atexit.register

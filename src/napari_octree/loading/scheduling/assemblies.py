@@ -181,7 +181,7 @@ class Assemblies:
         """Let a tile be taken; first of all, so that it is always seen to be on its way."""
         client = tile.client
         best = client.staged[0] if client.staged else None
-        is_last = tile.awaited and not client.pending
+        is_last = tile.awaited and client.pending == 1  # itself
         if best is None or is_last or (tile.awaited and not best.awaited):
             # Else it was woken before, and has not taken everything yet.
             self._set.woken[client] = None

@@ -166,6 +166,7 @@ class TileDrawing:
     def foresee(self) -> None:
         """Ask for what the first frame will want: until then the window may be busy for long."""
         octree_slice = self._slice()
+        self._whole_of = None, True  # others may take the memory before the frame: it looks anew
         if octree_slice is None or self.frames:
             return
         if octree_slice is not self._held:
