@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from threading import BoundedSemaphore
 from typing import Any, TypeVar
 
 from napari_octree.sources.arrays.zarr_arrays.direct_zarr_array import (
@@ -38,6 +39,10 @@ T = TypeVar("T")
 
 SAME = 1.02
 """Pixel sizes that differ by less are told of nobody."""
+
+NEAR_AT_ONCE = BoundedSemaphore(4)
+"""Threads that open fields of near stores. It is work of the interpreter, so more are no faster,
+and the window's thread would wait its turn behind each of them."""
 
 
 class Memo:
@@ -191,7 +196,10 @@ class PlateFields:
 
     def run(self, tasks: Sequence[Callable[[], T]], turn: int) -> list[T | BaseException]:
         """Read several fields, side by side if their store is far."""
-        return POOL.run(tasks, turn) if self._documents.store.is_far else run_in_turn(tasks)
+        if self._documents.store.is_far:
+            return POOL.run(tasks, turn)
+        with NEAR_AT_ONCE:
+            return run_in_turn(tasks)
 
     def forget(self) -> None:
         """Read all documents again when they are wanted next (any thread)."""

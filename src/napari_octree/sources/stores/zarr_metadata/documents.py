@@ -176,21 +176,24 @@ class Documents:
         at_hand = self._consolidated.get(name)
         if isinstance(at_hand, Mapping):
             return at_hand
-        with self._lock:
-            known = self._known.get(name)
-            is_mine = known is None
-            if known is None:
-                known = self._known[name] = Future()
-        if is_mine:
-            # Only a thread that runs owns a fetch: nobody waits for what nobody does.
-            try:
-                known.set_result(self._fetch(name))
-            except BaseException as error:
-                with self._lock:
-                    self._known.pop(name, None)
-                known.set_exception(error)
+        known = self._known.get(name)
+        if known is None:
+            # No lock: dozens of threads come here thousands of times, and one of them that lost
+            # the interpreter while it held a lock would stop them all.
+            mine: Future[Any] = Future()
+            known = self._known.setdefault(name, mine)
+            if known is mine:
+                self._fulfil(mine, name)
         result: Mapping[str, Any] | None = known.result()
         return result
+
+    def _fulfil(self, promise: Future[Any], name: str) -> None:
+        """Fetch what was promised; only a thread that runs has promised, so nobody waits idly."""
+        try:
+            promise.set_result(self._fetch(name))
+        except BaseException as error:
+            self._known.pop(name, None)
+            promise.set_exception(error)
 
     def _fetch(self, name: str) -> Mapping[str, Any] | None:
         try:
