@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_octree.layers.labels.painting import edits as edits_module
+from napari_octree.layers.labels.painting import edited_chunks
 from napari_octree.layers.labels.painting.edits import LabelEdits
 from napari_octree.layers.labels.painting.flood import flood
 
@@ -25,11 +25,14 @@ def writes(draw, shape):
 @given(st.data())
 def test_edits_are_numpy_s(data):
     shape = data.draw(st.sampled_from([(20, 33), (3, 17, 20), (2, 2, 9, 9)]))
-    side, edits_module.CHUNK_SIDE = edits_module.CHUNK_SIDE, data.draw(st.sampled_from([4, 7, 64]))
+    side, edited_chunks.CHUNK_SIDE = (
+        edited_chunks.CHUNK_SIDE,
+        data.draw(st.sampled_from([4, 7, 64])),
+    )
     try:
         edits = LabelEdits(shape, np.dtype(np.int64))
     finally:
-        edits_module.CHUNK_SIDE = side
+        edited_chunks.CHUNK_SIDE = side
     base = np.random.default_rng(0).integers(0, 3, shape)
     expected = base.copy()
     for region, label in data.draw(st.lists(writes(shape), max_size=6)):

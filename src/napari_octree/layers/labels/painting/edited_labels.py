@@ -32,7 +32,8 @@ from napari_octree.layers.base.octree_scalar_field import OctreeScalarField
 from napari_octree.layers.data.image_pyramid import PixelEdits
 from napari_octree.layers.data.layer_levels import LayerLevels
 from napari_octree.layers.labels.painting.edited_array import EditedArray
-from napari_octree.layers.labels.painting.edits import Index, LabelEdits
+from napari_octree.layers.labels.painting.edited_chunks import Index
+from napari_octree.layers.labels.painting.edits import LabelEdits
 from napari_octree.layers.labels.painting.painted_levels import PaintedArray, PaintedLevels
 from napari_octree.layers.labels.painting.save_edits import save_edits
 from napari_octree.layers.labels.painting.scratch_place import (
