@@ -167,9 +167,10 @@ class Browser:
         return sum(len(level.reads) for level in self.levels)
 
 
-@pytest.mark.parametrize(("latency_s", "busy_s"), [(0.002, 0.001), (0.05, 0.001)])
-def test_the_scripted_browse_is_thrifty(latency_s: float, busy_s: float) -> None:
-    browser = Browser(latency_s, busy_s)
+@pytest.mark.parametrize(("latency_s", "of_zoom"), [(0.002, 80), (0.05, 50)])
+def test_the_scripted_browse_is_thrifty(latency_s: float, of_zoom: int) -> None:
+    """Bounds are a little above today's reads, which time does not change."""
+    browser = Browser(latency_s, 0.001)
     overview = (SIZE / 2, SIZE / 2, 0.95 * CANVAS_SHAPE[0] / SIZE)
     place = (0.317 * SIZE, 0.554 * SIZE, 1.0)
     pan = [
@@ -177,9 +178,9 @@ def test_the_scripted_browse_is_thrifty(latency_s: float, busy_s: float) -> None
         for moved in range(PAN_STEP_PIXELS, PAN_PIXELS + 1, PAN_STEP_PIXELS)
     ]
     browser.browse([overview])
-    assert browser.browse(geometric(overview, place, ZOOM_STEPS)) <= 100
-    assert browser.browse(pan) <= 60
-    assert browser.browse(geometric(pan[-1], overview, ZOOM_STEPS)) <= 5
+    assert browser.browse(geometric(overview, place, ZOOM_STEPS)) <= of_zoom
+    assert browser.browse(pan) <= 40
+    assert browser.browse(geometric(pan[-1], overview, ZOOM_STEPS)) <= 2
     assert browser.browse(geometric(overview, place, REVISIT_STEPS)) == 0
     reads = [region for level in browser.levels for region in level.reads]
     keys = [level.key for level in browser.levels for _ in level.reads]
