@@ -12,6 +12,7 @@ from pathlib import Path
 
 import napari
 import numpy as np
+import zarr
 
 from napari_octree import open_ome_zarr
 
@@ -39,18 +40,18 @@ def write_cells(path: Path) -> None:
         axes_units={"y": "micrometer", "x": "micrometer"},
         method=Methods.LOCAL_MEAN,
         storage_options={"chunks": (1, 256, 256)},
-        omero={
-            "channels": [
-                {
-                    "label": label,
-                    "color": color,
-                    "active": True,
-                    "window": {"min": 0, "max": 65535, "start": 1000, "end": 42000},
-                }
-                for label, color in (("nuclei", "00A0FF"), ("fibres", "FFA000"))
-            ]
-        },
     )
+    group = zarr.open_group(path, mode="r+")
+    channels = [
+        {
+            "label": label,
+            "color": color,
+            "active": True,
+            "window": {"min": 0, "max": 65535, "start": 1000, "end": 42000},
+        }
+        for label, color in (("nuclei", "00A0FF"), ("fibres", "FFA000"))
+    ]
+    group.attrs["ome"] = {**group.attrs["ome"], "omero": {"channels": channels}}
 
 
 def main() -> None:

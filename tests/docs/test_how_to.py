@@ -92,7 +92,7 @@ def read_here(page: Path, text: str, known: dict[str, object]) -> str:
         if "build_points(" in text:
             known["built"] = number
         text = text.replace("transcripts.points.zarr", f"{known.get('built')}.zarr")
-        text = text.replace("array[3, 5]", "array[0, 0]")
+        text = text.replace("array[3:4, 5:6]", "array[:1, :1]")
         lines = text.splitlines()
         builds = [i for i, line in enumerate(lines) if line.startswith("build_points(")]
         for i in builds[1:]:
