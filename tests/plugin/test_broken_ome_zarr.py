@@ -49,7 +49,7 @@ def change(path, **keywords):
         {"shape": [10**400, 4]}, {"chunks": [0, 0]}, {"chunks": [2**20, 2**20]},
         {"dtype": "<bf16"}, {"dtype": "|O"}, {"dtype": "<c16"}, {"dtype": "|S4"},
         {"dtype": [["a", "<f4"]]}, {"filters": [{"id": "pickle"}]}, {"shape": [16] * 40},
-        {"shape": [0, 0]}, {"zarr_format": 9}, {"shape": [16, 10**9]},
+        {"shape": [0, 0]}, {"zarr_format": 9}, {"fill_value": "no"}, {"shape": [16, 10**9]},
         {"shape": [16], "chunks": [16]}, {"shape": "ab"}, {"order": "Q"},
     ],
 )  # fmt: skip

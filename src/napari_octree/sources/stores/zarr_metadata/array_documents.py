@@ -67,9 +67,9 @@ def _cannot_be(fill: Any, kind: Any) -> bool:
         return False
     if isinstance(fill, str):
         try:
-            fill = int(fill)
-        except ValueError:
-            return True
+            fill = int(fill) if fill.strip("+-").isdigit() else float(fill)
+        except ValueError:  # no number of any kind: zarr-python refuses it in words
+            return False
     if not isinstance(fill, int | float) or not _is_whole(fill):
         return True
     limits = np.iinfo(dtype)
