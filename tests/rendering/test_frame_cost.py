@@ -33,7 +33,7 @@ def prepare(viewer, let_rest, pump_until, look_at, monkeypatch) -> Callable[[], 
 
 
 def test_a_frame_in_which_nothing_has_changed(prepare) -> None:
-    assert prepare() <= 130
+    assert prepare() <= 115
 
 
 def test_a_frame_that_shows_the_same_tiles_elsewhere(viewer, prepare) -> None:

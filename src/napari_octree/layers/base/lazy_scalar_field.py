@@ -7,8 +7,6 @@ blank pixel until there is one. Main thread only.
 
 from __future__ import annotations
 
-from typing import cast
-
 import numpy as np
 from napari.components import Dims
 
@@ -40,7 +38,8 @@ class LazyScalarField(ScalarFieldBase):
     @property
     def _overview_slicing(self) -> OverviewSlicingState:
         """What napari slices with: it holds the overview."""
-        return cast(OverviewSlicingState, self._slicing_state)
+        state: OverviewSlicingState = self._slicing_state
+        return state
 
     @property
     def help(self) -> str:

@@ -132,12 +132,12 @@ class TileDrawing:
             self._level_lock(),
             margin_texels=reach,
             scroll_axis=self.tracked.scroll_axis,
-            moving=self.moving,
+            moving=self.tracked.moving,
             now=now,
         )
         changed = frame.prepare(atlas, inputs)
         self._patch(octree_slice)
-        if frame.coarsened and not coarsened:
+        if changed and not coarsened and frame.coarsened:
             self._draw_again()  # with an atlas that has room for it, if there can be one
         if atlas is not self._allocated:
             # GL makes room when it is told to, not when it is asked: now, while tiles are read.
@@ -214,7 +214,7 @@ class TileDrawing:
         if self._finishing or self.layer.config.loader_defaults.force_synchronous:
             return UNHURRIED_MS
         render = self._render
-        return render.upload_ms_moving if self.moving else render.upload_ms
+        return render.upload_ms_moving if self.tracked.moving else render.upload_ms
 
     def finish(self, wait: Callable[[], bool]) -> bool:
         """Load and draw all that the camera shows at its best, inside this draw: an export."""

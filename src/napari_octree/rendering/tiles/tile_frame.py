@@ -215,9 +215,9 @@ class TileFrame:
         render = self._config.render
         previous = self._intersection
         asked = (view, inputs.locked_level, inputs.margin_texels)
-        if previous is not None and asked == self._asked:
+        same, self._asked = asked == self._asked, asked  # these objects: compared by identity next
+        if previous is not None and same:
             return False
-        self._asked = asked
         intersection = intersect(
             octree_slice.octree,
             view,
