@@ -186,6 +186,8 @@ class LevelSource:
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape without the fixed axes."""
+        if self.is_whole:
+            return self.storage.shape
         return tuple(n for n, i in zip(self.storage.shape, self.fixed, strict=True) if i is None)
 
     @property

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from time import perf_counter
 
 import numpy as np
@@ -133,6 +133,11 @@ def read_region(
         return None if block is None else source.drop_fixed(block)
     result: np.ndarray | None = None
     grid = storage.grid(sizes if hint is None else source.storage_shape(hint))
+    if isinstance(grid, RegularGrid):
+        only = _only_chunk(grid, wanted)
+        if only is not None:
+            block = _read_chunk(storage, only[0], blocks)
+            return None if block is None else source.drop_fixed(block[only[1]])
     for index in grid.indices(wanted):
         chunk_region = grid.region(index)
         chunk = _read_chunk(storage, chunk_region, blocks)
@@ -150,6 +155,21 @@ def read_region(
             result = np.full(sizes, storage.fill_value, storage.dtype)
         result[tuple(target)] = pixels
     return None if result is None else source.drop_fixed(result)
+
+
+@lru_cache(maxsize=4096)
+def _only_chunk(grid: RegularGrid, wanted: Region) -> tuple[Region, tuple[slice, ...]] | None:
+    """Return the chunk that a region lies in, and where; None if there are several.
+
+    Kept: thousands of images in a plate are cut alike, and each is asked for the same region.
+    """
+    index = tuple(start // n for (start, _), n in zip(wanted, grid.chunk_shape, strict=True))
+    within = zip(wanted, index, grid.shape, grid.chunk_shape, strict=True)
+    if any(not max(i * n, 0) <= a < b <= min((i + 1) * n, size) for (a, b), i, size, n in within):
+        return None
+    chunk = grid.region(index)
+    cut = tuple(slice(a - c, b - c) for (a, b), (c, _) in zip(wanted, chunk, strict=True))
+    return chunk, cut
 
 
 def _read_chunk(

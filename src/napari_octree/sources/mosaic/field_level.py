@@ -5,6 +5,8 @@ Invariants: worker threads only; what is unlike the first field is told once per
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from napari_octree.sources.errors import SourceError
@@ -18,7 +20,7 @@ def level_of(
     opener: FieldOpener,
     number: int,
     pixel_size: PixelSize,
-    box: np.ndarray,
+    sizes: tuple[int, ...],
     dtype: np.dtype,
     deviations: Deviations,
 ) -> tuple[LevelSource, PixelSize] | None:
@@ -31,8 +33,8 @@ def level_of(
         Of the field.
     pixel_size : PixelSize
         Of the mosaic's level.
-    box : (ndim, 2) array
-        Of the field, in pixels of the mosaic's finest level.
+    sizes : tuple of int
+        Of the field's box, in pixels of the mosaic's finest level.
     dtype : numpy.dtype
         Of the mosaic.
     deviations : Deviations
@@ -57,15 +59,21 @@ def level_of(
     source = opened.level(level)
     if source is None:
         return None
-    if len(source.shape) != len(box):
+    shape = source.shape
+    if len(shape) != len(sizes):
         raise SourceError(
-            f"{source.storage.source_name}: has {len(source.shape)} axes, "
-            f"while the first image of the mosaic has {len(box)}"
+            f"{source.storage.source_name}: has {len(shape)} axes, "
+            f"while the first image of the mosaic has {len(sizes)}"
         )
     own = opened.pixel_sizes[level]
     if source.dtype != dtype:
         deviations.note("another type of pixels", opened.name, f"they are converted to {dtype}")
-    size = [n * p for n, p in zip(source.shape, own, strict=True)]
-    if any(s >= (b - a) + p for s, p, (a, b) in zip(size, own, box.tolist(), strict=True)):
+    if _is_larger(shape, own, sizes):
         deviations.note("more pixels", opened.name, "what does not fit is cut off")
     return source, own
+
+
+@lru_cache(maxsize=256)
+def _is_larger(shape: tuple[int, ...], own: PixelSize, sizes: tuple[int, ...]) -> bool:
+    """Whether a level has more pixels than its box, by one at least."""
+    return any(n * p >= size + p for n, p, size in zip(shape, own, sizes, strict=True))

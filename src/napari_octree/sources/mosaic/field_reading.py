@@ -8,6 +8,7 @@ is averaged (or its centre taken), else the nearest pixel is taken.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from math import prod
 from typing import NamedTuple
 
@@ -27,9 +28,14 @@ def fitting_level(field: Field, pixel_size: Sequence[float]) -> int:
 
     Only the last two axes count; the finest level if none is.
     """
+    return _fitting(field.pixel_sizes, tuple(pixel_size))
+
+
+@lru_cache(maxsize=256)
+def _fitting(pixel_sizes: tuple[PixelSize, ...], pixel_size: PixelSize) -> int:
     wanted = prod(pixel_size[-2:])
     best = 0
-    for number, own in enumerate(field.pixel_sizes):
+    for number, own in enumerate(pixel_sizes):
         if prod(own[-2:]) <= wanted * (1 + 2 * SNAP):
             best = number
     return best
@@ -103,14 +109,56 @@ def read_stored(
     Stored or None
         A field may be smaller than its box. None if nothing is stored there.
     """
+    plan = _plan(own, pixel_size, region, tuple(extent), source.shape)
+    if plan is None:
+        return None
+    pixels = read_region(source, plan.below, blocks)
+    if pixels is None:
+        return None
+    for axis, pick in enumerate(plan.picks):
+        pixels = pixels.take(pick, axis)
+    return Stored(pixels, plan.factors, plan.place)
+
+
+class _Plan(NamedTuple):
+    """What to read of a field's level, and what becomes of it.
+
+    Attributes
+    ----------
+    below : Region
+        Pixels of the field's level.
+    picks : tuple of numpy.ndarray
+        Which of them are taken, axis by axis; empty where all are.
+    factors, place
+        As those of `Stored`.
+    """
+
+    below: Region
+    picks: tuple[np.ndarray, ...]
+    factors: tuple[int, ...]
+    place: tuple[slice, ...]
+
+
+@lru_cache(maxsize=4096)
+def _plan(
+    own: PixelSize,
+    pixel_size: PixelSize,
+    region: Region,
+    extent: tuple[int, ...],
+    shape: tuple[int, ...],
+) -> _Plan | None:
+    """Plan a read of a field; kept, as most fields of a mosaic are alike. None: nothing is there.
+
+    Parameters are those of `read_stored`, and the shape of the field's level.
+    """
     ratios = [_snapped(size / mine) for size, mine in zip(pixel_size, own, strict=True)]
     whole = all(r >= 1 and r == int(r) for r in ratios)
     below: list[tuple[int, int]] = []
     place: list[slice] = []
-    picks: list[np.ndarray | None] = []
+    picks: list[np.ndarray] = []
     planar = len(region) - 2
     for axis, ((start, stop), ratio, n, box) in enumerate(
-        zip(region, ratios, source.shape, extent, strict=True)
+        zip(region, ratios, shape, extent, strict=True)
     ):
         reached = -(-n // int(ratio)) if whole else max(int(n / ratio + 0.5), 1)
         reached = min(reached, box)
@@ -124,21 +172,12 @@ def read_stored(
             f = int(ratio)
             first, last = min(start * f, n - 1), min(end * f, n)
             below.append((first, max(last, first + 1)))
-            picks.append(None)
         else:
             index = np.minimum(((np.arange(start, end) + 0.5) * ratio).astype(np.int64), n - 1)
             below.append((int(index[0]), int(index[-1]) + 1))
             picks.append(index - index[0])
-    stored = read_region(source, tuple(below), blocks)
-    if stored is None:
-        return None
-    pixels: np.ndarray = stored
-    if whole:
-        return Stored(pixels, tuple(int(r) for r in ratios), tuple(place))
-    for axis, pick in enumerate(picks):
-        assert pick is not None
-        pixels = pixels.take(pick, axis)
-    return Stored(pixels, (1,) * pixels.ndim, tuple(place))
+    factors = tuple(int(r) for r in ratios) if whole else (1,) * len(ratios)
+    return _Plan(tuple(below), tuple(picks), factors, tuple(place))
 
 
 def made_of(stored: Sequence[Stored], reduction: Reduction) -> list[np.ndarray]:

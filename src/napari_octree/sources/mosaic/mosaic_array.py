@@ -220,16 +220,11 @@ class MosaicArray:
         self, numbers: Sequence[int], region: Region, factors: tuple[int, ...], turn: int
     ) -> list[Any]:
         """Make boxes of fields' small pictures, which are read once for all coarse levels."""
-        boxes = [self._places.boxes[number].tolist() for number in numbers]
+        boxes = self._places.boxes[numbers].tolist()
         parts = [inside(region, box) for box in boxes]
         wanted = []
         for number, part in zip(numbers, parts, strict=True):
-            extent = tuple(
-                -(-(last - first) // f)
-                for (first, last), f in zip(
-                    self.places.boxes[number].tolist(), factors, strict=True
-                )
-            )
+            extent = self._thumbnail_sizes[number]
             whole = (*part[:-2], (0, extent[-2]), (0, extent[-1]))
             wanted.append(Wanted(number, whole, extent))
         ratio = tuple(f // t for f, t in zip(self.factors, factors, strict=True))
@@ -242,6 +237,11 @@ class MosaicArray:
             place = tuple(slice(0, size) for size in cut.shape)
             pictures[n] = (cut, moved(place, region, parts[n], boxes[n])) if cut.size else None
         return pictures
+
+    @cached_property
+    def _thumbnail_sizes(self) -> list[tuple[int, ...]]:
+        """Of the pictures that are kept, field by field."""
+        return self.places.at_level(self.thumbnail_factors or self.factors).sizes
 
     def _thumbnails(self, factors: tuple[int, ...]) -> ThumbnailReader:
         size = tuple(map(float, factors))
@@ -265,8 +265,8 @@ class MosaicArray:
     def _level_of(
         self, number: int, pixel_size: PixelSize
     ) -> tuple[LevelSource, PixelSize] | None:
-        box = self.places.boxes[number]
-        return level_of(self.opener, number, pixel_size, box, self.dtype, self.deviations)
+        sizes = self.places.sizes[number]
+        return level_of(self.opener, number, pixel_size, sizes, self.dtype, self.deviations)
 
     def _pixels(self, ranges: tuple[range, ...]) -> np.ndarray:
         """Read any pixels, in the calling thread."""

@@ -39,6 +39,11 @@ class Places:
     def __len__(self) -> int:
         return len(self.boxes)
 
+    @cached_property
+    def sizes(self) -> list[tuple[int, ...]]:
+        """Pixels of each field along each axis."""
+        return list(map(tuple, (self.boxes[:, :, 1] - self.boxes[:, :, 0]).tolist()))
+
     def at_level(self, factors: Sequence[int]) -> Places:
         """Return the same places in pixels of a level; starts are rounded to whole pixels."""
         f = np.asarray(factors, np.int64)

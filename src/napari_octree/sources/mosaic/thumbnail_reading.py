@@ -141,9 +141,13 @@ class ThumbnailReader(NamedTuple):
             one: found for one, found in results.items() if not isinstance(found, Stored)
         }
         for (one, (_, _, place)), pixels in zip(stored.items(), made, strict=True):
-            picture = np.full([b - a for a, b in one.box], self.fill_value, self.dtype)
-            picture[place] = cast(pixels, self.dtype)
-            pictures[one] = picture
+            sizes = tuple(b - a for a, b in one.box)
+            picture = cast(pixels, self.dtype)
+            if picture.shape == sizes:
+                pictures[one] = picture.copy()  # not to keep all that it was made with
+                continue
+            pictures[one] = whole = np.full(sizes, self.fill_value, self.dtype)
+            whole[place] = picture
         for one, picture_or_error in pictures.items():
             if not isinstance(picture_or_error, BaseException):
                 THUMBNAILS.keep((self.name, one.number, one.box), picture_or_error)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 from typing import Any
 
@@ -19,6 +20,7 @@ import numpy as np
 
 from napari_octree.sources.arrays.zarr_arrays.bounded import Decode, bounded_decoder
 from napari_octree.sources.arrays.zarr_arrays.bounded_codecs import SLACK
+from napari_octree.sources.chunk_grid import RegularGrid
 from napari_octree.sources.errors import SourceError
 
 _TYPES = {
@@ -30,9 +32,9 @@ _PLAIN_V2 = frozenset({"blosc", "zstd", "gzip", "zlib", "lz4", "bz2", "lzma"})
 _NAMED_FLOATS = {"NaN": np.nan, "Infinity": np.inf, "-Infinity": -np.inf}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ChunkFormat:
-    """How an array is cut into objects and how each is decoded.
+    """How an array is cut into objects and how each is decoded; arrays of one document share it.
 
     Attributes
     ----------
@@ -53,6 +55,25 @@ class ChunkFormat:
     separator: str
     prefix: str
 
+    @cached_property
+    def grid(self) -> RegularGrid:
+        """The stored chunks."""
+        return RegularGrid(self.shape, self.chunk_shape)
+
+    @cached_property
+    def _stored_shape(self) -> tuple[int, ...]:
+        return tuple(self.chunk_shape[axis] for axis in self.order)
+
+    @cached_property
+    def _to_pixels(self) -> tuple[int, ...] | None:
+        """What brings stored axes into the array's order; None where they are in it."""
+        axes = tuple(int(axis) for axis in np.argsort(self.order))
+        return None if axes == tuple(range(len(axes))) else axes
+
+    @cached_property
+    def _nbytes(self) -> int:
+        return prod(self.chunk_shape) * self.stored_dtype.itemsize
+
     def object_name(self, index: Sequence[int]) -> str:
         """Name of a chunk's object, below the array's path."""
         return self.prefix + (self.separator.join(map(str, index)) or "0")
@@ -68,13 +89,12 @@ class ChunkFormat:
         decoded: Any = data
         for codec in self.codecs:
             decoded = codec(decoded)
-        expected = prod(self.chunk_shape) * self.stored_dtype.itemsize
         size = memoryview(decoded).nbytes
-        if size != expected:
-            raise SourceError(f"a chunk holds {size} bytes of pixels instead of {expected}")
-        stored = np.frombuffer(decoded, self.stored_dtype)
-        shape = [self.chunk_shape[axis] for axis in self.order]
-        pixels = stored.reshape(shape).transpose(np.argsort(self.order))
+        if size != self._nbytes:
+            raise SourceError(f"a chunk holds {size} bytes of pixels instead of {self._nbytes}")
+        pixels = np.frombuffer(decoded, self.stored_dtype).reshape(self._stored_shape)
+        if self._to_pixels is not None:
+            pixels = pixels.transpose(self._to_pixels)
         return pixels.astype(self.dtype, copy=False)
 
 

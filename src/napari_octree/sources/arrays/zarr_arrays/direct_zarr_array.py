@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -88,13 +88,9 @@ class DirectZarrArray:
         """The value of what is not stored."""
         return self.format.fill_value
 
-    @cached_property
-    def _grid(self) -> RegularGrid:
-        return RegularGrid(self.format.shape, self.format.chunk_shape)
-
     def grid(self, hint: tuple[int, ...]) -> RegularGrid:
         """Return the stored chunks."""
-        return self._grid
+        return self.format.grid
 
     def read(self, region: Region) -> np.ndarray | None:
         """Read one chunk, or a part of it (worker threads only).
@@ -106,10 +102,8 @@ class DirectZarrArray:
         FileNotFoundError
             The store's folder is gone.
         """
-        index = tuple(
-            start // n for (start, _), n in zip(region, self.format.chunk_shape, strict=True)
-        )
-        data = self.store.get(f"{self.path}/{self.format.object_name(index)}")
+        name, cut = _place_of(self.format, region)
+        data = self.store.get(f"{self.path}/{name}")
         if data is None:
             if isinstance(self.store, LocalBytes):
                 check_there(self.store.folder)  # an image of many may lack, not all of them
@@ -117,13 +111,27 @@ class DirectZarrArray:
         try:
             chunk = self.format.decode(data)
         except SourceError as error:
+            index = _index_of(self.format, region)
             raise SourceError(f"{self.source_name}, chunk {index}: {error}") from error
-        return chunk[
-            tuple(
-                slice(start - i * n, stop - i * n)
-                for (start, stop), i, n in zip(region, index, self.format.chunk_shape, strict=True)
-            )
-        ]
+        return chunk[cut]
+
+
+def _index_of(known: ChunkFormat, region: Region) -> tuple[int, ...]:
+    return tuple(start // n for (start, _), n in zip(region, known.chunk_shape, strict=True))
+
+
+@lru_cache(maxsize=4096)
+def _place_of(known: ChunkFormat, region: Region) -> tuple[str, tuple[slice, ...]]:
+    """Return which object holds a region, and where in its chunk that is.
+
+    Kept, as thousands of arrays of one format are asked for the same chunk.
+    """
+    index = _index_of(known, region)
+    cut = tuple(
+        slice(start - i * n, stop - i * n)
+        for (start, stop), i, n in zip(region, index, known.chunk_shape, strict=True)
+    )
+    return known.object_name(index), cut
 
 
 def format_and_version(document: Mapping[str, Any]) -> tuple[ChunkFormat, str] | None:

@@ -7,8 +7,7 @@ an array's when that level is. Documents that several fields need are fetched in
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 from threading import BoundedSemaphore
 from typing import Any, TypeVar
 
@@ -90,46 +89,39 @@ class PlateField:
     path : str
         Of its group, in the plate.
     metadata : ImageMetadata
-    model : FieldModel
+    pixel_sizes : tuple of PixelSize
+        Of its levels, in pixels of the plate.
     documents : Documents
     formats : Memo
         Of array documents.
+    levels : dict
+        Those that are open, by number.
     """
 
     name: str
     path: str
     metadata: ImageMetadata
-    model: FieldModel
+    pixel_sizes: tuple[PixelSize, ...]
     documents: Documents
     formats: Memo
-
-    @cached_property
-    def pixel_sizes(self) -> tuple[PixelSize, ...]:
-        """Of its levels, in pixels of the plate; where it says nothing, as of the other fields."""
-        first = self.model.metadata.datasets[0].scale
-        sizes: list[PixelSize] = []
-        for number, dataset in enumerate(self.metadata.datasets):
-            if dataset.scale is not None and first is not None:
-                ratios = [abs(a / b) for a, b in zip(dataset.scale, first, strict=True)]
-                sizes.append(tuple(ratios))
-            elif number < len(self.model.factors):
-                sizes.append(tuple(map(float, self.model.factors[number])))
-            else:
-                break
-        return tuple(sizes)
+    levels: dict[int, LevelSource | None] = field(default_factory=dict)
 
     def level(self, number: int) -> LevelSource | None:
-        """Open a level; None if it is not there."""
+        """Open a level, once; None if it is not there."""
+        if number in self.levels:
+            return self.levels[number]
         path = f"{self.path}/{self.metadata.datasets[number].path}"
         document = self.documents.array(path)
-        if document is None:
-            return None
-        known = self.formats.of(document, format_and_version)
-        if known is None:
-            array = array_from_document(self.documents.store, path, document)
-        else:
-            array = DirectZarrArray(self.documents.store, path, *known)
-        return LevelSource(array, (None,) * len(array.shape))
+        opened = None
+        if document is not None:
+            known = self.formats.of(document, format_and_version)
+            if known is None:
+                array = array_from_document(self.documents.store, path, document)
+            else:
+                array = DirectZarrArray(self.documents.store, path, *known)
+            opened = LevelSource(array, (None,) * len(array.shape))
+        self.levels[number] = opened
+        return opened
 
 
 class PlateFields:
@@ -170,7 +162,11 @@ class PlateFields:
         self._below = below
         self._deviations = deviations
         self._opened: dict[int, PlateField | None] = {}
-        self._images, self._formats, self._lists = Memo(), Memo(), Memo()
+        self._new_memos()
+
+    def _new_memos(self) -> None:
+        self._images, self._sizes = Memo(), Memo()
+        self._formats, self._lists = Memo(), Memo()
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_opened": {}}
@@ -205,7 +201,7 @@ class PlateFields:
         """Read all documents again when they are wanted next (any thread)."""
         self._documents.forget()
         self._opened = {}
-        self._images, self._formats, self._lists = Memo(), Memo(), Memo()
+        self._new_memos()
 
     def path_of(self, number: int) -> str | None:
         """Return the path of a field's group in the plate, None if there is none."""
@@ -236,11 +232,10 @@ class PlateFields:
         attributes = self._documents.attributes(well.path)
         if attributes is None:
             return ()
-        where = f"{self._documents.store.address}/{well.path}"
-        listed = self._lists.of(attributes, lambda found: parse_well(found, where))
-        fields = chosen_fields(listed, self._acquisition)
-        paths = {field.path for field in listed}
-        if any(is_derived(path, paths) for path in paths):
+        fields, has_derived = self._lists.of(
+            attributes, lambda found: self._listed_in(found, well.path)
+        )
+        if has_derived:
             self._deviations.note(
                 "images made of others", well.name, "they are left out, and open by their paths"
             )
@@ -249,6 +244,15 @@ class PlateFields:
                 "more fields", well.name, f"the first {self._count} of each well are shown"
             )
         return fields
+
+    def _listed_in(
+        self, attributes: Mapping[str, Any], path: str
+    ) -> tuple[tuple[ListedField, ...], bool]:
+        """Return the fields of a well that are shown, and whether some were made of others."""
+        listed = parse_well(attributes, f"{self._documents.store.address}/{path}")
+        paths = {listed_field.path for listed_field in listed}
+        has_derived = any(is_derived(path, paths) for path in paths)
+        return chosen_fields(listed, self._acquisition), has_derived
 
     def _open(self, number: int) -> PlateField | None:
         path = self.path_of(number)
@@ -265,7 +269,8 @@ class PlateFields:
             )
         well = self._wells[number // self._count]
         name = f"{well.name} field {number % self._count + 1}"
-        opened = PlateField(name, path, metadata, model, self._documents, self._formats)
+        sizes = self._sizes.of(metadata, lambda found: _pixel_sizes(found, model))
+        opened = PlateField(name, path, metadata, sizes, self._documents, self._formats)
         self._tell_of(opened)
         return opened
 
@@ -292,6 +297,21 @@ def _geometry(attributes: Mapping[str, Any], ndim: int, where: str) -> ImageMeta
     """Read where a field's pixels lie; how its channels look the first field has said."""
     ome = {k: v for k, v in ome_attributes(attributes).items() if k != "omero"}
     return parse_image(ome if "ome" not in attributes else {"ome": ome}, 0, ndim, where)
+
+
+def _pixel_sizes(metadata: ImageMetadata, model: FieldModel) -> tuple[PixelSize, ...]:
+    """Return those of a field's levels; where it says nothing, as of the other fields."""
+    first = model.metadata.datasets[0].scale
+    sizes: list[PixelSize] = []
+    for number, dataset in enumerate(metadata.datasets):
+        if dataset.scale is not None and first is not None:
+            ratios = [abs(a / b) for a, b in zip(dataset.scale, first, strict=True)]
+            sizes.append(tuple(ratios))
+        elif number < len(model.factors):
+            sizes.append(tuple(map(float, model.factors[number])))
+        else:
+            break
+    return tuple(sizes)
 
 
 def _named(metadata: ImageMetadata) -> str:
