@@ -49,7 +49,6 @@ class DelayQueue:
         self._waits_until: float | None = None
         self._thread: threading.Thread | None = None
         self._closed = False
-        self.wake_ups = 0
 
     @property
     def is_closed(self) -> bool:
@@ -111,7 +110,6 @@ class DelayQueue:
                     self._waits_until = 0.0  # busy: nobody needs to notify
                     return self._scheduled.pop(name)[2]
                 self._condition.wait(wait)
-                self.wake_ups += 1
             return None
 
     def _drop_replaced(self) -> None:

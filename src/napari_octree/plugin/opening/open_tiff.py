@@ -26,10 +26,10 @@ from napari_octree.sources.tiff.image import TiffImage
 from napari_octree.sources.tiff.opening import read_tiff_or_slide
 
 
-def open_tiff(
+def prepare_tiff(
     path: str | os.PathLike[str], config: OctreeConfig | None = None
-) -> list[OctreeImage]:
-    """Open a TIFF file or a slide as layers.
+) -> Callable[[], list[OctreeImage]]:
+    """Read the metadata of a TIFF file or a slide (any thread).
 
     Parameters
     ----------
@@ -39,21 +39,14 @@ def open_tiff(
 
     Returns
     -------
-    list of OctreeImage
-        One per channel of each image.
+    callable
+        Makes the layers, one per channel of each image (main thread).
 
     Raises
     ------
     SourceError
         A `ValueError` that names the path and the problem.
     """
-    return prepare_tiff(path, config)()
-
-
-def prepare_tiff(
-    path: str | os.PathLike[str], config: OctreeConfig | None = None
-) -> Callable[[], list[OctreeImage]]:
-    """Read the metadata (any thread); what is returned makes the layers (main thread)."""
     images = read_tiff_or_slide(as_path(os.fspath(path)))
     return lambda: [layer for image in images for layer in _layers(image, config)]
 

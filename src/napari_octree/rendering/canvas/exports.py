@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import time
 import weakref
-from collections.abc import Callable
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary, WeakSet
 
@@ -53,7 +52,7 @@ class Exports(QObject):
 
     def __init__(self, canvas: Any) -> None:
         super().__init__(canvas.native)
-        self.views: WeakSet[Any] = WeakSet()
+        self.views: WeakSet[ExportedView] = WeakSet()
         self._painting = self._resized = False
         self._deadline: float | None = None
         canvas.native.installEventFilter(self)
@@ -106,7 +105,3 @@ def exports_of(canvas: Any) -> Exports:
         exports = Exports(canvas)
         _exports[canvas] = weakref.ref(exports)
     return exports
-
-
-Wait = Callable[[], bool]
-"""Waits until something may have arrived; False when the time is up."""

@@ -15,12 +15,12 @@ from vispy.visuals.shaders import Function
 
 from napari_octree.octree.octree import Octree
 from napari_octree.rendering.gpu.label_encoding import LabelEncoding
+from napari_octree.rendering.gpu.shader_text import shader_text
 from napari_octree.rendering.labels.label_look import LabelLook
 from napari_octree.rendering.volume.brick_encoding import BrickEncoding
 from napari_octree.rendering.volume.brick_volume import BrickVolume
 from napari_octree.rendering.volume.volume_shaders import (
     mode_sections,
-    shader,
     volume_fragment_shader,
 )
 
@@ -42,7 +42,7 @@ class BrickLabels(BrickVolume):
     """
 
     _shaders = {  # noqa: RUF012
-        "vertex": shader("brick_volume.vert"),
+        "vertex": shader_text("volume/brick_volume.vert"),
         "fragment": volume_fragment_shader("label_surface.glsl"),
     }
     _rendering_methods = {mode: mode_sections(mode) for mode in MODES}  # noqa: RUF012

@@ -7,7 +7,6 @@ uploads no tile. What a program can do costs in every pixel, so each does what i
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from importlib.resources import files
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,6 +18,7 @@ from napari_octree.layers.labels.label_colours import (
     label_colours,
 )
 from napari_octree.rendering.gpu.label_encoding import LabelEncoding, Words
+from napari_octree.rendering.gpu.shader_text import shader_text
 from napari_octree.rendering.labels.hash_table import COLUMNS, hash_table
 
 NEVER = 1e9
@@ -29,8 +29,6 @@ EVERY = 3e38
 
 EXACT = 2**24
 """Integers below are exact in float32."""
-
-_FOLDER = files("napari_octree.rendering") / "shaders" / "labels"
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +95,7 @@ class LabelLook:
         words = _part("four_words" if encoding.channels > 1 else "one_word")
         words = words.replace("$texture", "u_texture")
         declared, rule = _part("outlines/lookup"), _part("outlines/rule")
-        main = (_FOLDER / "outlines" / "find.frag").read_text(encoding="utf-8")
+        main = shader_text("labels/outlines/find.frag")
         return "\n".join([_defines(encoding), declared, words, rule, main])
 
     def outline_uniforms(self, encoding: LabelEncoding) -> dict[str, Any]:
@@ -226,7 +224,7 @@ def _defines(encoding: LabelEncoding) -> str:
 
 
 def _part(name: str) -> str:
-    return (_FOLDER / f"{name}.glsl").read_text(encoding="utf-8")
+    return shader_text(f"labels/{name}.glsl")
 
 
 class ShowsLabels(Protocol):

@@ -11,7 +11,6 @@ within a draw.
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.resources import files
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from vispy.gloo import FrameBuffer, Program, Texture2D
 
 from napari_octree.rendering._vispy import delete_texture, filling
 from napari_octree.rendering.gpu.label_encoding import LabelEncoding
+from napari_octree.rendering.gpu.shader_text import shader_text
 from napari_octree.rendering.gpu.vram import VRAM
 from napari_octree.rendering.labels.label_look import LabelLook
 from napari_octree.rendering.tiles.atlas.texture_atlas_2d import TextureAtlas2D
@@ -85,7 +85,9 @@ class OutlineAtlas:
         slots, edges = slots[stale], edges[stale]
         self._versions[slots] = self.atlas.versions[slots]
         if self._program is None:
-            self._program = Program(_VERTEX, look.outline_source(self._encoding))
+            self._program = Program(
+                shader_text("labels/outlines/find.vert"), look.outline_source(self._encoding)
+            )
             self._program["u_texture"] = self.atlas.pages[self._page]
         rows, columns = self.atlas.extent
         texel = np.array([1 / columns, 1 / rows])
@@ -130,7 +132,3 @@ class OutlineAtlas:
 
 def _nbytes(atlas: TextureAtlas2D) -> int:
     return atlas.extent[0] * atlas.extent[1]
-
-
-_FOLDER = files("napari_octree.rendering") / "shaders" / "labels" / "outlines"
-_VERTEX = (_FOLDER / "find.vert").read_text(encoding="utf-8")

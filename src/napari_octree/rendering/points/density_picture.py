@@ -19,8 +19,8 @@ import numpy as np
 from vispy.gloo import Program, Texture2D, VertexBuffer
 
 from napari_octree.octree.points.density_grid import DensityGrid, halved
+from napari_octree.rendering.gpu.shader_text import shader_text
 from napari_octree.rendering.points.density_legend import DensityScale
-from napari_octree.rendering.points.point_shader import shader
 
 VERTEX = np.dtype(
     [("a_place", np.float32, 4), ("a_texel", np.float32, 2), ("a_missing", np.float32)]
@@ -83,7 +83,9 @@ class DensityPicture:
         """Draw a frame; blending is set by the caller."""
         program = self._program
         if program is None:
-            program = self._program = Program(shader("density.vert"), shader("density.frag"))
+            program = self._program = Program(
+                shader_text("points/density.vert"), shader_text("points/density.frag")
+            )
         self._keep(frame)
         level = self._level(frame)
         picture = self._pictures[level]

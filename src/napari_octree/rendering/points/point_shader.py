@@ -7,23 +7,16 @@ as napari's do. A program is compiled once for each symbol, kind of colour and w
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from vispy.visuals.markers import symbol_aliases, symbol_shaders
 from vispy.visuals.shaders import Function
 
 from napari_octree.layers.points.point_look import PointLook
 from napari_octree.rendering._vispy import marker_fragment_template, marker_lighting
-
-_FOLDER = Path(__file__).parents[1] / "shaders" / "points"
+from napari_octree.rendering.gpu.shader_text import shader_text
 
 _TIGHT = {"disc", "ring", "square", "vbar", "hbar", "cross"}
 """Symbols whose borders grow by no more than their width."""
-
-
-def shader(name: str) -> str:
-    """Return the source of a shader."""
-    return (_FOLDER / name).read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True)
@@ -62,7 +55,7 @@ class ShaderParts:
     @property
     def vertex(self) -> str:
         """The template of the vertex shader."""
-        source = shader("points.vert")
+        source = shader_text("points/points.vert")
         names = {
             "$face": _colour("face", self.face),
             "$border": _colour("border", self.border),
@@ -105,7 +98,8 @@ class ShaderParts:
 
     def set_place(self) -> Function:
         """Make the function that places a vertex."""
-        return Function(shader("place_quad.vert" if self.instanced else "place_point.vert"))
+        name = "place_quad" if self.instanced else "place_point"
+        return Function(shader_text(f"points/{name}.vert"))
 
 
 def _colour(part: str, kind: str) -> str:

@@ -97,7 +97,6 @@ class OctreePointsVisual(Visual):
         self._broken = False
         self._draw_mode = "points"
         self._scale = 1.0
-        self.draws = 0
         self.attach(self._clip_filter)
         self.set_gl_state("translucent", depth_test=True)
         self._set_uniforms()
@@ -169,7 +168,7 @@ class OctreePointsVisual(Visual):
             return
         try:
             self._draw()
-        except Exception as error:
+        except Exception as error:  # of GL or of a shader: the draw path must not raise
             self._broken = True
             MAIN_LOOP.post(functools.partial(_raise, error))
 
@@ -192,7 +191,6 @@ class OctreePointsVisual(Visual):
         self._configure_gl_state()
         ranges = [(node.first, node.count, {"u_node": node.matrix}) for node in self._nodes]
         _vispy.draw_ranges(self._program, buffer, ranges, instanced)
-        self.draws += len(ranges)
 
     def _compile(self, parts: ShaderParts) -> None:
         if parts == self._parts:

@@ -11,7 +11,6 @@ texture are replaced.
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.resources import files
 from typing import Any
 
 import numpy as np
@@ -27,16 +26,10 @@ from napari_octree.rendering._vispy import (
     image_templates,
 )
 from napari_octree.rendering.gpu.node_matrices import TileMatrices
+from napari_octree.rendering.gpu.shader_text import shader_text
 from napari_octree.rendering.gpu.texture_encoding import TextureEncoding
 from napari_octree.rendering.tiles.atlas.texture_atlas_2d import TextureAtlas2D
 from napari_octree.rendering.tiles.picture.quads import Quads, Under, no_quads
-
-
-def _shader(name: str) -> str:
-    return (files("napari_octree.rendering") / "shaders" / "tiles" / name).read_text(
-        encoding="utf-8"
-    )
-
 
 # vispy takes the first function definition as a snippet's entry point: the filters come after.
 _FILTERED = """
@@ -50,8 +43,8 @@ vec4 texture_lookup_filtered(vec2 texcoord) {{
 
 # Where no overlay is asked for, and nothing fades, programs are compiled without: it costs less
 # per pixel and per vertex.
-_OVERLAY, _MARK = _shader("overlay.glsl"), _shader("mark.vert")
-_FADE, _FADE_VERTEX = _shader("fade.glsl"), _shader("fade.vert")
+_OVERLAY, _MARK = shader_text("tiles/overlay.glsl"), shader_text("tiles/mark.vert")
+_FADE, _FADE_VERTEX = shader_text("tiles/fade.glsl"), shader_text("tiles/fade.vert")
 _AS_IT_IS = "vec4 as_it_is(vec4 color) { return color; }"
 _NOTHING = "void nothing() {}"
 
@@ -85,10 +78,13 @@ class TiledImageVisual(ImageVisual):
         Of vispy's ImageVisual.
     """
 
-    _shaders = {"vertex": _shader("tiled_image.vert"), "fragment": _shader("tiled_image.frag")}  # noqa: RUF012
+    _shaders = {  # noqa: RUF012
+        "vertex": shader_text("tiles/tiled_image.vert"),
+        "fragment": shader_text("tiles/tiled_image.frag"),
+    }
     _func_templates = image_templates(
-        texture_lookup=_shader("lookup.glsl"),
-        texture_lookup_custom=_shader("custom_lookup.glsl"),
+        texture_lookup=shader_text("tiles/lookup.glsl"),
+        texture_lookup_custom=shader_text("tiles/custom_lookup.glsl"),
     )
 
     def __init__(

@@ -20,6 +20,7 @@ from napari_octree.octree.octree import Octree
 from napari_octree.rendering._vispy import Volume, drawn_with, viewport_size
 from napari_octree.rendering.gpu.clear_colours import NOTHING, clear_share, highest_clear
 from napari_octree.rendering.gpu.node_matrices import volume_matrices
+from napari_octree.rendering.gpu.shader_text import shader_text
 from napari_octree.rendering.level_colours import level_colours
 from napari_octree.rendering.volume.brick_encoding import BrickEncoding
 from napari_octree.rendering.volume.nodes.node_geometry import MAX_LEVELS, NodeGeometry
@@ -31,7 +32,6 @@ from napari_octree.rendering.volume.volume_shaders import (
     MODES,
     clipping_function,
     mode_sections,
-    shader,
     volume_fragment_shader,
 )
 
@@ -67,13 +67,19 @@ class BrickVolume(Volume):
 
     _texture: TextureAtlas3D
     _interpolation: str
-    _shaders = {"vertex": shader("brick_volume.vert"), "fragment": volume_fragment_shader()}  # noqa: RUF012
+    _shaders = {  # noqa: RUF012
+        "vertex": shader_text("volume/brick_volume.vert"),
+        "fragment": volume_fragment_shader(),
+    }
     _rendering_methods = {mode: mode_sections(mode) for mode in MODES}  # noqa: RUF012
     _raycasting_modes = {  # noqa: RUF012
-        "volume": shader("ray_volume.glsl"),
-        "plane": shader("ray_plane.glsl"),
+        "volume": shader_text("volume/ray_volume.glsl"),
+        "plane": shader_text("volume/ray_plane.glsl"),
     }
-    _func_templates = {**Volume._func_templates, "texture_lookup": shader("brick_lookup.glsl")}  # noqa: RUF012
+    _func_templates = {  # noqa: RUF012
+        **Volume._func_templates,
+        "texture_lookup": shader_text("volume/brick_lookup.glsl"),
+    }
 
     def __init__(
         self,

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from importlib.resources import files
 
 from napari_octree.rendering._vispy import volume_fragment_template
+from napari_octree.rendering.gpu.shader_text import shader_text
 
 MODES = ("mip", "minip", "attenuated_mip", "translucent", "additive", "average", "iso")
 
@@ -32,13 +32,6 @@ vec2 clip_ray(vec3 origin, vec3 direction) {{
 """
 
 
-def shader(name: str) -> str:
-    """Return the text of a file in `shaders/`."""
-    return (files("napari_octree.rendering") / "shaders" / "volume" / name).read_text(
-        encoding="utf-8"
-    )
-
-
 @cache
 def volume_fragment_shader(*more: str) -> str:
     """Return the template of the fragment shader, with the functions that are vispy's own.
@@ -51,8 +44,9 @@ def volume_fragment_shader(*more: str) -> str:
     prelude, main, _ = volume_fragment_template().partition("void main()")
     if not main or "applyColormap" not in prelude or "calculateColor" not in prelude:
         raise RuntimeError("vispy's volume shader has changed: cannot take its functions")
-    own = map(shader, ("bricks.glsl", *more, "brick_overlay.glsl", "brick_volume.frag"))
-    return f"varying vec2 v_clip;\n{prelude}{''.join(own)}"
+    names = ("bricks.glsl", *more, "brick_overlay.glsl", "brick_volume.frag")
+    own = "".join(shader_text(f"volume/{name}") for name in names)
+    return f"varying vec2 v_clip;\n{prelude}{own}"
 
 
 @cache
@@ -61,11 +55,16 @@ def mode_sections(mode: str) -> Mapping[str, str]:
 
     before_loop, in_loop and after_loop as vispy's; skip_test tells from a range of values whether
     its place can be passed by, cell_test whether cells of the brick may be where the brick is not.
+    `//: include NAME` takes those of another file.
     """
     sections: dict[str, str] = {}
-    for part in shader(f"modes/{mode}.glsl").split("//: ")[1:]:
+    for part in shader_text(f"volume/modes/{mode}.glsl").split("//: ")[1:]:
         title, _, code = part.partition("\n")
-        sections[title.strip()] = code
+        what, _, name = title.strip().partition(" ")
+        if what == "include":
+            sections |= mode_sections(name)
+        else:
+            sections[what] = code
     return sections
 
 

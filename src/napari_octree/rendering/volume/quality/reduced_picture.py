@@ -21,7 +21,7 @@ from napari_octree.rendering._vispy import (
     make_current,
     viewport_size,
 )
-from napari_octree.rendering.volume.volume_shaders import shader
+from napari_octree.rendering.gpu.shader_text import shader_text
 
 PIXEL_BYTES = 4 + 4
 """Of colour and depth."""
@@ -32,7 +32,7 @@ class ReducedPicture:
 
     def __init__(self) -> None:
         self._program = gloo.Program(
-            shader("reduced_picture.vert"), shader("reduced_picture.frag")
+            shader_text("volume/reduced_picture.vert"), shader_text("volume/reduced_picture.frag")
         )
         corners = [(-1, -1), (1, -1), (-1, 1), (1, 1)]
         self._program["a_position"] = np.array(corners, np.float32)

@@ -18,7 +18,6 @@ from napari_octree.sources.ome_zarr.metadata.model import Dataset
 from napari_octree.sources.ome_zarr.metadata.values import as_list, as_mapping, as_path, shown
 
 Base = tuple[tuple[float, ...], ...]
-ALLOWED = ("scale", "identity", "translation")
 TINY = 1e-9
 
 

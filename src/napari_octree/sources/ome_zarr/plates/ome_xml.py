@@ -95,15 +95,6 @@ def stage_positions(
     return tuple(found)
 
 
-def _in_pixels(
-    place: tuple[float | None, float | None], size: tuple[float | None, float | None]
-) -> tuple[float, float] | None:
-    if None in place or not size[0] or not size[1]:
-        return None
-    y, x = (p / s for p, s in zip(place, size, strict=True))  # type: ignore[operator]
-    return (y, x) if isfinite(y) and isfinite(x) else None
-
-
 def _read(
     xml: bytes,
 ) -> tuple[dict[str, _Image], dict[str, tuple[float | None, float | None]]]:
