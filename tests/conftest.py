@@ -81,9 +81,9 @@ def _no_idle_collector() -> Iterator[None]:
 @pytest.fixture(autouse=True, scope="session")
 def _edits_of_tests_only() -> None:
     """Keep what tests paint on labels out of the user's cache folder."""
-    from napari_octree.layers.labels.painting import scratch_place
+    from napari_octree.layers.labels.painting.scratch import place
 
-    scratch_place.user_cache_path = lambda name: Path(_SETTINGS_FOLDER.name) / "cache" / name
+    place.user_cache_path = lambda name: Path(_SETTINGS_FOLDER.name) / "cache" / name
 
 
 @pytest.fixture(scope="session")

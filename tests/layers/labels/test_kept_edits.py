@@ -19,7 +19,7 @@ from napari.utils.notifications import notification_manager
 from napari_octree import OctreeConfig, OctreeLabels
 from napari_octree.layers.labels.painting.edited_labels import CROWDED
 from napari_octree.layers.labels.painting.edits import LabelEdits
-from napari_octree.layers.labels.painting.scratch_store import (
+from napari_octree.layers.labels.painting.scratch.store import (
     About,
     Kept,
     ScratchStore,
@@ -190,9 +190,9 @@ def test_what_was_not_restored_is_offered_once_and_kept(
     settle(first)
     about = first._about
     first._disk.store.describe(process=(2**30, 0.0))  # a process that has gone
-    from napari_octree.layers.labels.painting import scratch_store
+    from napari_octree.layers.labels.painting.scratch.store import _LIVE
 
-    scratch_store._LIVE.clear()
+    _LIVE.clear()
     second = OctreeLabels([store], config=config)
     viewer.add_layer(second)
     pump_until(lambda: any(message.actions for message in told))

@@ -29,7 +29,14 @@ from napari_octree.rendering.gpu.node_matrices import TileMatrices
 from napari_octree.rendering.gpu.shader_text import shader_text
 from napari_octree.rendering.gpu.texture_encoding import TextureEncoding
 from napari_octree.rendering.tiles.atlas.texture_atlas_2d import TextureAtlas2D
-from napari_octree.rendering.tiles.picture.quads import Quads, Under, no_quads
+from napari_octree.rendering.tiles.picture.quad_vertices import (
+    BUFFERS,
+    FADE_BUFFERS,
+    OVERLAY_BUFFERS,
+    quad_vertices,
+    vertices_by_page,
+)
+from napari_octree.rendering.tiles.picture.quads import Quads, no_quads
 
 # vispy takes the first function definition as a snippet's entry point: the filters come after.
 _FILTERED = """
@@ -47,19 +54,6 @@ _OVERLAY, _MARK = shader_text("tiles/overlay.glsl"), shader_text("tiles/mark.ver
 _FADE, _FADE_VERTEX = shader_text("tiles/fade.glsl"), shader_text("tiles/fade.vert")
 _AS_IT_IS = "vec4 as_it_is(vec4 color) { return color; }"
 _NOTHING = "void nothing() {}"
-
-_CORNERS = np.array([[1, 0], [1, 2], [3, 2], [1, 0], [3, 2], [3, 0]])
-"""Columns of (y0, x0, y1, x1) for the x and y of the six vertices of two triangles."""
-
-_TWO_CORNERS = np.concatenate([_CORNERS, _CORNERS + 4], axis=1)
-"""The same of two such boxes side by side."""
-
-_SWAP = [1, 0, 3, 2]
-"""(y, x) becomes (x, y) here: vispy and GL want x first."""
-
-_BUFFERS = ("a_corner", "a_tile", "a_image")
-_OVERLAY_BUFFERS = ("a_tint", "a_border")
-_FADE_BUFFERS = ("a_under", "a_under_tile", "a_under_image")
 
 
 class TiledImageVisual(ImageVisual):
@@ -99,7 +93,7 @@ class TiledImageVisual(ImageVisual):
         self._full_size = size
         self._on_prepare = on_prepare
         self._quads = no_quads()
-        self._buffers = {name: VertexBuffer() for name in (*_BUFFERS, *_OVERLAY_BUFFERS)}
+        self._buffers = {name: VertexBuffer() for name in (*BUFFERS, *OVERLAY_BUFFERS)}
         self.texture_format = "auto"  # napari asks its nodes for it
         super().__init__(None, method="subdivide", texture_format="auto", **keywords)
         self.unfreeze()
@@ -130,7 +124,7 @@ class TiledImageVisual(ImageVisual):
             self._set_fades(fades)
 
     def _set_fades(self, fades: bool) -> None:
-        for name in _FADE_BUFFERS:
+        for name in FADE_BUFFERS:
             self._buffers.pop(name, None)
             if fades:
                 self._buffers[name] = VertexBuffer()
@@ -195,7 +189,10 @@ class TiledImageVisual(ImageVisual):
     def set_quads(self, quads: Quads) -> None:
         """Replace what is drawn."""
         self._quads = quads
-        self._page_indices = _by_page(quads)
+        self._page_indices = [
+            (page, None if vertices is None else IndexBuffer(vertices))
+            for page, vertices in vertices_by_page(quads)
+        ]
         self._marked = quads.marks is not None and quads.marks.any_failed
         self._need_vertex_update = True
 
@@ -257,40 +254,10 @@ class TiledImageVisual(ImageVisual):
         self._need_method_update = True  # vispy forgets buffers that a program has no use for
 
     def _build_vertex_data(self) -> None:
-        quads, extent = self._quads, np.tile(self._texture.extent, 2)
-        y, x = quads.origin
-        places = [quads.rectangles - (y, x, y, x), quads.texcoords / extent]
-        boxes = np.concatenate(places, axis=1, dtype=np.float32)
-        self._fill("a_corner", boxes[:, _TWO_CORNERS])
-        self._fill("a_tile", quads.edges[:, None, 0])
-        self._fill("a_image", quads.edges[:, None, 1])
-        if self._overlaid and quads.marks is not None:
-            corners = places[0][:, _CORNERS]
-            edges = quads.marks.borders[:, None, _SWAP] - (x, y, x, y)
-            self._fill("a_tint", quads.marks.tints[:, None])
-            self._fill("a_border", corners - edges[..., :2], edges[..., 2:] - corners)
-        if self._fade is not None:
-            under = quads.under or Under(quads.texcoords, quads.edges)
-            corners, weights = (
-                (under.texcoords / extent)[:, _CORNERS],
-                under.weights[:, None, None],
-            )
-            self._fill("a_under", corners, weights)
-            self._fill("a_under_tile", under.edges[:, None, 0])
-            self._fill("a_under_image", under.edges[:, None, 1])
+        extent, fades = self._texture.extent, self._fade is not None
+        for name, data in quad_vertices(self._quads, extent, self._overlaid, fades):
+            self._buffers[name].set_data(data)
         self._need_vertex_update = False
-
-    def _fill(self, name: str, *columns: np.ndarray) -> None:
-        """Send (N, 6 or 1, columns) values for the six vertices of each quad."""
-        data = columns[0]
-        if len(columns) > 1 or data.shape[1] == 1 or data.dtype != np.float32:
-            widths = [values.shape[-1] for values in columns]
-            data = np.empty((len(data), 6, sum(widths)), np.float32)
-            first = 0
-            for values, width in zip(columns, widths, strict=True):
-                data[..., first : first + width] = values
-                first += width
-        self._buffers[name].set_data(data.reshape(-1, data.shape[-1]))
 
     def _update_method(self, view: Any) -> None:
         drawn_as_quads(view)
@@ -357,20 +324,6 @@ class TiledImageVisual(ImageVisual):
         """Let what was there before be looked up, and coloured, as the tile is."""
         if self._fade is not None:
             self._fade[name] = self.shared_program.frag[name]
-
-
-def _by_page(quads: Quads) -> list[tuple[int, IndexBuffer | None]]:
-    """Each page that quads are drawn from, and their vertices; None: all there are."""
-    if quads.pages is None or not len(quads.pages):
-        return [(0, None)]
-    vertices = 6 * np.arange(len(quads.pages))[:, None] + np.arange(6)
-    pages = np.unique(quads.pages)
-    if len(pages) == 1:
-        return [(int(pages[0]), None)]
-    return [
-        (int(page), IndexBuffer(vertices[quads.pages == page].ravel().astype(np.uint32)))
-        for page in pages
-    ]
 
 
 class _Lookups(dict[str, Function]):

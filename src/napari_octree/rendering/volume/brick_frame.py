@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from itertools import product
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -33,6 +32,7 @@ from napari_octree.rendering.gpu.atlas_slots import AtlasSlots
 from napari_octree.rendering.gpu.upload_budget import UploadBudget
 from napari_octree.rendering.volume.brick_requests import BrickRequests, max_nodes, room_for
 from napari_octree.rendering.volume.brick_uploads import BrickUploads
+from napari_octree.rendering.volume.nodes.shown_bricks import ShownBricks
 from napari_octree.rendering.volume.texture_atlas_3d import TextureAtlas3D
 
 if TYPE_CHECKING:
@@ -59,51 +59,6 @@ class BrickInputs(FrameInputs[VolumeView]):
 
     unseen: float = -math.inf
     hurried: bool = False
-
-
-@dataclass(frozen=True, eq=False)
-class ShownBricks:
-    """The bricks of the octree on the GPU, as `NodeTexture.write` takes them.
-
-    `covers` tells whether no place in view is without one, but where reads have failed.
-    """
-
-    octree_slice: OctreeSlice
-    keys: list[ChunkKey]
-    slots: np.ndarray
-    ranges: np.ndarray
-    failed: list[ChunkKey]
-    failed_slots: np.ndarray
-    covers: bool
-
-    def shows_as(self, other: ShownBricks) -> bool:
-        """Whether both are the same bricks in the same slots."""
-        return (
-            self.octree_slice is other.octree_slice
-            and (self.keys, self.failed, self.covers) == (other.keys, other.failed, other.covers)
-            and np.array_equal(self.slots, other.slots)
-            and np.array_equal(self.failed_slots, other.failed_slots)
-            and np.array_equal(self.ranges, other.ranges)
-        )
-
-
-def levels_seen(shown: ShownBricks) -> tuple[int, ...]:
-    """Levels of which a brick is not hidden by finer ones, finest first."""
-    levels = shown.octree_slice.octree.levels
-    here, seen = set(shown.keys), set()
-    for key in shown.keys:
-        if key.level in seen:
-            continue
-        finer = key.level - 1
-        bounds = levels[key.level].tile_bounds(key.index)
-        if finer < 0 or any(
-            ChunkKey(finer, index) not in here
-            for index in product(
-                *(range(*levels[finer].tile_range(a, *ends)) for a, ends in enumerate(bounds))
-            )
-        ):
-            seen.add(key.level)
-    return tuple(sorted(seen))
 
 
 class BrickFrame:

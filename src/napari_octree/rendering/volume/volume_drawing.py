@@ -37,13 +37,9 @@ from napari_octree.rendering.view.view_3d import volume_view
 from napari_octree.rendering.view.view_motion import ViewMotion
 from napari_octree.rendering.volume.brick_atlas_lease import BrickAtlasLease
 from napari_octree.rendering.volume.brick_encoding import BrickEncoding
-from napari_octree.rendering.volume.brick_frame import (
-    BrickFrame,
-    BrickInputs,
-    ShownBricks,
-    levels_seen,
-)
+from napari_octree.rendering.volume.brick_frame import BrickFrame, BrickInputs
 from napari_octree.rendering.volume.brick_kind import BrickKind
+from napari_octree.rendering.volume.nodes.shown_bricks import ShownBricks
 from napari_octree.rendering.volume.quality.motion_quality import FULL, Quality
 from napari_octree.rendering.volume.refinement_pace import RefinementPace
 from napari_octree.rendering.volume.texture_atlas_3d import TextureAtlas3D
@@ -434,7 +430,7 @@ class VolumeDrawing:
         shown = self._shown
         if shown is not self._levels_of:
             self._levels_of = shown
-            self._levels = () if shown is None else levels_seen(shown)
+            self._levels = () if shown is None else shown.levels_seen()
         return self._levels
 
     @property

@@ -18,7 +18,7 @@ from typing import Self
 import numpy as np
 
 from napari_octree.layers.labels.painting.edited_chunk import NEVER, EditedChunk
-from napari_octree.layers.labels.painting.scratch_store import Kept, ScratchStore
+from napari_octree.layers.labels.painting.scratch.store import Kept, ScratchStore
 from napari_octree.sources.protocol import Region
 
 Index = tuple[int, ...]

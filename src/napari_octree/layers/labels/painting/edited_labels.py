@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import functools
 import math
-import time
 import weakref
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,12 +18,7 @@ from typing import Any
 
 import numpy as np
 from napari.layers import Labels
-from napari.utils.notifications import (
-    Notification,
-    notification_manager,
-    show_info,
-    show_warning,
-)
+from napari.utils.notifications import show_info, show_warning
 
 from napari_octree.config import OctreeConfig
 from napari_octree.layers._napari import OctreeLevels
@@ -36,14 +30,15 @@ from napari_octree.layers.labels.painting.edited_chunks import Index
 from napari_octree.layers.labels.painting.edits import LabelEdits
 from napari_octree.layers.labels.painting.painted_levels import PaintedArray, PaintedLevels
 from napari_octree.layers.labels.painting.save_edits import save_edits
-from napari_octree.layers.labels.painting.scratch_place import (
+from napari_octree.layers.labels.painting.scratch.place import (
     chunk_shape_of,
     is_lasting,
     scratch_folder,
     source_name,
 )
-from napari_octree.layers.labels.painting.scratch_store import About, ScratchStore, stores_in
-from napari_octree.layers.labels.painting.scratch_writer import ScratchWriter, in_worker
+from napari_octree.layers.labels.painting.scratch.recovery import look_for_edits, offer_edits
+from napari_octree.layers.labels.painting.scratch.store import About, ScratchStore, stores_in
+from napari_octree.layers.labels.painting.scratch.writer import ScratchWriter
 from napari_octree.layers.main_loop import MAIN_LOOP
 from napari_octree.layers.slices.painted_tile import painted_in
 from napari_octree.layers.views.octree_view import OctreeView
@@ -372,41 +367,23 @@ class EditedLabels(OctreeScalarField, Labels):
         _LAYERS.add(self)
         if not self._was_searched and is_lasting(self._levels.sources[0]):
             self._was_searched = True
-            found: list[ScratchStore] = []
-            base, about = scratch_folder(self._config), self._about
-            offer = weakref.WeakMethod(self._offer)
+            method = weakref.WeakMethod(self._offer)
 
-            def search() -> None:
-                found.extend(s for s in stores_in(base, about) if not s.about.was_offered)
-                if found:
-                    MAIN_LOOP.post(lambda: (method := offer()) and method(found))
+            def offer(found: list[ScratchStore]) -> None:
+                if (bound := method()) is not None:
+                    bound(found)
 
-            in_worker(search)
+            look_for_edits(scratch_folder(self._config), self._about, offer)
 
     def _offer(self, stores: list[ScratchStore]) -> None:
         """Ask once whether to restore what was left behind."""
-        when = max(store.folder.stat().st_mtime for store in stores if store.folder.exists())
-        for store in stores:
-            store.describe(was_offered=True)
         reference = weakref.ref(self)
 
-        def restore(_: Any = None) -> None:
+        def restore() -> None:
             if (layer := reference()) is not None:
                 show_info(f"{layer.name}: restored {layer.restore_edits()} painted chunks.")
 
-        def delete(_: Any = None) -> None:
-            for store in stores:
-                store.delete()
-
-        notification_manager.dispatch(
-            Notification(
-                f"{self.name}: what was painted on these labels until "
-                f"{time.strftime('%d %B, %H:%M', time.localtime(when))} was not saved. "
-                "Restore it, or do so later with layer.restore_edits().",
-                "warning",
-                actions=(("Restore", restore), ("Delete", delete)),
-            )
-        )
+        offer_edits(self.name, stores, restore)
 
     def restore_edits(self) -> int:
         """Take back what was painted on the same labels in sessions that ended without saving.

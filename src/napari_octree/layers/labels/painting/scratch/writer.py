@@ -17,7 +17,7 @@ from weakref import WeakMethod
 from napari_octree.layers.finalizers import when_gone
 from napari_octree.layers.labels.painting.edited_chunk import EditedChunk
 from napari_octree.layers.labels.painting.edited_chunks import Index, kept_form
-from napari_octree.layers.labels.painting.scratch_store import About, ScratchStore
+from napari_octree.layers.labels.painting.scratch.store import About, ScratchStore
 from napari_octree.layers.main_loop import MAIN_LOOP
 
 _WORKER = ThreadPoolExecutor(1, thread_name_prefix="napari-octree edits")
