@@ -11,6 +11,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+Index = tuple[int, ...]
+"""Which chunk, along each axis."""
+
 NEVER = -1
 
 

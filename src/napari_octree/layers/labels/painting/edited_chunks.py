@@ -17,11 +17,9 @@ from typing import Self
 
 import numpy as np
 
-from napari_octree.layers.labels.painting.edited_chunk import NEVER, EditedChunk
+from napari_octree.layers.labels.painting.edited_chunk import NEVER, EditedChunk, Index
 from napari_octree.layers.labels.painting.scratch.store import Kept, ScratchStore
 from napari_octree.sources.protocol import Region
-
-Index = tuple[int, ...]
 
 CHUNK_SIDE = 256
 """Pixels a side of a chunk, on the last two axes; 1 on the others."""
@@ -356,8 +354,3 @@ class EditedChunks:
             for index in written
             if all(a < d and c < b for (a, b), (c, d) in zip(region, self.box(index), strict=True))
         )
-
-
-def kept_form(chunk: EditedChunk) -> Kept:
-    """What is written to disk of a chunk: of a saved one no more than its pixels."""
-    return Kept(chunk.values, None if chunk.saved else chunk.written)

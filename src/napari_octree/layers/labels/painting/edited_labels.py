@@ -26,7 +26,7 @@ from napari_octree.layers.base.octree_scalar_field import OctreeScalarField
 from napari_octree.layers.data.image_pyramid import PixelEdits
 from napari_octree.layers.data.layer_levels import LayerLevels
 from napari_octree.layers.labels.painting.edited_array import EditedArray
-from napari_octree.layers.labels.painting.edited_chunks import Index
+from napari_octree.layers.labels.painting.edited_chunk import Index
 from napari_octree.layers.labels.painting.edits import LabelEdits
 from napari_octree.layers.labels.painting.painted_levels import PaintedArray, PaintedLevels
 from napari_octree.layers.labels.painting.save_edits import save_edits

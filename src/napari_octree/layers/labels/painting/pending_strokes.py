@@ -15,7 +15,7 @@ from typing import cast
 import numpy as np
 
 from napari_octree.layers.finalizers import when_gone
-from napari_octree.layers.labels.painting.edited_chunks import Index
+from napari_octree.layers.labels.painting.edited_chunk import Index
 from napari_octree.layers.labels.painting.edits import LabelEdits
 from napari_octree.layers.main_loop import MAIN_LOOP
 from napari_octree.loading.assembly import assemble

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from napari_octree.layers.data.representatives import representatives
-from napari_octree.layers.labels.painting.edited_chunks import Index
+from napari_octree.layers.labels.painting.edited_chunk import Index
 from napari_octree.layers.labels.painting.edits import LabelEdits
 from napari_octree.octree.transform import LevelTransform
 from napari_octree.sources.levels.writing import writable

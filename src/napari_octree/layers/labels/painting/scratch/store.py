@@ -30,9 +30,8 @@ import psutil
 import zarr
 from zarr.storage import MemoryStore
 
+from napari_octree.layers.labels.painting.edited_chunk import Index
 from napari_octree.sources.stores.own_codecs import own_codecs
-
-Index = tuple[int, ...]
 
 logger = logging.getLogger("napari_octree.loader")
 

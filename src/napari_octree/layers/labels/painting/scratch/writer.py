@@ -15,9 +15,8 @@ from pathlib import Path
 from weakref import WeakMethod
 
 from napari_octree.layers.finalizers import when_gone
-from napari_octree.layers.labels.painting.edited_chunk import EditedChunk
-from napari_octree.layers.labels.painting.edited_chunks import Index, kept_form
-from napari_octree.layers.labels.painting.scratch.store import About, ScratchStore
+from napari_octree.layers.labels.painting.edited_chunk import EditedChunk, Index
+from napari_octree.layers.labels.painting.scratch.store import About, Kept, ScratchStore
 from napari_octree.layers.main_loop import MAIN_LOOP
 
 _WORKER = ThreadPoolExecutor(1, thread_name_prefix="napari-octree edits")
@@ -46,7 +45,7 @@ class _Folder:
             if self.store is None:
                 self.store = ScratchStore.create(self.base, self.about)
             if chunks:
-                self.store.keep({index: kept_form(chunk) for index, chunk in chunks.items()})
+                self.store.keep({index: _kept_form(chunk) for index, chunk in chunks.items()})
             if saved:
                 self.store.mark_saved(saved)
             self.done.append({index: chunk.revision for index, chunk in chunks.items()})
@@ -173,3 +172,8 @@ class ScratchWriter:
 def in_worker(task: Callable[[], None]) -> None:
     """Run a task in the thread that writes edits, after what waits there."""
     _WORKER.submit(task)
+
+
+def _kept_form(chunk: EditedChunk) -> Kept:
+    """What is written to disk of a chunk: of a saved one no more than its pixels."""
+    return Kept(chunk.values, None if chunk.saved else chunk.written)
