@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from napari_octree.loading.request import LoadedTile, TileRequest
 from napari_octree.loading.work import make_tile
-from napari_octree.sources.memory_cost import bytes_touched
+from napari_octree.sources.arrays.memory_cost import bytes_touched
 from napari_octree.sources.protocol import LevelSource, Region
 
 MOST_BYTES = 2**22

@@ -163,6 +163,8 @@ def choose_level(
         by `hysteresis` octaves. Finer levels are taken at once.
     level_bias : float
         Octaves: 1 allows texels twice as large as a pixel.
+    hysteresis : float
+        Octaves.
     """
     wanted = _coarsest_within(octree, pixel_size, level_bias)
     if previous_level is None or previous_level >= wanted:

@@ -79,7 +79,7 @@ class LevelTable(QTableWidget):
                 self._widen(column, text)
 
     def show_counts(self, counts: Sequence[tuple[str, ...]]) -> None:
-        """Show `level_counts`; what has not changed costs nothing."""
+        """Show what `Subject.counts` tells; what has not changed costs nothing."""
         for row, texts in enumerate(counts[: self.rowCount()]):
             if texts == self._counts[row]:
                 continue

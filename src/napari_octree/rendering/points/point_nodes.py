@@ -44,7 +44,7 @@ class ShownPlace:
     Parameters
     ----------
     number : int
-    source : PointsSource
+    layer : OctreePoints
     slab : Slab
     layout : VertexLayout
     size : float

@@ -101,6 +101,8 @@ def first_sample(
     ----------
     positions : (N, ndim) array
     values : {feature: (N,) array-like}
+    most : int
+        Points in the sample.
     """
     n = len(positions)
     if n <= most:
@@ -145,6 +147,8 @@ def index_points(
         Axes whose planes get trees of their own; default: see `choose_planes`.
     quota : int
         Points of an inner node.
+    most_in_sample : int
+        Points of all that limits of contrast and hovering go by at once.
 
     Raises
     ------

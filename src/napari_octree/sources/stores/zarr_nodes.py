@@ -109,15 +109,15 @@ def _check_chunks(document: Mapping[str, Any]) -> None:
 def open_far(where: str, folder_of: FolderOf | None = None, **storage_options: Any) -> Node:
     """Open the array or group at an address.
 
+    Credentials are those of the options, else those that the machine has; where they are refused,
+    it is tried without any.
+
     Parameters
     ----------
     where : str
     folder_of : callable, optional
         Given the names and sizes of what is in a zip archive, and its address: the folder in it.
     **storage_options
-
-    Credentials are those of the options, else those that the machine has; where they are refused,
-    it is tried without any.
 
     Raises
     ------
