@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import pytest
 
 from napari_octree.layers.main_loop import MainLoop
@@ -52,3 +54,25 @@ def test_what_is_posted_twice_is_called_twice_and_ends_nothing() -> None:
         loop.post(callback)
     loop.drain()
     assert called == [1, 2, 1]
+
+
+class Owner:
+    def __init__(self) -> None:
+        self.called = 0
+
+    def method(self) -> None:
+        self.called += 1
+
+
+def test_a_posted_method_keeps_its_object_neither_before_nor_in_the_queue() -> None:
+    loop, owner = MainLoop(), Owner()
+    post = loop.poster(owner.method)
+    post()
+    loop.drain()
+    assert owner.called == 1
+    post()
+    gone = weakref.ref(owner)
+    del owner
+    assert gone() is None, "what waits in the queue keeps it"
+    post()
+    loop.drain()

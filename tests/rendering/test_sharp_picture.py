@@ -151,3 +151,22 @@ def test_its_memory_counts_and_is_given_back(viewer: Any, volume: Any, monkeypat
     viewer.dims.ndisplay = 2
     assert VRAM.held_bytes <= held - pictures
     assert node.pictures.sharp.nbytes == 0
+
+
+def test_a_picture_that_was_coarse_but_comes_in_one_piece_is_told_of(
+    viewer: Any, volume: Any, monkeypatch: Any, pump_until: Any
+) -> None:
+    """Listeners and work of idle times start with the last frame: there is no other one."""
+    be_slow(volume._views[0].volume, monkeypatch, 2.0)
+    told: list[bool] = []
+    idle: list[bool] = []
+    volume.events.settled.connect(lambda event: told.append(event.value))
+    use = volume._use_idle_time
+    monkeypatch.setattr(
+        volume,
+        "_use_idle_time",
+        lambda done: (idle.append(done and not volume._views.moving), use(done)),
+    )
+    viewer.scene.camera.angles = (10, 50, 5)
+    pump_until(lambda: told == [False, True])
+    pump_until(lambda: idle[-1])

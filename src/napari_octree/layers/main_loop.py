@@ -53,15 +53,17 @@ class MainLoop:
     def poster(self, method: Callable[[], None]) -> Callable[[], None]:
         """Return a function that posts a bound method, as long as its object is there.
 
-        For who outlives the object, as the loader does its clients' owners, and must not keep it.
+        For who outlives the object, as the loader does its clients' owners, and must not keep it:
+        what waits in the queue does not keep it either, and no other thread ever holds it, which
+        would then be the one to end a layer.
         """
         reference = weakref.WeakMethod(method)
 
-        def post() -> None:
+        def call() -> None:
             if (present := reference()) is not None:
-                self.post(present)
+                present()
 
-        return post
+        return lambda: self.post(call)
 
     def drain(self) -> None:
         """Call what has been posted so far (main thread).

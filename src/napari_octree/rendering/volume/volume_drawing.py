@@ -121,6 +121,8 @@ class VolumeDrawing:
         changed = self.frame.prepare(self.lease.atlas, inputs)
         changed |= self._go_with_atlas()
         self._show(changed)
+        if self.node.pictures.strips <= 1:
+            self.node.pictures.unfinished = False  # this draw casts all rays
         if self.refinement.frames.under_way:
             _vispy.when_idle(self.node.canvas, self.refinement.drawn)
         # One that was hidden while it moved gets no other sign to come to rest.
@@ -382,7 +384,7 @@ class VolumeDrawing:
     @property
     def state(self) -> tuple[Any, ...]:
         """Changes whenever the layer should be told."""
-        return (self.frame.progress, self.settled)
+        return (self.frame.progress, self.settled, self.moving)
 
     @property
     def rest_ms(self) -> int:
