@@ -1,6 +1,9 @@
 """Pyramids built out of core equal a numpy reference at every level, also after a kill."""
 
+import errno
 import json
+import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +15,7 @@ import tifffile
 import zarr
 from yaozarrs import validate_zarr_store
 
+from full_disk import FullDisk
 from napari_octree import open_ome_zarr
 from napari_octree.plugin.command_line import main
 from napari_octree.writing.build import BuildOptions, build_pyramid
@@ -195,6 +199,29 @@ def test_a_build_that_was_killed_ten_times_is_the_same_in_the_end(tmp_path):
         assert (whole / name).is_dir() or (whole / name).read_bytes() == (
             killed / name
         ).read_bytes()
+
+
+def test_a_disk_that_gets_full_again_and_again_delays_a_build(tmp_path, monkeypatch):
+    pixels = PIXELS[:150, :100]
+    image = with_labels(image_to_write(pixels), [image_to_write(pixels, name="cells")])
+    options = BuildOptions(chunk=32, shard=64, factors=[(2, 2)] * 2)
+    build_pyramid(image, str(tmp_path / "whole.zarr"), options)
+    disk, path = FullDisk(tmp_path, monkeypatch), tmp_path / "a.zarr"
+    whole = files_of(tmp_path / "whole.zarr")
+    attempts = disk.attempts(lambda: build_pyramid(image, str(path), options))
+    for error in attempts:
+        told = re.escape(f": cannot be written: {os.strerror(errno.ENOSPC)}")
+        assert re.fullmatch(f"{re.escape(str(path))}(/labels.*)?{told}", str(error))
+        there = files_of(path)
+        assert b"multiscales" not in there.get(Path("zarr.json"), b"")
+        assert all(whole[name] == there[name] for name in there if name.suffix != ".json")
+    assert files_of(path) == whole
+
+
+def files_of(folder):
+    """Whole ones: after a failure zarr's threads may still be writing others, unasked."""
+    files = [p for p in folder.rglob("*") if p.suffix != ".partial" and p.is_file()]
+    return {p.relative_to(folder): p.read_bytes() for p in files}
 
 
 def test_something_else_is_left_alone(tmp_path):

@@ -18,7 +18,7 @@ import zarr
 from napari_octree.sources.derived.mode import reduce_mode
 from napari_octree.sources.derived.reduction import reduce_mean
 from napari_octree.sources.protocol import Region
-from napari_octree.writing.errors import WritingError
+from napari_octree.writing.errors import written_to
 from napari_octree.writing.image_to_write import ImageToWrite
 from napari_octree.writing.target import Target
 
@@ -126,12 +126,8 @@ class ShardTask:
         return block
 
     def _store(self, array: zarr.Array, region: Region, block: np.ndarray) -> None:
-        try:
+        with written_to(self.target.path):
             array[_slices(region)] = block
-        except OSError as error:
-            raise WritingError(
-                f"{self.target.path}: cannot be written: {error.strerror or error}"
-            ) from error
 
     def _read_image(self, region: Region) -> np.ndarray:
         block = self.image.read(region)

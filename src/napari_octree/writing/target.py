@@ -23,7 +23,7 @@ from zarr.storage import LocalStore
 from napari_octree.sources.ome_zarr.plain import UNFINISHED
 from napari_octree.sources.protocol import Region
 from napari_octree.sources.stores.own_codecs import own_codecs
-from napari_octree.writing.errors import WritingError
+from napari_octree.writing.errors import WritingError, written_to
 from napari_octree.writing.ome_attributes import level_path, zarr_format
 from napari_octree.writing.pyramid_plan import PyramidPlan
 
@@ -91,15 +91,13 @@ class Target:
             if folder.is_dir() and any(folder.iterdir()) and not _is_zarr(folder):
                 raise WritingError(f"{folder}: is no zarr: it is not overwritten")
             shutil.rmtree(folder.resolve())
-        try:
+        with written_to(folder):
             group = zarr.open_group(self.path, mode="a", zarr_format=self._format)
             group.attrs.update({UNFINISHED: recipe})
             there = set(group.array_keys())
             for number in range(len(self.plan.levels)):
                 if level_path(number) not in there:
                     self._create_level(group, number, axes)
-        except OSError as error:
-            raise WritingError(f"{folder}: cannot be written: {error}") from error
         return True
 
     def array(self, number: int) -> zarr.Array:
@@ -133,9 +131,10 @@ class Target:
 
     def finish(self, attributes: dict[str, Any], recipe: dict[str, Any]) -> None:
         """Write the attributes: from now on it is a whole pyramid."""
-        self._sweep()  # a worker of a cluster may have been killed, and its task done by another
-        group = zarr.open_group(self.path, mode="r+", zarr_format=self._format)
-        group.attrs.put({**attributes, f"{UNFINISHED}-done": recipe})
+        with written_to(self.path):
+            self._sweep()  # a cluster's worker may have been killed, and its task done by another
+            group = zarr.open_group(self.path, mode="r+", zarr_format=self._format)
+            group.attrs.put({**attributes, f"{UNFINISHED}-done": recipe})
 
     def _sweep(self) -> None:
         """Remove what killed processes had begun to write."""
@@ -198,10 +197,11 @@ def label_path(path: str, name: str) -> str:
 def write_list_of_labels(path: str, version: str, names: list[str] | None) -> None:
     """Write the group in which an image's label images lie; None: which says nothing yet."""
     folder: Any = str(Path(path, "labels"))
-    group = zarr.open_group(folder, mode="a", zarr_format=zarr_format(version))  # type: ignore[arg-type]
-    if names is not None:
-        said: dict[str, Any] = {"labels": names}
-        group.attrs.put(said if version == "0.4" else {"ome": {"version": version, **said}})
+    with written_to(folder):
+        group = zarr.open_group(folder, mode="a", zarr_format=zarr_format(version))  # type: ignore[arg-type]
+        if names is not None:
+            said: dict[str, Any] = {"labels": names}
+            group.attrs.put(said if version == "0.4" else {"ome": {"version": version, **said}})
 
 
 def _is_zarr(folder: Path) -> bool:

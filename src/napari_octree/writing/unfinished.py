@@ -13,7 +13,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from napari_octree.writing.errors import WritingError
+from napari_octree.writing.errors import WritingError, written_to
 
 _AT_WORK: set[Path] = set()
 _LOCK = threading.Lock()
@@ -39,11 +39,10 @@ def unfinished(path: str | Path) -> Iterator[Path]:
         _AT_WORK.add(final)
     part = final.with_name(f".{final.name}.part")
     try:
-        _remove(part)  # of a process that was killed
-        yield part
-        _replace(final, part)
-    except OSError as error:
-        raise WritingError(f"{path}: cannot be written: {error.strerror or error}") from error
+        with written_to(path):
+            _remove(part)  # of a process that was killed
+            yield part
+            _replace(final, part)
     finally:
         with contextlib.suppress(OSError):
             _remove(part)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +18,7 @@ import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from full_disk import FullDisk
 from napari_octree.octree.points.point_grid import PointGrid
 from napari_octree.octree.points.point_tree import hashes_of
 from napari_octree.plugin.command_line import main
@@ -62,7 +66,7 @@ def digest(folder: Path) -> dict[str, str]:
     return {
         str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest()
         for file in sorted(folder.rglob("*"))
-        if file.is_file()
+        if ".partial" not in str(file) and file.is_file()
     }
 
 
@@ -123,6 +127,33 @@ def test_killed_ten_times_and_resumed_it_writes_the_same(tmp_path):
             assert not (tmp_path / "b.zarr").exists()
     assert times >= 5
     assert digest(tmp_path / "a.zarr") == digest(tmp_path / "b.zarr")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_disk_that_gets_full_again_and_again_delays_a_build(tmp_path, monkeypatch, workers):
+    points, options = RNG.random((200, 3)), PointsOptions(quota=50, bucket=100)
+    source = ArrayBlocks("points", points, {}, 100)
+    build_points(source, tmp_path / "whole.zarr", options)
+    disk, path = FullDisk(tmp_path, monkeypatch), tmp_path / "a.zarr"
+    for error in disk.attempts(lambda: build_points(source, path, options, workers=workers)):
+        assert str(error).startswith(str(path))
+        assert str(error).endswith(f": cannot be written: {os.strerror(errno.ENOSPC)}")
+        assert not path.exists()
+    assert digest(path) == digest(tmp_path / "whole.zarr")
+
+
+def test_what_is_left_of_a_build_that_has_ended_is_not_taken_for_one(tmp_path, monkeypatch):
+    source, path = ArrayBlocks("points", RNG.random((200, 3)), {}, 100), tmp_path / "a.zarr"
+    options = PointsOptions(quota=50, bucket=100, overwrite=True)
+    left, remove = tmp_path / "a.zarr.building", shutil.rmtree
+    with monkeypatch.context() as patch:  # as if it was killed before it removes its files
+        patch.setattr(shutil, "rmtree", lambda p, *a, **k: p == left or remove(p, *a, **k))
+        build_points(source, path, options)
+    written = digest(path)
+    assert (left / "build.json").exists()
+    build_points(source, path, options)
+    assert digest(path) == written
+    assert not left.exists()
 
 
 def test_a_process_killed_ten_times_ends_with_the_same_bytes(tmp_path):

@@ -8,11 +8,13 @@ each worker.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import shutil
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -35,7 +37,7 @@ from napari_octree.sources.points.points_source import (
     record_dtype,
 )
 from napari_octree.sources.points.zarr_points import open_zarr_points
-from napari_octree.writing.errors import WritingError
+from napari_octree.writing.errors import WritingError, written_to
 from napari_octree.writing.points.buckets import (
     Bucket,
     ancestors,
@@ -45,6 +47,7 @@ from napari_octree.writing.points.buckets import (
     unique_cells,
 )
 from napari_octree.writing.points.node_store import NodeStore
+from napari_octree.writing.points.partial import sweep, whole
 from napari_octree.writing.points.survey import Survey, merge
 from napari_octree.writing.points.tasks import (
     Built,
@@ -61,6 +64,9 @@ T = TypeVar("T")
 
 BUCKET = 2_000_000
 """Points of a bucket at most."""
+
+PARTS = ("survey", "count", "spread", "least", "built", "store")
+"""Folders of what is half done."""
 
 Report = Callable[[int, int], None]
 
@@ -181,6 +187,8 @@ class _Build:
             str(self.work / "store"), grid, survey.low, survey.high, survey.features, dtype
         )
         plan = _density_plan(survey, grid, buckets)
+        with written_to(store.folder):
+            store.reopen()  # it may have been interrupted at its very end
         tables = self._build_trees(pieces, buckets, store, plan)
         self._end(store, survey, tables, plan)
 
@@ -192,14 +200,20 @@ class _Build:
         named = self.blocks.name, len(self.blocks), options.planes, options.quota, options.bucket
         text = json.dumps(named)
         name = self.work / "build.json"
-        if name.exists() and name.read_text(encoding="utf-8") != text:
-            raise WritingError(
-                f"{self.work}: holds an interrupted build of other points or with other options; "
-                "delete it to begin anew"
-            )
-        for part in ("survey", "count", "spread", "least", "built", "store"):
-            (self.work / part).mkdir(parents=True, exist_ok=True)
-        name.write_text(text, encoding="utf-8")
+        with written_to(self.work):
+            if name.exists() and (self.work / "store").is_dir():
+                if name.read_text(encoding="utf-8") != text:
+                    raise WritingError(
+                        f"{self.work}: holds an interrupted build of other points or with other "
+                        "options; delete it to begin anew"
+                    )
+                sweep(self.work)
+                return
+            for part in PARTS:  # of a build that was interrupted before its begin or after its end
+                shutil.rmtree(self.work / part, ignore_errors=True)
+                (self.work / part).mkdir(parents=True)
+            with whole(name) as made:
+                made.write_text(text, encoding="utf-8")
 
     def _survey(self) -> list[Survey]:
         """Look at each block: how many points, where, with which features."""
@@ -280,18 +294,25 @@ class _Build:
         results: list[T] = []
         step = max(4 * self._workers, 1)
         settings: dict[str, Any] = {"num_workers": self._workers}
+        pool: ThreadPoolExecutor | None = None
         try:
             from distributed import default_client
 
             default_client()
         except (ImportError, ValueError):
-            settings["scheduler"] = "threads" if self._workers > 1 else "synchronous"
-        for start in range(0, len(tasks), step):
-            some = [dask.delayed(task, pure=False)() for task in tasks[start : start + step]]
-            results += dask.compute(*some, **settings)
-            self._done += len(some)
-            if self._progress is not None:
-                self._progress(self._done, max(self._total, self._done))
+            if self._workers > 1:
+                # Leaving it waits for what runs, which dask does not do after an error.
+                pool = ThreadPoolExecutor(self._workers, "octree-points")
+                settings = {"scheduler": "threads", "pool": pool}
+            else:
+                settings = {"scheduler": "synchronous"}
+        with pool or contextlib.nullcontext():
+            for start in range(0, len(tasks), step):
+                some = [dask.delayed(task, pure=False)() for task in tasks[start : start + step]]
+                results += dask.compute(*some, **settings)
+                self._done += len(some)
+                if self._progress is not None:
+                    self._progress(self._done, max(self._total, self._done))
         return results
 
     def _end(
@@ -346,8 +367,10 @@ class _Build:
         parts_of_density = [built.density for built in tables if built.density is not None]
         density = None if plan is None else DensityGrid.of_parts(plan, parts_of_density)
         store.finish(table, sample, survey.valid, identity, density)
-        os.rename(store.folder, self.target)
-        shutil.rmtree(self.work)
+        with written_to(self.target):
+            sweep(Path(store.folder))  # a cluster's worker may have been killed
+            os.rename(store.folder, self.target)
+        shutil.rmtree(self.work, ignore_errors=True)  # what is left of it is not taken for a build
 
 
 def _columns(

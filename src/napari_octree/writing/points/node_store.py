@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import uuid
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -32,6 +31,8 @@ from napari_octree.sources.points.zarr_points import (
     attribute_names,
 )
 from napari_octree.sources.stores.own_codecs import own_codecs
+from napari_octree.writing.errors import written_to
+from napari_octree.writing.points.partial import partial_name
 
 CONVENTION = {
     "uuid": "66268a61-7833-4995-bbcb-233bb417dae5",
@@ -74,7 +75,8 @@ class NodeStore:
             raw = np.ascontiguousarray(records[column]).astype(kind.newbyteorder("<")).tobytes()
             value = np.empty((1,) * len(place), object)
             value[(0,) * len(place)] = raw
-            self._array(depth, column)[tuple(slice(i, i + 1) for i in place)] = value
+            with written_to(self.folder):
+                self._array(depth, column)[tuple(slice(i, i + 1) for i in place)] = value
 
     def origin(self, depth: int) -> np.ndarray:
         """Return the cell of the least coordinates."""
@@ -98,8 +100,17 @@ class NodeStore:
     @own_codecs()
     def _create(self, depth: int, folder: Path) -> None:
         """Make the arrays of a depth beside their place, and move them there."""
-        made = folder.with_name(f"{folder.name}.{uuid.uuid4().hex}")
-        group = zarr.create_group(str(made), zarr_format=3)
+        made = partial_name(folder)
+        try:
+            self._create_arrays(depth, made)
+            os.rename(made, folder)
+        except OSError:
+            shutil.rmtree(made, ignore_errors=True)
+            if not folder.exists():  # else another worker was first
+                raise
+
+    def _create_arrays(self, depth: int, folder: Path) -> None:
+        group = zarr.create_group(str(folder), zarr_format=3)
         group.create_group("vertex_attributes")
         origin = self.origin(depth)
         last = self.grid.cells(np.array([self.high]), depth)[0]
@@ -120,10 +131,6 @@ class NodeStore:
                     },
                 },
             )
-        try:
-            os.rename(made, folder)
-        except OSError:  # another worker was first
-            shutil.rmtree(made, ignore_errors=True)
 
     @own_codecs()
     def finish(
@@ -136,8 +143,26 @@ class NodeStore:
     ) -> None:
         """Name the levels, and write the table, the sample and all metadata.
 
-        May be called again where it was interrupted.
+        Once it was called, `reopen` comes before anything else is written.
         """
+        with written_to(self.folder):
+            self._finish(table, sample, count, identity, density)
+
+    def reopen(self) -> None:
+        """Give levels the names of their depths again: their nodes may be written once more."""
+        folder = Path(self.folder)
+        levels = [int(p.name) for p in folder.iterdir() if p.name.isdecimal()]
+        for level in levels:  # depth 0, named first, is the last of all levels
+            os.rename(folder / str(level), folder / f"d{max(levels) - level}")
+
+    def _finish(
+        self,
+        table: NodeTable,
+        sample: np.ndarray,
+        count: int,
+        identity: str,
+        density: DensityGrid | None,
+    ) -> None:
         deepest = int(table.depths.max(initial=0))
         root = zarr.open_group(self.folder, mode="a", zarr_format=3)
         for depth in range(deepest + 1):

@@ -6,7 +6,6 @@ or not at all, and then the task is not done again.
 
 from __future__ import annotations
 
-import os
 import pickle
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from napari_octree.sources.points.point_blocks import PointBlocks
 from napari_octree.sources.points.points_source import INDEX, POSITION, SAMPLE
 from napari_octree.writing.points.buckets import Bucket, BucketFinder, unique_cells
 from napari_octree.writing.points.node_store import NodeStore
+from napari_octree.writing.points.partial import whole
 from napari_octree.writing.points.survey import Survey, records_of, survey_block
 
 Cell = tuple[int, ...]
@@ -84,11 +84,9 @@ def task(function: Callable[..., Any], *arguments: Any) -> Callable[[], Any]:
 
 
 def _kept(path: Path, value: Any) -> Any:
-    """Write a result to a file that is there whole or not at all."""
-    made = path.with_suffix(f".{os.getpid()}.tmp")
-    with made.open("wb") as file:
+    """Write a result to its file."""
+    with whole(path) as made, made.open("wb") as file:
         pickle.dump(value, file, protocol=5)
-    os.replace(made, path)
     return value
 
 
@@ -120,10 +118,8 @@ def spread_task(blocks: PointBlocks, number: int, first: int, how: Spread, file:
     numbers = BucketFinder(how.grid, how.buckets).find(records[POSITION])
     order = np.argsort(numbers, kind="stable")
     edges = numbers[order].searchsorted(np.arange(len(how.buckets) + 1))
-    made = file.with_suffix(f".{os.getpid()}.records")
-    with made.open("wb") as opened:
+    with whole(file.with_suffix(".records")) as made, made.open("wb") as opened:
         np.save(opened, records[order])
-    os.replace(made, file.with_suffix(".records"))
     _kept(file, edges)
 
 
