@@ -11,6 +11,7 @@ import gc
 import os
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from time import monotonic
@@ -39,11 +40,51 @@ settings.load_profile("steady")
 # Pictures are small, and Mesa's software renderer is slower with more threads than cores.
 os.environ.setdefault("LP_NUM_THREADS", "1")
 
+# What is imported while tests are collected stays: looking for garbage in it is a quarter of that.
+gc.disable()
+
 # napari reads these when it is first imported, which no import above does.
 _SETTINGS_FOLDER = tempfile.TemporaryDirectory(prefix="napari-octree-tests-")
 os.environ["NAPARI_CONFIG"] = str(Path(_SETTINGS_FOLDER.name) / "settings.yaml")
 os.environ.pop("NAPARI_OCTREE", None)
 os.environ.pop("NAPARI_ASYNC", None)
+
+
+_AS_LONG_AS = {
+    "tests/test_soak.py": 40,
+    "tests/docs/test_examples.py": 40,
+    "tests/rendering/test_byte_orders.py": 20,
+    "tests/rendering/test_atlas_lease.py": 20,
+    "tests/rendering/labels/test_labels_3d.py": 20,
+    "tests/rendering/labels/test_labels_against_stock.py": 20,
+    "tests/rendering/test_third_party_zarr.py": 20,
+    "tests/rendering/points/test_points_against_stock.py": 20,
+    "tests/layers/test_no_reads_in_the_gui_thread.py": 20,
+    "tests/plugin/test_dask_cluster.py": 12,
+    "tests/loading/test_soak.py": 10,
+    "tests/layers/test_faulty_store.py": 10,
+}
+"""Files of few tests that take long, and how many tests of others take as long."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Have pytest-xdist hand files out in our order."""
+    config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest, that no process is left with one at the end."""
+    counts = Counter(item.path for item in items)
+    for name, count in _AS_LONG_AS.items():
+        path = config.rootpath / name
+        if path in counts:
+            counts[path] = max(count, counts[path])
+    items.sort(key=lambda item: -counts[item.path])
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage again."""
+    gc.enable()
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -8,6 +8,7 @@ it, so tests with windows of their own go on to be checked.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -54,6 +55,8 @@ class LentWindows:
                 _make_no_controls(self._viewer)
             self._axis_labels = self._viewer.dims.axis_labels
             self._state = _state(self._viewer)
+            gc.collect()  # napari collects whenever a layer is removed: not over all of a window
+            gc.freeze()
         return self._viewer
 
     def take_back(self, sound: bool) -> None:

@@ -234,10 +234,10 @@ def test_shown_it_looks_four_times_a_second_and_quickly(dock, viewer, layer, pum
 
     def move():
         viewer.scene.camera.zoom *= 1.001
-        return monotonic() > start + 1
+        return monotonic() > start + 1 and dock.updates > updates
 
     pump_until(move)
-    assert 1 <= dock.updates - updates <= (monotonic() - start) * 1000 / UPDATE_MS + 1
+    assert dock.updates - updates <= (monotonic() - start) * 1000 / UPDATE_MS + 1
     assert "of 16.7 ms" in dock.meters.frame.format()
     # 1,000 calls are 0.2 ms; all sources that the process still knows are looked at.
     most = 2000 + 8 * len(layer.loader.statistics.sources)

@@ -54,11 +54,16 @@ class CountingArray:
 
     def __init__(self) -> None:
         self.lock, self.running, self.most = threading.Lock(), 0, 0
+        self.two = threading.Event()
+        """The first read waits for the second one."""
 
     def __getitem__(self, key: Any) -> np.ndarray:
         with self.lock:
             self.running += 1
             self.most = max(self.most, self.running)
+            if self.running == 2:
+                self.two.set()
+        self.two.wait(30)
         time.sleep(0.002)  # a store's latency
         with self.lock:
             self.running -= 1

@@ -46,23 +46,23 @@ def show_and_remove(viewer: Any, arrays: list[Any]) -> weakref.ref[OctreeImage]:
     return weakref.ref(layer)
 
 
-def test_a_layer_that_has_gone_frees_everything(viewer, pump, pump_until, recording_array) -> None:
-    def collect() -> None:
-        for _ in range(3):
-            pump()
-            gc.collect()
+def collected(reference: weakref.ref[Any]) -> bool:
+    """Whether it is gone: a thread that has just told of a tile may hold it for a moment."""
+    gc.collect()
+    return reference() is None
 
-    collect()  # layers of earlier tests, which share the cache
+
+def test_a_layer_that_has_gone_frees_everything(viewer, pump_until, recording_array) -> None:
+    gc.collect()  # layers of earlier tests, which share the cache; some may go later still
     loader = default_loader(CONFIG)
     before = loader.statistics
     gone = show_and_remove(viewer, levels(recording_array))
-    collect()
-    assert gone() is None
+    pump_until(lambda: collected(gone))
     # A finalizer only starts what then happens in a thread.
-    pump_until(lambda: loader.statistics.clients == before.clients)
-    pump_until(lambda: loader.statistics.cached_bytes == before.cached_bytes)
-    after = loader.statistics
-    assert after.staged_bytes == after.in_flight_bytes == 0
+    pump_until(lambda: loader.statistics.clients <= before.clients)
+    pump_until(lambda: loader.statistics.cached_bytes <= before.cached_bytes)
+    pump_until(lambda: loader.statistics.in_flight_bytes == 0)
+    assert loader.statistics.staged_bytes == 0
 
 
 def test_a_closed_viewer_ends_its_views(make_viewer, pump, recording_array) -> None:
@@ -74,13 +74,14 @@ def test_a_closed_viewer_ends_its_views(make_viewer, pump, recording_array) -> N
     second.close()
     pump()
     assert len(layer._views) == 1
-    assert default_loader(CONFIG).statistics.clients == clients - 1
+    # Layers of earlier tests may go meanwhile.
+    assert default_loader(CONFIG).statistics.clients <= clients - 1
     first.scene.camera.zoom *= 2
     assert layer.wait_until_settled(30)
 
 
 def test_a_viewer_that_showed_the_sign_of_loading_is_freed(
-    make_viewer, pump, pump_until, recording_array, read_log
+    make_viewer, pump_until, recording_array, read_log
 ) -> None:
     def show() -> weakref.ref[Any]:
         viewer = make_viewer()
@@ -95,10 +96,7 @@ def test_a_viewer_that_showed_the_sign_of_loading_is_freed(
         return canvas
 
     canvas = show()
-    for _ in range(3):
-        pump()
-        gc.collect()
-    assert canvas() is None
+    pump_until(lambda: collected(canvas))
 
 
 @pytest.mark.parametrize("shared", [True, False])

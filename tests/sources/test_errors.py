@@ -29,7 +29,7 @@ class Answers(http.server.BaseHTTPRequestHandler):
 @pytest.fixture(scope="module")
 def address():
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     yield f"127.0.0.1:{server.server_port}"
     server.shutdown()
     server.server_close()

@@ -204,13 +204,14 @@ def test_a_filter_hides_points(viewer, pump, screenshot):
     assert pictures[2] == 0
 
 
-def test_nodes_that_fail_are_told_and_read_again(viewer, pump, pump_until, stored):
+def test_nodes_that_fail_are_told_and_read_again(viewer, pump, pump_until, stored, monkeypatch):
+    monkeypatch.setattr("napari_octree.loading.retry.FIRST_DELAY_S", 0.001)
     source, gate = stored()
     gate.fails = True
     layer = viewer.add_layer(OctreePoints(source))
     pump()
+    pump_until(lambda: layer.progress.failed > 0)
     assert not layer.wait_until_settled(20)
-    assert layer.progress.failed > 0
     assert "failed" in layer.get_status((0, 0), world=True)["value"]
     gate.fails = False
     viewer.layers.selection = {layer}

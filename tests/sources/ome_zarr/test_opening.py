@@ -173,7 +173,7 @@ def served(folder, files=QuietFiles):
     """The address of a plain server of a folder."""
     handler = partial(files, directory=str(folder))
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_port}"

@@ -38,6 +38,7 @@ class Server(ThreadingHTTPServer):
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else each answer waits for a delayed acknowledgement
 
     def do_GET(self):
         self.server.behave(self, self.server.root / self.path.lstrip("/"))
