@@ -138,6 +138,16 @@ class Drawing(Protocol):
         """Take the memory that browsing needs, now that nobody waits. Returns whether to draw."""
         ...
 
+    def compile_ahead(self) -> bool:
+        """Have GL make what the first draw would make, now that nobody waits, outside of a draw.
+
+        Returns
+        -------
+        bool
+            Whether that took any time.
+        """
+        ...
+
     def edited(self, box: tuple[tuple[int, int], ...]) -> None:
         """Show what was painted in a box of level 0, with the next frame."""
         ...

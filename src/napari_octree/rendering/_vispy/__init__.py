@@ -28,6 +28,7 @@ from napari_octree.rendering._vispy.layers import (
     slice_of,
 )
 from napari_octree.rendering._vispy.programs import (
+    compiled_ahead,
     draw_ranges,
     drawn_with,
     keep_programs_until_others_draw,
@@ -70,6 +71,7 @@ __all__ = [
     "Volume",
     "camera_rect",
     "clamped_filters",
+    "compiled_ahead",
     "data_to_world",
     "delete_texture",
     "displayed_axes",

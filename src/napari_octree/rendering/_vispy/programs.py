@@ -38,6 +38,30 @@ def keep_programs_until_others_draw() -> None:
     GlirProgram.delete, GlirProgram.draw = delete_later, draw_and_delete
 
 
+def compiled_ahead(canvas: Any, program: Any) -> bool:
+    """Have a canvas' GL compile and link a visual's program, outside of a draw.
+
+    Its variables are left to the first draw, which has nothing but them to tell then.
+
+    Parameters
+    ----------
+    canvas : vispy canvas
+    program : ModularProgram
+
+    Returns
+    -------
+    bool
+        Whether it was not compiled as it is now.
+    """
+    if not program._need_build:
+        return False
+    canvas.set_current()
+    canvas.context.glir.associate(program.glir)
+    program.build_if_needed()
+    canvas.context.flush_commands()
+    return True
+
+
 def drawn_with(program: Any, without: Collection[str] = ()) -> tuple[Any, ...]:
     """All that a visual's program would draw with now: its text, uniforms, textures and buffers.
 

@@ -231,6 +231,10 @@ class PointDrawing:
         loading = self.client.pending or self.client.ready or self.more
         return self.frame_pace.wait_ms(now) if loading and self._nodes.resident else 0
 
+    def compile_ahead(self) -> bool:
+        """Which program it is depends on the points that are in view."""
+        return False
+
     def grow(self) -> bool:
         """It has what it needs."""
         return False

@@ -300,6 +300,10 @@ class TileDrawing:
             return False
         return self.lease.grow(octree_slice.tiles)
 
+    def compile_ahead(self) -> bool:
+        """Have GL make the program of tiles that are not in view yet, outside of a draw."""
+        return self.frames > 0 and self.node.canvas is not None and self.node.compile_ahead()
+
     def edited(self, box: tuple[tuple[int, int], ...]) -> None:
         """Show what was painted in a box of level 0, with the next frame."""
         self._patches.add(box)

@@ -22,6 +22,7 @@ from vispy.visuals.shaders import Function
 from napari_octree.rendering._vispy import (
     RepeatedDraw,
     clamped_filters,
+    compiled_ahead,
     drawn_as_quads,
     image_templates,
 )
@@ -71,6 +72,8 @@ class TiledImageVisual(ImageVisual):
     **keywords
         Of vispy's ImageVisual.
     """
+
+    canvas: Any
 
     _shaders = {  # noqa: RUF012
         "vertex": shader_text("tiles/tiled_image.vert"),
@@ -164,10 +167,14 @@ class TiledImageVisual(ImageVisual):
 
     @atlas.setter
     def atlas(self, atlas: TextureAtlas2D) -> None:
-        atlas.set_clim(self._texture.clim)
-        atlas.interpolation = self._texture.interpolation
+        former = self._texture
+        atlas.set_clim(former.clim)
+        atlas.interpolation = former.interpolation
         self._bind_atlas(atlas)
-        self._need_colortransform_update = True
+        if atlas.encoding.channels != former.encoding.channels:
+            self._need_colortransform_update = True  # a program of its own
+        else:
+            self._update_colortransform_clim()
 
     @property
     def size(self) -> tuple[int, int]:
@@ -306,7 +313,25 @@ class TiledImageVisual(ImageVisual):
         if len(self._texture.pages) > 1:
             self._data_lookup_fn["texture"] = self._texture.pages[page]
 
+    def compile_ahead(self) -> bool:
+        """Have GL make the program outside of a draw, before there is anything to draw with it.
+
+        Returns
+        -------
+        bool
+            Whether there was anything to be made.
+        """
+        self._make_shaders(self)
+        return compiled_ahead(self.canvas, self._program)
+
     def _make_ready(self, view: Any) -> None:
+        self._make_shaders(view)
+        if self._need_vertex_update:
+            self._build_vertex_data()
+        if view._need_method_update:
+            self._update_method(view)
+
+    def _make_shaders(self, view: Any) -> None:
         if self._need_interpolation_update:
             self._build_interpolation()
             self._fade_with("get_data")
@@ -315,10 +340,6 @@ class TiledImageVisual(ImageVisual):
             self._need_colortransform_update = False
             view.view_program["texture2D_LUT"] = self.cmap.texture_lut()
             self._fade_with("color_transform")
-        if self._need_vertex_update:
-            self._build_vertex_data()
-        if view._need_method_update:
-            self._update_method(view)
 
     def _fade_with(self, name: str) -> None:
         """Let what was there before be looked up, and coloured, as the tile is."""

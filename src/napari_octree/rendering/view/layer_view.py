@@ -31,6 +31,7 @@ from napari_octree.rendering.canvas.idle_collector import IDLE_COLLECTOR
 from napari_octree.rendering.canvas.level_legend import legend_of
 from napari_octree.rendering.canvas.loading_sign import LoadingNotice
 from napari_octree.rendering.canvas.playback_gate import PlaybackGate
+from napari_octree.rendering.canvas.programs_ahead import PROGRAMS_AHEAD
 from napari_octree.rendering.canvas.status_refresh import StatusRefresh
 from napari_octree.rendering.drawing import DrawContext, Drawing
 from napari_octree.rendering.gpu.node_matrices import viewbox_of
@@ -300,7 +301,19 @@ class LayerView:
         else:
             self._report()  # resting may have settled it, without a frame
         IDLE_COLLECTOR.rests()
+        PROGRAMS_AHEAD.enter(self)
         self.layer.tell_progress()  # a layer at rest does what it does not while it moves
+
+    def compile_ahead(self) -> bool:
+        """Have GL make what is not drawn yet, if nothing moves. Returns whether it took time."""
+        drawing = self.drawing
+        if self._closed or self._broken or not self.layer.visible or drawing.moving:
+            return False
+        try:
+            return drawing.compile_ahead()
+        except Exception as error:  # as in a draw
+            self._stop(error)
+            return True
 
     def _report(self) -> None:
         """Tell the layer if what is shown, or how much of it, has changed."""

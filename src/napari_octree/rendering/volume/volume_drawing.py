@@ -220,6 +220,10 @@ class VolumeDrawing:
                 return 0  # the atlas is full: a frame has it grow
         return self.wait_ms(now)
 
+    def compile_ahead(self) -> bool:
+        """A volume is drawn in every frame, wherever it is: its program is there."""
+        return False
+
     def grow(self) -> bool:
         """It has what it needs: the atlas grows with the selection."""
         return False
