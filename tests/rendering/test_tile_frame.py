@@ -148,7 +148,7 @@ def test_moving_over_what_is_there_tells_the_loader_nothing() -> None:
         before = s.client.told
         s.frame.prepare(s.atlas, TileInputs(s.slice, view(y, 150, 1, size), 1e6, moving=True))
         planned = s.frame._intersection.chunks
-        assert {(s.slice.key, chunk) for chunk in planned} <= s.frame._wishes.protected
+        assert {(s.slice.key, chunk) for chunk in planned} <= s.frame._requests.protected
         assert s.frame.picture.cover.complete
         return s.client.told - before
 

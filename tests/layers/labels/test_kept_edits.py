@@ -19,11 +19,11 @@ from napari.utils.notifications import notification_manager
 from napari_octree import OctreeConfig, OctreeLabels
 from napari_octree.layers.labels.painting.edited_labels import CROWDED
 from napari_octree.layers.labels.painting.edits import LabelEdits
+from napari_octree.layers.labels.painting.scratch.recovery import stores_in
 from napari_octree.layers.labels.painting.scratch.store import (
     About,
     Kept,
     ScratchStore,
-    stores_in,
 )
 
 SHAPE = (1600, 1600)
@@ -190,9 +190,9 @@ def test_what_was_not_restored_is_offered_once_and_kept(
     settle(first)
     about = first._about
     first._disk.store.describe(process=(2**30, 0.0))  # a process that has gone
-    from napari_octree.layers.labels.painting.scratch.store import _LIVE
+    from napari_octree.layers.labels.painting.scratch.store import LIVE
 
-    _LIVE.clear()
+    LIVE.clear()
     second = OctreeLabels([store], config=config)
     viewer.add_layer(second)
     pump_until(lambda: any(message.actions for message in told))

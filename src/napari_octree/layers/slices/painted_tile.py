@@ -6,6 +6,7 @@ was painted on are known, painted or not, as a rule: one upload, where else ther
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ import numpy as np
 
 from napari_octree.layers.slices.octree_slice import OctreeSlice
 from napari_octree.octree.chunk_key import ChunkKey
+from napari_octree.octree.level import OctreeLevel
 from napari_octree.sources.protocol import Region
 
 
@@ -116,3 +118,18 @@ def painted_in(
     if found is None:
         return None
     return octree_slice.to_display(found[0]), octree_slice.to_display(found[1])
+
+
+def hull_on_level(
+    regions: Sequence[Region], displayed: Sequence[int], level: OctreeLevel
+) -> list[tuple[int, int]]:
+    """The box of a level, on the displayed axes, that regions of level 0 may touch."""
+    hull = []
+    for axis, f, t, n in zip(
+        displayed, level.transform.factor, level.transform.translation, level.shape, strict=True
+    ):
+        start = min(region[axis][0] for region in regions)
+        stop = max(region[axis][1] for region in regions)
+        low = min(max(math.floor((start - t) / f) - 1, 0), n - 1)
+        hull.append((low, min(max(math.ceil((stop - t) / f) + 1, low + 1), n)))
+    return hull

@@ -82,7 +82,7 @@ class TileFrame:
         self._slice: OctreeSlice | None = None
         self._intersection: OctreeIntersection | None = None
         self._hasty = False
-        self._wishes = TileRequests(client, config)
+        self._requests = TileRequests(client, config)
         self._level_before: int | None = None
         self.channel: ChannelMember | None = None  # set where it draws a channel of several
         self._held_back: frozenset[ChunkKey] = frozenset()
@@ -96,8 +96,8 @@ class TileFrame:
 
     def follow(self, policy: Policy) -> None:
         """Load by this policy from now on."""
-        if policy != self._wishes.policy:
-            self._wishes.follow(policy)
+        if policy != self._requests.policy:
+            self._requests.follow(policy)
             planned = self._intersection
             if self._slice is not None and planned is not None and self.picture.tiles is not None:
                 self._wish(self._slice, planned, planned.view.motion)
@@ -111,7 +111,7 @@ class TileFrame:
     ) -> None:
         """Ask for what the first frame will want of such an atlas (see `TileRequests`)."""
         self._foreseen = encoding, apron
-        self._wishes.foresee(octree_slice, intersection, apron, encoding)
+        self._requests.foresee(octree_slice, intersection, apron, encoding)
 
     def prepare(self, atlas: TextureAtlas2D, inputs: TileInputs) -> bool:
         """Do a frame's work.
@@ -138,7 +138,7 @@ class TileFrame:
             if self._foreseen != (atlas.encoding, atlas.apron):
                 self.forget()
             self._foreseen = None  # it is asked for again now, and goes on
-        self._wishes.scroll_axis, self._wishes.moving = inputs.scroll_axis, inputs.moving
+        self._requests.scroll_axis, self._requests.moving = inputs.scroll_axis, inputs.moving
         if octree_slice is not self._slice:
             self._turn(octree_slice)
         if octree_slice is None or view is None:
@@ -146,7 +146,7 @@ class TileFrame:
         planned = self._plan(octree_slice, view, inputs)
         assert picture.tiles is not None
         assert self._intersection is not None
-        uploaded = self._uploads.take(picture.tiles, self._wishes, inputs.upload_ms)
+        uploaded = self._uploads.take(picture.tiles, self._requests, inputs.upload_ms)
         if self._uploads.displaced:
             self._wish(octree_slice, self._intersection, view.motion)
         if self.channel is not None:
@@ -176,12 +176,12 @@ class TileFrame:
         alike = before and octree_slice and before.octree == octree_slice.octree
         self._level_before = planned.level if alike and planned else None
         self._slice = octree_slice
-        self._wishes.renew()
+        self._requests.renew()
         self._intersection = None
 
     def forget(self) -> None:
         """Ask for everything again in the next frame (failed reads are to be tried again)."""
-        self._wishes.renew()
+        self._requests.renew()
         self._client.replace([])
         self._uploads.failed.clear()
         self._intersection = None
@@ -191,12 +191,12 @@ class TileFrame:
         """Go by other settings from the next frame on, which asks for everything again."""
         self._config = config
         self.picture.fade_in(config.render.fade_ms)
-        self._wishes.configure(config)
+        self._requests.configure(config)
         self.forget()
 
     def pause(self) -> None:
         """Want nothing until the next frame, which asks anew for what is not there yet."""
-        self._wishes.want_nothing()
+        self._requests.want_nothing()
         self._intersection = None
         self._uploads.more = False
 
@@ -205,7 +205,7 @@ class TileFrame:
         self._intersection = self._level_before = None
 
     def _show_nothing(self) -> bool:
-        self._wishes.want_nothing()
+        self._requests.want_nothing()
         self._intersection = None
         self._uploads.more = False
         return self.picture.clear()
@@ -247,7 +247,7 @@ class TileFrame:
             not self._hasty
             and not self._client.pending
             and self.picture.tiles.are_final(intersection.chunks)
-            and self._wishes.let_be(
+            and self._requests.let_be(
                 octree_slice.key,
                 intersection.chunks,
                 self.picture.tiles.atlas.room(octree_slice.octree),
@@ -256,7 +256,7 @@ class TileFrame:
 
     def rest(self, motion: Motion) -> None:
         """The view has come to rest: read ahead what lies around it too (no frame needed)."""
-        self._wishes.moving = False
+        self._requests.moving = False
         if self._slice is not None and self._intersection is not None and not self._hasty:
             self._wish(self._slice, self._intersection, motion)
 
@@ -266,8 +266,8 @@ class TileFrame:
         picture = self.picture
         assert picture.tiles is not None
         atlas, kept = picture.tiles.atlas, picture.former.keys
-        self._wishes.sending = self._uploads.sending
-        self._wishes.ask(octree_slice, intersection, motion, atlas, self._hasty, kept)
+        self._requests.sending = self._uploads.sending
+        self._requests.ask(octree_slice, intersection, motion, atlas, self._hasty, kept)
 
     def _hold_back(self, octree_slice: OctreeSlice) -> frozenset[ChunkKey]:
         """Ideal tiles that are not to be shown before the other channels have them."""
@@ -374,7 +374,7 @@ class TileFrame:
     @property
     def buffered(self) -> tuple[int, int] | None:
         """Positions of the slider last moved whose slices are in RAM around the present one."""
-        return self._wishes.buffered(self._slice)
+        return self._requests.buffered(self._slice)
 
     @property
     def covered(self) -> bool:
@@ -392,4 +392,4 @@ class TileFrame:
         """Tiles for this view are being loaded, wait to be uploaded, or are not yet asked for."""
         client = self._client
         loading = self._hasty or client.pending > 0 or client.awaited or bool(self._held_back)
-        return loading or bool(self._wishes.at_hand) or self._uploads.busy
+        return loading or bool(self._requests.at_hand) or self._uploads.busy

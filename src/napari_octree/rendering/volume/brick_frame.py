@@ -78,7 +78,7 @@ class BrickFrame:
         self._slice: OctreeSlice | None = None
         self._planned: tuple[VolumeView, int | None] | None = None
         self._selection: BrickSelection | None = None
-        self._wishes = BrickRequests(client, config)
+        self._requests = BrickRequests(client, config)
         self._told = False  # the loader, of what is expected
         self._uploads = BrickUploads(client, budget)
         self._empty: set[ChunkKey] = set()  # as the selection was told
@@ -95,9 +95,9 @@ class BrickFrame:
 
         From the next frame on, or from `wish`.
         """
-        wishes, expected = self._wishes, (scroll_axis, motion, policy)
-        if expected != (wishes.scroll_axis, wishes.motion, wishes.policy):
-            wishes.scroll_axis, wishes.motion, wishes.policy = expected
+        requests, expected = self._requests, (scroll_axis, motion, policy)
+        if expected != (requests.scroll_axis, requests.motion, requests.policy):
+            requests.scroll_axis, requests.motion, requests.policy = expected
             self._told = False
 
     def wish(self) -> None:
@@ -107,7 +107,7 @@ class BrickFrame:
         assert self._slice is not None
         assert self._selection is not None
         assert self._atlas is not None
-        self._wishes.ask(self._slice, self._selection, self._atlas)
+        self._requests.ask(self._slice, self._selection, self._atlas)
         self._told = True
 
     def prepare(self, atlas: TextureAtlas3D, inputs: BrickInputs) -> bool:
@@ -134,7 +134,7 @@ class BrickFrame:
                 bricks.outdate(octree_slice.outdated(self._slice, bricks))
             self._slice = octree_slice
             self._uploads.forgive(self._atlas)
-            self._wishes.renew()
+            self._requests.renew()
             self._planned = None
         if octree_slice is None or view is None:
             return self._show_nothing()
@@ -143,7 +143,7 @@ class BrickFrame:
         self.wish()
         if not inputs.hurried:
             planned |= self._grow()
-        uploaded = self._uploads.take(atlas, self._wishes.protected, inputs.upload_ms)
+        uploaded = self._uploads.take(atlas, self._requests.protected, inputs.upload_ms)
         uploaded = uploaded or self._uploaded
         self._uploaded = False
         if (uploaded or unseen != former) and self._is_outdated(octree_slice):
@@ -157,17 +157,17 @@ class BrickFrame:
         Until then nothing may be drawn, since what is shown may have lost its slot.
         """
         if self._selection is not None and self._atlas is not None:
-            self._uploaded |= self._uploads.take(self._atlas, self._wishes.protected, upload_ms)
+            self._uploaded |= self._uploads.take(self._atlas, self._requests.protected, upload_ms)
 
     def configure(self, config: OctreeConfig) -> None:
         """Go by other settings from the next frame on, which asks for everything again."""
         self._config = config
-        self._wishes.configure(config)
+        self._requests.configure(config)
         self.forget()
 
     def pause(self) -> None:
         """Want nothing until the next frame, which selects anew."""
-        self._wishes.want_nothing()
+        self._requests.want_nothing()
         self._planned = None
         self._uploads.more = False
 
@@ -185,12 +185,12 @@ class BrickFrame:
         """Nothing is resident any more."""
         self.shown = None
         self._uploads.drop()
-        self._wishes.renew()  # it may hold other texels
+        self._requests.renew()  # it may hold other texels
         self.forget()
 
     def _show_nothing(self) -> bool:
         shown = self.shown is not None
-        self._wishes.want_nothing()
+        self._requests.want_nothing()
         self._selection, self._planned, self.shown = None, None, None
         self._uploads.more = False
         return shown
@@ -212,7 +212,7 @@ class BrickFrame:
         )
         self.plans += 1
         self._selection = selection
-        self._wishes.ask(octree_slice, selection, self._atlas)
+        self._requests.ask(octree_slice, selection, self._atlas)
         self._told = True
         return True
 
@@ -251,7 +251,7 @@ class BrickFrame:
             return False
         self._start_over()
         self._planned = planned
-        self._wishes.ask(octree_slice, selection, atlas)
+        self._requests.ask(octree_slice, selection, atlas)
         return True
 
     def _without_trace(self, octree_slice: OctreeSlice) -> set[ChunkKey]:

@@ -9,7 +9,6 @@ stroke: they outlive a crash, and are offered when the labels are opened again.
 from __future__ import annotations
 
 import functools
-import math
 import weakref
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -36,11 +35,15 @@ from napari_octree.layers.labels.painting.scratch.place import (
     scratch_folder,
     source_name,
 )
-from napari_octree.layers.labels.painting.scratch.recovery import look_for_edits, offer_edits
-from napari_octree.layers.labels.painting.scratch.store import About, ScratchStore, stores_in
+from napari_octree.layers.labels.painting.scratch.recovery import (
+    look_for_edits,
+    offer_edits,
+    stores_in,
+)
+from napari_octree.layers.labels.painting.scratch.store import About, ScratchStore
 from napari_octree.layers.labels.painting.scratch.writer import ScratchWriter
 from napari_octree.layers.main_loop import MAIN_LOOP
-from napari_octree.layers.slices.painted_tile import painted_in
+from napari_octree.layers.slices.painted_tile import hull_on_level, painted_in
 from napari_octree.layers.views.octree_view import OctreeView
 from napari_octree.layers.views.statistics import OctreeStatistics
 from napari_octree.octree.transform import LevelTransform
@@ -208,10 +211,7 @@ class EditedLabels(OctreeScalarField, Labels):
         if overview is None:
             return
         level = octree_slice.octree.levels[-1]
-        boxes = [_on_level(region, octree_slice.key.displayed, level) for region in regions]
-        hull = [
-            (min(b[0] for b in axis), max(b[1] for b in axis)) for axis in zip(*boxes, strict=True)
-        ]
+        hull = hull_on_level(regions, octree_slice.key.displayed, level)
         painted = painted_in(octree_slice, level.index, hull)
         if painted is not None:
             labels, written = painted
@@ -451,15 +451,3 @@ class _Damage:
             self._told = True
             text = f"{layer.name}: some of what was painted cannot be read from disk: {error}"
             MAIN_LOOP.post(functools.partial(show_warning, text))
-
-
-def _on_level(region: Region, displayed: Sequence[int], level: Any) -> list[tuple[int, int]]:
-    """The pixels of a level that a region of level 0 may touch, along the displayed axes."""
-    transform, box = level.transform, []
-    for axis, f, t, n in zip(
-        displayed, transform.factor, transform.translation, level.shape, strict=True
-    ):
-        start, stop = region[axis]
-        low = min(max(math.floor((start - t) / f) - 1, 0), n - 1)
-        box.append((low, min(max(math.ceil((stop - t) / f) + 1, low + 1), n)))
-    return box

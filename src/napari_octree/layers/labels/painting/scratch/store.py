@@ -16,11 +16,10 @@ import os
 import shutil
 import socket
 import threading
-import time
 import uuid
 import weakref
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -39,8 +38,6 @@ ARRAYS = ("values", "written")
 ABOUT = "about.json"
 COMMIT = "commit.zip"
 DELETED = "deleted.json"
-OTHER_HOST_S = 24 * 3600.0
-"""A folder of another machine counts as left behind when nothing was written for so long."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +100,7 @@ class ScratchStore:
         self.folder, self.about = folder, about
         self._lock = threading.Lock()
         self._arrays = {name: self._open(name) for name in ARRAYS}
-        _LIVE.add(self)
+        LIVE.add(self)
 
     @classmethod
     def create(cls, base: Path, about: About) -> ScratchStore:
@@ -132,7 +129,7 @@ class ScratchStore:
         OSError, ValueError
             It is none, or damaged.
         """
-        store = cls(folder, _read_about(folder / ABOUT))
+        store = cls(folder, read_about(folder / ABOUT))
         store._carry_out()
         return store
 
@@ -146,7 +143,7 @@ class ScratchStore:
         """
         folder = self.folder.with_name(f"{os.getpid()}-{uuid.uuid4().hex[:8]}")
         self.folder.rename(folder)
-        _LIVE.discard(self)
+        LIVE.discard(self)
         claimed = ScratchStore(folder, self.about)
         claimed.describe(process=_this_process(), host=socket.gethostname())
         return claimed
@@ -268,8 +265,8 @@ class ScratchStore:
 
     def close(self) -> None:
         """End the use: what is not saved and can be opened again stays, all else goes."""
-        if self in _LIVE:
-            _LIVE.discard(self)
+        if self in LIVE:
+            LIVE.discard(self)
             try:
                 stays = self.about.is_lasting and bool(self.unsaved())
             except OSError:
@@ -279,49 +276,19 @@ class ScratchStore:
 
     def delete(self) -> None:
         """Remove the folder."""
-        _LIVE.discard(self)
+        LIVE.discard(self)
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-_LIVE: weakref.WeakSet[ScratchStore] = weakref.WeakSet()
+LIVE: weakref.WeakSet[ScratchStore] = weakref.WeakSet()
 """Those that layers of this process use."""
 
 
-def stores_in(base: Path, about: About) -> Iterator[ScratchStore]:
-    """Folders in `base` of the same labels that were left behind (worker threads)."""
-    if not base.is_dir():
-        return
-    for path in sorted(base.glob(f"*/{ABOUT}")):
-        try:
-            found = _read_about(path)
-            if found.is_of(about) and _is_left_behind(path.parent, found):
-                store = ScratchStore.open(path.parent)
-                _LIVE.discard(store)
-                if store.unsaved():
-                    yield store
-        except Exception as error:  # half made when its process ended, or another is removing it
-            logger.info("%s: %s", path.parent, error)
-
-
-def _read_about(path: Path) -> About:
+def read_about(path: Path) -> About:
+    """Return what a folder's `about.json` says."""
     values = json.loads(path.read_text())
     lists = {name: tuple(values[name]) for name in ("shape", "chunk_shape", "process")}
     return About(**{**values, **lists})
-
-
-def _is_left_behind(folder: Path, about: About) -> bool:
-    """Whether nobody writes to a folder any more."""
-    if any(store.folder == folder for store in _LIVE):
-        return False
-    if about.host != socket.gethostname():
-        return time.time() - (folder / ABOUT).stat().st_mtime > OTHER_HOST_S
-    number, started = about.process
-    if number == os.getpid():
-        return True
-    try:
-        return abs(psutil.Process(number).create_time() - started) > 1
-    except psutil.Error:
-        return True
 
 
 @own_codecs()
@@ -349,5 +316,5 @@ def _this_process() -> tuple[int, float]:
 
 @atexit.register
 def _close_all() -> None:
-    for store in list(_LIVE):
+    for store in list(LIVE):
         store.close()
