@@ -1,1 +1,1 @@
-"""Dock widgets and menus: the only room that shows anything but the canvas."""
+"""Dock widgets and menus: the only package that shows anything but the canvas."""
