@@ -93,6 +93,16 @@ def test_looks_as_stock_napari_s(pair: Any, dtype: str) -> None:
     compare("all", show_selected_label=False, opacity=0.6)
 
 
+def test_data_of_another_type_that_are_assigned(pair: Any) -> None:
+    compare = pair(balls("uint8", NUMBERS["uint8"]), opacity=1)
+    compare("uint8")
+    for dtype in ("int64", "uint16", "uint32"):
+        numbers = NUMBERS[dtype]
+        compare(dtype, data=balls(dtype, numbers))
+        compare(dtype, selected_label=numbers[2], show_selected_label=True)
+        compare(dtype, show_selected_label=False, selected_label=1)
+
+
 def test_colours_of_their_own_are_the_same_for_all_types(
     viewer: Any, pump: Any, screenshot: Any
 ) -> None:

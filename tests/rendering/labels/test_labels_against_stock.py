@@ -106,6 +106,23 @@ def cyclic_colours(pair: Any, dtype: str) -> None:
         both.assert_equal("only one label")
 
 
+def test_data_of_another_type_that_are_assigned(pair: Any) -> None:
+    both = pair(labels_of("int8", within=50))
+    for dtype in ("uint16", "int64", "uint32", "uint8", "uint64", "bool", "int16"):
+        labels = labels_of(dtype, within=50)
+        both.both(data=labels)
+        both.assert_equal(dtype)
+        both.both(contour=1)
+        both.assert_equal(f"{dtype}, outlines")
+        both.both(contour=0)
+        direct = DirectLabelColormap(
+            color_dict={None: "red", int(labels.max()): "lime", 1: "blue"}
+        )
+        both.both(colormap=direct)
+        both.ours.wait_until_settled(30)
+        both.both(colormap=label_colormap(49, 0.5, background_value=0))
+
+
 def test_outlines(pair: Any) -> None:
     for dtype in DTYPES:
         both = pair(labels_of(dtype, within=50))  # stock's filters are exact to 53 bits

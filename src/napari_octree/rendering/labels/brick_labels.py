@@ -1,6 +1,7 @@
 """BrickLabels: a volume of exact labels, coloured and lit in the shader, brick by brick.
 
-Invariants: those of `BrickVolume`. Labels are looked up nearest. The loop compares labels; colour
+Invariants: those of `BrickVolume`. Labels are looked up nearest, and of the atlas's type: with an
+atlas of another type the look is to be set anew. The loop compares labels; colour
 and light are found once per ray, where it meets the first label that is shown. Another look
 uploads no brick, and compiles only what another look has not needed yet.
 """
@@ -55,30 +56,34 @@ class BrickLabels(BrickVolume):
         look: LabelLook,
         **keywords: Any,
     ) -> None:
-        texels = encoding.texels
-        assert isinstance(texels, LabelEncoding)
         keywords = {"method": MODES[0], "interpolation": "nearest", **keywords}
         super().__init__(encoding, octree, on_prepare, **keywords)
         self.unfreeze()
-        self._labels = texels
         self._lookups: dict[str, Function] = {}
         self._source = ""
         self._colours: Any = None
         self.freeze()
-        scale = 2.0**texels.word_bits - 1
-        words = texels.channels
-        self.shared_program["label_words"] = (scale,) * words + (0.0,) * (4 - words)
         self.set_look(look)
+
+    @property
+    def labels(self) -> LabelEncoding:
+        """Of the labels that are drawn."""
+        texels = self.atlas.encoding.texels
+        assert isinstance(texels, LabelEncoding)
+        return texels
 
     def set_look(self, look: LabelLook) -> None:
         """Show labels like this from now on."""
-        program, source = self.shared_program, look.volume_source(self._labels)
+        labels = self.labels
+        program, source = self.shared_program, look.volume_source(labels)
+        scale, words = 2.0**labels.word_bits - 1, labels.channels
+        program["label_words"] = (scale,) * words + (0.0,) * (4 - words)
         if source != self._source:
             self._source = source
             if source not in self._lookups:
                 self._lookups[source] = Function(source)
             program.frag["shown_colour"] = self._lookups[source]
-        for name, value in look.volume_uniforms(self._labels).items():
+        for name, value in look.volume_uniforms(labels).items():
             program[name] = value
         if look.colours is not self._colours:
             self._colours = look.colours
@@ -88,7 +93,7 @@ class BrickLabels(BrickVolume):
             if look.colours.keys is not None:
                 program["u_keys"] = Texture2D(
                     look.colours.keys,
-                    internalformat=f"rgba{self._labels.word_bits}",
+                    internalformat=f"rgba{labels.word_bits}",
                     interpolation="nearest",
                 )
         self.update()

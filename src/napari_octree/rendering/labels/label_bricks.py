@@ -10,7 +10,6 @@ from napari_octree.octree.octree import Octree
 from napari_octree.rendering.labels.brick_labels import BrickLabels
 from napari_octree.rendering.labels.label_kind import LabelKind
 from napari_octree.rendering.volume.brick_encoding import BrickEncoding
-from napari_octree.rendering.volume.brick_volume import BrickVolume
 
 
 class LabelBricks(LabelKind):
@@ -23,11 +22,12 @@ class LabelBricks(LabelKind):
 
     def make_node(
         self, encoding: BrickEncoding, octree: Octree, on_prepare: Callable[[Any], None]
-    ) -> BrickVolume:
+    ) -> BrickLabels:
         """A node that looks labels up, never between them."""
         node = BrickLabels(encoding, octree, on_prepare, self._look())
         self._made(node)
         return node
 
-    def place(self, node: BrickVolume) -> None:
-        """Go on: a look does not depend on the atlas."""
+    def place(self, node: BrickLabels) -> None:
+        """Have the look for the texels of the node's atlas."""
+        self._follow(node.labels, node)

@@ -1,6 +1,7 @@
 """What the tiles and the bricks of labels have in common.
 
-Invariants: a look goes to the shader; it changes no texel.
+Invariants: a look goes to the shader; it changes no texel. Data of another type, assigned to the
+layer, have other texels; a look is that of the texels which are drawn.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from napari.utils.colormaps import DirectLabelColormap
 from napari_octree.layers.labels.label_colours import LabelColormap
 from napari_octree.layers.labels.octree_labels import OctreeLabels
 from napari_octree.layers.main_loop import MAIN_LOOP
-from napari_octree.rendering.gpu.label_encoding import LabelEncoding
+from napari_octree.rendering.gpu.label_encoding import LabelEncoding, label_encoding
 from napari_octree.rendering.labels.label_look import (
     LabelColours,
     LabelLook,
@@ -41,14 +42,21 @@ class LabelKind:
 
     def __init__(self, layer: OctreeLabels, encoding: LabelEncoding) -> None:
         self._layer = layer
-        self._encoding = encoding
-        self._is_late = _is_large(layer.colormap)
-        colormap = DirectLabelColormap(color_dict={None: "transparent"})
-        self._colours = colours_of(colormap if self._is_late else layer.colormap, encoding)
+        self._encoding = self._drawn = encoding
+        self._is_late = False
+        self._begin_colours()
+
+    def _begin_colours(self) -> None:
+        """Have the colour map's colours, or none until a worker has those of a large one."""
+        colormap = self._layer.colormap
+        self._is_late = _is_large(colormap)
+        if self._is_late:
+            colormap = DirectLabelColormap(color_dict={None: "transparent"})
+        self._colours = colours_of(colormap, self._drawn)
 
     @property
     def encoding(self) -> LabelEncoding:
-        """Always the one of the layer's type."""
+        """The one of the layer's type."""
         return self._encoding
 
     def look_changed(self, node: ShowsLabels, colours_too: bool) -> None:
@@ -61,9 +69,9 @@ class LabelKind:
         """Have the colour map's colours, at once; those of a large map when a worker has them."""
         colormap = self._layer.colormap
         if not _is_large(colormap):
-            self._colours = colours_of(colormap, self._encoding)
+            self._colours = colours_of(colormap, self._drawn)
             return
-        encoding, shown = self._encoding, weakref.ref(node)
+        encoding, shown = self._drawn, weakref.ref(node)
 
         def find() -> None:
             colours = colours_of(colormap, encoding)
@@ -72,7 +80,8 @@ class LabelKind:
         def show(colours: LabelColours) -> None:
             self._layer.await_colours(-1)
             present = shown()
-            if present is not None and self._layer.colormap is colormap:
+            asked = (self._layer.colormap, self._drawn)
+            if present is not None and asked[0] is colormap and asked[1] == encoding:
                 self._colours = colours
                 present.set_look(self._look())
 
@@ -86,10 +95,20 @@ class LabelKind:
             self._find_colours(node)
 
     def take_values(self, dtype: np.dtype) -> None:
-        """Go on: there are no thick slices of labels."""
+        """Have texels for labels of `dtype`: other data may have been assigned."""
+        if dtype != self._encoding.label_dtype:
+            self._encoding = label_encoding(dtype)
+
+    def _follow(self, encoding: LabelEncoding, node: ShowsLabels) -> None:
+        """Have the look be that of other texels, if the node draws such from now on."""
+        if encoding != self._drawn:
+            self._drawn = encoding
+            self._begin_colours()
+            node.set_look(self._look())
+            self._made(node)
 
     def _look(self) -> LabelLook:
-        return label_look(self._colours, self._layer.colormap, self._encoding, self._contour)
+        return label_look(self._colours, self._layer.colormap, self._drawn, self._contour)
 
     @property
     def _contour(self) -> int:

@@ -7,7 +7,6 @@ from typing import Any
 
 from napari_octree.rendering.labels.label_kind import LabelKind
 from napari_octree.rendering.labels.tiled_labels import TiledLabels, TiledLabelsVisual
-from napari_octree.rendering.tiles.tiled_image import TiledImageVisual
 
 REACH = 8
 """Texels around each tile, whatever its look: outlines of so many texels or fewer are right at the
@@ -25,7 +24,7 @@ class LabelTiles(LabelKind):
     def make_node(self, on_prepare: Callable[[Any], None], fades: bool) -> TiledLabelsVisual:
         """A node that looks labels up, never between them."""
         node: TiledLabelsVisual = TiledLabels(
-            self._encoding,
+            self._drawn,
             (1, 1),
             on_prepare,
             self._look(),
@@ -35,8 +34,9 @@ class LabelTiles(LabelKind):
         self._made(node)
         return node
 
-    def place(self, node: TiledImageVisual) -> None:
-        """Go on: a look does not depend on the atlas."""
+    def place(self, node: TiledLabelsVisual) -> None:
+        """Have the look for the texels of the node's atlas."""
+        self._follow(node.labels, node)
 
     @property
     def _contour(self) -> int:

@@ -2,7 +2,8 @@
 
 Invariants: those of `TiledImageVisual`. Labels are looked up nearest, and never mixed: where a
 tile fades in, colours are. A program is compiled only when a look needs another than before.
-Outlines are kept where there is memory for them, else found anew in each frame.
+Outlines are kept where there is memory for them, else found anew in each frame. The labels' type
+is that of the atlas: with an atlas of another type the look is to be set anew.
 """
 
 from __future__ import annotations
@@ -95,8 +96,15 @@ class TiledLabelsVisual(TiledImageVisual):
             self._need_method_update = True  # vispy forgets buffers that a program has no use for
         super()._build_interpolation()
 
+    @property
+    def labels(self) -> LabelEncoding:
+        """Of the labels that are drawn."""
+        return self._labels
+
     def _bind_atlas(self, atlas: TextureAtlas2D) -> None:
         super()._bind_atlas(atlas)
+        assert isinstance(atlas.encoding, LabelEncoding)
+        self._labels = atlas.encoding
         if self._outlines and self._outlines[0].atlas is not atlas:
             self._drop_outlines()
 
