@@ -90,7 +90,7 @@ def sessions(ends: float) -> dict[str, Any]:
                 if monotonic() > ends:
                     return found
                 words = (scenario, peer, "ram", folder, "-")
-                played = run_session("benchmarks.compare.session", words, Path(scratch), 120)
+                played = run_session("benchmarks.compare.play", words, Path(scratch), 120)
                 found[f"{scenario}, {peer}"] = played
     return found
 

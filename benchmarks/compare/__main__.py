@@ -115,7 +115,7 @@ def main() -> None:
                 folder = write(kind, Path(scratch), sizes[kind])
             print(f"{turn.scenario}, {turn.store}, {turn.peer} …", flush=True)
             found = run_session(
-                "benchmarks.compare.session",
+                "benchmarks.compare.play",
                 (turn.scenario, turn.peer, turn.store, folder, "watch" if turn.watch else "-"),
                 Path(scratch),
                 LIMIT_S,

@@ -1,22 +1,16 @@
-"""One scenario with one peer on one store; started by `benchmarks.compare` in a process.
-
-Usage: python -m benchmarks.compare.session SCENARIO PEER STORE FOLDER WATCH RESULT.json
-"""
+"""A viewer that is played with and watched: what each phase of a scenario has cost."""
 
 from __future__ import annotations
 
-import json
 import resource
-import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from benchmarks.compare.cameras import CANVAS_SHAPE, STEP_MS
-from benchmarks.compare.peers import PEERS, Peer
-from benchmarks.compare.stores import Opened, Reads, opened
+from benchmarks.compare.peers import Peer
+from benchmarks.compare.stores import Opened, Reads
 
 if TYPE_CHECKING:
     import napari
@@ -194,20 +188,3 @@ class Session:
             seen = min(center + half, size) - max(center - half, 0.0)
             share *= max(0.0, seen) / (2 * half)
         return share
-
-
-def main() -> None:
-    """Play what the arguments ask for and write its figures."""
-    from benchmarks.compare.scenarios import SCENARIOS
-
-    scenario, peer, store, folder, watch, result = sys.argv[1:]
-    with opened(store, Path(folder), peer) as data:
-        played = SCENARIOS[scenario]
-        session = Session(PEERS[peer], data, watch == "watch", played.canvas)
-        played.play(session)
-        Path(result).write_text(json.dumps(session.result()), encoding="utf-8")
-        session.viewer.close()
-
-
-if __name__ == "__main__":
-    main()
