@@ -9,6 +9,8 @@ import numpy as np
 from napari_octree import OctreeImage
 from napari_octree.layers.slices.overview import OverviewLoader
 from napari_octree.loading.request import LoadedTile, TileState
+from napari_octree.loading.scheduling.tile_chunks import GridMemo
+from napari_octree.loading.testing import SimulatedSource
 
 
 class Client:
@@ -43,3 +45,10 @@ def test_an_overview_that_comes_after_the_slider_has_left_is_not_taken(qapp) -> 
     overview._collect()
     assert loaded == [(second.key, 1)]
     assert overview.settled
+
+
+def test_an_overview_is_asked_for_from_the_middle_outward(qapp) -> None:
+    layer = OctreeImage([SimulatedSource((300, 700), (100, 100))])
+    assert layer.octree_slice is not None
+    first = GridMemo().chunk_ids(layer.octree_slice.overview_request())[0]
+    assert first.region == ((100, 200), (300, 400))

@@ -72,6 +72,22 @@ def test_reads_start_best_first(bench, source):
     assert [tile.key for tile in take_all(client)] == [wish.key for wish in wishes]
 
 
+def test_an_outward_request_is_read_from_its_middle(bench):
+    b = bench(loader_defaults={"num_workers": 1}, octree={"loaders": {0: {"delay_queue_ms": 0}}})
+    source = SimulatedSource((40, 56), (8, 8))
+    client = b.open()
+    whole = replace(request(source, 0, 0, size=56, apron=0), outward=True)
+    client.replace([whole])
+    b.executor.finish_all()
+    middles = [[sum(pair) / 2 for pair in region] for region in source.reads]
+    distances = [(y - 20) ** 2 + (x - 28) ** 2 for y, x in middles]
+    assert distances[0] == 0
+    assert distances == sorted(distances)
+    assert len(distances) == 35
+    (tile,) = take_all(client)
+    np.testing.assert_array_equal(tile.data, expected(source, whole))
+
+
 def test_what_left_the_list_is_never_started(bench, source):
     b = bench(loader_defaults={"num_workers": 1}, octree={"loaders": {0: {"delay_queue_ms": 0}}})
     client = b.open()

@@ -42,6 +42,9 @@ class TileRequest:
     finished_bytes : int
         What `finish` makes takes so many bytes, if that is more than the block (a brick is of one
         size, however few voxels it has at the edge of the data).
+    outward : bool
+        Its storage chunks are read from its middle outward, where a person looks; else in the
+        order of the grid.
     """
 
     key: Hashable
@@ -53,6 +56,7 @@ class TileRequest:
     tier: Tier
     relative_level: int = 0
     finished_bytes: int = 0
+    outward: bool = False
 
     @property
     def only_ahead(self) -> bool:

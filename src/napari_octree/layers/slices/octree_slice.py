@@ -282,6 +282,8 @@ class OctreeSlice:
         """The whole coarsest level, as displayed, in its own type.
 
         What a view shows of that level comes first: of a plate it takes as long as all else.
+        The rest is read from the middle outward: a layer that is new is shown as a whole, and no
+        view of it is known when its first chunks are asked for.
         """
         level = self.octree.levels[-1]
         region = self.region(level.index, [(0, n) for n in level.shape])
@@ -294,6 +296,7 @@ class OctreeSlice:
             hint=self.hint,
             finish=self._finish(level.index, region, margins, _as_is),
             tier=Tier.COVERAGE,
+            outward=True,
         )
 
     def margins(self, apron: int) -> tuple[int, ...]:

@@ -83,7 +83,12 @@ class Places:
 
     def intervals(self, axis: int) -> np.ndarray:
         """Return the different (start, stop) of the fields along an axis, in order."""
-        return np.unique(self.boxes[:, axis], axis=0)
+        # Several times as fast as `np.unique` of rows, which has to be asked for every level.
+        starts, stops = self.boxes[:, axis, 0], self.boxes[:, axis, 1]
+        ordered = self.boxes[np.lexsort((stops, starts)), axis]
+        is_new = np.ones(len(ordered), bool)
+        is_new[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
+        return ordered[is_new]
 
     def _intervals_are_apart(self, axis: int) -> bool:
         intervals = self.intervals(axis)
