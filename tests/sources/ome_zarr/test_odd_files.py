@@ -14,6 +14,8 @@ import pytest
 import zarr
 
 from napari_octree.sources import SourceError
+from napari_octree.sources.derived.downsampled import read_region
+from napari_octree.sources.levels.level_source import as_level_source
 from napari_octree.sources.ome_zarr.metadata.flaws import OmeZarrWarning
 from napari_octree.sources.ome_zarr.opening import read_ome_zarr
 
@@ -50,10 +52,34 @@ def pixels_of(path: Any) -> np.ndarray:
     return np.asarray(image.levels[0][...])
 
 
+def shown_of(path: Any) -> np.ndarray | None:
+    """Pixels as a layer reads them, which has a quicker way to local files."""
+    (image,) = read_ome_zarr(path)
+    return read_region(as_level_source(image.levels[0]), ((0, 64), (0, 96)))
+
+
 def test_nested_chunks_whose_document_does_not_say_so(tmp_path):
     path = write(tmp_path / "a.zarr")
     edit(path / "0/.zarray", lambda d: d.pop("dimension_separator"))
     np.testing.assert_array_equal(pixels_of(path), PIXELS)
+    np.testing.assert_array_equal(shown_of(path), PIXELS)
+
+
+@pytest.mark.parametrize("declared", ["/", "."])
+def test_chunks_of_other_names_than_declared(tmp_path, declared):
+    path = tmp_path / "a.zarr"
+    stored = {"name": "v2", "separator": "." if declared == "/" else "/"}
+    options = {"chunks": (16, 16), "zarr_format": 2, "chunk_key_encoding": stored}
+    zarr.create_array(path, data=PIXELS, **options)
+    edit(path / ".zarray", lambda d: d.update(dimension_separator=declared))
+    np.testing.assert_array_equal(pixels_of(path), PIXELS)
+    np.testing.assert_array_equal(shown_of(path), PIXELS)
+
+
+def test_a_stray_chunk_does_not_rename_the_others(tmp_path):
+    path = write(tmp_path / "a.zarr")
+    (path / "0/9.9").write_bytes(b"")
+    np.testing.assert_array_equal(shown_of(path), PIXELS)
 
 
 def test_flat_chunks_whose_document_does_not_say_so(tmp_path):

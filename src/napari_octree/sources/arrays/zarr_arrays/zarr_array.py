@@ -91,11 +91,15 @@ class ZarrArray(SlicedArray):
         folder = local_folder(self.array)
         if tensorstore is None or folder is None:
             return None
-        driver = "zarr3" if self.array.metadata.zarr_format == 3 else "zarr"
         kvstore = {"driver": "file", "path": f"{folder}/"}
+        wanted: dict[str, Any] = {"driver": "zarr3", "kvstore": kvstore}
+        if self.array.metadata.zarr_format == 2:
+            # As it was understood: the document may not say it, or say what is not so.
+            separator = self.array.metadata.dimension_separator
+            wanted |= {"driver": "zarr", "metadata": {"dimension_separator": separator}}
         try:
             _ = self._blosc
-            opened = tensorstore.open({"driver": driver, "kvstore": kvstore}, read=True).result()
+            opened = tensorstore.open(wanted, read=True).result()
         except (ValueError, NotImplementedError, OSError):
             return None  # a codec or a type of pixels that only zarr-python knows
         return opened if self._is_same(opened) else None

@@ -22,7 +22,10 @@ from napari_octree.sources.stores.body_size import LARGEST_DOCUMENT
 from napari_octree.sources.stores.byte_store import ByteStore
 from napari_octree.sources.stores.side_by_side import POOL, Turn
 from napari_octree.sources.stores.zarr_metadata.array_documents import as_meant
-from napari_octree.sources.stores.zarr_metadata.chunk_names import separator_in
+from napari_octree.sources.stores.zarr_metadata.chunk_names import (
+    other_separator_in,
+    separator_in,
+)
 
 NOBODY_HAS = "napari-octree-looks-whether-absent-means-refused"
 
@@ -107,12 +110,17 @@ class Documents:
 
     def _as_meant(self, document: Mapping[str, Any], path: str) -> Mapping[str, Any]:
         meant = as_meant(document)
-        if self.zarr_format == 3 or "dimension_separator" in document:
-            return meant
         shape = document.get("shape")
-        if self._separator is None and isinstance(shape, list) and len(shape) > 1:
-            self._separator = separator_in(self.store, path, len(shape))
-        return {**meant, "dimension_separator": self._separator} if self._separator else meant
+        if self.zarr_format == 3 or not isinstance(shape, list) or len(shape) < 2:
+            return meant
+        declared = document.get("dimension_separator")
+        if declared is not None:
+            separator = other_separator_in(self.store, path, declared)
+        else:
+            if self._separator is None:
+                self._separator = separator_in(self.store, path, len(shape))
+            separator = self._separator
+        return {**meant, "dimension_separator": separator} if separator else meant
 
     def forget(self) -> None:
         """Fetch documents again when they are wanted next, consolidated ones too (any thread)."""
