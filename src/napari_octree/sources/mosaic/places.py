@@ -88,7 +88,8 @@ class Places:
         ordered = self.boxes[np.lexsort((stops, starts)), axis]
         is_new = np.ones(len(ordered), bool)
         is_new[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
-        return ordered[is_new]
+        found: np.ndarray = ordered[is_new]
+        return found
 
     def _intervals_are_apart(self, axis: int) -> bool:
         intervals = self.intervals(axis)
