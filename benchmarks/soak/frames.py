@@ -17,6 +17,7 @@ import numpy as np
 
 from napari_octree.rendering.tiles.tile_frame import TileFrame
 from napari_octree.rendering.volume.brick_frame import BrickFrame
+from napari_octree.rendering.volume.brick_requests import roots_kept
 
 METADATA = (".json", ".zarray", ".zattrs", ".zgroup")
 
@@ -93,7 +94,11 @@ class FrameWatch:
         if key == shown.octree_slice.key:
             if lost := (before & selected) - here:
                 self._found.append(f"{layer.name}: coarsest bricks are gone again: {lost}")
-            here |= before
+            atlas = frame._atlas
+            assert atlas is not None
+            roots = np.prod(shown.octree_slice.octree.coarsest.grid_shape, dtype=object)
+            few = roots - 1 <= roots_kept(atlas.slots.capacity)
+            here |= before if few else before & selected
         self._overview[frame] = (shown.octree_slice.key, here)
 
     def _look_at_tiles(self, layer: Any, frame: TileFrame) -> None:

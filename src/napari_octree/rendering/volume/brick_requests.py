@@ -3,13 +3,16 @@
 Invariants: GUI thread only. The loader is told of the whole selection at once, best first, less
 what is resident for good, then of what a moving slider is likely to show next; a request stays the
 same object as long as it is on the list. `protected` is all that is to be drawn, of whatever
-slice, and never more than the atlas holds.
+slice, with the coarsest bricks that were seen before, and never more than the atlas holds.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from napari_octree.config import OctreeConfig
 from napari_octree.layers.slices.octree_slice import OctreeSlice
@@ -35,6 +38,15 @@ def max_nodes(capacity: int) -> int:
     slices.
     """
     return max(capacity - capacity // 8, 1)
+
+
+def roots_kept(capacity: int) -> int:
+    """How many coarsest bricks out of view an atlas keeps for when they come into view again.
+
+    Half of what a selection leaves free: the other half is for slices that are loaded ahead.
+    """
+    free = capacity - max_nodes(capacity)
+    return free - free // 2
 
 
 def room_for(bricks: int) -> int:
@@ -109,6 +121,7 @@ class BrickRequests:
             requests[name] = self._requests.get(name) or of_slice.tile_request(
                 wish, APRON, encoding.encode, encoding.nbytes
             )
+        protected |= self._out_of_view(octree_slice, len(selection), protected, atlas)
         self.protected, self._requests, self._asked = protected, requests, True
         self._client.replace(list(requests.values()))
 
@@ -123,6 +136,27 @@ class BrickRequests:
         room = (capacity - max_nodes(capacity)) // 2 // max(roots, 1)
         most = min(policy.most_ahead, room) if octree_slice.overview_is_cheap else 0
         return replace(policy, most_ahead=most)
+
+    def _out_of_view(
+        self,
+        octree_slice: OctreeSlice,
+        bricks: int,
+        selected: set[TileKey],
+        atlas: TextureAtlas3D,
+    ) -> set[TileKey]:
+        """Return coarsest bricks that are resident: a view that turns to them has no hole."""
+        root, place = octree_slice.octree.coarsest, octree_slice.key
+        kept: set[TileKey] = set()
+        capacity = atlas.slots.capacity
+        most = roots_kept(capacity)
+        if not capacity < min(room_for(bricks), atlas.most):  # it grows before it is full
+            most = max(min(most, capacity - len(selected)), 0)
+        # No more are looked at than may be selected and kept together, however many there are.
+        for index in islice(np.ndindex(*root.grid_shape), len(selected) + most):
+            brick = TileKey(place, ChunkKey(root.index, index))
+            if len(kept) < most and brick in atlas.slots and brick not in selected:
+                kept.add(brick)
+        return kept
 
     def renew(self) -> None:
         """Make new requests from now on: those so far are for another atlas or slice."""
