@@ -208,7 +208,7 @@ def test_many_small_images_keep_to_the_limit(viewer, screenshot) -> None:
     for layer in layers:
         assert layer.wait_until_settled(60)
     assert VRAM.held_bytes - held <= limit
-    whole = [layer._views[0].tiles._whole_of[1] for layer in layers]
+    whole = [layer._views[0].tiles.slices.is_whole for layer in layers]
     assert 0 < sum(whole) < 64  # 64 images of a million bytes do not fit
     picture = screenshot(viewer)[..., :3].max(axis=-1)
     assert (picture > 60).mean() > 0.4  # those without a texture of their own are seen too

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from napari_octree.layers.data.tiling import TILE_SIZE
 from napari_octree.layers.slices.octree_slice import OctreeSlice
 from napari_octree.layers.views.progress import OctreeProgress
 from napari_octree.layers.views.residency import Residency
@@ -21,7 +20,6 @@ from napari_octree.layers.views.statistics import ViewStatistics
 from napari_octree.loading import Pace
 from napari_octree.octree.chunk_key import ChunkKey
 from napari_octree.octree.cover.intersection import intersect
-from napari_octree.octree.octree import Octree
 from napari_octree.octree.policy import POLICIES
 from napari_octree.octree.view import View
 from napari_octree.rendering import _vispy
@@ -43,6 +41,7 @@ from napari_octree.rendering.tiles.picture.quads import no_quads
 from napari_octree.rendering.tiles.tile_frame import TileFrame, TileInputs
 from napari_octree.rendering.tiles.tile_kind import TileKind
 from napari_octree.rendering.tiles.tile_patches import TilePatches
+from napari_octree.rendering.tiles.tiled_slice import TiledSlice
 from napari_octree.rendering.view.tracked_view import TrackedView
 from napari_octree.rendering.view.view_2d import view_from_matrix
 
@@ -51,9 +50,6 @@ GATHER_MS = 8
 
 FORMER_OPACITY = 0.4
 """Of a slice that is kept until the new one can be shown: it must not pass for the new one."""
-
-
-Tiling = tuple[tuple[int, int], int, tuple[int, int]]
 
 
 class TileDrawing:
@@ -75,14 +71,12 @@ class TileDrawing:
         self.lease = AtlasLease(
             self.frame.picture, layer.config, context.max_side, self._draw_again
         )
+        self.slices = TiledSlice(layer, kind, self.lease)
         self._allocated: TextureAtlas2D | None = None
         self._frozen_level: int | None = None
         self._counted: tuple[Any, ...] = (None, None, None)
         self._in_view = 0
         self._placed: TileMatrices | None = None
-        self._held: OctreeSlice | None = None
-        self._whole_of: tuple[Octree | None, bool] = (None, True)
-        self._tiling: Tiling = (TILE_SIZE, TILE_SIZE), 0, (0, 0)
         self._joined: tuple[weakref.ref[Any] | None, str | None] = (None, None)
         self._patches = TilePatches()
         self.frames = 0
@@ -104,10 +98,10 @@ class TileDrawing:
             Whether the view has changed: until `rest` is called it counts as moving.
         """
         node, frame, display = self.node, self.frame, self.layer.display
-        matrices = self._place.now()
-        octree_slice = self._slice()
-        if octree_slice is not None and octree_slice is not self._held:
-            self._hold(octree_slice)
+        matrices, slices = self._place.now(), self.slices
+        octree_slice = slices.now()
+        if octree_slice is not None and octree_slice is not slices.drawn:
+            slices.draw(octree_slice)
         tracks = display.track_view
         moved = self.tracked.see(matrices, octree_slice, tracks, now, self._cursor)
         self.client.pace = self.tracked.pace
@@ -116,10 +110,10 @@ class TileDrawing:
         reach, former = self.kind.filter_reach, node.atlas
         coarsened = frame.coarsened
         in_view = frame.tiles
-        if coarsened or (self.lease.opening and not self._tiling[1]):
+        if coarsened or (self.lease.opening and not slices.tiling.whole):
             in_view = self._ideal_tiles(octree_slice)
         size, scale = matrices.size, matrices.pixel_scale
-        needs = AtlasNeeds(self.kind.encoding, reach, size, scale, in_view, *self._tiling)
+        needs = AtlasNeeds(self.kind.encoding, reach, size, scale, in_view, *slices.tiling)
         atlas = self.lease.keep(node, needs)
         frame.picture.former.keep = display.keep_slice
         frame.follow(POLICIES[display.policy])
@@ -165,19 +159,19 @@ class TileDrawing:
 
     def foresee(self) -> None:
         """Ask for what the first frame will want: until then the window may be busy for long."""
-        octree_slice = self._slice()
-        self._whole_of = None, True  # others may take the memory before the frame: it looks anew
+        octree_slice = self.slices.now()
+        self.slices.look_afresh()  # others may take the memory before the frame
         if octree_slice is None or self.frames:
             return
-        if octree_slice is not self._held:
-            self._hold(octree_slice)
+        if octree_slice is not self.slices.drawn:
+            self.slices.draw(octree_slice)
         matrices, reach = self._place.now(), self.kind.filter_reach
         view = view_from_matrix(
             matrices.to_viewbox, matrices.size, matrices.pixel_scale, slice_key=octree_slice.key
         )
         if view is None:
             return
-        shape, whole, _ = self._tiling
+        shape, whole, _ = self.slices.tiling
         apron = 0 if whole else self.lease.apron(reach, shape)
         seen = intersect(
             octree_slice.octree,
@@ -192,12 +186,6 @@ class TileDrawing:
         ):
             self.client.pace = Pace.STEADY
             self.frame.foresee(octree_slice, seen, apron, self.kind.encoding)
-
-    def _hold(self, octree_slice: OctreeSlice) -> None:
-        """Draw tiles and texels of the kind that a slice needs."""
-        self._held = octree_slice
-        self._tiling = _tiling(octree_slice)
-        self.kind.take_values(octree_slice.display_dtype)
 
     def _cursor(self) -> tuple[float, float] | None:
         return cursor_of(self.node.canvas).over(self.node)
@@ -240,7 +228,7 @@ class TileDrawing:
     def _finish_in_parts(self, wait: Callable[[], bool]) -> bool:
         node, level = self.node, self._level_lock()
         margin = self.kind.filter_reach
-        inputs = TileInputs(self._slice(), None, self._upload_ms, level, margin_texels=margin)
+        inputs = TileInputs(self.slices.now(), None, self._upload_ms, level, margin_texels=margin)
 
         def show() -> None:
             self._show(node.atlas)
@@ -295,7 +283,7 @@ class TileDrawing:
         """
         if not (self.lease.opening and not self.moving and self.whole):
             return False
-        octree_slice = self._slice()
+        octree_slice = self.slices.now()
         if octree_slice is None or octree_slice.is_one_tile:
             return False
         return self.lease.grow(octree_slice.tiles)
@@ -329,22 +317,12 @@ class TileDrawing:
         self.tracked.rest()
         self.client.pace = Pace.STEADY
         self.lease.release()
-        self._whole_of = None, True
+        self.slices.look_afresh()
 
     def close(self) -> None:
         """Stop loading and let go of the GPU's memory."""
         self.client.close()
         self.lease.release()
-
-    def _slice(self) -> OctreeSlice | None:
-        octree_slice = self.layer.octree_slice if self._displayed else None
-        if octree_slice is None or not octree_slice.is_one_tile:
-            return octree_slice
-        octree = octree_slice.octree
-        if self._whole_of[0] is not octree:
-            nbytes = math.prod(octree.extent) * self.kind.encoding.texel_bytes
-            self._whole_of = octree, self.lease.has_room_for(nbytes)
-        return octree_slice if self._whole_of[1] else octree_slice.cut
 
     @property
     def _displayed(self) -> bool:
@@ -386,7 +364,7 @@ class TileDrawing:
         if not self.frames or viewbox_of(self.node) is None:
             return False
         return self.tracked.is_current(
-            self._place.now(), self._slice(), self.layer.display.track_view
+            self._place.now(), self.slices.now(), self.layer.display.track_view
         )
 
     @property
@@ -475,21 +453,9 @@ class TileDrawing:
     @property
     def residency(self) -> Residency:
         """What of the present slice is in the atlas, and what could not be read."""
-        octree_slice = self._slice()
+        octree_slice = self.slices.now()
         place = None if octree_slice is None else octree_slice.key
         return Residency.of(place, self.node.atlas.slots, self.frame.failed)
 
     shown_bricks: frozenset[ChunkKey] = frozenset()
     failed_bricks: frozenset[ChunkKey] = frozenset()
-
-
-def _tiling(octree_slice: OctreeSlice) -> Tiling:
-    """The shape of a tile, and the slots that are enough for an image that is one (see the lease).
-
-    Two where there are sliders, so that a slice can stay until the next one is there. Then the
-    shape of a tile of the coarsest level.
-    """
-    octree = octree_slice.octree
-    (rows, columns), (high, wide) = octree.levels[0].tile_shape, octree.coarsest.tile_shape
-    whole = min(octree_slice.tiles, 2) if octree_slice.is_one_tile else 0
-    return (rows, columns), whole, (high, wide)
