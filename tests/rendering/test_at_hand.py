@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,13 +11,14 @@ import numpy as np
 import pytest
 from vispy import gloo
 
+from counted_calls import calls_of
 from frame_fakes import Atlas, Client
 from napari_octree import OctreeConfig, OctreeImage, OctreeLabels
 from napari_octree.layers.data.image_pyramid import ImagePyramid
 from napari_octree.layers.slices.octree_slice import OctreeSlice
 from napari_octree.layers.slices.slice_key import SliceKey
 from napari_octree.loading.executors.threads import ThreadExecutor
-from napari_octree.octree.motion import AT_REST
+from napari_octree.octree.motion import AT_REST, Motion, Velocity
 from napari_octree.octree.transform import LevelTransform
 from napari_octree.octree.view import View
 from napari_octree.rendering.gpu.upload_budget import UploadBudget
@@ -246,6 +248,24 @@ def test_what_cannot_be_made_is_left_to_the_loader() -> None:
     client.finish(4)
     frame.prepare(atlas, inputs)  # type: ignore[arg-type]
     assert frame.settled
+
+
+def test_nothing_is_looked_for_ahead_of_what_is_at_hand() -> None:
+    """A step of a slider has all of its frame to show the plane."""
+    slices = [plane(np.zeros((16, 200, 200), np.uint8), z=z) for z in range(4)]
+    frame = TileFrame(Client(), OctreeConfig(), UploadBudget(lambda: None))  # type: ignore[arg-type]
+    motion = Motion(scroll=Velocity(20.0, 4.0), scrolled=True)
+    view = replace(View.of_box((0, 0), (200, 200), 1.0), motion=motion)
+    atlas = Atlas()
+
+    def step(octree_slice: OctreeSlice) -> int:
+        moved = TileInputs(octree_slice, view, 1e6, scroll_axis=0, moving=True)
+        return calls_of(lambda: frame.prepare(atlas, moved))  # type: ignore[arg-type]
+
+    calls = min(step(octree_slice) for octree_slice in slices)
+    assert frame.settled
+    assert calls <= 420
+    assert calls_of(lambda: frame.rest(replace(motion, scroll=Velocity(0.0, 4.0)))) <= 80
 
 
 def test_a_thick_slice_is_projected_by_a_thread() -> None:

@@ -113,7 +113,7 @@ class OverviewSlicingState(_LayerSlicingState):
 
     def set_slice_input(self, slice_input: Any, force: bool) -> bool:
         changed = super().set_slice_input(slice_input, force)
-        if changed:
+        if changed and self._slice.slice_input is not self._slice_input:
             self._keep_rank()
         return bool(changed)
 

@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING, cast
 from napari_octree.config import OctreeConfig
 from napari_octree.layers.slices.octree_slice import OctreeSlice
 from napari_octree.layers.slices.slice_key import SliceKey, TileKey
-from napari_octree.loading.at_hand import is_at_hand
+from napari_octree.loading.at_hand import is_at_hand, region_is_at_hand
 from napari_octree.loading.request import TileRequest
 from napari_octree.octree.chunk_key import ChunkKey, Tier, Wish
 from napari_octree.octree.cover.intersection import OctreeIntersection
 from napari_octree.octree.motion import Motion
-from napari_octree.octree.policy import EXPLORE, Policy
+from napari_octree.octree.policy import EXPLORE, QUALITY, Policy
 from napari_octree.octree.wish_list import wish_list
 from napari_octree.rendering.tiles.atlas.texture_atlas_2d import TextureAtlas2D
 
@@ -116,7 +116,9 @@ class TileRequests:
             Protected too, if there is room for it.
         """
         policy = self._moving_policy if self.moving else self._resting_policy
-        if not octree_slice.overview_is_cheap:
+        if octree_slice.is_one_tile and self._is_made_by_frames(octree_slice, atlas):
+            policy = QUALITY  # other slices are too, when their turn comes: nothing is read ahead
+        elif not octree_slice.overview_is_cheap:
             policy = replace(policy, most_ahead=0)
         slots, octree = atlas.slots, octree_slice.octree
         room = atlas.room(octree)
@@ -158,6 +160,12 @@ class TileRequests:
         self._asked_moving = self.moving
         self._calculated = atlas.encoding.is_scaled
         self._share_out()
+
+    def _is_made_by_frames(self, octree_slice: OctreeSlice, atlas: TextureAtlas2D) -> bool:
+        """Whether the one tile of a slice is at hand."""
+        box = [(0, n) for n in octree_slice.octree.extent]
+        region = octree_slice.region(0, box)
+        return region_is_at_hand(octree_slice.sources[0], region, atlas.encoding.is_scaled)
 
     def foresee(
         self,
