@@ -42,6 +42,8 @@ def test_around_a_fast_source_each_tile_is_assembled_once(one_reader, source):
         assert by_key[wish.key].complete
         np.testing.assert_array_equal(by_key[wish.key].data, expected(source, wish))
     assert not b.clock.scheduled
+    # Names of neighbours, eight a tile, would cost the garbage collector more than the assembly.
+    assert [tile.around for tile in client._list.tiles.values()] == [None] * len(wishes)
 
 
 def test_a_tile_waits_a_moment_at_most(one_reader, source):

@@ -7,6 +7,7 @@ exactly once.
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable
@@ -20,6 +21,8 @@ from napari_octree.loading.failure import LoadFailure
 from napari_octree.loading.request import LoadedTile, TileRequest
 from napari_octree.loading.scheduling.jobs import AssembleJob, ReadJob
 from napari_octree.loading.work import Made, ReadOutcome, make_tile
+
+logger = logging.getLogger("napari_octree.loader")
 
 ASSEMBLERS = min(4, os.cpu_count() or 1)
 """Tiles assembled at once."""
@@ -101,6 +104,7 @@ class Workers:
             result = make_tile(request, parts, own, complete)
         except BaseException as raised:  # `finish` and arrays in memory are foreign code
             error = raised
+            logger.debug("a tile could not be made", exc_info=True)
         if self._log is not None:
             seconds = time.perf_counter() - started
             nbytes = 0 if result is None or result.data is None else result.data.nbytes

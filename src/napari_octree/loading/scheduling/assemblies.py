@@ -261,6 +261,8 @@ class Assemblies:
             around = cache.peek_all(wanted)
             if None in around:
                 gaps = {i for i, entry in zip(wanted, around, strict=True) if entry is None}
+            else:  # eight names, which the garbage collector would look at as long as it is listed
+                tile.around = None
             there = [entry for entry in around if entry is not None]
             cache.hold(there)
             held += there

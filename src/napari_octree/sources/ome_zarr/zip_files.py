@@ -69,7 +69,7 @@ def open_zip(path: Path, where: str) -> tuple[ZipStore, str]:
     folder = zarr_folder(sizes, where)
     try:
         return SizedZipStore(path, sizes, {k: v for k, v in names.items() if k != v}), folder
-    except Exception as error:
+    except Exception as error:  # of a damaged archive zipfile raises what struct and codecs raise
         raise SourceError(f"{where}: a zip archive that cannot be read: {error}") from error
 
 

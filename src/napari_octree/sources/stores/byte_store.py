@@ -129,7 +129,7 @@ class ObstoreBytes:
             check_body(name, result.meta["size"])
             data: bytes = unpacked_body(result.bytes().to_bytes(), result.attributes)
             return data
-        except Exception as error:
+        except Exception as error:  # obstore's kinds; raised on unless it is absence
             if is_absent(error):
                 return None
             raise
@@ -140,7 +140,7 @@ class ObstoreBytes:
 
         try:
             obstore.head(self._zarr_store.store, self._prefix + name)
-        except Exception as error:
+        except Exception as error:  # obstore's kinds; what is no absence `get` raises again
             # Some servers know no HEAD, which obstore tells as an object that is not there.
             knows = not re.search(r"\b(405|501)\b", str(error))
             return False if knows and is_absent(error) else self.get(name) is not None
@@ -172,7 +172,7 @@ class ZarrBytes:
         name = f"{self._prefix}/{name}" if self._prefix else name
         try:
             found = sync(self._get(name))
-        except Exception as error:
+        except Exception as error:  # of any store; raised on unless it is absence
             if is_absent(error):
                 return None
             raise

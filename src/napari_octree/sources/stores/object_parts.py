@@ -45,7 +45,7 @@ def read_part(store: ByteStore, name: str, start: int, stop: int) -> bytes | Non
 
     try:
         found = sync(get())
-    except Exception as error:
+    except Exception as error:  # of any store; raised on unless it is absence
         if is_absent(error):
             return None
         raise
@@ -73,7 +73,7 @@ def size_of(store: ByteStore, name: str) -> int | None:
 
     try:
         return sync(measure())
-    except Exception as error:
+    except Exception as error:  # of any store; raised on unless it is absence
         if is_absent(error):
             return None
         raise

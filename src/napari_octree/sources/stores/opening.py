@@ -139,7 +139,7 @@ def _open_local(path: Path, where: str) -> ByteStore:
     try:
         store = ZipStore(path, mode="r")
         store._sync_open()
-    except Exception as error:
+    except Exception as error:  # of a damaged archive zipfile raises what struct and codecs raise
         kind = type(error).__name__
         raise SourceError(f"{where}: cannot be opened as a zip file: {kind}: {error}") from error
     return ZarrBytes(store, "", str(path), is_far=False)

@@ -161,7 +161,7 @@ def _open_documents(
             return open_documents(bytes_of(archive, folder))
     try:
         return open_documents(open_bytes(where, **options))
-    except Exception as error:
+    except Exception as error:  # stores raise their own; raised on unless another way is left
         if "Content-Length" in f"{error}":
             return open_documents(open_by_fsspec(where, **options))
         can_be_anonymous = urlsplit(where).scheme in ("s3", "s3a", "gs", "gcs", "az", "abfs")

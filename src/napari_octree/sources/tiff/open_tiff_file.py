@@ -178,12 +178,12 @@ def _parse(path: str) -> tifffile.TiffFile:
         raise SourceError(f"{path}: there is no such file") from error
     except PermissionError as error:
         raise SourceError(f"{path}: may not be read: {error}") from error
-    except Exception as error:
+    except Exception as error:  # tifffile raises what struct raises
         raise SourceError(f"{path}: not a TIFF file that can be read: {error}") from error
     try:
         if not tiff.series:
             raise ValueError("it has no images")
-    except Exception as error:
+    except Exception as error:  # as above, and what XML raises
         tiff.close()
         raise SourceError(f"{path}: a TIFF file whose images cannot be read: {error}") from error
     return tiff

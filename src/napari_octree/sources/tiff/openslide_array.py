@@ -189,7 +189,7 @@ def _open(path: str) -> Any:
         ) from error
     try:
         return openslide.OpenSlide(path)
-    except Exception as error:
+    except Exception as error:  # openslide's own, and what ctypes raises
         raise SourceError(f"{path}: openslide cannot open it: {error or type(error)}") from error
 
 

@@ -6,6 +6,7 @@ Lengths are in micrometres.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,6 +17,8 @@ import tifffile
 from napari_octree.sources.ome_zarr.metadata.model import Channel
 from napari_octree.sources.tiff import slide_tags
 from napari_octree.sources.tiff.facts import LOOKS, Facts, hexadecimal, length, number, text
+
+logger = logging.getLogger("napari_octree.sources")
 
 MICROMETRES = {
     "km": 1e9, "m": 1e6, "dm": 1e5, "cm": 1e4, "mm": 1e3, "um": 1.0, "µm": 1.0, "μm": 1.0,
@@ -59,7 +62,7 @@ def facts_of(tiff: tifffile.TiffFile, series: int) -> Facts:
             found = read()
             break
         except Exception:  # damaged or unusual metadata: the pixels are shown all the same
-            continue
+            logger.debug("metadata of series %s cannot be used", series, exc_info=True)
     if not {"x", "y"} <= found.sizes.keys():
         sizes = {**_resolution(page), **found.sizes}
         found = replace(found, sizes=sizes)
@@ -73,7 +76,8 @@ def _resolution(page: Any) -> dict[str, float]:
             return {}  # tifffile gives a pixel per inch where the file says nothing
         columns, rows = page.get_resolution("MICROMETER")
         inches = page.get_resolution("INCH")
-    except Exception:
+    except Exception:  # as above
+        logger.debug("the resolution cannot be used", exc_info=True)
         return {}
     if not all(math.isfinite(value) and value > 0 for value in (columns, rows)):
         return {}

@@ -6,6 +6,7 @@ would be large; None where there is nothing to show, whatever the reason: a pict
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,6 +20,8 @@ from napari_octree.sources.ome_zarr.metadata.omero import parse_color
 from napari_octree.sources.ome_zarr.metadata.values import as_list, as_mapping
 from napari_octree.sources.ome_zarr.metadata.versions import ome_attributes
 from napari_octree.sources.stores.zarr_nodes import node_at
+
+logger = logging.getLogger("napari_octree.sources")
 
 LARGEST_READ = 16 * 2**20
 """Bytes of the chunks of a plane, unpacked."""
@@ -45,6 +48,7 @@ def thumbnail(tree: StoreTree, node: StoreNode, side: int = 64) -> np.ndarray | 
     try:
         return _thumbnail(tree, tree.look(node), side)
     except Exception:  # broken documents and chunks, codecs that are not installed, …
+        logger.debug("%s: no picture", node.where, exc_info=True)
         return None
 
 

@@ -169,7 +169,7 @@ class StoreTree:
         if node.kind != "plate":  # its folders are rows, which hold nothing but wells
             try:
                 names = names or listed_names(documents.store, node.path) or []
-            except Exception as error:
+            except Exception as error:  # stores of any kind: what the metadata name is listed
                 if not found:
                     problem = f"cannot be listed: {self._reason(error)}"
                     return [StoreNode(node.where, node.path, "", "nothing", problem=problem)]
@@ -237,7 +237,7 @@ class StoreTree:
         try:
             store: ByteStore = open_bytes(path) if is_archive else LocalBytes(path)
             documents = open_documents(store)
-        except Exception as error:
+        except Exception as error:  # broken documents and archives: told beside its name
             problem = self._reason(error)
             return StoreNode(where, inside, path.name, "nothing", looked_at=True, problem=problem)
         if documents is None:

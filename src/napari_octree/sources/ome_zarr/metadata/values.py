@@ -93,7 +93,7 @@ def shown(value: Any) -> str:
     """A short `repr` for messages."""
     try:
         text = _repr.repr(value)
-    except Exception:  # a whole number of more digits than Python prints
+    except ValueError:  # a whole number of more digits than Python prints
         text = f"<{type(value).__name__}>"
     text = text.encode("utf-8", "replace").decode()
     return text if len(text) <= 80 else text[:79] + "…"

@@ -5,6 +5,7 @@ Invariants: reads documents only, in few rounds, in the calling thread.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -21,6 +22,8 @@ from napari_octree.sources.ome_zarr.plates.model import ListedField, Well
 from napari_octree.sources.protocol import LevelSource
 from napari_octree.sources.stores.side_by_side import POOL
 from napari_octree.sources.stores.zarr_metadata.documents import Documents
+
+logger = logging.getLogger("napari_octree.sources")
 
 MOST_FIRST_FIELDS = 8
 """Fields of a well that are tried, if others do not open."""
@@ -87,7 +90,7 @@ def first_labels(
         path = _joined(first.well.path, field.path, "labels", name)
         try:
             opened = open_levels(documents, path, where, turn)
-        except Exception as error:
+        except Exception as error:  # of stores of any kind: the image is shown without them
             warn(f"{where}: labels {name!r} cannot be opened: {_reason(error)}")
             return None
         if opened is not None:
@@ -162,7 +165,8 @@ def _positions(
             if attributes is None:
                 return None
             own = parse_image(attributes, 0, len(first.axes), f"{where}/{path}").datasets[0]
-        except Exception:
+        except Exception:  # of stores of any kind: positions are of use, but not needed
+            logger.debug("%s/%s: no position", where, path, exc_info=True)
             return None
         if own.translation is None:
             return None
@@ -181,7 +185,8 @@ def _positions_by_xml(
             return None
         listed = ome_attributes(documents.attributes("OME") or {}).get("series")
         xml = documents.store.get(ome_xml.FILE)
-    except Exception:  # of stores of any kind: positions are of use, but not needed
+    except Exception:  # as above
+        logger.debug("%s: no OME-XML", documents.store.address, exc_info=True)
         return None
     return None if xml is None else ome_xml.field_positions(xml, as_list(listed), paths)
 
@@ -190,7 +195,8 @@ def _label_names(documents: Documents, paths: Sequence[str]) -> tuple[str, ...]:
     for path in paths:
         try:
             attributes = documents.attributes(f"{path}/labels")
-        except Exception:
+        except Exception:  # as above, of labels
+            logger.debug("%s: no labels", path, exc_info=True)
             attributes = None
         if attributes is not None:
             names = as_list(ome_attributes(attributes).get("labels"))

@@ -199,14 +199,14 @@ class Documents:
         """Fetch what was promised; only a thread that runs has promised, so nobody waits idly."""
         try:
             promise.set_result(self._fetch(name))
-        except BaseException as error:
+        except BaseException as error:  # raised in whoever asked, and in all that wait
             self._known.pop(name, None)
             promise.set_exception(error)
 
     def _fetch(self, name: str) -> Mapping[str, Any] | None:
         try:
             data = self.store.get(name)
-        except Exception as error:
+        except Exception as error:  # stores raise their own; what is no refusal is raised on
             if is_refused(error) and self._absent_is_refused():
                 self.refusal = error
                 return None
@@ -277,7 +277,7 @@ def _consolidated_v3(document: Mapping[str, Any]) -> dict[str, Any]:
 def _tried(task: Callable[[], Any]) -> Any:
     try:
         return task()
-    except Exception as error:
+    except Exception as error:  # stores raise their own; raised if nothing else is there
         return error
 
 
@@ -291,7 +291,7 @@ def absent_is_refused(store: ByteStore) -> bool:
     """Whether a store refuses an object that it does not have instead of saying so."""
     try:
         store.get(NOBODY_HAS)
-    except Exception as error:
+    except Exception as error:  # stores raise their own; the first refusal is what is told
         return is_refused(error)
     return False
 
