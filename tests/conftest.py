@@ -318,7 +318,7 @@ def lent_viewer(
 
     def make() -> napari.Viewer:
         viewer = napari.Viewer(show=True, show_welcome_screen=False)
-        qtbot.wait_exposed(viewer.window._qt_window, timeout=5000)
+        qtbot.wait_exposed(viewer.window._qt_window, timeout=60_000)
         return viewer
 
     with _lent_windows.used():

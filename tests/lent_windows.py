@@ -34,6 +34,7 @@ class LentWindows:
         self._viewer: napari.Viewer | None = None
         self._state: dict[str, str] = {}
         self._axis_labels: tuple[str, ...] = ()
+        self._lent = 0
 
     @contextmanager
     def used(self) -> Iterator[None]:
@@ -55,7 +56,12 @@ class LentWindows:
                 _make_no_controls(self._viewer)
             self._axis_labels = self._viewer.dims.axis_labels
             self._state = _state(self._viewer)
-            gc.collect()  # napari collects whenever a layer is removed: not over all of a window
+            self._lent = 0
+        self._lent += 1
+        if self._lent <= 2:
+            # napari collects garbage whenever a layer is removed: not over all of a window, nor
+            # over what its first test has imported.
+            gc.collect()
             gc.freeze()
         return self._viewer
 

@@ -261,6 +261,9 @@ class Reference:
         return value * (0.2 + facing) + facing**40  # vispy's light: from the eye
 
 
+_CORNERS = np.array(list(np.ndindex(2, 2, 2)))
+
+
 def trilinear(voxels: Callable[[int, np.ndarray], np.ndarray], octree: Octree) -> Sampler:
     """Samples as GL does: linear between voxel centres.
 
@@ -272,13 +275,9 @@ def trilinear(voxels: Callable[[int, np.ndarray], np.ndarray], octree: Octree) -
         voxel = (places - np.array(transform.translation)) / np.array(transform.factor) - 0.5
         base = np.floor(voxel).astype(int)
         part = voxel - base
-        total = np.zeros(len(places))
-        for corner in np.ndindex(2, 2, 2):
-            share = np.prod(
-                [part[:, a] if corner[a] else 1 - part[:, a] for a in range(3)], axis=0
-            )
-            total += share * voxels(level, base + corner)
-        return total
+        share = np.prod(np.where(_CORNERS[:, None], part, 1 - part), axis=-1)
+        values = voxels(level, (base + _CORNERS[:, None]).reshape(-1, 3))
+        return np.asarray((share * values.reshape(share.shape)).sum(axis=0))
 
     return sample
 

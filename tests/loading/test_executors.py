@@ -290,21 +290,21 @@ def raises(error, region):
     raise Picky("no chunk", "it is late") if error is Picky else error("from a reader")
 
 
-@pytest.mark.parametrize(
-    ("error", "told"),
-    [
+def test_whatever_a_reader_raises_is_told(executor):
+    read(executor, SimulatedSource((8, 8), (8, 8)))
+    (process,) = executor._processes
+    for error, told in [
         (KeyError, "KeyError('from a reader')"),
         (SystemExit, "SystemExit('from a reader')"),
         (KeyboardInterrupt, "KeyboardInterrupt('from a reader')"),
         (ConnectionResetError, "ConnectionResetError('from a reader')"),
         (Picky, "RuntimeError('Picky: no chunk, as it is late')"),
-    ],
-)
-def test_whatever_a_reader_raises_is_told(executor, error, told):
-    for _ in range(2):
-        _, outcome = read(executor, SimulatedSource((8, 8), (8, 8), error=partial(raises, error)))
-        assert repr(outcome.error) == told
-    assert len(executor._processes) == 1  # which has survived it
+    ]:
+        source = SimulatedSource((8, 8), (8, 8), error=partial(raises, error))
+        for _ in range(2):
+            _, outcome = read(executor, source)
+            assert repr(outcome.error) == told
+            assert executor._processes == {process}  # which has survived it
 
 
 def test_a_process_that_nobody_can_ask_any_more_ends_without_a_word(capfd):

@@ -81,13 +81,13 @@ def test_files_open_and_are_built(array, tmp_path, other_codecs) -> None:
 
 
 def test_threads_leave_the_choice_as_it_was(other_codecs) -> None:
-    inside, leave = threading.Barrier(2, timeout=10), threading.Event()
+    inside, leave = threading.Barrier(2, timeout=60), threading.Event()
     seen = []
 
     def first() -> None:
         with own_codecs():
             inside.wait()
-            leave.wait(10)
+            leave.wait(60)
 
     def second() -> None:
         inside.wait()
@@ -99,5 +99,5 @@ def test_threads_leave_the_choice_as_it_was(other_codecs) -> None:
         thread.start()
     leave.set()
     for thread in threads:
-        thread.join(10)
+        thread.join(60)
     assert seen == ["zarr.core.codec_pipeline.BatchedCodecPipeline"]
