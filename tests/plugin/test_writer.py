@@ -130,18 +130,20 @@ def test_the_window_stays_alive_and_cancel_leaves_nothing(viewer, tmp_path, monk
             go_on.wait(20)
             return np.zeros(self.shape, np.uint8)[index]
 
-    tasks = []
+    tasks, made = [], threading.Event()
 
     class Task(writer.BackgroundTask):
         def __init__(self, *arguments):
             super().__init__(*arguments)
             tasks.append(self)
+            made.set()
 
     monkeypatch.setattr(writer, "BackgroundTask", Task)
     layer = viewer.add_layer(OctreeImage(Slow(), visible=False))
 
     def cancel() -> None:
         asked.wait(20)
+        made.wait(20)  # its thread begins before
         tasks[0].cancel()
         go_on.set()
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from napari_octree import OctreeImage
+from napari_octree import OctreeConfig, OctreeImage
 from napari_octree.layers.viewing.trace import Trace
 from napari_octree.plugin.command_line import main
 from napari_octree.plugin.terminal.replay import replay
@@ -17,7 +17,8 @@ PIXELS = np.random.default_rng(1).integers(0, 255, (1024, 1024)).astype(np.uint8
 @pytest.fixture
 def layer(viewer, recording_array):
     levels = [recording_array(PIXELS[::n, ::n], (128, 128), f"level {n}") for n in (1, 2, 4)]
-    layer = viewer.add_layer(OctreeImage(levels, contrast_limits=(0, 255)))
+    alone = OctreeConfig(render={"prefetch": {"ring": 0}})  # reads are those of the views
+    layer = viewer.add_layer(OctreeImage(levels, alone, contrast_limits=(0, 255)))
     assert layer.wait_until_settled(20)
     return layer
 
@@ -60,9 +61,9 @@ def test_the_dock_records_saves_loads_and_plays(viewer, layer, recorded, tmp_pat
     assert recorded._player is None
 
 
-def test_a_replay_counts(viewer, layer, recorded, read_log):
+def test_a_replay_counts(viewer, layer, recorded, read_log, let_rest):
     viewer.scene.camera.zoom = 0.3
-    assert layer.wait_until_settled(20)
+    let_rest(layer)
     before = len(read_log.reads)
     figures = replay(viewer, recorded.trace, speed=0.1)
     assert figures.settled

@@ -47,11 +47,12 @@ def test_a_hidden_layer_starts_nothing_and_goes_on_when_shown(
     assert loading.data_level == 0
 
 
-def test_a_hidden_layer_follows_no_slider(viewer, recording_pyramid, read_log, pump) -> None:
+def test_a_hidden_layer_follows_no_slider(
+    viewer, recording_pyramid, read_log, pump, let_rest
+) -> None:
     layer = OctreeImage(recording_pyramid((9, 128, 128), 2, chunks=(1, 64, 64)), CONFIG, **LOOK)
     viewer.add_layer(layer)
-    assert layer.wait_until_settled(30)
-    pump()
+    let_rest(layer)
     layer.visible = False
     before = len(read_log.reads)
     viewer.dims.set_current_step(0, 7)

@@ -75,7 +75,7 @@ def test_another_look_reads_and_uploads_nothing(
 
 
 def test_outlines_take_no_memory_that_is_not_theirs(
-    viewer: Any, let_rest: Any, look_at: Any, screenshot: Any
+    viewer: Any, let_rest: Any, look_at: Any, screenshot: Any, pump_until: Any
 ) -> None:
     limit, other = 4 * 2**20, object()
     config = OctreeConfig(memory={"vram_bytes": limit}, octree={"tile_size": 64})
@@ -94,7 +94,9 @@ def test_outlines_take_no_memory_that_is_not_theirs(
         for share in (0.5, 0.9, 1.0):
             wanted = int(share * (limit - atlas_bytes()))
             VRAM.need(other, wanted)
-            assert atlas_bytes() <= VRAM.held_bytes <= limit - wanted, "they give way"
+            # They give way in their next frame, which may come late on a slow machine.
+            pump_until(lambda: VRAM.held_bytes <= limit - wanted)  # noqa: B023
+            assert atlas_bytes() <= VRAM.held_bytes <= limit - wanted
         assert VRAM.held_bytes == atlas_bytes()
         VRAM.take(other, wanted)
         for contour in (1, 7, 3):
@@ -104,7 +106,7 @@ def test_outlines_take_no_memory_that_is_not_theirs(
     finally:
         VRAM.release(other)
     assert (screenshot(viewer) == picture).all()
-    assert atlas_bytes() < VRAM.held_bytes
+    pump_until(lambda: atlas_bytes() < VRAM.held_bytes)
 
 
 @pytest.mark.parametrize(

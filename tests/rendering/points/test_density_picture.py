@@ -72,13 +72,11 @@ def test_a_legend_says_what_a_density_image_means(make_viewer, pump, pump_until,
     layer.density = "auto"
     pump()
     assert layer.wait_until_settled(30)
-    assert not legend.text
+    pump_until(lambda: not legend.text)
     layer.density = "linear"
-    pump()
-    assert legend.text.startswith("density: 0 –")
+    pump_until(lambda: legend.text.startswith("density: 0 –"))
     layer.visible = False
-    pump()
-    assert not legend.text
+    pump_until(lambda: not legend.text)
 
 
 def test_a_density_image_is_numpy_s_histogram(make_viewer, pump, screenshot):
