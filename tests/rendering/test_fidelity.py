@@ -53,6 +53,20 @@ def test_colours(compare, scene, dtype, channels) -> None:
     assert compare((rgba * top).astype(dtype), rgb=True).max() == 0
 
 
+def test_colours_that_get_an_alpha_or_lose_it(compare, scene) -> None:
+    rgba = np.stack([scene, scene[::-1], scene[:, ::-1], 1 - scene], axis=-1)
+    rgba = (rgba * 255).astype(np.uint8)
+    for first, then in ((rgba[..., :3], rgba), (rgba, rgba[..., :3])):
+
+        def assign(viewer: Any, then: np.ndarray = then) -> None:
+            layer = viewer.layers[-1]
+            if isinstance(layer, OctreeImage):
+                assert layer.wait_until_settled(30)  # drawn with the former colours
+            layer.data = then
+
+        assert compare(first, rgb=True, arrange=assign).max() == 0
+
+
 def test_contrast_and_gamma_of_colours(compare, scene) -> None:
     rgb = (np.stack([scene, scene[::-1], scene[:, ::-1]], axis=-1) * 255).astype(np.uint8)
     assert compare(rgb, rgb=True, contrast_limits=(30, 180), gamma=0.7).max() == 0

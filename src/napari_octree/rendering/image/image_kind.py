@@ -16,6 +16,11 @@ from napari_octree.rendering.gpu.texture_encoding import (
 )
 
 
+def channels_of(layer: OctreeImage) -> int:
+    """How many numbers a pixel has: 3 or 4 of colours, else 1."""
+    return int(layer.data.shape[-1]) if layer.rgb else 1
+
+
 class ImageKind:
     """The part of a `TileKind` or `BrickKind` of an image that both have.
 
@@ -39,8 +44,11 @@ class ImageKind:
         return self._encoding
 
     def take_values(self, dtype: np.dtype) -> None:
-        """Have texels for values of `dtype`: a thick slice may need others than a thin one."""
-        plain = texture_encoding(dtype, self._plain.channels)
+        """Have texels for values of `dtype`: a thick slice may need others than a thin one.
+
+        Colours may have got an alpha since, or lost it, with other data.
+        """
+        plain = texture_encoding(dtype, channels_of(self._layer))
         if plain != self._plain:
             self._plain = plain
             limits = self._layer.contrast_limits

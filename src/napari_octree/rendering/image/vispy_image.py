@@ -6,6 +6,7 @@ from napari_octree.layers.image.octree_image import OctreeImage
 from napari_octree.rendering import _vispy
 from napari_octree.rendering.gpu.texture_encoding import texture_encoding
 from napari_octree.rendering.image.image_bricks import ImageBricks
+from napari_octree.rendering.image.image_kind import channels_of
 from napari_octree.rendering.image.image_tiles import ImageTiles
 from napari_octree.rendering.octree_layer import OctreeVispyLayer
 from napari_octree.rendering.tiles.tile_drawing import TileDrawing
@@ -22,7 +23,7 @@ class VispyOctreeImage(OctreeVispyLayer, _vispy.VispyImageLayer):
 
     def make_view(self, layer: OctreeImage) -> LayerView:
         """Tiles and bricks with contrast limits."""
-        texels = texture_encoding(layer.dtype, layer.data.shape[-1] if layer.rgb else 1)
+        texels = texture_encoding(layer.dtype, channels_of(layer))
         self._tiles, self._bricks = ImageTiles(layer, texels), ImageBricks(layer, texels)
         return LayerView(
             layer,
