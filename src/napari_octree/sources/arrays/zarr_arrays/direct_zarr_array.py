@@ -18,7 +18,7 @@ import numpy as np
 import zarr
 
 from napari_octree.sources.arrays.zarr_arrays.chunk_decoder import ChunkFormat, chunk_format
-from napari_octree.sources.arrays.zarr_arrays.gone import check_there
+from napari_octree.sources.arrays.zarr_arrays.gone import check_in_store, check_there
 from napari_octree.sources.arrays.zarr_arrays.zarr_array import wrap_zarr
 from napari_octree.sources.chunk_grid import RegularGrid
 from napari_octree.sources.errors import SourceError
@@ -107,6 +107,8 @@ class DirectZarrArray:
         if data is None:
             if isinstance(self.store, LocalBytes):
                 check_there(self.store.folder)  # an image of many may lack, not all of them
+            elif self.is_remote:
+                check_in_store(self.store, self.path, ("zarr.json", ".zarray"), scope="")
             return None
         try:
             chunk = self.format.decode(data)

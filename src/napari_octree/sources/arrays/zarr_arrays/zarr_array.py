@@ -14,6 +14,7 @@ from __future__ import annotations
 import posixpath
 import stat
 from collections.abc import Hashable
+from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
@@ -24,7 +25,11 @@ import zarr
 from zarr.storage import FsspecStore, LocalStore
 
 from napari_octree.sources.arrays.sliced_array import SlicedArray, slices
-from napari_octree.sources.arrays.zarr_arrays.gone import check_there
+from napari_octree.sources.arrays.zarr_arrays.gone import (
+    check_in_store,
+    check_inside,
+    check_there,
+)
 from napari_octree.sources.arrays.zarr_arrays.stored_size import (
     BloscHeaders,
     KnowsSizes,
@@ -43,6 +48,7 @@ from napari_octree.sources.errors import SourceError
 from napari_octree.sources.identity import NETWORK_SCHEMES, SourceGroup, digest, object_token
 from napari_octree.sources.protocol import Region
 from napari_octree.sources.stores.addressed_store import AddressedStore
+from napari_octree.sources.stores.opening import bytes_of
 from napari_octree.sources.stores.remote_zip import RemoteZipStore
 
 tensorstore: Any
@@ -52,8 +58,17 @@ except ImportError:  # it comes with the extra [fast]
     tensorstore = None
 
 
+@dataclass(frozen=True, eq=False)
 class ZarrArray(SlicedArray):
-    """A `StorageArray` around a `zarr.Array`."""
+    """A `StorageArray` around a `zarr.Array`.
+
+    Attributes
+    ----------
+    written : int
+        When its document was, in nanoseconds; 0 if it is no file.
+    """
+
+    written: int = 0
 
     def __getstate__(self) -> dict[str, Any]:
         # Another process opens the array its own way.
@@ -157,7 +172,9 @@ class ZarrArray(SlicedArray):
         Raises
         ------
         FileNotFoundError
-            Neither that nor the array's folder is there.
+            Neither that nor the array is there.
+        SourceError
+            The array has been written anew, without this region.
         """
         key = self.array.metadata.encode_chunk_key(stored_index(self.array, region))
         folder = local_folder(self.array)
@@ -165,23 +182,32 @@ class ZarrArray(SlicedArray):
             if (folder / key).exists():
                 return True
             check_there(folder)
+            check_inside(folder / self._document, self.written, region)
             return False
         # zarr (3.0 to 3.4) has no public way to ask a store from outside its event loop.
         from zarr.core.sync import sync
 
         try:
-            return bool(sync((self.array.store_path / key).exists()))
+            if sync((self.array.store_path / key).exists()):
+                return True
         except OSError:
             return True  # the store does not say (some allow reading only): take it as stored
+        if self.is_remote:
+            check_in_store(bytes_of(self.array.store, ""), self.array.path, [self._document])
+        return False
+
+    @property
+    def _document(self) -> str:
+        return document_name(self.array)
 
 
 def wrap_zarr(array: zarr.Array[Any]) -> ZarrArray:
     """Wrap a zarr array."""
     fill_value = array.fill_value
-    place = _place(array)
+    place, written = _place(array), _written(array)
     return ZarrArray(
         array,
-        key=("zarr", place, _written(array), array.shape, chunk_sizes(array), str(array.dtype)),
+        key=("zarr", place, written, array.shape, chunk_sizes(array), str(array.dtype)),
         shape=array.shape,
         dtype=array.dtype,
         source_name=_url(array),
@@ -189,7 +215,13 @@ def wrap_zarr(array: zarr.Array[Any]) -> ZarrArray:
         fill_value=0 if fill_value is None else fill_value,
         group=SourceGroup(("zarr", place), _url(array)),
         is_remote=_is_remote(array.store),
+        written=written,
     )
+
+
+def document_name(array: zarr.Array[Any]) -> str:
+    """Name of the document of an array."""
+    return "zarr.json" if array.metadata.zarr_format == 3 else ".zarray"
 
 
 def is_all(block: np.ndarray, value: Any) -> bool:
@@ -234,9 +266,8 @@ def _protocols(file_system: Any) -> tuple[str, ...]:
 def _written(array: zarr.Array[Any]) -> int:
     """When the metadata of a local array was written."""
     folder = local_folder(array)
-    name = "zarr.json" if array.metadata.zarr_format == 3 else ".zarray"
     try:
-        return 0 if folder is None else (folder / name).stat().st_mtime_ns
+        return 0 if folder is None else (folder / document_name(array)).stat().st_mtime_ns
     except OSError:
         return 0
 
