@@ -485,7 +485,7 @@ def test_what_the_limits_hide_is_not_fetched_finely(
             assert layer.wait_until_settled(30)
             assert layer.progress.ideal == 64
         viewer.layers.remove(layer)
-    # A ray may its steps elsewhere and so find the very edge of a surface elsewhere; and a
+    # A ray may begin its steps elsewhere and so find the very edge of a surface elsewhere; and a
     # sum of fewer floats may be rounded to the other grey (one value of 160,000 in Mesa 26).
     one, other = (picture.astype(int) for picture in pictures)
     np.testing.assert_allclose(one, other, rtol=0, atol=1)
