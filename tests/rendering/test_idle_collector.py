@@ -31,6 +31,13 @@ def _nothing_is_frozen(_no_idle_collector, monkeypatch) -> Iterator[None]:
     gc.freeze()
 
 
+@pytest.fixture
+def viewer(viewer) -> Any:
+    """The window that is lent, of which nothing is frozen either."""
+    gc.unfreeze()
+    return viewer
+
+
 class Pretended:
     """What the module `gc` does, written down."""
 
