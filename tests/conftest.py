@@ -275,6 +275,7 @@ def _arrange(
     qt_viewer.dockLayerList.setVisible(False)
     height, width = canvas_shape
     qt_viewer.canvas.native.setFixedSize(width, height)
+    viewer.window._qt_window.resize(1, 1)  # each frame of a canvas draws all of its window anew
     pump_until(lambda: tuple(qt_viewer.canvas.size) == canvas_shape)
 
 

@@ -326,6 +326,7 @@ from qtpy.QtWidgets import QApplication
 viewer = napari.Viewer(show=True)
 canvas = viewer.window._qt_viewer.canvas
 canvas.native.setFixedSize(300, 200)
+viewer.window._qt_window.resize(1, 1)
 rng = np.random.default_rng(0)
 data = rng.integers(0, 65535, (700, 900), dtype=np.uint16)
 pictures = []

@@ -24,6 +24,7 @@ from napari_octree import OctreeImage
 viewer = napari.Viewer(show=True)
 canvas = viewer.window._qt_viewer.canvas.native
 canvas.setFixedSize(300, 200)
+viewer.window._qt_window.resize(1, 1)
 data = np.random.default_rng(0).integers(0, 65535, (700, 900), dtype=np.uint16)
 layers = [viewer.add_layer(kind(data)) for kind in (Image, OctreeImage)]
 for layer in layers:
