@@ -211,3 +211,23 @@ def test_a_copy_s_data_are_one_array_where_one_was_given(
             shape = one.data.shape if is_one else one.data[0].shape
             assert shape == LABELS.shape
             assert isinstance(one.data, OctreeLevels) is not is_one
+
+
+def test_places_that_are_set_are_numpy_s() -> None:
+    layer, expected = OctreeLabels(LABELS), LABELS.copy()
+    rows, columns = np.ix_([1, -1, 40], [-3, 0])
+    for place, value in (
+        ((np.array([-1, 2]), np.array([4, -5])), 7),
+        ((rows, columns), np.arange(6).reshape(3, 2)),
+        ((-2, 3), 9),
+    ):
+        layer.data_setitem(place, value)
+        expected[place] = value
+        np.testing.assert_array_equal(layer.data, expected)
+    for place in ((np.array([90]), np.array([0])), (np.array([0]), np.array([-121]))):
+        with pytest.raises(IndexError, match="out of bounds for axis"):
+            layer.data_setitem(place, 5)
+    np.testing.assert_array_equal(layer.data, expected)
+    for _ in range(3):
+        layer.undo()
+    np.testing.assert_array_equal(layer.data, LABELS)

@@ -128,16 +128,24 @@ class PaintableLabels(StrokedLabels):
         Parameters
         ----------
         indices : tuple of arrays of int
-            One per axis.
+            One per axis; negative ones count from the end, as numpy's.
         value : int or array of int
         refresh : bool
             Show it at once.
+
+        Raises
+        ------
+        IndexError
+            Where a place is not in the image. Nothing is set then.
         """
-        places = np.broadcast_arrays(*[np.asarray(i) for i in indices])
-        places = tuple(axis.ravel() for axis in places)
-        if not places[0].size:
+        arrays = np.broadcast_arrays(*[np.asarray(i) for i in indices])
+        if not arrays[0].size:
             return
-        labels = np.broadcast_to(np.asarray(value, self.dtype), places[0].shape).copy()
+        labels = np.broadcast_to(np.asarray(value, self.dtype), arrays[0].shape).ravel()
+        places = tuple(
+            _within(axis.ravel(), n, number)
+            for number, (axis, n) in enumerate(zip(arrays, self._data.shape, strict=True))
+        )
         region = tuple((int(axis.min()), int(axis.max()) + 1) for axis in places)
 
         def change() -> None:
@@ -152,3 +160,14 @@ class PaintableLabels(StrokedLabels):
                     self._partial_labels_refresh()
 
         self._when_at_hand([region], change)
+
+
+def _within(indices: np.ndarray, size: int, axis: int) -> np.ndarray:
+    """Indices of an axis, counted from its beginning."""
+    places = np.where(indices < 0, indices + size, indices)
+    if (beyond := (places < 0) | (places >= size)).any():
+        raise IndexError(
+            f"data_setitem: index {indices[beyond][0]} is out of bounds for axis {axis}, "
+            f"of {size} pixels"
+        )
+    return places
