@@ -49,7 +49,7 @@ def test_the_documents_name_every_logger():
         for _, path in modules(SOURCE_ROOT)
         for name in re.findall(r'getLogger\("([^"]*)"\)', path.read_text(encoding="utf-8"))
     }
-    assert len(loggers) == 4
+    assert len(loggers) == 5
     assert not {name for name in loggers if f"`{name}`" not in page.read_text(encoding="utf-8")}
 
 
