@@ -96,7 +96,7 @@ def test_looks_as_stock_napari_s(pair: Any, dtype: str) -> None:
 def test_data_of_another_type_that_are_assigned(pair: Any) -> None:
     compare = pair(balls("uint8", NUMBERS["uint8"]), opacity=1)
     compare("uint8")
-    for dtype in ("int64", "uint16", "uint32"):
+    for dtype in ("int64", "uint16"):
         numbers = NUMBERS[dtype]
         compare(dtype, data=balls(dtype, numbers))
         compare(dtype, selected_label=numbers[2], show_selected_label=True)
