@@ -66,3 +66,34 @@ def test_a_failed_overview_does_not_hide_the_rest(viewer, recording_array, read_
     viewer.scene.camera.zoom = 2
     assert not layer.wait_until_settled(30)
     assert layer.progress.resident == layer.progress.ideal > 0
+
+
+def test_what_is_forbidden_after_settling_leaves_the_picture(
+    viewer, recording_array, read_log, look_at, screenshot, pump, pump_until
+) -> None:
+    base = np.arange(2048 * 2048, dtype=np.uint32).reshape(2048, 2048).astype(np.uint8)
+    levels = [recording_array(base[:: 2**k, :: 2**k], (256, 256), f"level {k}") for k in range(4)]
+    layer = viewer.add_layer(OctreeImage(levels, contrast_limits=(0, 255)))
+    layer.display.show_loading = False
+    look_at(viewer, (256, 256), 1)
+    assert layer.wait_until_settled(30)
+    before_it_was_forbidden, before = screenshot(viewer), told("revoked")
+    read_log.failure = lambda read: PermissionError("revoked")
+    for place in ((1700, 1700), (1700, 300)):  # far from what was read ahead
+        look_at(viewer, place, 1)
+        assert not layer.wait_until_settled(30)
+        assert layer.progress.failed > 0
+        shown = screenshot(viewer)
+        assert shown[..., :3].any(axis=-1).mean() > 0.9, "the coarser picture is there"
+    pump_until(lambda: told("revoked") > before)
+    pump()
+    assert told("revoked") == before + 1
+    look_at(viewer, (256, 256), 1)
+    assert layer.wait_until_settled(30)
+    np.testing.assert_array_equal(screenshot(viewer), before_it_was_forbidden)
+
+    read_log.failure = None
+    look_at(viewer, (1700, 300), 1)
+    layer.reload()
+    assert layer.wait_until_settled(30)
+    assert layer.progress.failed == 0

@@ -36,6 +36,50 @@ def test_half_files_are_removed_when_python_ends(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+QUITS = """
+import sys, threading
+from pathlib import Path
+import napari
+import numpy as np
+from napari_octree import OctreeImage
+from napari_octree.plugin.commands.export_commands import start_export
+from napari_octree.plugin.export import export_of
+from qtpy.QtCore import QTimer
+
+class Endless:
+    shape, dtype = (2**17, 2**17), np.dtype(np.uint8)
+    def __getitem__(self, index):
+        return np.ones([s.stop - s.start for s in index], np.uint8)
+
+viewer = napari.Viewer(show=True)
+layer = viewer.add_layer(OctreeImage([Endless()]))
+task = start_export(export_of([layer], Path(sys.argv[1], "a.ome.zarr"), "OME-Zarr"))
+def quit_soon():
+    if any(Path(sys.argv[1]).iterdir()):
+        viewer.window._qt_window.close(quit_app=True, confirm_need=False)
+
+ask = QTimer()
+ask.timeout.connect(quit_soon)
+ask.start(10)
+napari.run()
+print("the loop has ended")
+"""
+
+
+def test_half_files_are_removed_when_the_application_is_quit(tmp_path):
+    ended = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", QUITS, tmp_path],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert "the loop has ended" in ended.stdout
+    assert "Traceback" not in ended.stderr
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("within", [False, True])
 def test_a_window_that_is_closed_ends_its_picture(qtbot, pump_until, within):
     window, begun, ended = QWidget(), [], []
