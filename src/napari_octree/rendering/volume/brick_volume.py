@@ -18,6 +18,7 @@ from vispy.visuals.shaders import Function
 
 from napari_octree.octree.octree import Octree
 from napari_octree.rendering._vispy import Volume, drawn_with, viewport_size
+from napari_octree.rendering.canvas.exports import exports_of
 from napari_octree.rendering.gpu.clear_colours import NOTHING, clear_share, highest_clear
 from napari_octree.rendering.gpu.node_matrices import volume_matrices
 from napari_octree.rendering.gpu.shader_text import shader_text
@@ -365,13 +366,20 @@ class BrickVolume(Volume):
         if not self.visible or self._prepare_draw(self) is False:
             return
         pictures = self.pictures
-        pictures.begin()
         if pictures.in_one_piece:
+            pictures.begin()
             self._configure_gl_state()
             self._cast()
-        else:
-            looks = self._vshare.gl_state
-            pictures.draw(self.canvas, self._state(), self._cast, self._set_step, looks)
+            return
+        state = self._state()
+        if pictures.lacks_strips(state) and not exports_of(self.canvas).painting:
+            # Taken for a picture: what stands in for strips that are to come is not for that.
+            pictures.cast_share = None
+            self._configure_gl_state()
+            self._cast()
+            return
+        pictures.begin()
+        pictures.draw(self.canvas, state, self._cast, self._set_step, self._vshare.gl_state)
 
     def _state(self) -> tuple[Any, ...]:
         """All that a picture depends on, whatever its quality."""

@@ -59,6 +59,10 @@ class VolumePictures:
         """Bytes on the GPU."""
         return self.reduced.nbytes + self.sharp.nbytes
 
+    def lacks_strips(self, state: Hashable) -> bool:
+        """Whether the picture in full quality, which comes strip by strip, is not whole yet."""
+        return self.strips > 1 and not (self.sharp.of == state and self.sharp.whole)
+
     def begin(self) -> None:
         """Begin a draw: as long as nothing else is said, all rays are cast."""
         self.cast_share, self.unfinished = 1.0, False
