@@ -41,7 +41,9 @@ settings.load_profile("steady")
 os.environ.setdefault("LP_NUM_THREADS", "1")
 
 # What is imported while tests are collected stays: looking for garbage in it is a quarter of that.
-gc.disable()
+# By its threshold: dask, imported while the collector is disabled, disables it with each slice.
+_GARBAGE_THRESHOLDS = gc.get_threshold()
+gc.set_threshold(0)
 
 # napari reads these when it is first imported, which no import above does.
 _SETTINGS_FOLDER = tempfile.TemporaryDirectory(prefix="napari-octree-tests-")
@@ -84,7 +86,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_collection_finish() -> None:
     """Look for garbage again."""
-    gc.enable()
+    gc.set_threshold(*_GARBAGE_THRESHOLDS)
 
 
 @pytest.fixture(scope="module", autouse=True)

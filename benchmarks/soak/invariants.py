@@ -122,7 +122,7 @@ def check_pixels(viewer: Any, rng: np.random.Generator, count: int = 40) -> int:
         return 0
     picture = viewer.screenshot(canvas_only=True, flash=False, size=None)
     rows, columns = picture.shape[:2]
-    canvas = viewer.window._qt_viewer.canvas
+    camera, middle = viewer.scene.camera, np.array([rows, columns]) / 2
     level = layer.data_level
     # Level pixel j covers the pixels j·2^level … of level 0, whose centres are whole numbers.
     stride = np.array([1 if axis == "t" else 2**level for axis in axes])
@@ -133,9 +133,9 @@ def check_pixels(viewer: Any, rng: np.random.Generator, count: int = 40) -> int:
         (rows // 2, columns // 2),
         *rng.integers((rows, columns), size=(count, 2)),
     ]:
-        place = canvas._map_canvas2world((column + 0.5, row + 0.5), canvas.view)
+        apart = (np.array([row, column]) + 0.5 - middle) / camera.zoom
         world = list(viewer.dims.point)
-        world[-2:] = place[-2:]
+        world[-2:] = np.asarray(camera.center[-2:]) + apart
         index = np.asarray(layer.world_to_data(world[offset:]))
         at = (index + 0.5) / stride
         inside = np.abs(at[-2:] - np.floor(at[-2:]) - 0.5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, NewType
@@ -58,16 +59,24 @@ def register_add_method(viewer_model: type, name: str, add: Callable[..., Any]) 
         setattr(viewer_model, name, add)
 
 
+_IMPORTS = threading.RLock()
+"""Layers are made in threads too, and the second one must not take the first one's thresholds."""
+
+
 @contextmanager
 def _no_collections() -> Iterator[None]:
-    """Import without Python's garbage collector: nothing becomes garbage, but it would look."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
+    """Import without Python's garbage collector: nothing becomes garbage, but it would look.
+
+    By its thresholds: dask asks, when it is imported, whether the collector is enabled, and where
+    it is not, each slice of an array disables it for good.
+    """
+    with _IMPORTS:
+        thresholds = gc.get_threshold()
+        gc.set_threshold(0)
+        try:
+            yield
+        finally:
+            gc.set_threshold(*thresholds)
 
 
 def register_visual(
