@@ -48,8 +48,7 @@ def fading(viewer, look_at, screenshot, pump, pump_until, read_log, recording_ar
     def run(
         data: list[np.ndarray] | None = None, **keywords: Any
     ) -> tuple[OctreeImage, Clock, np.ndarray, Callable[[], np.ndarray]]:
-        # Each level is another picture, so that it is seen which is shown; all their tiles fit in
-        # the first atlas, which therefore stays.
+        # Each level is another picture, so that it is seen which is shown.
         data = data or [random_pixels((384 >> k,) * 2, "uint8", k) for k in range(2)]
         levels = [recording_array(pixels, (64, 64), f"level {k}") for k, pixels in enumerate(data)]
         layer = OctreeImage(levels, CONFIG, contrast_limits=(0, 255), **keywords)
@@ -62,7 +61,8 @@ def fading(viewer, look_at, screenshot, pump, pump_until, read_log, recording_ar
         look_at(viewer, (190.3, 193.3), 1.1)
         (view,) = layer._views
         frame = view.tiles.frame
-        pump_until(lambda: frame.level == 0)
+        # The larger atlas of this view must show the overview first: what stands in never fades.
+        pump_until(lambda: frame.level == 0 and frame.picture.stand_in is None)
         before = screenshot(viewer).astype(int)
         read_log.release()
         pump_until(lambda: frame.picture.cover.complete and not frame._to_come)
