@@ -30,6 +30,7 @@ from napari_octree.rendering.canvas.exports import MOST_WAIT_S, Exports, exports
 from napari_octree.rendering.canvas.idle_collector import IDLE_COLLECTOR
 from napari_octree.rendering.canvas.level_legend import legend_of
 from napari_octree.rendering.canvas.loading_sign import LoadingNotice
+from napari_octree.rendering.canvas.own_context import guard_context
 from napari_octree.rendering.canvas.playback_gate import PlaybackGate
 from napari_octree.rendering.canvas.programs_ahead import PROGRAMS_AHEAD
 from napari_octree.rendering.canvas.status_refresh import StatusRefresh
@@ -111,6 +112,7 @@ class LayerView:
     def _on_canvas(self, event: Any) -> None:
         """The node is drawn in another canvas from now on, or in none."""
         if event.new is not None and not self._closed:
+            guard_context(event.new)
             self._exports = exports_of(event.new)
             self._exports.views.add(self)
 
