@@ -195,8 +195,10 @@ class User:
         layer.brush_size = int(self._rng.integers(1, 40))
         world = list(viewer.dims.point)
         world[-2:] = viewer.scene.camera.center[-2:]
-        place = np.round(layer.world_to_data(world))
-        layer.paint(place, int(self._rng.integers(0, 9)))
+        place, label = np.round(layer.world_to_data(world)), int(self._rng.integers(0, 9))
+        planes, depths = place[:-2], layer.level_shapes[0][:-2]
+        if ((planes >= 0) & (planes < depths)).all():  # napari refuses slices that are not there
+            layer.paint(place, label)
 
     def undo(self, viewer: Any) -> None:
         """Take a dab back, or do it again."""
