@@ -485,11 +485,9 @@ def test_what_the_limits_hide_is_not_fetched_finely(
             assert layer.wait_until_settled(30)
             assert layer.progress.ideal == 64
         viewer.layers.remove(layer)
-    # A ray may begin its steps elsewhere and so find the very edge of a surface elsewhere; and a
-    # sum of fewer floats may be rounded to the other grey (one value of 160,000 in Mesa 26).
-    one, other = (picture.astype(int) for picture in pictures)
-    np.testing.assert_allclose(one, other, rtol=0, atol=1)
-    assert layer.rendering == "iso" or np.count_nonzero(one != other) <= 1e-4 * one.size
+    # A ray may begin its steps elsewhere and so find the very edge of a surface elsewhere.
+    most = 1 if layer.rendering == "iso" else 0
+    np.testing.assert_allclose(*[picture.astype(int) for picture in pictures], rtol=0, atol=most)
     assert pictures[0].std() > 5
     # Of 64 bricks a half, which four coarser ones replace.
     assert bricks == [36, 64]
