@@ -8,30 +8,25 @@ each worker.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import json
 import os
 import shutil
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 from napari_octree.octree.points.density_grid import DensityGrid, DensityPlan
-from napari_octree.octree.points.node_table import NodeTable
 from napari_octree.octree.points.point_grid import PointGrid
-from napari_octree.octree.points.point_tree import QUOTA, hashes_of, sample_rows
+from napari_octree.octree.points.point_tree import QUOTA
 from napari_octree.sources.errors import SourceError
 from napari_octree.sources.points.blocks_of import blocks_of
 from napari_octree.sources.points.point_blocks import PointBlocks
 from napari_octree.sources.points.points_source import (
     INDEX,
     POSITION,
-    SAMPLE,
     PointsSource,
     column_of,
     record_dtype,
@@ -47,8 +42,8 @@ from napari_octree.writing.points.buckets import (
     unique_cells,
 )
 from napari_octree.writing.points.node_store import NodeStore
-from napari_octree.writing.points.partial import sweep, whole
 from napari_octree.writing.points.survey import Survey, merge
+from napari_octree.writing.points.task_runner import Report, TaskRunner
 from napari_octree.writing.points.tasks import (
     Built,
     Spread,
@@ -59,16 +54,11 @@ from napari_octree.writing.points.tasks import (
     survey_task,
     task,
 )
-
-T = TypeVar("T")
+from napari_octree.writing.points.top_nodes import sample_of, write_top_nodes
+from napari_octree.writing.points.work_folder import WorkFolder
 
 BUCKET = 2_000_000
 """Points of a bucket at most."""
-
-PARTS = ("survey", "count", "spread", "least", "built", "store")
-"""Folders of what is half done."""
-
-Report = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -159,10 +149,9 @@ class _Build:
         progress: Report | None,
     ) -> None:
         self.blocks, self.target, self.options = blocks, target, options
-        self.work = target.with_name(f"{target.name}.building")
-        self._workers, self._progress = workers, progress
-        self._done = 0
-        self._total = 4 * len(blocks)
+        self._work = WorkFolder(target)
+        self._runner = TaskRunner(workers, progress)
+        self._runner.total = 4 * len(blocks)
 
     def run(self) -> None:
         """Do all passes."""
@@ -170,12 +159,14 @@ class _Build:
             if not self.options.overwrite:
                 raise WritingError(f"{self.target}: is there already")
             shutil.rmtree(self.target)
-        self._begin()
+        options = self.options
+        name, count = self.blocks.name, len(self.blocks)
+        self._work.begin((name, count, options.planes, options.quota, options.bucket))
         surveys = self._survey()
         survey = merge(surveys) if surveys else _nothing()
         grid = survey.grid(self.options.planes)
         buckets = self._choose_buckets(survey, grid)
-        self._total = 3 * len(self.blocks) + 2 * len(buckets)
+        self._runner.total = 3 * len(self.blocks) + 2 * len(buckets)
         dtype = record_dtype(
             survey.ndim,
             np.dtype(survey.position_dtype),
@@ -184,7 +175,7 @@ class _Build:
         )
         pieces = self._spread(surveys, Spread(grid, survey, dtype, buckets))
         store = NodeStore(
-            str(self.work / "store"), grid, survey.low, survey.high, survey.features, dtype
+            str(self._work.store), grid, survey.low, survey.high, survey.features, dtype
         )
         plan = _density_plan(survey, grid, buckets)
         with written_to(store.folder):
@@ -194,32 +185,11 @@ class _Build:
 
     # ------------------------------------------------------------------ passes
 
-    def _begin(self) -> None:
-        """Have a folder for what is half done; that of another build is not touched."""
-        options = self.options
-        named = self.blocks.name, len(self.blocks), options.planes, options.quota, options.bucket
-        text = json.dumps(named)
-        name = self.work / "build.json"
-        with written_to(self.work):
-            if name.exists() and (self.work / "store").is_dir():
-                if name.read_text(encoding="utf-8") != text:
-                    raise WritingError(
-                        f"{self.work}: holds an interrupted build of other points or with other "
-                        "options; delete it to begin anew"
-                    )
-                sweep(self.work)
-                return
-            for part in PARTS:  # of a build that was interrupted before its begin or after its end
-                shutil.rmtree(self.work / part, ignore_errors=True)
-                (self.work / part).mkdir(parents=True)
-            with whole(name) as made:
-                made.write_text(text, encoding="utf-8")
-
     def _survey(self) -> list[Survey]:
         """Look at each block: how many points, where, with which features."""
         numbers = range(len(self.blocks))
-        return self._each(
-            [task(survey_task, self.blocks, i, self._file("survey", i)) for i in numbers]
+        return self._runner.each(
+            [task(survey_task, self.blocks, i, self._work.file("survey", i)) for i in numbers]
         )
 
     def _choose_buckets(self, survey: Survey, grid: PointGrid) -> tuple[Bucket, ...]:
@@ -227,9 +197,9 @@ class _Build:
         options = self.options
         roots = len(unique_cells(grid.cells(_corners(survey), 0))[0])
         depth = count_depth(grid, roots, options.quota, options.bucket)
-        counted = self._each(
+        counted = self._runner.each(
             [
-                task(count_task, self.blocks, i, grid, depth, self._file("count", i))
+                task(count_task, self.blocks, i, grid, depth, self._work.file("count", i))
                 for i in range(len(self.blocks))
             ]
         )
@@ -242,8 +212,8 @@ class _Build:
     def _spread(self, surveys: Sequence[Survey], spread: Spread) -> list[str]:
         """Sort the points of each block by bucket. Returns the files."""
         firsts = np.concatenate([[0], np.cumsum([s.count for s in surveys])]).astype(int)
-        files = [self._file("spread", i) for i in range(len(self.blocks))]
-        self._each(
+        files = [self._work.file("spread", i) for i in range(len(self.blocks))]
+        self._runner.each(
             [
                 task(spread_task, self.blocks, i, int(firsts[i]), spread, file)
                 for i, file in enumerate(files)
@@ -260,14 +230,14 @@ class _Build:
     ) -> list[Built]:
         """Build and write the tree of each bucket; what is above them is still to be written."""
         grid, quota = store.grid, self.options.quota
-        least = self._each(
+        least = self._runner.each(
             [
-                task(least_task, pieces, k, bucket, quota, self._file("least", k))
+                task(least_task, pieces, k, bucket, quota, self._work.file("least", k))
                 for k, bucket in enumerate(buckets)
             ]
         )
         limits = thresholds(grid, buckets, least, quota)
-        return self._each(
+        return self._runner.each(
             [
                 task(
                     bucket_task,
@@ -278,42 +248,11 @@ class _Build:
                     store,
                     quota,
                     plan,
-                    self._file("built", k),
+                    self._work.file("built", k),
                 )
                 for k, bucket in enumerate(buckets)
             ]
         )
-
-    def _file(self, part: str, number: int) -> Path:
-        return self.work / part / f"{number}.npy"
-
-    def _each(self, tasks: Sequence[Callable[[], T]]) -> list[T]:
-        """Do tasks, a few at a time, in their order."""
-        import dask
-
-        results: list[T] = []
-        step = max(4 * self._workers, 1)
-        settings: dict[str, Any] = {"num_workers": self._workers}
-        pool: ThreadPoolExecutor | None = None
-        try:
-            from distributed import default_client
-
-            default_client()
-        except (ImportError, ValueError):
-            if self._workers > 1:
-                # Leaving it waits for what runs, which dask does not do after an error.
-                pool = ThreadPoolExecutor(self._workers, "octree-points")
-                settings = {"scheduler": "threads", "pool": pool}
-            else:
-                settings = {"scheduler": "synchronous"}
-        with pool or contextlib.nullcontext():
-            for start in range(0, len(tasks), step):
-                some = [dask.delayed(task, pure=False)() for task in tasks[start : start + step]]
-                results += dask.compute(*some, **settings)
-                self._done += len(some)
-                if self._progress is not None:
-                    self._progress(self._done, max(self._total, self._done))
-        return results
 
     def _end(
         self,
@@ -323,73 +262,15 @@ class _Build:
         plan: DensityPlan | None,
     ) -> None:
         """Write the nodes above the buckets, the table and the metadata; move all to its place."""
-        tops: dict[tuple[int, tuple[int, ...]], list[np.ndarray]] = {}
-        for built in tables:
-            for node, part in built.tops:
-                tops.setdefault(node, []).append(part)
-        rows: dict[tuple[int, tuple[int, ...]], int] = {}
-        depths: list[int] = []
-        cells: list[Sequence[int]] = []
-        counts: list[int] = []
-        lows: list[np.ndarray] = []
-        highs: list[np.ndarray] = []
-        parents: list[int] = []
-        halves = np.where(store.grid.split, 2, 1)
-        for node in sorted(tops):
-            records = np.concatenate(tops[node])
-            records = records[np.argsort(hashes_of(records[INDEX]))]
-            store.write(*node, records)
-            depth, cell = node
-            rows[node] = len(depths)
-            parent = (depth - 1, tuple(int(v) for v in np.array(cell) // halves))
-            depths.append(depth)
-            cells.append(cell)
-            counts.append(len(records))
-            lows.append(records[POSITION].min(axis=0))
-            highs.append(records[POSITION].max(axis=0))
-            parents.append(rows.get(parent, -1))
-        parts = [_columns(depths, cells, counts, lows, highs, parents, survey.ndim)]
-        first = len(depths)
-        for built in tables:
-            own = built.own
-            above = rows.get(built.parent, -1) if built.parent is not None else -1
-            linked = np.where(own["parents"] < 0, above, own["parents"] + first)
-            parts.append({**own, "parents": linked})
-            first += len(own["depths"])
-        whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-        table, _ = NodeTable.in_order(**whole)
-        samples = [built.sample for built in tables]
-        sample = np.concatenate(samples) if samples else np.zeros(0, store.dtype)
-        sample = sample[sample_rows(hashes_of(sample[INDEX]), SAMPLE)]
+        table = write_top_nodes(store, tables)
+        sample = sample_of(store, tables)
         identity = hashlib.sha256(
             table.counts.tobytes() + table.lows.tobytes() + sample.tobytes()
         ).hexdigest()[:16]
-        parts_of_density = [built.density for built in tables if built.density is not None]
-        density = None if plan is None else DensityGrid.of_parts(plan, parts_of_density)
+        parts = [built.density for built in tables if built.density is not None]
+        density = None if plan is None else DensityGrid.of_parts(plan, parts)
         store.finish(table, sample, survey.valid, identity, density)
-        with written_to(self.target):
-            sweep(Path(store.folder))  # a cluster's worker may have been killed
-            os.rename(store.folder, self.target)
-        shutil.rmtree(self.work, ignore_errors=True)  # what is left of it is not taken for a build
-
-
-def _columns(
-    depths: Sequence[int],
-    cells: Sequence[Sequence[int]],
-    counts: Sequence[int],
-    lows: Sequence[np.ndarray],
-    highs: Sequence[np.ndarray],
-    parents: Sequence[int],
-    ndim: int,
-) -> dict[str, np.ndarray]:
-    return {
-        "depths": np.array(depths, np.int64),
-        "cells": np.array(cells, np.int64).reshape(-1, ndim),
-        "counts": np.array(counts, np.int64),
-        "lows": np.array(lows, float).reshape(-1, ndim),
-        "highs": np.array(highs, float).reshape(-1, ndim),
-        "parents": np.array(parents, np.int64),
-    }
+        self._work.end()
 
 
 def _density_plan(

@@ -26,6 +26,9 @@ from napari_octree.writing.points.survey import Survey, records_of, survey_block
 
 Cell = tuple[int, ...]
 
+Node = tuple[int, Cell]
+"""A node of the trees: its depth and its cell there."""
+
 
 @dataclass(frozen=True)
 class Spread:
@@ -56,8 +59,8 @@ class Built:
     """
 
     own: dict[str, np.ndarray]
-    parent: tuple[int, Cell] | None
-    tops: list[tuple[tuple[int, Cell], np.ndarray]]
+    parent: Node | None
+    tops: list[tuple[Node, np.ndarray]]
     sample: np.ndarray
     density: tuple[tuple[int, int, int], np.ndarray] | None
 
@@ -74,8 +77,7 @@ class _Task:
         path = Path(self.file)
         if path.exists():
             return _loaded(path)
-        result = self.function(*self.arguments, path)
-        return result
+        return self.function(*self.arguments, path)
 
 
 def task(function: Callable[..., Any], *arguments: Any) -> Callable[[], Any]:
@@ -150,7 +152,7 @@ def bucket_task(
     pieces: Sequence[str],
     number: int,
     bucket: Bucket,
-    above: Sequence[tuple[tuple[int, Cell], int]],
+    above: Sequence[tuple[Node, int]],
     store: NodeStore,
     quota: int,
     plan: DensityPlan | None,
