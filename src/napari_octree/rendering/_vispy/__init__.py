@@ -36,6 +36,7 @@ from napari_octree.rendering._vispy.programs import (
 from napari_octree.rendering._vispy.repeated_draw import RepeatedDraw
 from napari_octree.rendering._vispy.shaders import (
     clamped_filters,
+    coloured_with_nan,
     drawn_as_quads,
     image_templates,
     marker_fragment_template,
@@ -71,6 +72,7 @@ __all__ = [
     "Volume",
     "camera_rect",
     "clamped_filters",
+    "coloured_with_nan",
     "compiled_ahead",
     "data_to_world",
     "delete_texture",

@@ -5,16 +5,41 @@ Invariant: where vispy has changed them so that ours would no longer fit, it is 
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from napari._vispy.visuals.volume import Volume
 from vispy import glsl
 from vispy.visuals import ImageVisual, MarkersVisual, markers
+from vispy.visuals.shaders import Function, FunctionChain
+
+# How vispy asks whether a value is NaN.
+_NEITHER = re.compile(r"!\(([\w.]+) <= 0\.0 \|\| 0\.0 <= \1\)")
 
 
 def image_templates(**ours: str) -> dict[str, str]:
-    """The shader templates of vispy's image visual, with some replaced."""
-    return {**ImageVisual._func_templates, **ours}
+    """The shader templates of vispy's image visual, with some replaced; all of them know NaN."""
+    templates = ImageVisual._func_templates.items()
+    return {name: knowing_nan(template) for name, template in templates} | ours
+
+
+def knowing_nan(shader: str) -> str:
+    """Have a shader of vispy's know NaN with every compiler.
+
+    vispy asks whether a value is neither below nor above 0. Mesa 26 takes that for true of no
+    value and leaves it out. Others are known to do so with the usual test, a value that is not
+    equal to itself. So either will do.
+    """
+    return _NEITHER.sub(r"(\1 != \1 || \g<0>)", shader)
+
+
+def coloured_with_nan(chain: FunctionChain) -> FunctionChain:
+    """Have the colours that vispy's image visual gives to values know NaN (`knowing_nan`)."""
+    *others, last = chain.functions
+    code = knowing_nan(last._code)
+    if code != last._code:  # else its variables, such as gamma of colours, are kept
+        chain.functions = [*others, Function(code)]
+    return chain
 
 
 def drawn_as_quads(view: Any) -> None:

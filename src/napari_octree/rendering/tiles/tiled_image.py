@@ -22,6 +22,7 @@ from vispy.visuals.shaders import Function
 from napari_octree.rendering._vispy import (
     RepeatedDraw,
     clamped_filters,
+    coloured_with_nan,
     compiled_ahead,
     drawn_as_quads,
     image_templates,
@@ -340,6 +341,9 @@ class TiledImageVisual(ImageVisual):
             self._need_colortransform_update = False
             view.view_program["texture2D_LUT"] = self.cmap.texture_lut()
             self._fade_with("color_transform")
+
+    def _build_color_transform(self) -> Function:
+        return coloured_with_nan(super()._build_color_transform())
 
     def _fade_with(self, name: str) -> None:
         """Let what was there before be looked up, and coloured, as the tile is."""
