@@ -67,7 +67,7 @@ def main() -> None:
         layer.wait_until_settled(120)
     for index in here:
         np.testing.assert_array_equal(layer.data[index], np.asarray(levels[0][index]))
-    assert layer._disk.flush()
+    assert layer._kept.flush(layer._keeping)
     print(
         f"all taken back: unsaved {layer.has_edits}, "
         f"{layer.statistics.painted['ram_bytes'] / 2**20:.1f} MiB, "

@@ -75,7 +75,7 @@ def expected(data: np.ndarray, number: int = 40, seed: int = 1) -> np.ndarray:
 
 def settle(layer: OctreeLabels) -> None:
     assert layer.wait_until_settled(60)
-    assert layer._disk.flush(60)
+    assert layer._kept.flush(layer._keeping, 60)
 
 
 def test_memory_is_bounded_and_nothing_is_lost(
@@ -136,7 +136,7 @@ def test_saving_takes_what_is_on_disk_only_and_what_waits(
     np.testing.assert_array_equal(store[:], expected(before))
     assert not layer.has_edits
     settle(layer)
-    assert not layer._disk.store.unsaved()
+    assert not layer._kept.store.unsaved()
     layer.undo()  # what was saved can be taken back all the same
     settle(layer)
     np.testing.assert_array_equal(layer.data[:, :], expected(before, 39))
@@ -152,7 +152,7 @@ from test_kept_edits import paint
 config = OctreeConfig(memory={{"edits_path": Path({edits!r})}})
 layer = OctreeLabels([zarr.open_array({path!r}, mode="r")], config=config)
 paint(layer)
-assert layer.wait_until_settled(60) and layer._disk.flush(60)
+assert layer.wait_until_settled(60) and layer._kept.flush(layer._keeping, 60)
 os._exit(9)
 """
 
@@ -188,8 +188,8 @@ def test_what_was_not_restored_is_offered_once_and_kept(
     first = OctreeLabels([store], config=config)
     paint(first, 3)
     settle(first)
-    about = first._about
-    first._disk.store.describe(process=(2**30, 0.0))  # a process that has gone
+    about = first._keeping.about
+    first._kept.store.describe(process=(2**30, 0.0))  # a process that has gone
     from napari_octree.layers.labels.painting.scratch.store import LIVE
 
     LIVE.clear()

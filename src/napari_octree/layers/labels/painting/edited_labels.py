@@ -1,9 +1,8 @@
-"""EditedLabels: labels with edits above them: kept in memory and on disk, saved, restored.
+"""EditedLabels: labels with edits above them: shown, saved, discarded, restored.
 
 Invariants: main thread, but for what says otherwise. The data stay as they are until `save_edits`.
-Edits are bounded in memory; what is beyond lies on disk, and where that cannot follow, a stroke's
-end waits for it. Edits of labels that can be opened again by their name are on disk stroke by
-stroke: they outlive a crash, and are offered when the labels are opened again.
+Where the edits are meanwhile is said by `KeptEdits`; those of a session that crashed are offered
+when the labels are opened again.
 """
 
 from __future__ import annotations
@@ -25,8 +24,8 @@ from napari_octree.layers.base.octree_scalar_field import OctreeScalarField
 from napari_octree.layers.data.image_pyramid import PixelEdits
 from napari_octree.layers.data.layer_levels import LayerLevels
 from napari_octree.layers.labels.painting.edited_array import EditedArray
-from napari_octree.layers.labels.painting.edited_chunk import Index
 from napari_octree.layers.labels.painting.edits import LabelEdits
+from napari_octree.layers.labels.painting.kept_edits import CROWDED, Keeping, KeptEdits
 from napari_octree.layers.labels.painting.painted_levels import PaintedArray, PaintedLevels
 from napari_octree.layers.labels.painting.save_edits import save_edits
 from napari_octree.layers.labels.painting.scratch.place import (
@@ -35,13 +34,8 @@ from napari_octree.layers.labels.painting.scratch.place import (
     scratch_folder,
     source_name,
 )
-from napari_octree.layers.labels.painting.scratch.recovery import (
-    look_for_edits,
-    offer_edits,
-    stores_in,
-)
+from napari_octree.layers.labels.painting.scratch.recovery import look_for_edits, offer_edits
 from napari_octree.layers.labels.painting.scratch.store import About, ScratchStore
-from napari_octree.layers.labels.painting.scratch.writer import ScratchWriter
 from napari_octree.layers.main_loop import MAIN_LOOP
 from napari_octree.layers.slices.painted_tile import hull_on_level, painted_in
 from napari_octree.layers.views.octree_view import OctreeView
@@ -49,20 +43,13 @@ from napari_octree.layers.views.statistics import OctreeStatistics
 from napari_octree.octree.transform import LevelTransform
 from napari_octree.sources.protocol import LevelSource, Region
 
-CROWDED, FULL = 1.25, 2.0
-"""Of their share of memory: with more a stroke waits for the disk when it ends; is not painted."""
-
-BRIEFLY_S, PATIENTLY_S = 0.2, 30.0
-"""How long it waits. Only code that paints without a pause gets so far."""
-
 _LAYERS: weakref.WeakSet[EditedLabels] = weakref.WeakSet()
 
 
 class EditedLabels(OctreeScalarField, Labels):
     """What lies above the data of an `OctreeLabels`."""
 
-    _label_edits: LabelEdits | None = None
-    _writer: ScratchWriter | None = None
+    _kept: KeptEdits | None = None
     _copied_from: PaintedLevels | None = None
     _edited_regions: tuple[Region, ...] = ()
     _own_overview: np.ndarray | None = None
@@ -70,6 +57,11 @@ class EditedLabels(OctreeScalarField, Labels):
     _is_told = False
 
     # ----------------------------------------------------------------- levels
+
+    @property
+    def _label_edits(self) -> LabelEdits | None:
+        """What was painted on the present data."""
+        return None if self._kept is None else self._kept.edits
 
     @property
     def _edits(self) -> PixelEdits | None:
@@ -83,7 +75,7 @@ class EditedLabels(OctreeScalarField, Labels):
         self._forget_edits()
 
     def _forget_edits(self) -> None:
-        self._label_edits = self._writer = self._own_overview = None
+        self._kept = self._own_overview = None
         self._was_searched = False
         self._reset_history()
 
@@ -95,19 +87,21 @@ class EditedLabels(OctreeScalarField, Labels):
     ) -> OctreeLevels:
         """The levels, as napari's tools paint on them. Loaded anew they keep what was painted."""
         shape = tuple(int(n) for n in levels.sources[0].shape)
-        edits = self._label_edits
+        kind = (shape, levels.dtype)
+        kept = self._kept
         if self._copied_from is not None:
             former, self._copied_from = self._copied_from.edits, None
-            if former and (former.shape, former.dtype) == (shape, levels.dtype):
-                edits = former.copy(ScratchStore.clone)
-        if edits is None or (edits.shape, edits.dtype) != (shape, levels.dtype):
-            edits = LabelEdits(shape, levels.dtype, chunk_shape_of(levels.sources[0]))
-        edits.drop_saved()
-        edits.on_damage = _Damage(self)
-        self._label_edits, self._own_overview = edits, None
+            if former and (former.shape, former.dtype) == kind:
+                kept = KeptEdits(former.copy(ScratchStore.clone), self._on_disk_trouble)
+        if kept is None or (kept.edits.shape, kept.edits.dtype) != kind:
+            edits = LabelEdits(*kind, chunk_shape_of(levels.sources[0]))
+            kept = KeptEdits(edits, self._on_disk_trouble)
+        kept.edits.drop_saved()
+        kept.edits.on_damage = _Damage(self)
+        self._kept, self._own_overview = kept, None
         is_single = levels.single is not None
         wrapped = PaintedLevels(levels.arrays, config, level_transforms, is_single)
-        wrapped.paint_on(edits, self._bring_and_wait, self._on_edit)
+        wrapped.paint_on(kept.edits, self._bring_and_wait, self._on_edit)
         return wrapped
 
     def _bring_and_wait(self, region: Region) -> bool:
@@ -162,16 +156,16 @@ class EditedLabels(OctreeScalarField, Labels):
     @property
     def statistics(self) -> OctreeStatistics:
         """What has been counted so far."""
-        edits, writer = self._label_edits, self._writer
         painted = {"ram_bytes": 0, "chunks_on_disk": 0, "unsaved_chunks": 0}
-        if edits is not None:
+        if self._kept is not None:
+            edits = self._kept.edits
             painted = {
                 "ram_bytes": edits.nbytes + self._history_bytes,
                 "chunks_on_disk": edits.on_disk,
                 "unsaved_chunks": len(edits.unsaved),
             }
-        if writer is not None and writer.has_failed:
-            painted["disk_failed"] = 1
+            if self._kept.has_failed:
+                painted["disk_failed"] = 1
         return replace(super().statistics, painted=painted)
 
     @property
@@ -226,43 +220,30 @@ class EditedLabels(OctreeScalarField, Labels):
 
     def _keep_edits(self) -> None:
         """Write to disk what is to be there, and let memory have no more than its share."""
-        edits = self._label_edits
-        if edits is None:
-            return
-        limit, writer = self._config.memory.edits_bytes, self._disk
-        if writer.is_lasting or edits.nbytes > limit:
-            chunks = edits.to_keep()
-            if chunks or writer.has_failed:
-                writer.keep(chunks)
-        edits.shrink(limit, writer.store)
-        if self._pressure > CROWDED and not writer.is_idle:
-            writer.wait(BRIEFLY_S if self._pressure < FULL - 0.25 else PATIENTLY_S)
+        if self._kept is not None:
+            self._kept.keep(self._keeping)
+
+    def _keep_edits_soon(self) -> None:
+        """Let memory have no more than its share, after the present call."""
+        if self._pressure > 1:
+            MAIN_LOOP.post(self._after_edits)
 
     @property
     def _pressure(self) -> float:
         """How much of their share of memory the edits take."""
-        edits = self._label_edits
-        return 0 if edits is None else edits.nbytes / self._config.memory.edits_bytes
-
-    def _keep_edits_soon(self) -> None:
-        """Let memory have no more than its share, after the present call."""
-        edits = self._label_edits
-        if edits is not None and edits.nbytes > self._config.memory.edits_bytes:
-            MAIN_LOOP.post(self._after_edits)
+        return 0 if self._kept is None else self._kept.pressure(self._config.memory.edits_bytes)
 
     @property
-    def _disk(self) -> ScratchWriter:
-        if self._writer is None:
-            self._writer = ScratchWriter(
-                scratch_folder(self._config), self._about, self._on_kept, self._on_disk_trouble
-            )
-        return self._writer
+    def _edits_are_full(self) -> bool:
+        """There is no more room for edits."""
+        return self._kept is not None and self._kept.is_full(self._config.memory.edits_bytes)
 
     @property
-    def _about(self) -> About:
-        assert self._label_edits is not None
+    def _keeping(self) -> Keeping:
+        """How edits are to be kept, by the data and the configuration of now."""
         edits, source = self._label_edits, self._levels.sources[0]
-        return About(
+        assert edits is not None
+        about = About(
             source=source_name(source),
             shape=edits.shape,
             chunk_shape=edits.chunk_shape,
@@ -270,26 +251,13 @@ class EditedLabels(OctreeScalarField, Labels):
             layer=self.name,
             is_lasting=is_lasting(source),
         )
-
-    def _on_kept(self, revisions: dict[Index, int]) -> None:
-        edits = self._label_edits
-        if edits is not None:
-            edits.mark_kept(revisions)
-            edits.shrink(self._config.memory.edits_bytes, self._disk.store)
+        return Keeping(scratch_folder(self._config), about, self._config.memory.edits_bytes)
 
     def _on_disk_trouble(self, error: OSError) -> None:
         show_warning(
             f"{self.name}: what is painted cannot be kept on disk ({error}). It is in memory "
             "only, and would not survive a crash: save it soon."
         )
-
-    @property
-    def _edits_are_full(self) -> bool:
-        """Memory has more than it should, and the disk takes nothing, or far too slowly."""
-        writer = self._writer
-        if writer is None or self._pressure <= FULL:
-            return False
-        return writer.has_failed or not writer.is_idle
 
     @property
     def fate(self) -> str:
@@ -330,18 +298,17 @@ class EditedLabels(OctreeScalarField, Labels):
         Exception
             Whatever the store raises. What was not written is still there as edits.
         """
-        assert self._label_edits is not None
+        assert self._kept is not None
         self._finish_strokes(timeout)
-        edits, arrays, places = self._label_edits, self._levels.arrays, self._level_places
+        kept, arrays, places = self._kept, self._levels.arrays, self._level_places
+        edits = kept.edits
         revisions = edits.revisions(edits.unsaved)
         with ThreadPoolExecutor(1, thread_name_prefix="napari-octree saving") as pool:
             future = pool.submit(save_edits, edits, list(revisions), arrays, places)
             future.add_done_callback(lambda _: MAIN_LOOP.post(lambda: None))  # wakes the loop
             MAIN_LOOP.run_until(future.done, timeout)
             written = future.result()
-        saved = edits.mark_saved(revisions)
-        if self._writer is not None and self._writer.store is not None:
-            self._writer.mark_saved(saved)
+        kept.mark_saved(revisions)
         if self._levels.sources[0].storage.in_memory:
             edits.drop_saved()  # what is drawn from the data has them
         for other in list(_LAYERS):
@@ -354,8 +321,8 @@ class EditedLabels(OctreeScalarField, Labels):
 
     def discard_edits(self) -> None:
         """Forget all that was painted and not saved."""
-        if self._writer is not None:
-            self._writer.discard()
+        if self._kept is not None:
+            self._kept.discard()
         self._forget_edits()
         self._show_anew(self._levels.arrays)
 
@@ -373,7 +340,8 @@ class EditedLabels(OctreeScalarField, Labels):
                 if (bound := method()) is not None:
                     bound(found)
 
-            look_for_edits(scratch_folder(self._config), self._about, offer)
+            keeping = self._keeping
+            look_for_edits(keeping.folder, keeping.about, offer)
 
     def _offer(self, stores: list[ScratchStore]) -> None:
         """Ask once whether to restore what was left behind."""
@@ -395,32 +363,10 @@ class EditedLabels(OctreeScalarField, Labels):
         int
             How many chunks were restored; 0 if nothing was left behind.
         """
-        assert self._label_edits is not None
-        restored = 0
-        for left in stores_in(scratch_folder(self._config), self._about):
-            try:
-                store = left.claim()
-            except OSError:
-                continue  # another process took it
-            indices = store.unsaved()
-            if not self._label_edits and self._disk.store is None:
-                shape = store.about.chunk_shape
-                self._label_edits = LabelEdits(
-                    self._label_edits.shape, self._label_edits.dtype, shape
-                )
-                self._label_edits.adopt(store, indices)
-                self._disk.take(store)
-            elif store.about.chunk_shape != self._label_edits.chunk_shape:
-                show_warning(f"{self.name}: save what is painted first, then restore the rest.")
-                continue
-            else:
-                for index in indices:
-                    kept = store.load(index)
-                    self._label_edits.merge(index, kept)
-                self._keep_edits()
-                if self._disk.flush() and not self._disk.has_failed:
-                    store.delete()
-            restored += len(indices)
+        assert self._kept is not None
+        restored, is_all = self._kept.restore(self._keeping)
+        if not is_all:
+            show_warning(f"{self.name}: save what is painted first, then restore the rest.")
         if restored:
             self._reset_history()
             self._show_anew(self._levels.arrays)
