@@ -1,7 +1,8 @@
 """Play the scenarios in turns, write what was measured as JSON, print the promises.
 
-The first round plays everything; each later one plays, in memory, from disk and from a far store,
-what more than one figure is worth having of. No session begins after the minutes are over.
+The first round plays every scenario in memory, from disk and from a far store, then the other
+stores and other ways of reading; each later one plays again what more than one figure is worth
+having of. No session begins after the minutes are over.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ MANY = ("ram", "disk", "http-50ms")
 """Stores that later rounds play too."""
 
 
-READERS = ("ours-tensorstore",)
+READERS = ("ours-tensorstore", "ours-dask")
 """Other ways of reading for our layers: played once, on the stores that they can read."""
 
 
@@ -55,7 +56,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--stores", nargs="+", help="only these")
     parser.add_argument("--peers", nargs="+", default=["stock-async", "ours"], choices=list(PEERS))
     parser.add_argument("--repeat", type=int, default=3, help="rounds at most")
-    parser.add_argument("--minutes", type=float, default=15.0)
+    parser.add_argument("--minutes", type=float, default=13.0)
     parser.add_argument("--quick", action="store_true", help="small data, few stores, one round")
     parser.add_argument("--output", type=Path, default=ROOT / "benchmarks/results/compare.json")
     options = parser.parse_args()
@@ -66,7 +67,7 @@ def arguments() -> argparse.Namespace:
     return options
 
 
-def peers_for(name: str, store: str, chosen: Sequence[str], number: int) -> list[str]:
+def peers_for(name: str, chosen: Sequence[str], number: int) -> list[str]:
     """Who plays a scenario in a round.
 
     Stock slices small images, volumes and many layers best without threads: its best counts.
@@ -76,8 +77,6 @@ def peers_for(name: str, store: str, chosen: Sequence[str], number: int) -> list
         peers = ["stock-sync" if peer == "stock-async" else peer for peer in peers]
     if not scenario.has_stock:
         peers = [peer for peer in peers if PEERS[peer].is_ours]
-    if number == 0 and name == "browse" and store in ("disk", "http-50ms"):
-        peers += READERS
     # Who comes first changes, so that neither always has the warmer caches.
     return list(dict.fromkeys(peers if number % 2 == 0 else reversed(peers)))
 
@@ -85,16 +84,30 @@ def peers_for(name: str, store: str, chosen: Sequence[str], number: int) -> list
 def turns(options: argparse.Namespace) -> Iterator[Turn]:
     """All sessions in the order in which they are played: what matters most comes first."""
     for number in range(options.repeat):
-        for name in options.scenarios:
-            for store in SCENARIOS[name].stores:
-                if options.stores and store not in options.stores:
+        for many in (True, False) if number == 0 else (True,):
+            for name, store in _places(options):
+                if (store in MANY) is not many:
                     continue
-                if number and not options.stores and store not in MANY:
-                    continue
-                for peer in peers_for(name, store, options.peers, number):
+                for peer in peers_for(name, options.peers, number):
                     yield Turn(name, store, peer)
-                    if number == 0 and name == "browse" and store in MANY and peer == "ours":
-                        yield Turn(name, store, peer, watch=True)
+        if number == 0 and "browse" in options.scenarios:
+            stores = [store for name, store in _places(options) if name == "browse"]
+            watched = stores[-1:] if options.quick else [s for s in stores if s in MANY]
+            if "ours" in options.peers:
+                yield from (Turn("browse", store, "ours", watch=True) for store in watched)
+            if not options.quick:
+                readable = [s for s in stores if s in ("disk", "http-50ms")]
+                yield from (Turn("browse", s, reader) for s in readable for reader in READERS)
+
+
+def _places(options: argparse.Namespace) -> list[tuple[str, str]]:
+    """Scenarios and stores that were asked for."""
+    return [
+        (name, store)
+        for name in options.scenarios
+        for store in SCENARIOS[name].stores
+        if not options.stores or store in options.stores
+    ]
 
 
 def main() -> None:
@@ -114,12 +127,14 @@ def main() -> None:
             if kind != "none":
                 folder = write(kind, Path(scratch), sizes[kind])
             print(f"{turn.scenario}, {turn.store}, {turn.peer} …", flush=True)
+            began = monotonic()
             found = run_session(
                 "benchmarks.compare.play",
                 (turn.scenario, turn.peer, turn.store, folder, "watch" if turn.watch else "-"),
                 Path(scratch),
                 LIMIT_S,
             )
+            found["session_s"] = monotonic() - began
             _keep(results, turn, found)
             options.output.parent.mkdir(parents=True, exist_ok=True)
             report = {"machine": machine(), "sizes": sizes, "results": results}

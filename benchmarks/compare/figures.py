@@ -71,10 +71,13 @@ def values(results: Results, scenario: str, store: str, peer: str, phase: str, n
     return found
 
 
-def figure(results: Results, where: tuple[str, str, str], peer: str, name: str) -> Figure | None:
-    """Return a figure of one row and peer."""
+def figure(
+    results: Results, where: tuple[str, str, str], peer: str, name: str, unit: float = 1.0
+) -> Figure | None:
+    """Return a figure of one row and peer, in such units."""
     scenario, store, phase = where
-    return summary(values(results, scenario, store, peer, phase, name))
+    found = values(results, scenario, store, peer, phase, name)
+    return summary([None if value is None else value / unit for value in found])
 
 
 def ratio(
@@ -135,6 +138,9 @@ def promises(results: Results, peer: str = "ours") -> Iterator[Promise]:
             many = _pairs(results, where, peer, "chunks", "needed")
             if many:
                 yield Promise("chunks : those needed", place, many, 1.3)
+            much = _pairs(results, where, peer, "bytes", "needed_bytes")
+            if much:
+                yield Promise("bytes : those needed", place, much, 1.3)
         if phase == "open" and far:
             whole = values(results, *where[:2], peer, phase, "whole_ms")
             latency = results[scenario][store][peer][0]["latency_ms"]

@@ -25,7 +25,7 @@ from benchmarks.compare.figures import (
 from benchmarks.processes import ROOT
 
 STOCK = ("stock-async", "stock-sync")
-READER = "ours-tensorstore"
+READERS = ("ours-tensorstore", "ours-dask")
 BEFORE = (
     ("add an image of 512² in memory, settled", ("small", "ram", "add small"),
      "settle_ms", "stock-sync", "1.35–1.6", "1.05"),
@@ -66,11 +66,12 @@ def machine_line(report: dict[str, Any]) -> str:
 def table(results: Results, scenarios: tuple[str, ...]) -> Iterator[str]:
     """A row per scenario's phase and store."""
     yield (
-        "| what | store | longest gap ms, stock : ours | ours : in memory | settled ms,"
-        " stock : ours | bare reads ms | chunks, stock : ours (needed) | frames moving,"
+        "| what | store | longest gap ms, stock : ours | ours : in memory | p99 gap ms,"
+        " stock : ours | settled ms, stock : ours | bare reads ms | chunks, stock : ours (needed)"
+        " | MB read, stock : ours (needed) | frames moving, stock : ours | ms a frame,"
         " stock : ours | GUI thread ms, stock : ours |"
     )
-    yield "| --- " * 9 + "|"
+    yield "| --- " * 12 + "|"
     for where in phases(results):
         scenario, store, phase = where
         if scenario not in scenarios or phase == "idle":
@@ -78,11 +79,19 @@ def table(results: Results, scenarios: tuple[str, ...]) -> Iterator[str]:
         peers = results[scenario][store]
         stock = next((name for name in STOCK if name in peers), "")
 
-        def pair(name: str, where: Any = where, stock: str = stock) -> str:
-            theirs, ours = (figure(results, where, peer, name) for peer in (stock, "ours"))
-            return f"{_text(theirs)} : {_text(ours)}"
+        def pair(
+            name: str,
+            where: Any = where,
+            stock: str = stock,
+            needed: str = "",
+            unit: float = 1.0,
+        ) -> str:
+            theirs, ours, least = (
+                figure(results, where, *wanted, unit)
+                for wanted in ((stock, name), ("ours", name), ("ours", needed))
+            )
+            return f"{_text(theirs)} : {_text(ours)}" + (f" ({least})" if least else "")
 
-        needed = figure(results, where, "ours", "needed")
         yield (
             "| "
             + " | ".join(
@@ -91,10 +100,13 @@ def table(results: Results, scenarios: tuple[str, ...]) -> Iterator[str]:
                     store,
                     pair("longest_gap_ms"),
                     "" if store == "ram" else _text(to_ram(results, where, "ours")),
+                    pair("p99_gap_ms"),
                     pair("settle_ms"),
                     _text(figure(results, where, "ours", "raw_ms")),
-                    pair("chunks") + ("" if needed is None else f" ({needed})"),
+                    pair("chunks", needed="needed"),
+                    pair("bytes", needed="needed_bytes", unit=1e6),
                     pair("moving_frames"),
+                    pair("frame_ms"),
                     pair("gui_ms"),
                 ]
             )
@@ -103,15 +115,15 @@ def table(results: Results, scenarios: tuple[str, ...]) -> Iterator[str]:
 
 
 def reader_table(results: Results) -> Iterator[str]:
-    """Our layers over zarr-python and over tensorstore, phase by phase."""
-    yield "| what | store | longest gap ms, zarr : tensorstore | settled ms | chunks |"
+    """Our layers over zarr-python, tensorstore, and a cluster of dask, phase by phase."""
+    yield "| what | store | longest gap ms, zarr : tensorstore : dask | settled ms | chunks |"
     yield "| --- | --- | --- | --- | --- |"
     for where in phases(results):
         scenario, store, phase = where
-        if READER not in results[scenario][store] or phase == "idle":
+        if READERS[0] not in results[scenario][store] or phase == "idle":
             continue
         pairs = (
-            " : ".join(_text(figure(results, where, peer, name)) for peer in ("ours", READER))
+            " : ".join(_text(figure(results, where, peer, name)) for peer in ("ours", *READERS))
             for name in ("longest_gap_ms", "settle_ms", "chunks")
         )
         yield f"| {phase} | {store} | " + " | ".join(pairs) + " |"
@@ -119,20 +131,26 @@ def reader_table(results: Results) -> Iterator[str]:
 
 def memory_table(results: Results) -> Iterator[str]:
     """What each script took at most of memory, above what the empty window takes; and idling."""
-    yield "| script | store | peak MiB, stock : ours | idle: frames, wake-ups a second, ours |"
-    yield "| --- | --- | --- | --- |"
+    yield (
+        "| script | store | peak MiB, stock : ours | textures MiB, stock : ours"
+        " | idle: frames, wake-ups a second, ours |"
+    )
+    yield "| --- " * 5 + "|"
     for scenario, stores in results.items():
         for store, peers in stores.items():
             stock = next((name for name in STOCK if name in peers), "")
-            most = (
-                summary([run["peak_mib"] for run in peers.get(name, [])])
-                for name in (stock, "ours")
+            most, textures = (
+                " : ".join(
+                    _text(summary([run.get(held) for run in peers.get(name, [])]))
+                    for name in (stock, "ours")
+                )
+                for held in ("peak_mib", "texture_mib")
             )
             idle = (
                 _text(figure(results, (scenario, store, "idle"), "ours", name))
                 for name in ("frames", "woken_per_s")
             )
-            row = [scenario, store, " : ".join(map(_text, most)), ", ".join(idle)]
+            row = [scenario, store, most, textures, ", ".join(idle)]
             yield "| " + " | ".join(row) + " |"
 
 

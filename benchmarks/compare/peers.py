@@ -22,22 +22,30 @@ class Peer:
     is_ours : bool
     is_async : bool
         Stock: slices in threads.
+    executor : {"threads", "dask"}
+        Ours: who reads. "dask" is a cluster of two processes on this machine.
     """
 
     name: str
     is_ours: bool = False
     is_async: bool = False
+    executor: str = "threads"
 
     def prepare(self) -> None:
         """Set what must be set before napari is imported."""
         os.environ["NAPARI_ASYNC"] = "1" if self.is_async else "0"
+        if self.executor == "dask":
+            from distributed import Client
+
+            Client(n_workers=2, threads_per_worker=8, dashboard_address=None)
 
     def add_image(self, viewer: Any, levels: Sequence[Any], **looks: Any) -> Any:
         """Add an image of these levels, finest first."""
         if self.is_ours:
-            from napari_octree import OctreeImage
+            from napari_octree import OctreeConfig, OctreeImage
 
-            return viewer.add_layer(OctreeImage(list(levels), **looks))
+            config = OctreeConfig(loader_defaults={"executor": self.executor})
+            return viewer.add_layer(OctreeImage(list(levels), config=config, **looks))
         if len(levels) == 1:
             return viewer.add_image(levels[0], multiscale=False, **looks)
         return viewer.add_image(list(levels), multiscale=True, **looks)
@@ -67,5 +75,6 @@ PEERS = {
         Peer("stock-async", is_async=True),
         Peer("ours", is_ours=True),
         Peer("ours-tensorstore", is_ours=True),
+        Peer("ours-dask", is_ours=True, executor="dask"),
     )
 }

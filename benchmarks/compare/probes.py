@@ -14,6 +14,7 @@ from time import perf_counter, thread_time
 from typing import Any
 
 import numpy as np
+from OpenGL import GL
 from qtpy.QtCore import Qt, QTimer
 from vispy import gloo
 
@@ -70,16 +71,25 @@ class PictureProbe:
         self.frames = 0
         self.last_frame = 0.0
         self.pictures: list[Picture] = []
+        self.draws_s: list[float] = []
+        """Of each frame: processor time of the GUI thread."""
         self._expected = expected
+        self._began = 0.0
+        scene_canvas.events.draw.connect(self._begin, position="first")
         scene_canvas.events.draw.connect(self._drawn, position="last")
 
     def start(self, watching: bool) -> None:
         """Forget what was seen."""
         self.frames = 0
         self.pictures = []
+        self.draws_s = []
         self.watching = watching
 
+    def _begin(self, event: Any) -> None:
+        self._began = thread_time()
+
     def _drawn(self, event: Any) -> None:
+        self.draws_s.append(thread_time() - self._began)
         self.frames += 1
         self.last_frame = perf_counter()
         if self.watching:
@@ -143,6 +153,35 @@ class WorkProbe:
         """Fix what was measured."""
         self.work_s = thread_time() - self._work
         self.woken = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw - self._woken
+
+
+_TEXTURES = {
+    GL.GL_TEXTURE_2D: GL.GL_TEXTURE_BINDING_2D,
+    GL.GL_TEXTURE_3D: GL.GL_TEXTURE_BINDING_3D,
+}
+_SIZES = (GL.GL_TEXTURE_WIDTH, GL.GL_TEXTURE_HEIGHT, GL.GL_TEXTURE_DEPTH)
+_BITS = (
+    *(GL.GL_TEXTURE_RED_SIZE, GL.GL_TEXTURE_GREEN_SIZE),
+    *(GL.GL_TEXTURE_BLUE_SIZE, GL.GL_TEXTURE_ALPHA_SIZE),
+)
+
+
+def texture_mib(scene_canvas: Any) -> float:
+    """Return what the textures of a canvas hold, as GL says: of all that vispy has made."""
+    scene_canvas.set_current()
+    total = 0
+    for target, bound in _TEXTURES.items():
+        before = GL.glGetIntegerv(bound)
+        for made in scene_canvas.context.shared.parser._objects.values():
+            if getattr(made, "_target", None) == target and made.handle > 0:
+                GL.glBindTexture(target, made.handle)
+                sizes, bits = (
+                    [int(GL.glGetTexLevelParameteriv(target, 0, name)) for name in names]
+                    for names in (_SIZES, _BITS)
+                )
+                total += int(np.prod(sizes)) * sum(bits) // 8
+        GL.glBindTexture(target, before)
+    return total / 2**20
 
 
 def resident_mib() -> float:

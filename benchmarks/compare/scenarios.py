@@ -22,6 +22,7 @@ from benchmarks.compare.cameras import (
     Camera,
     geometric,
 )
+from benchmarks.compare.stores import NAMES
 
 if TYPE_CHECKING:
     from benchmarks.compare.session import Session
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 Needed = list[tuple[int, tuple[slice, ...]]]
 
 NEAR_AND_FAR = ("ram", "disk", "http-50ms")
-ALL_2D = ("ram", "disk", "sharded", "dask", "tiff", "http-50ms", "http-300ms", "http-20ms-4MBps")
+ALL_2D = (*NEAR_AND_FAR, *(name for name in NAMES if name not in NEAR_AND_FAR))
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,8 @@ def browse(session: Session) -> None:
     session.phase("jump", _looks(session, [far]), needed=needed(levels, far, canvas, 0))
     session.phase("zoom out", _looks(session, geometric(far, overview, ZOOM_STEPS)))
     session.phase("revisit", _looks(session, geometric(overview, place, REVISIT_STEPS)))
-    session.idle()
+    if session.peer.name == "ours" and not session.watch:
+        session.idle()
 
 
 def _looks(session: Session, cameras: Iterable[Camera]) -> list[Callable[[], None]]:
@@ -137,7 +139,7 @@ def small(session: Session) -> None:
     """A small image in memory: added again and again; its slider moved."""
     session.warm_up()
     pixels = _small((512, 512))
-    for number in range(9):
+    for number in range(5):
         session.phase(
             f"add small {number}", [lambda: session.peer.add_image(session.viewer, [pixels])]
         )

@@ -55,6 +55,8 @@ class Session:
         self._work = probes.WorkProbe()
         self._collections = probes.CollectionProbe()
         self._pictures = probes.PictureProbe(window.canvas._scene_canvas, self._expected)
+        self._texture_mib = lambda: probes.texture_mib(window.canvas._scene_canvas)
+        self._most_texture_mib = 0.0
         self._start_mib = probes.resident_mib()
 
     @property
@@ -126,8 +128,11 @@ class Session:
         self._work.stop()
         figures = self._figures(last, done, self.data.reads().since(before))
         if needed:
+            before = self.data.reads()
             figures["needed"] = len(needed)
             figures["raw_ms"] = self.data.raw_ms(needed)
+            figures["needed_bytes"] = self.data.reads().since(before).nbytes
+        self._most_texture_mib = max(self._most_texture_mib, self._texture_mib())
         self.phases[name] = figures
         return figures
 
@@ -153,6 +158,7 @@ class Session:
         return {
             "phases": self.phases,
             "peak_mib": peak - self._start_mib,
+            "texture_mib": self._most_texture_mib,
             "latency_ms": self.data.latency_ms,
         }
 
@@ -171,6 +177,7 @@ class Session:
             "frames": pictures.frames,
             "moving_frames": self.moving_frames,
             "gui_ms": 1000 * self._work.work_s,
+            "frame_ms": 1000 * float(np.median(pictures.draws_s)) if pictures.draws_s else None,
             "collection_ms": 1000 * longest,
             "full_collections": sum(generation == 2 for generation, _ in self._collections.took),
         }

@@ -1,9 +1,11 @@
 """Where pixels come from, and what was read of them.
 
 Invariants: a store of the same name holds the same pixels for every peer; chunks are counted
-outside of what is measured: by the server's process, or by a wrapper of a local store. Far stores
-are a real HTTP server in a process of its own, which answers after a latency, and at a limited
-rate where the name says so.
+outside of what is measured: by the server's process, or by a wrapper of a local store; of local
+files that our layers read by readers of their own, by their loader. Bytes of local files are those
+that the system has handed to the process. Far stores are a real HTTP server in a process of its
+own, which answers after a latency, and at a limited rate where the name says so. Nobody stores
+"computed".
 """
 
 from __future__ import annotations
@@ -23,21 +25,24 @@ from typing import Any
 
 import numpy as np
 import zarr
+from benchmarks.compare.computed import ComputedLevel, computed_plane
 from zarr.abc.store import Store as ZarrStore
 from zarr.storage import FsspecStore, LocalStore, WrapperStore
 
 READERS = 16
 """Threads of the raw read: as many as our layers use by default."""
 
-NAMES = ("ram", "disk", "sharded", "dask", "tiff", "http-50ms", "http-300ms", "http-20ms-4MBps")
-
+NAMES = (
+    *("ram", "disk", "sharded", "dask", "tiff", "computed"),
+    *("http-50ms", "http-300ms", "http-20ms-4MBps"),
+)
 
 PLATE = "plate.zarr"
 
 
 @dataclass(frozen=True)
 class Reads:
-    """What was asked of a store: chunks, and their bytes as stored (None: nobody counts)."""
+    """What was asked of a store: chunks, and bytes as stored (None: nobody counts)."""
 
     chunks: int | None = None
     nbytes: int | None = None
@@ -55,7 +60,7 @@ class CountingStore(WrapperStore[ZarrStore]):
     def __init__(self, store: ZarrStore) -> None:
         super().__init__(store)
         self._lock = threading.Lock()
-        self.chunks = self.nbytes = 0
+        self.chunks = 0
 
     def _with_store(self, store: ZarrStore) -> CountingStore:
         return type(self)(store)
@@ -66,8 +71,21 @@ class CountingStore(WrapperStore[ZarrStore]):
         if value is not None and not key.endswith("zarr.json"):
             with self._lock:
                 self.chunks += 1
-                self.nbytes += len(value)
         return value
+
+
+def bytes_read() -> int:
+    """Return what this process has read so far, of files."""
+    with open("/proc/self/io", encoding="ascii") as file:
+        return int(file.readline().split()[1])
+
+
+def chunks_loaded() -> int:
+    """Return how many chunks our layers of the default configuration have read so far."""
+    from napari_octree import OctreeConfig
+    from napari_octree.loading.loader import default_loader
+
+    return default_loader(OctreeConfig()).statistics.reads
 
 
 class Opened:
@@ -89,16 +107,23 @@ class Opened:
         self.path: Path | None = None
         self.address: str | None = None
         self.counters: list[CountingStore] = []
+        self.is_ours = False
+        """Our layers read files by readers of their own: they tell how many chunks."""
         self.server: Server | None = None
 
     def reads(self) -> Reads:
         """Return what was read so far."""
         if self.server is not None:
             return self.server.reads()
-        if self.counters:
+        if self.levels and isinstance(self.levels[0], ComputedLevel):
             return Reads(
-                sum(c.chunks for c in self.counters), sum(c.nbytes for c in self.counters)
+                sum(level.read_chunks for level in self.levels),
+                sum(level.read_bytes for level in self.levels),
             )
+        if self.is_ours:
+            return Reads(chunks_loaded(), bytes_read())
+        if self.counters:
+            return Reads(sum(c.chunks for c in self.counters), bytes_read())
         return Reads()
 
     def raw_ms(self, chunks: Sequence[tuple[int, tuple[slice, ...]]]) -> float:
@@ -188,8 +213,12 @@ def opened(name: str, folder: Path, peer: str) -> Iterator[Opened]:
             group = zarr.open(file.aszarr(), mode="r")
             levels = [group[key] for key in sorted(group.array_keys(), key=int)]
             slide = Opened(levels)
-            slide.path = path
+            slide.path, slide.is_ours = path, peer == "ours"
             yield slide
+        return
+    if name == "computed":
+        size = zarr.open_array(LocalStore(paths[0], read_only=True), mode="r").shape[-1]
+        yield Opened(list(computed_plane(size)))
         return
     counters = [CountingStore(LocalStore(path, read_only=True)) for path in paths]
     arrays = [zarr.open_array(counter, mode="r") for counter in counters]
@@ -203,11 +232,13 @@ def opened(name: str, folder: Path, peer: str) -> Iterator[Opened]:
         yield local
     elif peer == "ours-tensorstore":
         yield Opened([_tensorstore(path.resolve().as_uri()) for path in paths])
-    elif peer == "ours":
+    elif peer.startswith("ours"):
         # As a user gives them: a wrapper would hide from us that the files are local.
-        yield Opened(
+        bare = Opened(
             [zarr.open_array(LocalStore(path, read_only=True), mode="r") for path in paths]
         )
+        bare.is_ours = peer == "ours"
+        yield bare
     else:
         local = Opened(list(arrays))
         local.counters = counters
