@@ -6,7 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loading.loader_bench import request
+from napari_octree.loading import Pace
 from napari_octree.loading.scheduling.source_record import (
+    FIRST_FAR_LIMIT,
     FIRST_LIMIT,
     Processors,
     SourceConcurrency,
@@ -72,6 +74,34 @@ def test_only_a_far_store_gets_twice_as_many_readers_after_its_first_read(
     for more in (1, 2):  # the second one tells nothing new
         concurrency.succeeded(1000, seconds, busy_s, seconds)
         assert begin(concurrency, seconds) == readers + more
+
+
+def test_a_first_view_of_a_store_on_a_network_is_read_at_once(bench):
+    far = SimulatedSource((8, 800), (8, 8), key="far", is_remote=True)
+    b = bench(processors=1)
+    client = b.open()
+    client.pace = Pace.STEADY
+    overview = request(far, 0, 99, tier=Tier.COVERAGE, relative_level=4)
+    client.replace([overview, *(request(far, 0, column) for column in range(15))])
+    assert len(b.executor.reads) == 16, "before the first one has ended"
+
+
+def test_of_what_is_computed_from_a_store_on_a_network_few_are_read_at_first(bench):
+    far = SimulatedSource((8, 800), (8, 8), is_remote=True, is_computed=True)
+    b = bench(processors=1)
+    client = b.open()
+    client.pace = Pace.STEADY
+    client.replace([request(far, 0, column) for column in range(16)])
+    assert len(b.executor.reads) == 4
+
+
+@pytest.mark.parametrize("at_once", [FIRST_LIMIT, 64])
+def test_over_a_narrow_line_a_large_first_round_is_taken_back(at_once):
+    assert begin(SourceConcurrency(64, MANY, far=True)) == FIRST_FAR_LIMIT
+    concurrency = SourceConcurrency(64, MANY, far=True)
+    running = simulate(64, lambda n: 0.03 * max(n / at_once, 1), 400, concurrency=concurrency)
+    narrow = at_once == FIRST_LIMIT
+    assert max(running[200:]) < 2 * FIRST_LIMIT if narrow else min(running[200:]) == 64
 
 
 @pytest.mark.parametrize("number", [1, 2])

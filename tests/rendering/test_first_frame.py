@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from napari_octree import OctreeImage, OctreeLabels
+from napari_octree.rendering.tiles import tile_drawing
+from napari_octree.rendering.tiles.tile_drawing import GATHER_MS, SOFTWARE_GATHER_MS
 
 
 def read_places(read_log: Any) -> list[tuple[str, str]]:
@@ -65,9 +67,13 @@ def test_limits_that_change_the_texels_before_the_frame_count(viewer, screenshot
     assert len(np.unique(shown)) > 100  # the ramp is seen
 
 
+@pytest.mark.parametrize("in_software", [True, False])
 def test_what_arrives_waits_a_moment_for_the_rest(
-    viewer, recording_pyramid, read_log, look_at
+    viewer, recording_pyramid, read_log, look_at, monkeypatch, in_software
 ) -> None:
+    """Longer where the processor draws: a frame more takes longer there."""
+    monkeypatch.setattr(tile_drawing, "draws_in_software", lambda: in_software)
+    most_ms = SOFTWARE_GATHER_MS if in_software else GATHER_MS
     levels = recording_pyramid((2048, 2048), levels=4, chunks=(256, 256))
     layer = viewer.add_layer(OctreeImage(levels))
     assert layer.wait_until_settled()
@@ -75,7 +81,8 @@ def test_what_arrives_waits_a_moment_for_the_rest(
     look_at(viewer, (1500, 1500), 1.0)
     drawing = layer._views[0].tiles
     assert drawing.client.pending
-    assert drawing.refine(-1e6) > 0
+    drawing._gathers_until = None  # as if nothing had arrived since the frame
+    assert drawing.refine(-1e6) == pytest.approx(most_ms, abs=1)
     assert drawing.refine(1e12) == 0  # it has waited long enough
     read_log.release()
     assert layer.wait_until_settled()

@@ -12,7 +12,7 @@ Invariants:
 * A read that only waits for its store takes next to nothing: those that compute do not hold it up.
 
 At first the limit doubles with each round of reads, as TCP's slow start does, until goodput no
-longer follows. See Jacobson, "Congestion avoidance and control" (1988), for both phases and for
+longer follows; of a store on a network the first round is larger. See Jacobson, "Congestion avoidance and control" (1988), for both phases and for
 why the second one converges.
 
 How much of a processor a read takes is measured in the thread that reads. The more reads compete
@@ -32,6 +32,9 @@ from napari_octree.loading.scheduling.recent_latencies import RecentLatencies
 from napari_octree.sources.identity import SourceGroup
 
 FIRST_LIMIT = 8
+FIRST_FAR_LIMIT = 24
+"""Of a store that is known to be far before anything was read of it: a whole first view at once.
+Where goodput does not follow (a narrow line) the second round takes it back."""
 WORTH_IT = 1.05
 """Growth of goodput that pays for more reads at once."""
 FAR_S = 0.01
@@ -40,6 +43,8 @@ MOST_RECORDS = 1000
 """Sources that are remembered; the oldest are forgotten."""
 UNKNOWN_SHARE = 0.25
 """Of a processor that a read takes of whose source none has ended yet."""
+FAR_SHARE = 0.02
+"""The same of a far store, whose reads wait."""
 READ_HOLDS_INTERPRETER_MS = 10.0
 """While the view rushes, a read is taken to hold the interpreter this long of its latency."""
 
@@ -54,11 +59,15 @@ class SourceRecord:
     most : int
         Reads at once at most.
     processors : Processors
+    far : bool
+        It is on a network, and nothing of it is computed.
     """
 
-    def __init__(self, name: str, most: int, processors: Processors) -> None:
+    def __init__(
+        self, name: str, most: int, processors: Processors, far: bool = False
+    ) -> None:
         self.name = name
-        self.concurrency = SourceConcurrency(most, processors)
+        self.concurrency = SourceConcurrency(most, processors, far)
         self.latency_s: float | None = None
         self._recent = RecentLatencies()
         self.reads = 0
@@ -112,12 +121,12 @@ class SourceRecords:
         self._processors = processors
         self._records: dict[SourceGroup, SourceRecord] = {}
 
-    def of(self, group: SourceGroup, most: int) -> SourceRecord:
+    def of(self, group: SourceGroup, most: int, far: bool = False) -> SourceRecord:
         """Return the record of a group, made with `most` reads at once if it is new."""
         record = self._records.get(group)
         if record is None:
             self._forget_some()
-            record = SourceRecord(self._name(group), most, self._processors)
+            record = SourceRecord(self._name(group), most, self._processors, far)
             self._records[group] = record
         return record
 
@@ -187,17 +196,21 @@ class SourceConcurrency:
         `num_workers`.
     processors : Processors
         Which all sources share.
+    far : bool
+        Its reads wait for a network: so much is known before the first one has ended.
     """
 
-    def __init__(self, most: int, processors: Processors) -> None:
+    def __init__(self, most: int, processors: Processors, far: bool = False) -> None:
         self.most = most
-        self.limit = min(FIRST_LIMIT, most)
+        self._first_limit = FIRST_FAR_LIMIT if far else FIRST_LIMIT
+        self._unknown_share = FAR_SHARE if far else UNKNOWN_SHARE
+        self.limit = min(self._first_limit, most)
         self.running = 0
         self._processors = processors
         self._seconds = 0.0
         self._busy_s = 0.0
         self._doubling = True
-        self._limit_before = self._limit_at_start = self.limit
+        self._limit_before = self._limit_at_start = min(FIRST_LIMIT, most)
         self._round = 0
         self._round_bytes = 0
         self._round_started: float | None = None
@@ -213,13 +226,13 @@ class SourceConcurrency:
         """Let as many run at once as one more user of the source allows."""
         if most > self.most:
             if self.limit == self.most:  # what held it back
-                self.limit = max(self.limit, min(FIRST_LIMIT, most))
+                self.limit = max(self.limit, min(self._first_limit, most))
             self.most = most
 
     @property
     def busy_share(self) -> float:
         """What a read takes of a processor while it runs, from 0 (it waits) to 1 (it computes)."""
-        return min(self._busy_s / self._seconds, 1.0) if self._seconds else UNKNOWN_SHARE
+        return min(self._busy_s / self._seconds, 1.0) if self._seconds else self._unknown_share
 
     def has_room(self, rushing: bool, latency_s: float) -> bool:
         """Whether one more read may start."""
@@ -250,7 +263,7 @@ class SourceConcurrency:
         self._run(-1)
         if busy_s is not None:  # recent reads count most, as for the latency
             if self._doubling and not self._seconds and seconds - busy_s > FAR_S:
-                self.limit = min(2 * self.limit, self.most)
+                self.limit = max(self.limit, min(2 * FIRST_LIMIT, self.most))
             self._seconds = 0.75 * self._seconds + seconds
             self._busy_s = 0.75 * self._busy_s + busy_s
         self._round += 1

@@ -43,7 +43,8 @@ class WorkingSet:
 
     def source_of(self, client: ClientList, storage: StorageArray) -> SourceRecord:
         """Return what is known of an array's source."""
-        return self.sources.of(storage.group, client.settings.pools.num_workers)
+        far = storage.is_remote and not storage.is_computed
+        return self.sources.of(storage.group, client.settings.pools.num_workers, far)
 
     def tiles(self) -> Iterator[Tile]:
         """All tiles on all lists."""

@@ -25,6 +25,7 @@ from napari_octree.octree.view import View
 from napari_octree.rendering import _vispy
 from napari_octree.rendering.canvas.cursor import cursor_of
 from napari_octree.rendering.drawing import DrawContext
+from napari_octree.rendering.gpu.graphics import draws_in_software
 from napari_octree.rendering.gpu.node_matrices import (
     TileMatrices,
     WatchedTileMatrices,
@@ -47,6 +48,9 @@ from napari_octree.rendering.view.view_2d import view_from_matrix
 
 GATHER_MS = 8
 """Half a frame: so long what has arrived may wait for what else comes."""
+
+SOFTWARE_GATHER_MS = 32
+"""The same where the processor draws: a frame more takes as long, and only then shows the rest."""
 
 FORMER_OPACITY = 0.4
 """Of a slice that is kept until the new one can be shown: it must not pass for the new one."""
@@ -81,6 +85,7 @@ class TileDrawing:
         self._patches = TilePatches()
         self.frames = 0
         self._gathers_until: float | None = None
+        self._gather_ms = GATHER_MS
         self._finishing = False
         self.ring = (0, 0)
         self._render = layer.config.render
@@ -106,6 +111,8 @@ class TileDrawing:
         moved = self.tracked.see(matrices, octree_slice, tracks, now, self._cursor)
         self.client.pace = self.tracked.pace
         self._gathers_until = None
+        if not self.frames and draws_in_software():
+            self._gather_ms = SOFTWARE_GATHER_MS
         self.frames += 1
         reach, former = self.kind.filter_reach, node.atlas
         coarsened = frame.coarsened
@@ -264,7 +271,7 @@ class TileDrawing:
         if self.frame.more or not (self.client.pending and self.frame.covered):
             return 0
         if self._gathers_until is None:
-            self._gathers_until = now + GATHER_MS / 1000
+            self._gathers_until = now + self._gather_ms / 1000
         return max(math.ceil(1000 * (self._gathers_until - now)), 0)
 
     def rest(self) -> bool:
