@@ -63,9 +63,7 @@ class SourceRecord:
         It is on a network, and nothing of it is computed.
     """
 
-    def __init__(
-        self, name: str, most: int, processors: Processors, far: bool = False
-    ) -> None:
+    def __init__(self, name: str, most: int, processors: Processors, far: bool = False) -> None:
         self.name = name
         self.concurrency = SourceConcurrency(most, processors, far)
         self.latency_s: float | None = None
