@@ -12,8 +12,8 @@ Invariants:
 * A read that only waits for its store takes next to nothing: those that compute do not hold it up.
 
 At first the limit doubles with each round of reads, as TCP's slow start does, until goodput no
-longer follows; of a store on a network the first round is larger. See Jacobson, "Congestion avoidance and control" (1988), for both phases and for
-why the second one converges.
+longer follows; of a store on a network the first round is larger. See Jacobson, "Congestion
+avoidance and control" (1988), for both phases and for why the second one converges.
 
 How much of a processor a read takes is measured in the thread that reads. The more reads compete
 for processors the less each gets, which would allow more of them: but as one processor is left
