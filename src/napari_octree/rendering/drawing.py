@@ -8,6 +8,7 @@ while something is left to do.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
@@ -269,3 +270,12 @@ class Drawing(Protocol):
     def failed_bricks(self) -> Set[ChunkKey]:
         """Bricks of the present slice that could not be loaded; none in 2-D (any thread)."""
         ...
+
+
+def complete(drawing: Drawing, wait: Callable[[], bool]) -> bool:
+    """Do frames, inside one draw, until what the camera shows is there; see `Drawing.finish`."""
+    while not (drawing.settled or drawing.stuck):
+        if not drawing.more and not wait():
+            return False
+        drawing.prepare(time.perf_counter())
+    return True

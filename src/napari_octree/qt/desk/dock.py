@@ -236,7 +236,9 @@ class OctreeDock(QScrollArea):
         self.meters.show_layer(layer if self.meters.isVisible() else None, monotonic())
         if layer is None or subject is None:
             self.title.setText("Select an octree layer.")
-            self._show_progress(OctreeProgress(), "tiles")
+            self.progress.reset()
+            self.counts.clear()
+            self.reload.hide()
             self.table.show_rows([])
             self.minimap.show_panels([])
             self.minimap.show_view(None, 0)

@@ -23,7 +23,7 @@ from napari_octree.octree.chunk_key import ChunkKey
 from napari_octree.octree.points.node_selection import NodeSelection, PointView, select_nodes
 from napari_octree.octree.view import VolumeView
 from napari_octree.rendering import _vispy
-from napari_octree.rendering.drawing import DrawContext
+from napari_octree.rendering.drawing import DrawContext, complete
 from napari_octree.rendering.gpu.upload_budget import UNHURRIED_MS, UploadBudget
 from napari_octree.rendering.gpu.upload_check import check_upload
 from napari_octree.rendering.points.density_frame import (
@@ -195,11 +195,7 @@ class PointDrawing:
             self.prepare(time.perf_counter())
             self.rest()
             self.prepare(time.perf_counter())
-            while not (self.settled or self.stuck):
-                if not self.more and not wait():
-                    return False
-                self.prepare(time.perf_counter())
-            return True
+            return complete(self, wait)
         finally:
             self._finishing = False
 

@@ -24,7 +24,7 @@ from napari_octree.octree.policy import POLICIES
 from napari_octree.octree.view import View
 from napari_octree.rendering import _vispy
 from napari_octree.rendering.canvas.cursor import cursor_of
-from napari_octree.rendering.drawing import DrawContext
+from napari_octree.rendering.drawing import DrawContext, complete
 from napari_octree.rendering.gpu.graphics import draws_in_software
 from napari_octree.rendering.gpu.node_matrices import (
     TileMatrices,
@@ -224,11 +224,7 @@ class TileDrawing:
                     break
             if frame.coarsened:
                 return self._finish_in_parts(wait)
-            while not (self.settled or self.stuck):
-                if not frame.more and not wait():
-                    return False
-                self.prepare(time.perf_counter())
-            return True
+            return complete(self, wait)
         finally:
             frame.channel, self._finishing = channel, False
 

@@ -28,7 +28,7 @@ from napari_octree.octree.octree import Octree
 from napari_octree.octree.policy import POLICIES
 from napari_octree.octree.view import VolumeView
 from napari_octree.rendering import _vispy
-from napari_octree.rendering.drawing import DrawContext
+from napari_octree.rendering.drawing import DrawContext, complete
 from napari_octree.rendering.gpu.node_matrices import viewbox_of, volume_matrices
 from napari_octree.rendering.gpu.upload_budget import UNHURRIED_MS, UploadBudget
 from napari_octree.rendering.gpu.upload_check import check_upload
@@ -194,11 +194,7 @@ class VolumeDrawing:
         try:
             self.prepare(time.perf_counter())
             self.rest()
-            while not (self.settled or self.stuck):
-                if not self.more and not wait():
-                    return False
-                self.prepare(time.perf_counter())
-            return True
+            return complete(self, wait)
         finally:
             self._finishing = False
             self.node.pictures.unfinished = False
