@@ -128,7 +128,7 @@ class HoveredPoints(OctreeLayer):
         text = status["value"]
         drawing = self._drawing
         if drawing is not None and drawing.shown_part < 0.95:
-            text += f" [1 of {1 / drawing.shown_part:.3g} shown"
+            text += f" [1 of {_rounded(1 / drawing.shown_part)} shown"
             text += ", the others as density]" if drawing.shows_density else "]"
         elif drawing is not None and drawing.shows_density and not drawing.shown_points:
             text += " [density image]"
@@ -140,3 +140,8 @@ class HoveredPoints(OctreeLayer):
         if progress.failed:
             text += f" [{progress.failed} failed]"
         return status | {"value": text, "coordinates": ": ".join((status["coords"], text))}
+
+
+def _rounded(number: float) -> str:
+    """Two or three digits, without an exponent: 1.5, 30, 1,390."""
+    return f"{number:.3g}" if number < 100 else f"{float(f'{number:.3g}'):,.0f}"
