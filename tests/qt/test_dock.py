@@ -114,7 +114,7 @@ def test_it_follows_the_selection(dock, viewer, layer):
     assert dock.layer is None
     dock._look()
     assert dock.title.text() == "Select an octree layer."
-    assert not dock.progress.text() and not dock.counts.text()  # nothing, not "100%"
+    assert dock.progress.text() == dock.counts.text() == ""  # nothing, not "100%"
     assert stock not in viewer.layers
 
 
