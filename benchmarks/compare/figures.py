@@ -137,10 +137,10 @@ def promises(results: Results, peer: str = "ours") -> Iterator[Promise]:
                 yield Promise("settled : bare reads of the same", place, raw, 1.3)
             many = _pairs(results, where, peer, "chunks", "needed")
             if many:
-                yield Promise("chunks : those needed", place, many, 1.3)
+                yield Promise("chunks : those needed and coverage", place, many, 1.3)
             much = _pairs(results, where, peer, "bytes", "needed_bytes")
             if much:
-                yield Promise("bytes : those needed", place, much, 1.3)
+                yield Promise("bytes : those needed and coverage", place, much, 1.3)
         if phase == "open" and far:
             whole = values(results, *where[:2], peer, phase, "whole_ms")
             latency = results[scenario][store][peer][0]["latency_ms"]

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 Needed = list[tuple[int, tuple[slice, ...]]]
 
 NEAR_AND_FAR = ("ram", "disk", "http-50ms")
+COVERAGE_ABOVE = 2
+"""Levels between those that a view needs and those that cover it at first."""
 ALL_2D = (*NEAR_AND_FAR, *(name for name in NAMES if name not in NEAR_AND_FAR))
 
 
@@ -112,7 +114,12 @@ def browse(session: Session) -> None:
     pans = [(place[0], place[1] + pan * step, 1.0) for step in range(1, steps + 1)]
     session.phase("zoom in", _looks(session, geometric(overview, place, ZOOM_STEPS)))
     session.phase("pan", _looks(session, pans))
-    session.phase("jump", _looks(session, [far]), needed=needed(levels, far, canvas, 0))
+    session.phase(
+        "jump",
+        _looks(session, [far]),
+        needed=needed(levels, far, canvas, 0),
+        coverage=needed(levels, far, canvas, min(COVERAGE_ABOVE, len(levels) - 1)),
+    )
     session.phase("zoom out", _looks(session, geometric(far, overview, ZOOM_STEPS)))
     session.phase("revisit", _looks(session, geometric(overview, place, REVISIT_STEPS)))
     if session.peer.name == "ours" and not session.watch:

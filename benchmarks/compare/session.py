@@ -83,6 +83,7 @@ class Session:
         steps: Sequence[Step],
         step_ms: int = STEP_MS,
         needed: Sequence[tuple[int, tuple[slice, ...]]] = (),
+        coverage: Sequence[tuple[int, tuple[slice, ...]]] = (),
     ) -> dict[str, Any]:
         """Take a step each so many milliseconds, then wait until all is done and nothing is drawn.
 
@@ -95,6 +96,8 @@ class Session:
         needed : sequence of (level, slices)
             The chunks that the last picture cannot do without: they are read once more at the
             end, by a bare thread pool, and timed.
+        coverage : sequence of (level, slices)
+            Those that stand in for them meanwhile: counted with the needed ones, not timed.
         """
         from qtpy.QtCore import QEventLoop, QTimer
 
@@ -129,8 +132,9 @@ class Session:
         figures = self._figures(last, done, self.data.reads().since(before))
         if needed:
             before = self.data.reads()
-            figures["needed"] = len(needed)
+            figures["needed"] = len(needed) + len(coverage)
             figures["raw_ms"] = self.data.raw_ms(needed)
+            self.data.raw_ms(coverage)
             figures["needed_bytes"] = self.data.reads().since(before).nbytes
         self._most_texture_mib = max(self._most_texture_mib, self._texture_mib())
         self.phases[name] = figures
