@@ -209,6 +209,20 @@ def pump_until(qapp: Any) -> Callable[..., None]:
 
 
 @pytest.fixture
+def no_loaders(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A process in which nobody has asked for a loader yet: its counts are one test's alone."""
+    from napari_octree.loading import loader
+    from napari_octree.loading.dispatcher import Dispatcher
+
+    loaders: dict[str, loader.ChunkLoader] = {}
+    monkeypatch.setattr(loader, "_loaders", loaders)
+    monkeypatch.setattr(loader, "_dispatcher", Dispatcher())
+    yield
+    for one in loaders.values():
+        one.close()
+
+
+@pytest.fixture
 def pump(qapp: Any) -> Callable[[], None]:
     """`pump()`: run the Qt loop until nothing is left to do right now."""
 

@@ -9,7 +9,6 @@ import pytest
 from loading.loader_bench import request, take_all
 from napari_octree.config import OctreeConfig
 from napari_octree.loading import ChunkId, ChunkLoader, TileRequest, TileState, default_loader
-from napari_octree.loading import loader as loader_module
 from napari_octree.loading.cache.chunk_cache import ENTRY_BYTES
 from napari_octree.loading.dispatcher import Dispatcher
 from napari_octree.loading.testing import SimulatedSource, VirtualClock, VirtualExecutor
@@ -210,13 +209,6 @@ def test_what_a_closed_loader_leaves_undone_is_done_by_the_other(shared):
     assert (counts.assembling, counts.reading, counts.in_flight_bytes) == (0, 0, 0)
     given_out.done(ReadOutcome(source.pixels_at(given_out.region)))  # too late: ignored
     assert two.statistics == counts
-
-
-@pytest.fixture
-def no_loaders(monkeypatch):
-    """A process in which nobody has asked for a loader yet."""
-    monkeypatch.setattr(loader_module, "_loaders", {})
-    monkeypatch.setattr(loader_module, "_dispatcher", Dispatcher())
 
 
 def load_after_a_delay(loader):

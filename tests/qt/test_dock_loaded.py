@@ -250,5 +250,9 @@ def test_it_fits_a_narrow_window(viewer, layer, pump):
     for part in dock.findChildren(QCollapsible):
         part.expand(animate=False)
     pump()
+    meters = dock.meters
+    for value in (meters.slots, meters.reads, meters.data, meters.latency, meters.cancelled):
+        value.setText("1,234,567 of 1,234,567 in 12,345 ms")  # of a large image, far away
+    pump()
     dock._fit()
     assert dock.minimumWidth() <= 250

@@ -52,10 +52,9 @@ def collected(reference: weakref.ref[Any]) -> bool:
     return reference() is None
 
 
-def test_a_layer_that_has_gone_frees_everything(viewer, pump, pump_until, recording_array) -> None:
-    for _ in range(3):  # layers of earlier tests, which share the cache
-        pump()
-        gc.collect()
+def test_a_layer_that_has_gone_frees_everything(
+    no_loaders, viewer, pump_until, recording_array
+) -> None:
     loader = default_loader(CONFIG)
     before = loader.statistics
     gone = show_and_remove(viewer, levels(recording_array))
@@ -67,7 +66,7 @@ def test_a_layer_that_has_gone_frees_everything(viewer, pump, pump_until, record
     assert loader.statistics.staged_bytes == 0
 
 
-def test_a_closed_viewer_ends_its_views(make_viewer, pump, recording_array) -> None:
+def test_a_closed_viewer_ends_its_views(no_loaders, make_viewer, pump, recording_array) -> None:
     first, second = make_viewer(), make_viewer()
     layer = first.add_layer(OctreeImage(levels(recording_array), config=CONFIG))
     second.add_layer(layer)

@@ -94,6 +94,8 @@ class Meters(QWidget):
         ):
             if isinstance(widget, QProgressBar):
                 widget.setMinimumWidth(60)
+            else:
+                widget.setWordWrap(True)  # long numbers never make the dock wider
             form.addRow(name, widget)
         self._last: Reading | None = None
         self._clock: FrameClock | None = None
