@@ -38,6 +38,7 @@ from napari_octree.rendering.tiles.atlas.texture_atlas_2d import TextureAtlas2D
 from napari_octree.rendering.tiles.atlas_lease import AtlasLease, AtlasNeeds
 from napari_octree.rendering.tiles.channel_group import ChannelMember, group_of
 from napari_octree.rendering.tiles.export_in_parts import draw_in_parts
+from napari_octree.rendering.tiles.ideal_tiles import IdealTiles
 from napari_octree.rendering.tiles.picture.quads import no_quads
 from napari_octree.rendering.tiles.tile_frame import TileFrame, TileInputs
 from napari_octree.rendering.tiles.tile_kind import TileKind
@@ -77,9 +78,7 @@ class TileDrawing:
         )
         self.slices = TiledSlice(layer, kind, self.lease)
         self._allocated: TextureAtlas2D | None = None
-        self._frozen_level: int | None = None
-        self._counted: tuple[Any, ...] = (None, None, None)
-        self._in_view = 0
+        self._ideal = IdealTiles(layer, self.frame)
         self._placed: TileMatrices | None = None
         self._joined: tuple[weakref.ref[Any] | None, str | None] = (None, None)
         self._patches = TilePatches()
@@ -118,7 +117,8 @@ class TileDrawing:
         coarsened = frame.coarsened
         in_view = frame.tiles
         if coarsened or (self.lease.opening and not slices.tiling.whole):
-            in_view = self._ideal_tiles(octree_slice)
+            bias = self._render.level_bias
+            in_view = self._ideal.count(octree_slice, self.tracked.view, bias)
         size, scale = matrices.size, matrices.pixel_scale
         needs = AtlasNeeds(self.kind.encoding, reach, size, scale, in_view, *slices.tiling)
         atlas = self.lease.keep(node, needs)
@@ -130,7 +130,7 @@ class TileDrawing:
             octree_slice,
             self.tracked.view,
             self._upload_ms,
-            self._level_lock(),
+            self._ideal.locked_level(),
             margin_texels=reach,
             scroll_axis=self.tracked.scroll_axis,
             moving=self.tracked.moving,
@@ -183,7 +183,7 @@ class TileDrawing:
         seen = intersect(
             octree_slice.octree,
             view,
-            locked_level=self._level_lock(),
+            locked_level=self._ideal.locked_level(),
             level_bias=self._render.level_bias,
             margin_texels=reach,
         )
@@ -229,7 +229,7 @@ class TileDrawing:
             frame.channel, self._finishing = channel, False
 
     def _finish_in_parts(self, wait: Callable[[], bool]) -> bool:
-        node, level = self.node, self._level_lock()
+        node, level = self.node, self._ideal.locked_level()
         margin = self.kind.filter_reach
         inputs = TileInputs(self.slices.now(), None, self._upload_ms, level, margin_texels=margin)
 
@@ -303,7 +303,6 @@ class TileDrawing:
         """Go by the layer's configuration of now, and ask the loader for everything anew."""
         config = self.layer.config
         self._render = config.render
-        self._counted = (None, None, None)
         self.node.fades = config.render.fade_ms > 0
         self.frame.configure(config)
         self.lease.configure(config)
@@ -330,29 +329,6 @@ class TileDrawing:
     @property
     def _displayed(self) -> bool:
         return _vispy.ndisplay_of(self.layer) == 2
-
-    def _ideal_tiles(self, octree_slice: OctreeSlice | None) -> int:
-        """How many tiles the view calls for, whatever the atlas holds."""
-        view = self.tracked.view
-        if octree_slice is None or view is None:
-            return 0
-        asked = (octree_slice.octree, view, self._level_lock())
-        if any(now is not before for now, before in zip(asked, self._counted, strict=True)):
-            self._counted = asked
-            octree, _, lock = asked
-            bias = self._render.level_bias
-            self._in_view = len(intersect(octree, view, locked_level=lock, level_bias=bias))
-        return self._in_view
-
-    def _level_lock(self) -> int | None:
-        """The level to show whatever the zoom, if any."""
-        layer = self.layer
-        if not layer.display.freeze_level or layer.locked_data_level is not None:
-            self._frozen_level = None
-            return layer.locked_data_level
-        if self._frozen_level is None and self.frame.plans:
-            self._frozen_level = self.frame.level
-        return self._frozen_level
 
     def _send(self) -> None:
         _vispy.flush(self.node.canvas.context)
