@@ -89,10 +89,10 @@ def test_outlines_tell_levels(
     assert layer.wait_until_settled(30)
     plain = screenshot(viewer).astype(int)
     layer.display.tint_levels = True
-    pump_until(lambda: layer._views[0]._legend is not None)
+    pump_until(lambda: layer._views[0]._legend.legend is not None)
     picture = screenshot(viewer).astype(int)
     assert colours_in(picture) == {0}
-    assert layer._views[0]._legend.levels == (0,)
+    assert layer._views[0]._legend.legend.levels == (0,)
     inside = np.abs(picture - plain).max(axis=-1) == 0
     assert 0.8 < inside.mean() < 0.99, "between the outlines the picture is as it was"
     layer.locked_data_level = 2
@@ -106,12 +106,12 @@ def test_outlines_tell_levels(
     pump_until(lambda: layer._stuck)
     layer.display.show_failed = layer.display.show_loading = False
     shown = colours_in(screenshot(viewer))
-    assert shown == set(layer._views[0]._legend.levels)
+    assert shown == set(layer._views[0]._legend.legend.levels)
     assert shown
     assert shown <= {1, 2}, "what stands in for what could not be read"
     layer.display.tint_levels = False
     assert colours_in(screenshot(viewer)) == set()
-    assert layer._views[0]._legend.levels == ()
+    assert layer._views[0]._legend.legend.levels == ()
 
 
 def test_outlines_of_channels_lie_within_one_another(
@@ -123,13 +123,13 @@ def test_outlines_of_channels_lie_within_one_another(
     ]
     assert all(layer.wait_until_settled(30) for layer in layers)
     layers[0].display.tint_levels = layers[1].display.tint_levels = True
-    pump_until(lambda: all(layer._views[0]._legend is not None for layer in layers))
+    pump_until(lambda: all(layer._views[0]._legend.legend is not None for layer in layers))
     screenshot(viewer)
     layers[1].locked_data_level = 1  # its tiles meet where every second of the first does
     assert layers[1].wait_until_settled(30)
     assert colours_in(screenshot(viewer)) == {0, 1}
-    legend = layers[0]._views[0]._legend
-    assert legend is layers[1]._views[0]._legend
+    legend = layers[0]._views[0]._legend.legend
+    assert legend is layers[1]._views[0]._legend.legend
     assert legend.levels == (0, 1)
     layers[1].visible = False
     screenshot(viewer)

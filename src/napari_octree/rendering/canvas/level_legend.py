@@ -16,6 +16,7 @@ from vispy.visuals import CompoundVisual
 from vispy.visuals.markers import MarkersVisual
 from vispy.visuals.text import TextVisual
 
+from napari_octree.rendering import _vispy
 from napari_octree.rendering.canvas.viewbox_overlay import one_per_viewbox
 from napari_octree.rendering.gpu.node_matrices import viewbox_of
 from napari_octree.rendering.level_colours import level_colours
@@ -94,3 +95,47 @@ LevelLegend = create_visual_node(LevelLegendVisual)
 
 legend_of = one_per_viewbox(LevelLegend)
 """The legend of a view box, made when first asked for (not within a draw)."""
+
+
+class LevelNotice:
+    """Has the levels that one view colours named in the legend of its view box.
+
+    Attributes
+    ----------
+    legend : LevelLegend or None
+        Made when it is first needed.
+    """
+
+    def __init__(self) -> None:
+        self.legend: Any = None
+        self._node: Any = None
+
+    def show(self, node: Any, levels: tuple[int, ...]) -> tuple[int, int]:
+        """Name levels of a node that is being drawn.
+
+        Returns
+        -------
+        (int, int)
+            As of `LevelLegendVisual.tell`.
+        """
+        self._node = node
+        if self.legend is None:
+            # Outside of a draw, which may not change what there is to draw.
+            _vispy.when_idle(node.canvas, self._make)
+        return self.tell(levels) or (1, 1)
+
+    def tell(self, levels: tuple[int, ...]) -> tuple[int, int] | None:
+        """Name other levels, if there is a legend."""
+        return None if self.legend is None else self.legend.tell(self, levels)
+
+    def hide(self) -> None:
+        """Name none."""
+        self._node = None
+        if self.legend is not None:
+            self.legend.tell(self, None)
+
+    def _make(self) -> None:
+        viewbox = None if self._node is None else viewbox_of(self._node)
+        if viewbox is not None and self.legend is None:
+            self.legend = legend_of(viewbox)
+            self._node.update()

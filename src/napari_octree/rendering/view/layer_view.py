@@ -28,7 +28,7 @@ from napari_octree.rendering import _vispy
 from napari_octree.rendering.canvas.axis_tooltips import AxisTooltips
 from napari_octree.rendering.canvas.exports import MOST_WAIT_S, Exports, exports_of
 from napari_octree.rendering.canvas.idle_collector import IDLE_COLLECTOR
-from napari_octree.rendering.canvas.level_legend import legend_of
+from napari_octree.rendering.canvas.level_legend import LevelNotice
 from napari_octree.rendering.canvas.loading_sign import LoadingNotice
 from napari_octree.rendering.canvas.own_context import guard_context
 from napari_octree.rendering.canvas.playback_gate import PlaybackGate
@@ -85,7 +85,7 @@ class LayerView:
         self.volume: Drawing | None = None
         self.tiles = self._made(make_tiles, _vispy.get_max_texture_sizes()[0] or 4096)
         self._notice = LoadingNotice(draw)
-        self._legend: Any = None
+        self._legend = LevelNotice()
         self._play = PlaybackGate(self._play_waits)
         self._status = StatusRefresh(layer)
         self._axis_tooltips = AxisTooltips(layer)
@@ -167,7 +167,7 @@ class LayerView:
         self._rest.stop()
         self._patience.stop()
         self._notice.report(self.node, False, False)
-        self._tell_legend(None)
+        self._legend.hide()
         self.drawing.pause()
         self.layer.tell_progress()
 
@@ -180,7 +180,7 @@ class LayerView:
         self._rest.stop()
         self._patience.stop()
         self._notice.close()
-        self._tell_legend(None)
+        self._legend.hide()
         self._play.close()
         self._status.close()
         self._axis_tooltips.close()
@@ -225,7 +225,7 @@ class LayerView:
         elif (again_ms := drawing.again_ms) is not None:
             self._patience.start(int(again_ms) + 1)
         if drawing.ring[0]:
-            self._tell_legend(drawing.levels)
+            self._legend.tell(drawing.levels)
         self._play.attach(canvas)
         self._status.attach(canvas)
         self._axis_tooltips.attach(canvas)
@@ -235,21 +235,9 @@ class LayerView:
         """Have the drawing colour its levels, with a legend, if that is asked for."""
         if not self.layer.display.tint_levels:
             drawing.ring = (0, 0)
-            self._tell_legend(None)
-            return
-        drawing.ring = self._tell_legend(drawing.levels) or (1, 1)
-        if self._legend is None:
-            _vispy.when_idle(drawing.node.canvas, self._make_legend)
-
-    def _make_legend(self) -> None:
-        # Outside of a draw, which may not change what there is to draw.
-        viewbox = viewbox_of(self.node)
-        if viewbox is not None and not self._closed:
-            self._legend = legend_of(viewbox)
-            self.request_frame()
-
-    def _tell_legend(self, levels: tuple[int, ...] | None) -> tuple[int, int] | None:
-        return None if self._legend is None else self._legend.tell(self, levels)
+            self._legend.hide()
+        else:
+            drawing.ring = self._legend.show(drawing.node, drawing.levels)
 
     def _finish(self, drawing: Drawing, deadline: float) -> None:
         """Draw all of an exported picture, waiting for it until `deadline`."""
