@@ -7,6 +7,7 @@
 ``exporting``   exports in the background, of which what is written is compared;
 ``frames``      what must hold in every frame and in every read;
 ``invariants``  what must hold after every move, and when all has settled;
+``memory``      what is held, and whether it grows;
 ``__main__``    the long walk, and a line for each fortieth of it.
 
 `tests/test_soak.py` takes the first steps of it.

@@ -6,25 +6,15 @@ import argparse
 import sys
 import time
 
-import numpy as np
 from benchmarks.soak.frames import watch_files
-from benchmarks.soak.invariants import MEBIBYTE, Sample, faults, sample
+from benchmarks.soak.invariants import faults
+from benchmarks.soak.memory import CLOSED, OPEN, Sample, has_grown, sample
 from benchmarks.soak.stores import Stores
 from benchmarks.soak.user import User
 
 SAMPLES = 40
-LEAST = {"other_bytes": 150 * MEBIBYTE, "threads": 8, "files": 16}
-"""By how much more than in the first half is a leak: of medians."""
-
-
-def line(found: Sample, seconds: float) -> str:
-    """What was held at one moment, in words."""
-    return (
-        f"{found.moves:6} moves, {seconds:5.0f} s: {found.ram_bytes / MEBIBYTE:.0f} MiB in RAM "
-        f"({found.chunk_bytes / MEBIBYTE:.0f} chunks, {found.texture_bytes / MEBIBYTE:.0f} "
-        f"textures, {found.other_bytes / MEBIBYTE:.0f} else), {found.objects} objects, "
-        f"{found.threads} threads, {found.files} files"
-    )
+CLOSES = 4
+"""With each such sample all windows are closed, looked at what is left, and one is opened."""
 
 
 def main() -> None:
@@ -35,6 +25,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     samples: list[Sample] = []
+    closed: list[Sample] = []
     stores = Stores()
     start = time.perf_counter()
     try:
@@ -46,7 +37,12 @@ def main() -> None:
                 share = max(user.moves / options.moves, seconds / 60 / options.minutes)
                 if share * SAMPLES >= len(samples):
                     samples.append(sample(user.moves))
-                    print(line(samples[-1], seconds), flush=True)
+                    print(samples[-1].line(seconds), flush=True)
+                    if len(samples) % CLOSES == 0 and share < 1:
+                        user.close()
+                        closed.append(sample(user.moves))
+                        print(f"  all closed: {closed[-1].line(seconds)}", flush=True)
+                        user.begin()
                 if share >= 1:
                     break
                 user.move()
@@ -57,7 +53,8 @@ def main() -> None:
             raise AssertionError([*found, *user.wrong])
     finally:
         stores.close()
-    print(line(sample(user.moves), time.perf_counter() - start))
+    closed.append(sample(user.moves))
+    print(closed[-1].line(time.perf_counter() - start))
     exported = user.exporter
     print(
         f"{user.pixels_checked} pixels, {user.watch.covers} covers, {user.watch.frames} frames, "
@@ -65,27 +62,8 @@ def main() -> None:
         f"{exported.cancelled} cancelled, {exported.failed} failed;",
         user.done,
     )
-    sys.exit(growth(samples))
-
-
-def growth(samples: list[Sample]) -> int:
-    """Print what grew in the second half; returns 1 if threads or files did."""
-    middle = len(samples) // 2
-    first, second = samples[1:middle], samples[middle:]
-    if len(first) < 3:
-        return 0
-    grown = 0
-    for name in ("other_bytes", "objects", "threads", "files"):
-        before, after = ([getattr(s, name) for s in half] for half in (first, second))
-        slope = np.polyfit([s.moves for s in second], after, 1)[0]
-        print(
-            f"{name}: median {np.median(before):.0f}, then {np.median(after):.0f}; second half "
-            f"{slope * 1000:+.0f} per 1000 moves"
-        )
-        if name in LEAST and np.median(after) > np.median(before) + LEAST[name]:
-            print(f"{name} has grown")
-            grown = 1
-    return grown
+    grown = [has_grown("open", samples, OPEN), has_grown("closed", closed, CLOSED)]
+    sys.exit(any(grown))
 
 
 if __name__ == "__main__":

@@ -7,21 +7,16 @@ raised, in no thread; no error is told that no fault explains.
 
 from __future__ import annotations
 
-import ctypes
-import gc
 import logging
-import os
 import sys
 import threading
 import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import psutil
 from benchmarks.soak.arrays import READ_IN_MAIN_THREAD, value
 from napari.utils.notifications import notification_manager
 from qtpy.QtWidgets import QApplication
@@ -39,45 +34,6 @@ CONFIG = OctreeConfig(
 BUSY_S = 60
 EDGE = 0.15
 """Of a pixel: nearer to its edge than this it may be either of two."""
-
-
-@dataclass(frozen=True)
-class Sample:
-    """What was held after so many moves; `other_bytes` is RAM without chunks and textures.
-
-    (A renderer on the CPU keeps its textures in RAM too.)
-    """
-
-    moves: int
-    ram_bytes: int
-    chunk_bytes: int
-    texture_bytes: int
-    objects: int
-    threads: int
-    files: int
-
-    @property
-    def other_bytes(self) -> int:
-        """Bytes in RAM that no budget bounds."""
-        return self.ram_bytes - self.chunk_bytes - self.texture_bytes
-
-
-def sample(moves: int) -> Sample:
-    """What is held now."""
-    gc.collect()
-    if sys.platform == "linux":  # what the allocator kept for itself is no leak
-        ctypes.CDLL(None).malloc_trim(0)
-    loader = default_loader(CONFIG).statistics
-    process = psutil.Process()
-    return Sample(
-        moves,
-        process.memory_info().rss,
-        loader.cached_bytes + loader.in_flight_bytes + loader.staged_bytes,
-        VRAM.held_bytes,
-        len(gc.get_objects()),
-        threading.active_count(),
-        len(os.listdir("/proc/self/fd")) if sys.platform == "linux" else process.num_fds(),
-    )
 
 
 def check(viewer: Any) -> None:

@@ -124,6 +124,12 @@ class User:
             QApplication.processEvents()
         while self._viewers:
             self._close_viewer(self._viewers[0])
+        for _ in range(20):  # what waits for a turn of the loop
+            QApplication.processEvents()
+
+    def begin(self) -> None:
+        """Open a window, after `close`."""
+        self._open_viewer()
 
     # What can be done, by how often it is.
 
