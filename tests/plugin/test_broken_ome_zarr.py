@@ -392,3 +392,16 @@ def test_one_level_of_another_zarr_format(path):
     (layer,) = open_ome_zarr(path)
     assert layer.level_shapes.tolist() == [[32, 32], [16, 16]]
     np.testing.assert_array_equal(layer.data[0][...], pixels)
+
+
+def test_one_broken_image_of_several_in_a_group_costs_the_rest_nothing(tmp_path):
+    group = zarr.create_group(tmp_path / "a.zarr", zarr_format=2)
+    group.create_array("0", data=np.full((32, 32), 7, np.uint8))
+    names = {"lost": "9", "kept": "0"}
+    group.attrs["multiscales"] = [
+        {"version": "0.1", "name": name, "datasets": [{"path": path}]}
+        for name, path in names.items()
+    ]
+    with pytest.warns(OmeZarrWarning, match="this one of its 2 images is left out"):
+        (layer,) = open_ome_zarr(tmp_path / "a.zarr")
+    assert layer.name == "kept"

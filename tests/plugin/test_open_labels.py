@@ -9,6 +9,7 @@ import zarr
 from napari_octree import open_ome_zarr
 from napari_octree.layers.labels.octree_labels import OctreeLabels
 from napari_octree.sources import SourceError
+from napari_octree.sources.ome_zarr.labels import address_above_labels
 from napari_octree.sources.ome_zarr.metadata import OmeZarrWarning
 
 AXES = [{"name": name, "type": "space", "unit": "micrometer"} for name in "yx"]
@@ -65,6 +66,70 @@ def test_a_label_path_opens_with_its_parents_place(path):
         assert tuple(cells.translate) == (3, 4)
     (cells,) = open_ome_zarr(path / "labels")
     assert isinstance(cells, OctreeLabels)
+    assert tuple(cells.translate) == (3, 4)
+
+
+def test_a_label_group_of_any_store_opens_with_its_parents_place(path, monkeypatch):
+    write(path, label_scales=None, names=("of/cells",))
+    store = zarr.storage.LocalStore(path)
+    monkeypatch.chdir(path)
+    for given in (
+        zarr.open_group(store, path="labels/of/cells", mode="r"),
+        zarr.storage.StorePath(store, "labels/of/cells"),
+        path / "labels/of/cells",
+        "labels/of/cells",
+        "labels",
+    ):
+        (cells,) = open_ome_zarr(given)
+        assert tuple(cells.translate) == (3, 4)
+
+
+def test_the_address_above_labels_keeps_its_signature():
+    where = "https://a.b/i.zarr/labels/cells/?sig=x/labels/y"
+    assert address_above_labels(where) == "https://a.b/i.zarr?sig=x/labels/y"
+    assert address_above_labels("https://a.b/cells?labels") is None
+
+
+def test_labels_with_an_axis_more_lie_on_an_image_that_is_moved(path):
+    group = zarr.create_group(path)
+    data = np.arange(6 * 8, dtype="u2").reshape(6, 8)
+    group.create_array("0", data=data)
+    yx = [{"name": n, "type": "space"} for n in "yx"]
+    level = {"type": "scale", "scale": [2, 3], "input": {"path": "0"}, "output": {"name": "own"}}
+    turned = {"type": "affine", "affine": [[0, 1, 5], [1, 0, 7]]}
+    image = {
+        "coordinateSystems": [{"name": "own", "axes": yx}, {"name": "world", "axes": yx}],
+        "datasets": [{"path": "0", "coordinateTransformations": [level]}],
+        "coordinateTransformations": [
+            {**turned, "input": {"name": "own"}, "output": {"name": "world"}}
+        ],
+    }
+    group.attrs["ome"] = {"version": "0.6", "multiscales": [image]}
+    group.create_group("labels").attrs["ome"] = {"version": "0.6", "labels": ["cells"]}
+    label = group.create_group("labels/cells")
+    label.create_array("0", data=np.stack([data, data + 100]))
+    zyx = [{"name": n, "type": "space"} for n in "zyx"]
+    level = {**level, "scale": [4, 2, 3]}
+    image = {
+        "coordinateSystems": [{"name": "own", "axes": zyx}],
+        "datasets": [{"path": "0", "coordinateTransformations": [level]}],
+    }
+    label.attrs["ome"] = {"version": "0.6", "multiscales": [image], "image-label": {}}
+    shown, cells = open_ome_zarr(path, coordinate_system="world")
+    assert cells.axis_labels == ("z", "y", "x")
+    for layer, extra in ((shown, ()), (cells, (1,))):
+        pixels = np.asarray(layer.data[0])
+        at = layer.data_to_world((*extra, 4, 2))
+        np.testing.assert_allclose(at, (*(4 * n for n in extra), 4 * 3 + 5, 2 * 2 + 7))
+        assert pixels[(*extra, 4, 2)] == data[2, 4] + 100 * len(extra)
+
+
+@pytest.mark.parametrize("rgba", [[1.0, 0.5, 0.0, 1.0], [1, 0.5, 0]])
+def test_colours_as_parts_of_one(path, rgba):
+    write(path, colors=[{"label-value": 1, "rgba": rgba}])
+    with pytest.warns(OmeZarrWarning, match="read as parts of 1"):
+        _, cells = open_ome_zarr(path)
+    np.testing.assert_allclose(cells.colormap.color_dict[1], [1, 0.5, 0, 1])
 
 
 def test_labels_of_half_the_size_cover_their_image(tmp_path):

@@ -72,9 +72,8 @@ def test_transformations_are_applied_in_order():
     [
         {"type": "affine", "affine": []},
         {"type": "scale", "scale": [1, 2]},
-        {"type": "scale", "scale": [1, 2, "3"]},
-        {"type": "scale", "scale": [1, 2, 0]},
-        {"type": "scale", "scale": [1, 2, float("nan")]},
+        {"type": "scale", "scale": [0, "2", float("nan")]},
+        {"type": "scale", "scale": "1, 2, 3"},
         {"type": "scale", "path": "somewhere"},
         {"type": "translation"},
         "scale",
@@ -85,6 +84,17 @@ def test_transformations_that_cannot_be_used_are_warned_of(transformation):
     with pytest.warns(OmeZarrWarning, match="here: level '0': cannot use"):
         (dataset,) = parse(attributes(datasets)).datasets
     assert (dataset.scale, dataset.translation) == (None, None)
+
+
+@pytest.mark.parametrize("odd", [0, "3", None, float("nan"), float("inf"), True, 10**400])
+def test_a_number_of_no_use_costs_its_axis_only(odd):
+    own = [
+        {"type": "scale", "scale": [odd, 2, 3]},
+        {"type": "translation", "translation": ["x", 5, 6]},
+    ]
+    with pytest.warns(OmeZarrWarning, match="here: level '0': cannot use all"):
+        (dataset,) = parse(attributes([{"path": "0", "coordinateTransformations": own}])).datasets
+    assert (dataset.scale, dataset.translation) == ((1, 2, 3), (0, 5, 6))
 
 
 def test_missing_transformations_are_warned_of_where_they_are_required():
@@ -151,8 +161,8 @@ def test_channels():
 
 def test_colours_and_channels_that_cannot_be_used_are_warned_of():
     values = attributes()
-    values["omero"] = {"channels": [{"color": "blue"}]}
-    with pytest.warns(OmeZarrWarning, match="the channel colour 'blue'"):
+    values["omero"] = {"channels": [{"color": "bluish"}]}
+    with pytest.warns(OmeZarrWarning, match="the channel colour 'bluish'"):
         assert parse(values).channels == (Channel(),)
     values["omero"] = {"channels": ["DAPI"]}
     with pytest.warns(OmeZarrWarning, match="the channel 'DAPI'"):
@@ -214,3 +224,25 @@ def test_any_json_is_read_or_refused(multiscale, omero):
         assert len(image.axes) == 3
         assert image.datasets
         assert image.name is None or isinstance(image.name, str)
+
+
+def test_names_and_short_forms_of_colours_are_read_and_warned_of():
+    values = attributes()
+    for text in ("blue", "#00f", "00F", "#00FF"):
+        values["omero"] = {"channels": [{"color": text, "active": 0}]}
+        with pytest.warns(OmeZarrWarning, match="read as #"):
+            (channel,) = parse(values).channels
+        assert channel.color == ("#0000ff" if text != "#00FF" else "#0000ff")
+        assert not channel.active
+
+
+def test_a_window_without_extent_is_warned_of():
+    values = attributes()
+    values["omero"] = {"channels": [{"window": {"start": 9, "end": 9, "min": 0, "max": 9}}]}
+    with pytest.warns(OmeZarrWarning, match="window ends where it starts"):
+        assert parse(values).channels[0].window is None
+
+
+def test_ome_that_says_nothing_but_a_version_does_not_count():
+    values = {**attributes(), "ome": {"version": "0.5"}}
+    assert parse(values).version == parse(attributes()).version

@@ -338,7 +338,7 @@ def test_a_plate_over_http_asks_for_each_document_and_chunk_once(tmp_path):
         assert {name for name in server.requests if "/c/" in name} == chunks
     finally:
         server.stop()
-    assert opening <= 5 + 4 + 2 + 4 + 2  # root, wells, fields, labels, levels
+    assert opening <= 5 + 4 + 2 + 5 + 2  # root, wells, fields, labels, levels
 
 
 def test_a_server_that_refuses_what_is_absent_shows_the_rest_of_a_plate(tmp_path):
@@ -405,3 +405,40 @@ def test_what_is_shown_at_once_of_a_large_plate_waits_for_few_fields(tmp_path):
         assert max(len(places.find(box)) for box in boxes) <= 16, array.factors
         first = tuple(stop for _, stop in boxes[0])
         assert array.best_shown_at_once == first
+
+
+def test_labels_of_some_wells_only(tmp_path):
+    writer = write_plate(tmp_path / "p.zarr", fields=("0",))
+    writer.group("A/2/0/labels", {"labels": ["cells"]})
+    writer.field("A/2/0/labels", "cells", noise(dtype="u4"))
+    _, labels = read_ome_zarr(tmp_path / "p.zarr")
+    whole = np.asarray(labels.levels[0])
+    box = box_of(labels, "A/2")
+    np.testing.assert_array_equal(whole[box], writer.pixels["A/2/0/labels", "cells"])
+    assert np.count_nonzero(whole) == np.count_nonzero(whole[box])
+
+
+@pytest.mark.parametrize("fields", [None, [], ["0"]])
+def test_any_number_of_first_wells_may_be_without_a_field(tmp_path, fields):
+    writer = PlateWriter(tmp_path / "p.zarr")
+    wells = [f"A/{n}" for n in range(40)]
+    writer.group("", {"plate": {"wells": [{"path": well} for well in wells]}})
+    for well in wells[:-1] if fields is not None else ():
+        writer.well(well, fields)
+    writer.well(wells[-1], ["0"])
+    writer.field(wells[-1], "0", noise())
+    (image,) = read_ome_zarr(tmp_path / "p.zarr")
+    check(image, writer, 1)
+
+
+def test_acquisitions_that_only_wells_name_are_not_mixed(tmp_path):
+    writer = PlateWriter(tmp_path / "p.zarr")
+    writer.plate(["A/1"])
+    writer.well("A/1", ["0", "1"], [0, 2])
+    for field in ("0", "1"):
+        writer.field("A/1", field, noise())
+    with pytest.warns(OmeZarrWarning, match="shows acquisition 0; there are also 2"):
+        (image,) = read_ome_zarr(tmp_path / "p.zarr")
+    np.testing.assert_array_equal(image.levels[0][box_of(image, "A/1")], writer.pixels["A/1", "0"])
+    (image,) = read_ome_zarr(tmp_path / "p.zarr", acquisition=2)
+    np.testing.assert_array_equal(image.levels[0][box_of(image, "A/1")], writer.pixels["A/1", "1"])

@@ -485,3 +485,34 @@ def test_scenes_in_a_circle_come_to_an_end(tmp_path):
     edges = [shift_of("tile_0", 1, 1, second), shift_of("tile_1", 1, 1, first)] * 50
     path = write_scene(tmp_path / "a.zarr", edges, systems=())
     assert len(open_ome_zarr(path)) == 2
+
+
+def test_a_way_around_a_transformation_that_cannot_be_used_is_taken(tmp_path):
+    flat = {**shift_of("tile_0", 0, 0), "type": "scale", "scale": [0, 1]}
+    edges = [flat, shift_of("tile_0", 5, 6, {"path": "tile_1", "name": "physical"})]
+    edges.append(shift_of("tile_1", 1, 1))
+    path = write_scene(tmp_path / "a.zarr", edges)
+    layers = open_ome_zarr(path)
+    assert {layer.name: tuple(layer.translate) for layer in layers} == {
+        "tile_0": (6, 7),
+        "tile_1": (1, 1),
+    }
+
+
+def test_thousands_of_transformations_that_cannot_be_used_are_looked_at_once(tmp_path):
+    flat = {**shift_of("tile_0", 0, 0), "type": "scale", "scale": [0, 1]}
+    path = write_scene(tmp_path / "a.zarr", [flat] * 2000 + [shift_of("tile_0", 2, 3)])
+    (layer,) = open_ome_zarr(path)
+    assert tuple(layer.translate) == (2, 3)
+
+
+def test_a_scene_above_images_of_another_zarr_format(tmp_path):
+    path = write_scene(tmp_path / "a.zarr", [shift_of("old", 2, 3)], tiles=())
+    old = zarr.create_group(path / "old", zarr_format=2)
+    old.create_array("0", data=np.zeros((20, 30), "u1"))
+    transformations = [{"type": "scale", "scale": [0.5, 0.5]}]
+    dataset = {"path": "0", "coordinateTransformations": transformations}
+    old.attrs["multiscales"] = [{"version": "0.4", "axes": space(*"yx"), "datasets": [dataset]}]
+    (layer,) = open_ome_zarr(path)
+    assert tuple(layer.translate) == (2, 3)
+    assert tuple(layer.scale) == (0.5, 0.5)

@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 import zarr
 
+from napari_octree.sources.errors import SourceError
 from napari_octree.sources.ome_zarr.addresses import name_of
 from napari_octree.sources.ome_zarr.coordinates.parameters import parameter_reader
 from napari_octree.sources.ome_zarr.levels import choose_levels, drop_misfits
+from napari_octree.sources.ome_zarr.metadata.flaws import warn
 from napari_octree.sources.ome_zarr.metadata.image_label import ImageLabel
 from napari_octree.sources.ome_zarr.metadata.model import Axis, ImageMetadata
 from napari_octree.sources.ome_zarr.metadata.scales import reconcile_scales
@@ -75,26 +77,49 @@ def read_images(
 ) -> Iterator[OmeZarrImage]:
     """Open the images that a group's multiscales describe, in their intrinsic coordinates.
 
+    One that cannot be shown costs the others nothing but a warning.
+
     Raises
     ------
     SourceError
-        One of them cannot be shown.
+        None can be shown: the first problem met.
     """
-    for number, entry in enumerate(multiscales_of(attributes, where)):
-        refuse_newer(attributes, entry, where)
-        paths = dataset_paths(entry, where)
-        opened = dict(zip(paths, children(group, paths, where, also=(LABELS,)), strict=True))
-        levels = choose_levels(opened, where)
-        ndim = len(next(iter(levels.values())).shape)
-        read = parameter_reader(group, "", where)
-        image = parse_image(attributes, number, ndim, where, read)
-        by_path = {dataset.path: dataset for dataset in image.datasets}
-        datasets = tuple(by_path[path] for path in levels if path in by_path)
-        image = replace(image, datasets=datasets)
-        levels, image = drop_misfits(levels, image, where)
-        image = reconcile_scales(image, [level.shape for level in levels.values()], where)
-        levels, image = drop_misfits(levels, image, where)
-        yield OmeZarrImage(_name(image.name, where), tuple(levels.values()), image, where)
+    entries = multiscales_of(attributes, where)
+    problems: list[SourceError] = []
+    for number, entry in enumerate(entries):
+        try:
+            image = _read_image(group, attributes, number, entry, where)
+        except SourceError as problem:
+            problems.append(problem)
+        else:
+            yield image
+    if len(problems) == len(entries):
+        raise problems[0]
+    for problem in problems:
+        warn(f"{problem}; this one of its {len(entries)} images is left out")
+
+
+def _read_image(
+    group: zarr.Group,
+    attributes: Mapping[str, Any],
+    number: int,
+    entry: Mapping[str, Any],
+    where: str,
+) -> OmeZarrImage:
+    refuse_newer(attributes, entry, where)
+    paths = dataset_paths(entry, where)
+    opened = dict(zip(paths, children(group, paths, where, also=(LABELS,)), strict=True))
+    levels = choose_levels(opened, where)
+    ndim = len(next(iter(levels.values())).shape)
+    read = parameter_reader(group, "", where)
+    image = parse_image(attributes, number, ndim, where, read)
+    by_path = {dataset.path: dataset for dataset in image.datasets}
+    datasets = tuple(by_path[path] for path in levels if path in by_path)
+    image = replace(image, datasets=datasets)
+    levels, image = drop_misfits(levels, image, where)
+    image = reconcile_scales(image, [level.shape for level in levels.values()], where)
+    levels, image = drop_misfits(levels, image, where)
+    return OmeZarrImage(_name(image.name, where), tuple(levels.values()), image, where)
 
 
 GENERIC_NAMES = frozenset({"image", "images", "data", "default", "untitled", "unnamed", "/"})

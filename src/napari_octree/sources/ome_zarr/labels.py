@@ -24,6 +24,7 @@ from napari_octree.sources.ome_zarr.metadata.values import as_list, as_path, sho
 from napari_octree.sources.ome_zarr.metadata.versions import ome_attributes
 from napari_octree.sources.ome_zarr.nodes import attributes_of, child, children
 from napari_octree.sources.ome_zarr.placing import transformed
+from napari_octree.sources.stores.address import local_path
 
 MOST_LABEL_IMAGES = 50
 FOLDER = LABELS
@@ -85,18 +86,42 @@ def read_label(
         yield replace(image, label=label)
 
 
+def above_labels(path: str) -> str | None:
+    """The path of the image beside which a label image, or the group of them, lies in a store.
+
+    None if it lies in no group of that name.
+    """
+    parts = path.rstrip("/").split("/")
+    at = next((n for n in reversed(range(len(parts) - 1)) if parts[n] == FOLDER), None)
+    if at is None and parts[-1] == FOLDER:
+        at = len(parts) - 1
+    return None if at is None else "/".join(parts[:at])
+
+
+def address_above_labels(address: str) -> str | None:
+    """The path or address of that image, given the one of its labels; None as above."""
+    local = local_path(address)
+    if local is not None:
+        return above_labels(local.absolute().as_posix()) or None
+    path, mark, query = address.partition("?")
+    above = above_labels(path)
+    return f"{above}{mark}{query}" if above else None
+
+
 def placed_like(label: OmeZarrImage, unplaced: OmeZarrImage, placed: OmeZarrImage) -> OmeZarrImage:
     """A label image, placed as its image was, and with its scale if it has none of its own."""
     label = _with_scale_of(label, unplaced)
     if placed.matrix is None:
         return label
-    names = [axis.name for axis in unplaced.metadata.axes]
-    own = [axis.name for axis in label.metadata.axes]
-    if not set(own) <= set(names):
-        return label
-    columns = [names.index(name) for name in own]
-    left_out = [n for n in range(len(names)) if n not in columns]
-    matrix = placed.matrix
+    found = _axes_in(label, unplaced)
+    extra = [axis for axis, n in zip(label.metadata.axes, found, strict=True) if n is None]
+    # Axes that the image has not come first, and stay as they are.
+    matrix = _with_axes_before(placed.matrix, len(extra))
+    outputs = [*extra, *placed.outputs]
+    new = iter(range(len(extra)))
+    columns = [next(new) if n is None else n + len(extra) for n in found]
+    count = matrix.shape[1] - 1
+    left_out = [n for n in range(count) if n not in columns]
     # Rows that only the axes left out lead to are left out with them.
     rows = [
         row
@@ -106,8 +131,26 @@ def placed_like(label: OmeZarrImage, unplaced: OmeZarrImage, placed: OmeZarrImag
     if matrix[np.ix_(rows, left_out)].any():
         return label
     last = matrix.shape[0] - 1
-    part = matrix[np.ix_([*rows, last], [*columns, len(names)])]
-    return transformed(label, part, [placed.outputs[row] for row in rows])
+    part = matrix[np.ix_([*rows, last], [*columns, count])]
+    return transformed(label, part, [outputs[row] for row in rows])
+
+
+def _with_axes_before(matrix: np.ndarray, count: int) -> np.ndarray:
+    """A matrix over so many axes more, which come first and stay as they are."""
+    rows, columns = matrix.shape
+    result = np.zeros((rows + count, columns + count))
+    result[:count, :count] = np.eye(count)
+    result[count:, count:] = matrix
+    return result
+
+
+def _axes_in(label: OmeZarrImage, image: OmeZarrImage) -> list[int | None]:
+    """Where the axes of a label image are in its image: by name, else, of as many, by place."""
+    names = [axis.name for axis in image.metadata.axes]
+    own = [axis.name for axis in label.metadata.axes]
+    if set(names).isdisjoint(own) and len(names) == len(own):
+        return list(range(len(own)))
+    return [names.index(name) if name in names else None for name in own]
 
 
 def _listed(folder: zarr.Group, where: str, named_after: str | None) -> Iterator[OmeZarrImage]:
@@ -143,10 +186,8 @@ def _with_scale_of(label: OmeZarrImage, image: OmeZarrImage) -> OmeZarrImage:
     own, others = label.metadata.datasets[0], image.metadata.datasets[0]
     if own.scale is not None or others.scale is None:
         return label
-    names = [axis.name for axis in image.metadata.axes]
     scale, shift = [], []
-    for n, axis in enumerate(label.metadata.axes):
-        at = names.index(axis.name) if axis.name in names else None
+    for n, at in enumerate(_axes_in(label, image)):
         if at is None:
             scale.append(1.0)
             shift.append(0.0)

@@ -175,7 +175,8 @@ def _parse_with_systems(
     """An image of version 0.6."""
     if ndim is None:
         systems = [as_mapping(each) for each in as_list(entry.get("coordinateSystems"))]
-        ndim = len(as_list(systems[0].get("axes"))) if systems else len(DEFAULT_AXES)
+        named = as_list((systems[0] if systems else entry).get("axes"))
+        ndim = len(named) or len(DEFAULT_AXES)
     coordinates = parse_coordinates(entry, ndim, version, where)
     system = coordinates.system(coordinates.intrinsic)
     assert system is not None  # parse_coordinates sees to it

@@ -6,21 +6,27 @@ says what was found there; no other exception is raised, whatever the file holds
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 import zarr
 from zarr.abc.store import Store
+from zarr.storage import StorePath
 
 from napari_octree.sources.errors import SourceError
 from napari_octree.sources.ome_zarr.addresses import is_url, name_of
 from napari_octree.sources.ome_zarr.collections.scene import open_scene, scene_of
 from napari_octree.sources.ome_zarr.collections.series import open_images, open_series
 from napari_octree.sources.ome_zarr.image import OmeZarrImage, read_images
-from napari_octree.sources.ome_zarr.labels import FOLDER, open_labels, placed_like, read_label
+from napari_octree.sources.ome_zarr.labels import (
+    above_labels,
+    address_above_labels,
+    open_labels,
+    placed_like,
+    read_label,
+)
 from napari_octree.sources.ome_zarr.metadata.versions import ome_attributes
 from napari_octree.sources.ome_zarr.nodes import Node, attributes_of, given_node, open_node
 from napari_octree.sources.ome_zarr.placing import in_system
@@ -70,9 +76,16 @@ def read_ome_zarr(
     where = shown_address(address)
     if isinstance(node, zarr.Array):
         return (open_array(node, where),)
-    if "image-label" in ome_attributes(attributes_of(node)):
-        return tuple(_label_with_its_place(node, where, address, storage_options))
-    return images_in(node, where, coordinate_system, acquisition)
+    images = images_in(node, where, coordinate_system, acquisition)
+    if all(image.label is None for image in images):
+        return images
+    if isinstance(path, str | os.PathLike):
+        above = address_above_labels(address)
+        return _placed_like_their_image(images, above, lambda: open_node(above, **storage_options))
+    above = above_labels(node.path)
+    return _placed_like_their_image(
+        images, above, lambda: given_node(StorePath(node.store, above))[0]
+    )
 
 
 def images_in(
@@ -92,7 +105,8 @@ def images_in(
     if "plate" in ome or "well" in ome:  # before bioformats2raw's layout, since 0.4
         return read_mosaics(node, attributes, where, acquisition)
     if "image-label" in ome:
-        return tuple(read_label(node, attributes, where))
+        images = read_label(node, attributes, where)
+        return tuple(replace(image, name=name_of(where)) for image in images)
     if "multiscales" in ome:
         return tuple(open_images(node, attributes, where, coordinate_system))
     if "bioformats2raw.layout" in ome:
@@ -109,22 +123,18 @@ def images_in(
     return (open_numbered(node, where),)
 
 
-def _label_with_its_place(
-    group: zarr.Group,
-    where: str,
-    address: str,
-    storage_options: Mapping[str, Any],
-) -> Iterator[OmeZarrImage]:
-    """A label image, placed as the image beside which it lies, if that can be found."""
-    parent = None
-    folder, _, last = address.rstrip("/").rpartition("/")
-    above, _, labels = folder.rpartition("/")
-    if labels == FOLDER and above and last:
-        with contextlib.suppress(SourceError):
-            node = open_node(above, **storage_options)
-            if isinstance(node, zarr.Group):
-                parent, *_ = read_images(node, attributes_of(node), shown_address(above))
-                placed = in_system(parent, node, None)
-    for image in read_label(group, attributes_of(group), where):
-        image = replace(image, name=name_of(where))
-        yield image if parent is None else placed_like(image, parent, placed)
+def _placed_like_their_image(
+    labels: tuple[OmeZarrImage, ...], above: str | None, open_above: Callable[[], Node]
+) -> tuple[OmeZarrImage, ...]:
+    """Label images, placed as the image beside which they lie, if that can be found."""
+    if above is None:
+        return labels
+    try:
+        node = open_above()
+        if not isinstance(node, zarr.Group):
+            return labels
+        image, *_ = read_images(node, attributes_of(node), shown_address(above))
+        placed = in_system(image, node, None)
+    except SourceError:
+        return labels
+    return tuple(placed_like(label, image, placed) for label in labels)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import zarr
@@ -23,7 +24,12 @@ from napari_octree.sources.ome_zarr.coordinates.placement import (
     placed_dataset,
     slider_type,
 )
-from napari_octree.sources.ome_zarr.coordinates.resolve import Read, check_edge, follow
+from napari_octree.sources.ome_zarr.coordinates.resolve import (
+    Read,
+    check_edge,
+    follow,
+    usable_steps,
+)
 from napari_octree.sources.ome_zarr.image import OmeZarrImage
 from napari_octree.sources.ome_zarr.metadata.axes import with_unique_names
 from napari_octree.sources.ome_zarr.metadata.flaws import warn
@@ -58,18 +64,20 @@ def in_system(image: OmeZarrImage, group: zarr.Group, name: str | None) -> OmeZa
     systems = {("", system.name): system for system in coordinates.systems}
     edges = known_edges(coordinates.edges, systems, image.where)
     reader = reader_of(group, image.where)
-    for edge in edges:
-        check_edge(edge, systems, reader)
     names = [system.name for system in coordinates.systems]
     if name is not None and name not in names:
         listed = ", ".join(map(repr, names))
         raise SourceError(f"{image.where}: has no coordinate system {name!r}; it has {listed}")
     start = ("", coordinates.intrinsic)
     goal = ("", name) if name is not None else nearest_space(edges, start, systems)
-    way = find_way(edges, start, goal)
+    way = find_way(edges, start, goal, usable_steps(systems, reader))
     if way is None:
         warn(f"{image.where}: no transformation leads to {goal[1]!r}; {start[1]!r} is shown")
         way = []
+    followed = {id(edge) for edge, _ in way}  # of which is told then
+    for edge in edges:
+        if id(edge) not in followed:
+            check_edge(edge, systems, reader)
     return along(image, way, start, systems, reader)
 
 
@@ -133,8 +141,8 @@ def transformed(
 
 
 def reader_of(group: zarr.Group, where: str) -> Callable[[str], Read]:
-    """For `follow`: the reader of parameters below a folder of a group."""
-    return lambda folder: parameter_reader(group, folder, where)
+    """For `follow`: the reader of parameters below a folder of a group, each of which it reads once."""
+    return cache(lambda folder: parameter_reader(group, folder, where))
 
 
 def known_edges(edges: Iterable[Edge], systems: Mapping[Key, System], where: str) -> list[Edge]:

@@ -17,6 +17,7 @@ from napari_octree.sources.errors import SourceError
 from napari_octree.sources.ome_zarr.addresses import join, name_of
 from napari_octree.sources.ome_zarr.coordinates.graph import find_way
 from napari_octree.sources.ome_zarr.coordinates.parse import parse_edges, parse_systems
+from napari_octree.sources.ome_zarr.coordinates.resolve import usable_steps
 from napari_octree.sources.ome_zarr.image import OmeZarrImage, read_images
 from napari_octree.sources.ome_zarr.labels import with_labels
 from napari_octree.sources.ome_zarr.metadata.flaws import warn
@@ -63,7 +64,7 @@ def open_scene(
     if len(paths) > MOST_IMAGES:
         warn(f"{where}: a scene of {len(paths)} images; the first {MOST_IMAGES} are opened")
         paths = paths[:MOST_IMAGES]
-    opened = _images(group, paths, where)
+    groups, opened = _images(group, paths, where)
     systems = {("", system.name): system for system in own}
     for path, image in opened.items():
         for system in image.metadata.coordinates.systems if image.metadata.coordinates else ():
@@ -84,9 +85,10 @@ def open_scene(
                 )
             )
     reader = reader_of(group, where)
+    is_usable = usable_steps(systems, reader)
     for path, image in opened.items():
         start = (path, image.metadata.coordinates.intrinsic if image.metadata.coordinates else "")
-        way = find_way(edges, start, goal)
+        way = find_way(edges, start, goal, is_usable)
         if way is None:
             warn(
                 f"{where}: no transformation places {path!r} in {goal[1]!r}; it is shown in its "
@@ -94,16 +96,18 @@ def open_scene(
             )
             way = []
         placed = along(image, way, start, systems, reader)
-        node = group[path]
-        assert isinstance(node, zarr.Group)
-        yield from with_labels(placed, image, node)
+        yield from with_labels(placed, image, groups[path])
 
 
 def _ends(edge: Edge) -> tuple[Key, Key]:
     return edge.input, edge.output
 
 
-def _images(group: zarr.Group, paths: list[str], where: str) -> dict[str, OmeZarrImage]:
+def _images(
+    group: zarr.Group, paths: list[str], where: str
+) -> tuple[dict[str, zarr.Group], dict[str, OmeZarrImage]]:
+    """The images that can be opened, by path, and their groups."""
+    groups: dict[str, zarr.Group] = {}
     opened: dict[str, OmeZarrImage] = {}
     first: SourceError | None = None
     for path, node in zip(paths, children(group, paths, where), strict=True):
@@ -122,9 +126,10 @@ def _images(group: zarr.Group, paths: list[str], where: str) -> dict[str, OmeZar
         if others:
             warn(f"{image.where}: the first of its {len(others) + 1} images is shown")
         opened[path] = replace(image, name=name_of(path))
+        groups[path] = node
     if not opened:
         raise first or SourceError(f"{where}: a scene without images")
-    return opened
+    return groups, opened
 
 
 def _resolved(

@@ -1,14 +1,15 @@
 """The way from one coordinate system to another.
 
 Invariants: pure; a way is found if there is one, through transformations in either direction;
-one without non-linear parts is preferred, then the shortest; cycles do no harm.
+one whose every step can be used is preferred, then one without non-linear parts, then the shortest;
+cycles do no harm.
 """
 
 from __future__ import annotations
 
 import heapq
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from napari_octree.sources.ome_zarr.coordinates.matrices import NONLINEAR
@@ -18,15 +19,28 @@ from napari_octree.sources.ome_zarr.metadata.values import as_list, as_mapping
 Step = tuple[Edge, bool]
 """A transformation, and whether it is followed forward."""
 NONLINEAR_COST = 10**6
+UNUSABLE_COST = 10**12
+IsUsable = Callable[[Edge, bool], bool]
+"""Whether a transformation can be followed forward, or backward."""
 
 
-def find_way(edges: Iterable[Edge], start: Key, end: Key) -> list[Step] | None:
-    """The steps from one system to another; None if there is no way."""
-    return reachable(edges, start).get(end)
+def find_way(
+    edges: Iterable[Edge], start: Key, end: Key, is_usable: IsUsable | None = None
+) -> list[Step] | None:
+    """The steps from one system to another; None if there is no way.
+
+    Steps that are not usable are taken only where no other way leads there.
+    """
+    return reachable(edges, start, is_usable, end).get(end)
 
 
-def reachable(edges: Iterable[Edge], start: Key) -> dict[Key, list[Step]]:
-    """All systems that can be reached, nearest first, each with its way."""
+def reachable(
+    edges: Iterable[Edge],
+    start: Key,
+    is_usable: IsUsable | None = None,
+    end: Key | None = None,
+) -> dict[Key, list[Step]]:
+    """All systems that can be reached (up to `end`), nearest first, each with its way."""
     leaving: dict[Key, list[tuple[Key, Step]]] = defaultdict(list)
     for edge in edges:
         leaving[edge.input].append((edge.output, (edge, True)))
@@ -41,10 +55,14 @@ def reachable(edges: Iterable[Edge], start: Key) -> dict[Key, list[Step]]:
             continue
         came_by[key] = by
         ways[key] = [] if by is None else [*ways[by[0]], by[1]]
+        if key == end:
+            break
         for other, step in leaving[key]:
             if other not in came_by:
                 count += 1
                 own = NONLINEAR_COST if is_nonlinear(step[0].document) else 1
+                if is_usable is not None and not is_usable(*step):
+                    own = UNUSABLE_COST
                 heapq.heappush(queue, (cost + own, count, other, (key, step)))
     return ways
 

@@ -23,12 +23,24 @@ LARGEST_CHUNK = 2**20
 
 
 def parameter_reader(group: zarr.Group, folder: str, where: str) -> Callable[[str], np.ndarray]:
-    """A function that reads the array at a path relative to `folder` of a group."""
+    """A function that reads the array at a path relative to `folder` of a group, once."""
+    known: dict[str, np.ndarray | UnusableError] = {}
 
     def read(path: str) -> np.ndarray:
         inner = as_path(path)
         if inner is None:
             raise UnusableError(f"parameters at {shown(path)}, which is no path")
+        if inner not in known:
+            try:
+                known[inner] = fetch(inner)
+            except UnusableError as problem:
+                known[inner] = problem
+        found = known[inner]
+        if isinstance(found, UnusableError):
+            raise found
+        return found
+
+    def fetch(inner: str) -> np.ndarray:
         try:
             node = child(group, posixpath.join(folder, inner), where)
         except SourceError as error:

@@ -59,12 +59,6 @@ def follow(
         context = context_of(edge, forward, systems, reader)
         try:
             step = step_matrix(edge, forward, matrix.shape[0] - 1, systems, context)
-            if there in systems and len(systems[there].axes) != step.shape[0] - 1:
-                raise UnusableError(
-                    f"it gives {step.shape[0] - 1} numbers, but {there[1]!r} has "
-                    f"{len(systems[there].axes)} axes"
-                )
-            check_not_flat(step, systems[here].axes if here in systems else ())
         except UnusableError as problem:
             warn(f"{edge.where} cannot be used: {problem}")
             return matrix, here
@@ -73,6 +67,28 @@ def follow(
             warn(f"{edge.where}: only its linear part is shown, without {notes}")
         matrix, here = step @ matrix, there
     return matrix, here
+
+
+def usable_steps(
+    systems: Mapping[Key, System], reader: Callable[[str], Read]
+) -> Callable[[Edge, bool], bool]:
+    """For `find_way`: whether a step between systems has a matrix; each is looked at once."""
+    known: dict[tuple[int, bool], bool] = {}
+
+    def is_usable(edge: Edge, forward: bool) -> bool:
+        key = id(edge), forward
+        if key not in known:
+            here = systems.get(edge.input if forward else edge.output)
+            try:
+                if here is not None:
+                    context = context_of(edge, forward, systems, reader)
+                    step_matrix(edge, forward, len(here.axes), systems, context)
+                known[key] = True
+            except UnusableError:  # told by whoever has to take it
+                known[key] = False
+        return known[key]
+
+    return is_usable
 
 
 def check_edge(edge: Edge, systems: Mapping[Key, System], reader: Callable[[str], Read]) -> None:
@@ -139,7 +155,22 @@ def step_matrix(
     Raises
     ------
     UnusableError
+        It has none, or none that fits both systems.
     """
+    here, there = (edge.input, edge.output) if forward else (edge.output, edge.input)
+    step = _matrix_of_step(edge, forward, count, systems, context)
+    if there in systems and len(systems[there].axes) != step.shape[0] - 1:
+        raise UnusableError(
+            f"it gives {step.shape[0] - 1} numbers, but {there[1]!r} has "
+            f"{len(systems[there].axes)} axes"
+        )
+    check_not_flat(step, systems[here].axes if here in systems else ())
+    return step
+
+
+def _matrix_of_step(
+    edge: Edge, forward: bool, count: int, systems: Mapping[Key, System], context: Context
+) -> np.ndarray:
     if forward:
         return matrix_of(edge.document, count, context)
     if edge.document.get("type") == "bijection":

@@ -91,5 +91,9 @@ def _color(entry: Mapping[str, Any], flaws: dict[str, str]) -> Color | None:
         flaws.setdefault("rgba", f"cannot use the colour {shown(value)}")
     if numbers is None or min(numbers) < 0 or max(numbers) > 255:
         return None
-    red, green, blue, *alpha = (n / 255 for n in numbers)
+    most = 255
+    if max(numbers) <= 1 and any(isinstance(part, float) for part in as_list(value)):
+        flaws.setdefault("rgba", f"has the colour {shown(value)}, read as parts of 1")
+        most = 1
+    red, green, blue, *alpha = (n / most for n in numbers)
     return red, green, blue, alpha[0] if alpha else 1.0

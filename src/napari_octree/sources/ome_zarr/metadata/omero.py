@@ -24,6 +24,24 @@ MOST_CHANNELS = 10_000
 """No more are read of a list."""
 
 
+_HEXADECIMAL = re.compile(
+    r"\s*(?:#|0x)?([0-9a-f]{6})([0-9a-f]{2})?\s*", re.IGNORECASE
+).fullmatch
+_NAMES = {
+    "red": "#ff0000",
+    "green": "#00ff00",
+    "blue": "#0000ff",
+    "cyan": "#00ffff",
+    "magenta": "#ff00ff",
+    "yellow": "#ffff00",
+    "white": "#ffffff",
+    "grey": "#ffffff",
+    "gray": "#ffffff",
+    "black": "#000000",
+}
+"""As colour maps of channels are called: the colour of the brightest pixel."""
+
+
 @dataclass(frozen=True)
 class Omero:
     """The name of an image, its channels, and whether they should be shown in grey."""
@@ -45,8 +63,9 @@ def parse_omero(value: Any, where: str) -> Omero:
     channels = tuple(_parse_channel(each, flaws) for each in as_list(entries)[:MOST_CHANNELS])
     for flaw in flaws.values():
         warn(f"{where}: {flaw}")
-    model = as_mapping(omero.get("rdefs")).get("model")
-    return Omero(as_text(omero.get("name")), channels, model in ("greyscale", "grayscale"))
+    model = as_text(as_mapping(omero.get("rdefs")).get("model")) or ""
+    is_grey = model.lower() in ("greyscale", "grayscale")
+    return Omero(as_text(omero.get("name")), channels, is_grey)
 
 
 def _parse_channel(value: Any, flaws: dict[str, str]) -> Channel:
@@ -60,7 +79,7 @@ def _parse_channel(value: Any, flaws: dict[str, str]) -> Channel:
     parsed = None if color is None else parse_color(color)
     if color is not None and parsed is None:
         flaws.setdefault("colour", f"cannot use the channel colour {shown(color)}")
-    if parsed is not None and not isinstance(color, str):
+    if parsed is not None and not (isinstance(color, str) and _HEXADECIMAL(color)):
         flaws.setdefault("colour", f"has the channel colour {shown(color)}, read as {parsed}")
     window = value.get("window")
     if window is not None:
@@ -71,7 +90,7 @@ def _parse_channel(value: Any, flaws: dict[str, str]) -> Channel:
         color=parsed,
         window=_interval(window.get("start"), window.get("end")),
         window_range=_interval(window.get("min"), window.get("max")),
-        active=value.get("active") is not False,
+        active=value.get("active") not in (False, "false"),  # 0 is false
         inverted=value.get("inverted") is True,
     )
 
@@ -79,12 +98,16 @@ def _parse_channel(value: Any, flaws: dict[str, str]) -> Channel:
 def parse_color(value: Any) -> str | None:
     """A colour as "#rrggbb".
 
-    Hexadecimal text of 6 digits, or 8 with alpha; a whole number, 0xRRGGBB or, where it is
+    Hexadecimal text of 6 digits, or 8 with alpha, or half of them; a plain name; a whole number, 0xRRGGBB or, where it is
     negative or larger, 0xRRGGBBAA as OME-XML has it; a list of numbers, bytes or up to 1.
     """
     if isinstance(value, str):
-        match = re.fullmatch(r"#?([0-9a-fA-F]{6})([0-9a-fA-F]{2})?", value.strip())
-        return f"#{match[1].lower()}" if match else None
+        text = value.strip().lower()
+        match = _HEXADECIMAL(text)
+        short = re.fullmatch(r"#?([0-9a-f]{3})[0-9a-f]?", text)
+        if match or short is None:
+            return f"#{match[1]}" if match else _NAMES.get(text)
+        return "#" + "".join(digit * 2 for digit in short[1])
     number = as_number(value)
     if number is not None and number == int(number) and -(2**31) <= number < 2**32:
         whole = int(number)
@@ -106,6 +129,8 @@ def _check_window(window: Any, flaws: dict[str, str]) -> None:
         flaws.setdefault(
             "window", f"a channel's window has no number {', '.join(missing)}: {shown(window)}"
         )
+    elif _interval(values["start"], values["end"]) is None:
+        flaws.setdefault("window", f"a channel's window ends where it starts: {shown(window)}")
 
 
 def _interval(low: Any, high: Any) -> tuple[float, float] | None:

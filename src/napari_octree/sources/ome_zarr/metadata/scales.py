@@ -8,7 +8,7 @@ from typing import Any
 
 from napari_octree.sources.ome_zarr.metadata.flaws import warn
 from napari_octree.sources.ome_zarr.metadata.model import ImageMetadata
-from napari_octree.sources.ome_zarr.metadata.values import as_numbers, shown
+from napari_octree.sources.ome_zarr.metadata.values import as_list, as_number, shown
 
 Numbers = tuple[float, ...]
 
@@ -32,11 +32,8 @@ def compose(
         kind = transformation.get("type") if isinstance(transformation, Mapping) else None
         if kind == "identity":
             continue
-        numbers = None
-        if kind in ("scale", "translation"):
-            numbers = as_numbers(transformation.get(kind), ndim)
-        if numbers is None or (kind == "scale" and 0 in numbers):
-            warn(f"{where}: cannot use the transformation {shown(transformation)}")
+        numbers = _usable_numbers(transformation, kind, ndim, where)
+        if numbers is None:
             continue
         if kind == "scale":
             scale_now = [a * b for a, b in zip(scale or [1.0] * ndim, numbers, strict=True)]
@@ -49,6 +46,27 @@ def compose(
             continue
         scale, shift = scale_now or None, shift_now
     return (tuple(scale) if scale else None), (tuple(shift) if shift else None)
+
+
+def _usable_numbers(
+    transformation: Any, kind: Any, ndim: int, where: str
+) -> list[float] | None:
+    """The numbers of a scale or translation; where one axis has none of use, as if left out."""
+    values = as_list(transformation.get(kind)) if kind in ("scale", "translation") else []
+    numbers = [as_number(value) for value in values]
+    usable = [n for n in numbers if n is not None and (kind != "scale" or n != 0)]
+    if len(values) != ndim or not usable:
+        warn(f"{where}: cannot use the transformation {shown(transformation)}")
+        return None
+    if len(usable) == ndim:
+        return usable
+    # As of programs that write 0 for the distance of planes or times that they do not know.
+    neutral = 1.0 if kind == "scale" else 0.0
+    warn(
+        f"{where}: cannot use all of the transformation {shown(transformation)}; "
+        f"{neutral:g} is taken where its number is of no use"
+    )
+    return [n if n in usable and n is not None else neutral for n in numbers]
 
 
 def in_range(scales: Sequence[float], shifts: Sequence[float]) -> bool:

@@ -11,12 +11,20 @@ from napari_octree.sources.ome_zarr.metadata.flaws import warn
 from napari_octree.sources.ome_zarr.metadata.values import as_text, shown
 
 NEWEST_KNOWN = (0, 6)
+KEYS = frozenset(
+    {"multiscales", "plate", "well", "labels", "image-label", "bioformats2raw.layout", "scene"}
+)
+"""Of the attributes that say what a group is."""
 
 
 def ome_attributes(attributes: Mapping[str, Any]) -> Mapping[str, Any]:
     """The attributes that OME-Zarr defines: since 0.5 they are below "ome"."""
     ome = attributes.get("ome")
-    return ome if isinstance(ome, Mapping) else attributes
+    if not isinstance(ome, Mapping):
+        return attributes
+    if KEYS.isdisjoint(ome) and not KEYS.isdisjoint(attributes):
+        return attributes  # as of files whose version was raised, and nothing else
+    return ome
 
 
 def parsed_version(version: str) -> tuple[int, int] | None:

@@ -27,6 +27,9 @@ logger = logging.getLogger("napari_octree.sources")
 
 MOST_FIRST_FIELDS = 8
 """Fields of a well that are tried, if others do not open."""
+MOST_LABELLED = 8
+"""Wells whose first field is asked for labels."""
+MOST_LABELS = 100
 MOST_POSITIONS = 100
 """Fields of a well whose positions are looked up."""
 
@@ -41,7 +44,8 @@ class FirstField:
     metadata: ImageMetadata
     arrays: tuple[LevelSource, ...]
     positions: tuple[tuple[float, float], ...] | None
-    labels: tuple[str, ...]
+    labels: tuple[tuple[str, str], ...]
+    """Names of label images, and the path of a field that lists each."""
     label: ImageLabel | None = None
     is_listed_for_all: bool = False
     """No document lists the fields: those of this well are all there are."""
@@ -57,9 +61,12 @@ def first_field(
     problems: list[str] = []
     most = max(listed, key=lambda each: len(each[1]))
     ordered = [most, *(each for each in listed if each is not most)]
+    # Only some wells may have labels.
+    others = [_joined(well.path, fields[0].path) for well, fields in ordered[:MOST_LABELLED]]
     for well, fields in ordered:
         paths = [_joined(well.path, field.path) for field in fields[:MOST_POSITIONS]]
-        documents.fetch([*paths, *(f"{path}/labels" for path in paths[:4])], (), turn)
+        labelled = list(dict.fromkeys([*paths[:4], *others]))
+        documents.fetch([*paths, *(f"{path}/labels" for path in labelled)], (), turn)
         for path in paths[:MOST_FIRST_FIELDS]:
             try:
                 opened = open_levels(documents, path, where, turn)
@@ -73,7 +80,7 @@ def first_field(
             positions = _positions(documents, paths, metadata, where)
             if positions is None and len(paths) > 1:
                 positions = _positions_by_xml(documents, paths)
-            labels = _label_names(documents, paths[:4])
+            labels = _label_names(documents, labelled)
             return FirstField(well, tuple(fields), path, metadata, arrays, positions, labels)
     kind = "plate" if any(well.path for well, _ in listed) else "well"
     raise SourceError(
@@ -82,12 +89,16 @@ def first_field(
 
 
 def first_labels(
-    documents: Documents, first: FirstField, name: str, where: str
+    documents: Documents, first: FirstField, name: str, field_path: str, where: str
 ) -> FirstField | None:
-    """Open the labels of that name of the first field that has them; None if there are none."""
+    """Open the labels of that name of the first field that has them; None if there are none.
+
+    The field at `field_path` lists them.
+    """
     turn = POOL.new_turn()
-    for field in first.fields[:MOST_FIRST_FIELDS]:
-        path = _joined(first.well.path, field.path, "labels", name)
+    fields = [_joined(first.well.path, field.path) for field in first.fields[:MOST_FIRST_FIELDS]]
+    for field in dict.fromkeys([field_path, *fields]):
+        path = _joined(field, "labels", name)
         try:
             opened = open_levels(documents, path, where, turn)
         except Exception as error:  # of stores of any kind: the image is shown without them
@@ -191,7 +202,9 @@ def _positions_by_xml(
     return None if xml is None else ome_xml.field_positions(xml, as_list(listed), paths)
 
 
-def _label_names(documents: Documents, paths: Sequence[str]) -> tuple[str, ...]:
+def _label_names(documents: Documents, paths: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """Return the names of the label images that fields list, each with the first such field."""
+    found: dict[str, str] = {}
     for path in paths:
         try:
             attributes = documents.attributes(f"{path}/labels")
@@ -200,10 +213,10 @@ def _label_names(documents: Documents, paths: Sequence[str]) -> tuple[str, ...]:
             attributes = None
         if attributes is not None:
             names = as_list(ome_attributes(attributes).get("labels"))
-            safe = [name for name in map(as_path, names[:100]) if name is not None]
-            if safe:
-                return tuple(dict.fromkeys(safe))
-    return ()
+            for name in map(as_path, names[:MOST_LABELS]):
+                if name is not None and len(found) < MOST_LABELS:
+                    found.setdefault(name, path)
+    return tuple(found.items())
 
 
 def _joined(*parts: str) -> str:

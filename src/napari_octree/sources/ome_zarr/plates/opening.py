@@ -46,6 +46,9 @@ from napari_octree.sources.stores.zarr_nodes import documents_of
 
 FIRST_WELLS = 8
 """Looked at, in one round, for the first field that opens and for how many fields a well has."""
+MOST_WELLS_LOOKED_AT = 4096
+MOST_WELLS_TRIED = 64
+"""Whose fields are looked for, while none opens."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -109,12 +112,52 @@ def open_plate(
         There is no such acquisition, or no field can be opened.
     """
     plate = parse_plate(attributes, where)
-    chosen = _chosen_acquisition(plate.acquisitions, acquisition, where)
-    listed, counts = _look_at_wells(documents, plate.wells, chosen, where)
-    count = max(counts, default=0) or 1
-    if count == 1 and plate.field_count and not counts:
-        count = plate.field_count
-    return tuple(_images(documents, plate, listed, count, chosen, where))
+    first, count, chosen = _first_of_plate(documents, plate, acquisition, where)
+    return tuple(_images_like(first, documents, plate, count, chosen, where))
+
+
+def _first_of_plate(
+    documents: Documents, plate: Plate, acquisition: int | None, where: str
+) -> tuple[FirstField, int, int | None]:
+    """Return the first field that opens, the fields of a well, and the acquisition to show.
+
+    Wells are looked at in rounds, each twice as large as the one before, until one has it.
+    """
+    turn = POOL.new_turn()
+    problem: BaseException | None = None
+    start, size, tried = 0, FIRST_WELLS, 0
+    while start < min(len(plate.wells), MOST_WELLS_LOOKED_AT) and tried < MOST_WELLS_TRIED:
+        some = plate.wells[start : start + size]
+        start, size = start + size, 2 * size
+        found, own_problem = _look_at_wells(documents, some, turn, where)
+        problem = problem or own_problem
+        if not any(fields for _, fields in found):
+            continue
+        known = plate.acquisitions if len(plate.acquisitions) > 1 else _acquisitions_of(found)
+        chosen = _chosen_acquisition(known or plate.acquisitions, acquisition, where)
+        listed = [(well, chosen_fields(fields, chosen)) for well, fields in found]
+        listed = [(well, fields) for well, fields in listed if fields]
+        tried += len(listed)
+        if not listed:
+            continue
+        try:
+            return first_field(documents, listed, where), max(len(f) for _, f in listed), chosen
+        except SourceError as error:
+            problem = problem or error
+    if isinstance(problem, SourceError) and tried:
+        raise problem
+    raise SourceError(
+        f"{where}: an OME-Zarr plate with {len(plate.wells)} wells, none of which could be opened"
+        + (f" ({problem})" if problem else "")
+    )
+
+
+def _acquisitions_of(
+    wells: Sequence[tuple[Well, tuple[ListedField, ...]]],
+) -> tuple[Acquisition, ...]:
+    """Return the acquisitions that fields name, where the plate does not list them."""
+    ids = {field.acquisition for _, fields in wells for field in fields}
+    return tuple(Acquisition(number) for number in sorted(n for n in ids if n is not None))
 
 
 def open_well(
@@ -141,6 +184,8 @@ def _chosen_acquisition(
 ) -> int | None:
     """Return the id of the acquisition to show; None if there is none to choose."""
     ids = [acquisition.id for acquisition in known]
+    if isinstance(wanted, str) and wanted.isdecimal():
+        wanted = int(wanted)
     if wanted is not None:
         if ids and wanted not in ids:
             raise SourceError(
@@ -158,32 +203,20 @@ def _chosen_acquisition(
 
 
 def _look_at_wells(
-    documents: Documents, wells: Sequence[Well], acquisition: int | None, where: str
-) -> tuple[list[tuple[Well, tuple[ListedField, ...]]], list[int]]:
-    """Return the first wells that list fields, those with fields first, and their numbers."""
-    turn = POOL.new_turn()
+    documents: Documents, wells: Sequence[Well], turn: int, where: str
+) -> tuple[list[tuple[Well, tuple[ListedField, ...]]], Exception | None]:
+    """Return those wells that are there, with the fields that they list, and a problem met."""
     found: list[tuple[Well, tuple[ListedField, ...]]] = []
-    for start in range(0, len(wells), FIRST_WELLS):
-        some = wells[start : start + FIRST_WELLS]
-        documents.fetch([well.path for well in some], (), turn)
-        problems: list[Exception] = []
-        for well in some:
-            try:
-                attributes = documents.attributes(well.path)
-                if attributes is not None:
-                    fields = parse_well(attributes, f"{where}/{well.path}")
-                    found.append((well, chosen_fields(fields, acquisition)))
-            except Exception as error:  # told when the well comes into view
-                problems.append(error)
-        if any(fields for _, fields in found) or start >= 4 * FIRST_WELLS:
-            break
-    listed = [(well, fields) for well, fields in found if fields]
-    if not listed:
-        raise SourceError(
-            f"{where}: an OME-Zarr plate with {len(wells)} wells, none of which could be opened"
-            + (f" ({problems[0]})" if problems else "")
-        )
-    return listed, [len(fields) for _, fields in listed]
+    problem: Exception | None = None
+    documents.fetch([well.path for well in wells], (), turn)
+    for well in wells:
+        try:
+            attributes = documents.attributes(well.path)
+            if attributes is not None:
+                found.append((well, parse_well(attributes, f"{where}/{well.path}")))
+        except Exception as error:  # told when the well comes into view
+            problem = problem or error
+    return found, problem
 
 
 def open_tiles(
@@ -255,8 +288,8 @@ def _images_like(
     deviations = Deviations(where)
     image = _image(documents, plate, first, count, acquisition, where, "", deviations, None)
     yield image
-    for name in first.labels:
-        labels = first_labels(documents, first, name, where)
+    for name, path in first.labels:
+        labels = first_labels(documents, first, name, path, where)
         if labels is not None:
             yield _image(
                 documents, plate, labels, count, acquisition, where, f"labels/{name}",
