@@ -95,8 +95,8 @@ def read_images(
             yield image
     if len(problems) == len(entries):
         raise problems[0]
-    for problem in problems:
-        warn(f"{problem}; this one of its {len(entries)} images is left out")
+    for each in problems:
+        warn(f"{each}; this one of its {len(entries)} images is left out")
 
 
 def _read_image(

@@ -7,13 +7,14 @@ says what was found there; no other exception is raised, whatever the file holds
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import zarr
 from zarr.abc.store import Store
-from zarr.storage import StorePath
+from zarr.storage import LocalStore, StorePath
 
 from napari_octree.sources.errors import SourceError
 from napari_octree.sources.ome_zarr.addresses import is_url, name_of
@@ -79,13 +80,16 @@ def read_ome_zarr(
     images = images_in(node, where, coordinate_system, acquisition)
     if all(image.label is None for image in images):
         return images
+    if isinstance(node.store, LocalStore) and not isinstance(path, str | os.PathLike):
+        path = address = os.fspath(node.store.root / node.path)
+    open_above: Callable[[], Node]
     if isinstance(path, str | os.PathLike):
         above = address_above_labels(address)
-        return _placed_like_their_image(images, above, lambda: open_node(above, **storage_options))
-    above = above_labels(node.path)
-    return _placed_like_their_image(
-        images, above, lambda: given_node(StorePath(node.store, above))[0]
-    )
+        open_above = partial(open_node, above or "", **storage_options)
+    else:
+        above = above_labels(node.path)
+        open_above = partial(_node_of, StorePath(node.store, above or ""))
+    return images if above is None else _placed_like_their_image(images, above, open_above)
 
 
 def images_in(
@@ -123,12 +127,14 @@ def images_in(
     return (open_numbered(node, where),)
 
 
+def _node_of(place: StorePath) -> Node:
+    return given_node(place)[0]
+
+
 def _placed_like_their_image(
-    labels: tuple[OmeZarrImage, ...], above: str | None, open_above: Callable[[], Node]
+    labels: tuple[OmeZarrImage, ...], above: str, open_above: Callable[[], Node]
 ) -> tuple[OmeZarrImage, ...]:
     """Label images, placed as the image beside which they lie, if that can be found."""
-    if above is None:
-        return labels
     try:
         node = open_above()
         if not isinstance(node, zarr.Group):

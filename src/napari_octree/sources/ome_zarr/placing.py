@@ -141,7 +141,7 @@ def transformed(
 
 
 def reader_of(group: zarr.Group, where: str) -> Callable[[str], Read]:
-    """For `follow`: the reader of parameters below a folder of a group, each of which it reads once."""
+    """For `follow`: the reader of parameters below a folder of a group; it reads each once."""
     return cache(lambda folder: parameter_reader(group, folder, where))
 
 

@@ -1,8 +1,8 @@
 """The way from one coordinate system to another.
 
 Invariants: pure; a way is found if there is one, through transformations in either direction;
-one whose every step can be used is preferred, then one without non-linear parts, then the shortest;
-cycles do no harm.
+one whose every step can be used is preferred, then one without non-linear parts, then the
+shortest; cycles do no harm.
 """
 
 from __future__ import annotations

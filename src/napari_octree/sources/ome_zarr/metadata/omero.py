@@ -24,9 +24,7 @@ MOST_CHANNELS = 10_000
 """No more are read of a list."""
 
 
-_HEXADECIMAL = re.compile(
-    r"\s*(?:#|0x)?([0-9a-f]{6})([0-9a-f]{2})?\s*", re.IGNORECASE
-).fullmatch
+_HEXADECIMAL = re.compile(r"\s*(?:#|0x)?([0-9a-f]{6})([0-9a-f]{2})?\s*", re.IGNORECASE).fullmatch
 _NAMES = {
     "red": "#ff0000",
     "green": "#00ff00",
@@ -98,8 +96,9 @@ def _parse_channel(value: Any, flaws: dict[str, str]) -> Channel:
 def parse_color(value: Any) -> str | None:
     """A colour as "#rrggbb".
 
-    Hexadecimal text of 6 digits, or 8 with alpha, or half of them; a plain name; a whole number, 0xRRGGBB or, where it is
-    negative or larger, 0xRRGGBBAA as OME-XML has it; a list of numbers, bytes or up to 1.
+    Hexadecimal text of 6 digits, or 8 with alpha, or half of them; a plain name; a whole number,
+    0xRRGGBB or, where it is negative or larger, 0xRRGGBBAA as OME-XML has it; a list of numbers,
+    bytes or up to 1.
     """
     if isinstance(value, str):
         text = value.strip().lower()

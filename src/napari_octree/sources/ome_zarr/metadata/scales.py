@@ -48,9 +48,7 @@ def compose(
     return (tuple(scale) if scale else None), (tuple(shift) if shift else None)
 
 
-def _usable_numbers(
-    transformation: Any, kind: Any, ndim: int, where: str
-) -> list[float] | None:
+def _usable_numbers(transformation: Any, kind: Any, ndim: int, where: str) -> list[float] | None:
     """The numbers of a scale or translation; where one axis has none of use, as if left out."""
     values = as_list(transformation.get(kind)) if kind in ("scale", "translation") else []
     numbers = [as_number(value) for value in values]
