@@ -238,7 +238,7 @@ def test_it_can_be_switched_off(viewer) -> None:
 def test_what_was_frozen_goes_when_it_is_removed(viewer, pump_until) -> None:
     kept = viewer.add_layer(image())
     gone = []
-    for _ in range(3):
+    for _ in range(2):
         layer = viewer.add_layer(image())
         assert layer.wait_until_settled(30)
         pump_until(gc.get_freeze_count)
