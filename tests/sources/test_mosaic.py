@@ -192,7 +192,10 @@ def test_a_picture_that_another_thread_reads_is_waited_for(answer: object) -> No
 
     asked: list[int] = []
     name = object()
-    reader = ThumbnailReader(name, GivenFields(()), (2.0,) * 2, read, np.dtype("u1"), 0, "mean")
+    fields = GivenFields(())
+    reader = ThumbnailReader(
+        name, fields, (2.0,) * 2, read, np.dtype("u1"), 0, "mean", fields.turn
+    )
     wanted = [Wanted(number, ((0, 2), (0, 2)), (2, 2)) for number in range(3)]
     other = (name, 1, wanted[1].box)
     assert UNDER_WAY.claim(other)[1]
@@ -210,7 +213,9 @@ def test_who_waits_for_a_picture_gets_the_error_of_its_reader() -> None:
 
     waiting: list[tuple] = []
     fields = GivenFields(())
-    reader = ThumbnailReader("broken", fields, (2.0, 2.0), read, np.dtype("u1"), 0, "mean")
+    reader = ThumbnailReader(
+        "broken", fields, (2.0, 2.0), read, np.dtype("u1"), 0, "mean", fields.turn
+    )
     with pytest.raises(ZeroDivisionError) as raised:
         reader.pictures([Wanted(0, ((0, 2), (0, 2)), (2, 2))], 0)
     ((future, is_new),) = waiting

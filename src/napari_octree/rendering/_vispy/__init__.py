@@ -55,6 +55,7 @@ from napari_octree.rendering._vispy.textures import (
 from napari_octree.rendering._vispy.timer import GpuTimer, finish_all
 from napari_octree.rendering._vispy.windows import (
     hold_playback,
+    slow_loading_signs,
     viewer_of,
     what_a_person_closes,
     when_idle,
@@ -100,6 +101,7 @@ __all__ = [
     "scissored",
     "share_queue",
     "slice_of",
+    "slow_loading_signs",
     "upload",
     "viewer_of",
     "viewport_size",

@@ -23,6 +23,27 @@ def hold_playback(dims: Any) -> None:
     dims._play_ready = False
 
 
+def slow_loading_signs(canvas: Any) -> None:
+    """Let the turning signs of the window's layer list turn slowly.
+
+    For each step of such a sign Qt puts the whole window together anew by GL, canvas included:
+    18 times a second, which takes a software renderer nearly half of the time in which layers
+    load (`LayerDelegate._load_movie`, napari 0.9.2 and 0.10).
+    """
+    from qtpy.QtWidgets import QAbstractItemView
+
+    widget = canvas.native if canvas is not None else None
+    if widget is None:
+        return
+    for view in widget.window().findChildren(QAbstractItemView):
+        movie = getattr(view.itemDelegate(), "_load_movie", None)
+        if movie is not None:
+            movie.setSpeed(SLOW_PERCENT)
+
+
+SLOW_PERCENT = 20
+
+
 def what_a_person_closes(event: Any) -> str | None:
     """Tell who closes a window, by its close event: a person the "window", or "all"; None: code.
 

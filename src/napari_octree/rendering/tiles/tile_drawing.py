@@ -44,6 +44,7 @@ from napari_octree.rendering.tiles.tile_frame import TileFrame, TileInputs
 from napari_octree.rendering.tiles.tile_kind import TileKind
 from napari_octree.rendering.tiles.tile_patches import TilePatches
 from napari_octree.rendering.tiles.tiled_slice import TiledSlice
+from napari_octree.rendering.view.loading_pace import loading_pace_of
 from napari_octree.rendering.view.tracked_view import TrackedView
 from napari_octree.rendering.view.view_2d import view_from_matrix
 
@@ -155,6 +156,8 @@ class TileDrawing:
             node.set_matrix(matrices.to_render)
         if self.tracked.view is not None:
             node.set_overlays(self.ring, display.show_grid, matrices, display.show_failed)
+        if not (frame.complete or moved or self._finishing):
+            loading_pace_of(node.canvas).begin()
         return moved
 
     def _patch(self, octree_slice: OctreeSlice | None) -> None:
@@ -262,13 +265,19 @@ class TileDrawing:
         """Draw what has arrived, together with what comes in the next moment.
 
         Reads that began together end nearly together, and a frame for each would only be in the
-        way of the others. Nothing that fills a blank place waits, nor what is last.
+        way of the others. What fills a blank place waits only where frames are expensive: they
+        would take the processor from loading. Nothing waits that is the first or the last.
         """
-        if self.frame.more or not (self.client.pending and self.frame.covered):
+        canvas = self.node.canvas
+        if self.frame.more or not self.client.pending or canvas is None:
             return 0
+        calm = not self.tracked.moving and self.levels
+        frames_ms = loading_pace_of(canvas).wait_ms(now) if calm else 0
+        if not self.frame.covered:
+            return frames_ms
         if self._gathers_until is None:
             self._gathers_until = now + self._gather_ms / 1000
-        return max(math.ceil(1000 * (self._gathers_until - now)), 0)
+        return max(math.ceil(1000 * (self._gathers_until - now)), frames_ms, 0)
 
     def rest(self) -> bool:
         """The view stands still. Returns whether to draw again, for what was left out so far."""

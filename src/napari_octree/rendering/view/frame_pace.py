@@ -18,6 +18,11 @@ PAUSE = 2
 class FramePace:
     """The costs of one frame after the other.
 
+    Parameters
+    ----------
+    pause : int
+        How many times as long as a frame took the next one waits.
+
     Attributes
     ----------
     under_way : bool
@@ -26,7 +31,8 @@ class FramePace:
         Of the last frame that has ended; 0 before any.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, pause: int = PAUSE) -> None:
+        self._pause = pause
         self.under_way = False
         self.cost_ms = 0.0
         self._began_s = self._ended_s = 0.0
@@ -45,4 +51,4 @@ class FramePace:
         """How long to wait before a frame that only shows more; 0 or less: not at all."""
         if self.cost_ms <= CHEAP_MS:
             return 0
-        return int(PAUSE * self.cost_ms - 1e3 * (now_s - self._ended_s))
+        return int(self._pause * self.cost_ms - 1e3 * (now_s - self._ended_s))

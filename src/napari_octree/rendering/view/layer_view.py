@@ -92,7 +92,7 @@ class LayerView:
         self._rest = RestTimer(self._on_rest)
         self._patience = QTimer()
         self._patience.setSingleShot(True)
-        self._patience.timeout.connect(self.request_frame)
+        self._patience.timeout.connect(self._refine)  # others' frames may have shown it
         self._enter_collector()
 
     def _enter_collector(self) -> None:

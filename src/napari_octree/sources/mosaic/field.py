@@ -7,6 +7,7 @@ by several at once; a field that is not there is None, one that cannot be reache
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -53,6 +54,10 @@ class FieldOpener(Protocol):
         """Run reads of several fields, side by side where they mostly wait."""
         ...
 
+    def turn(self) -> AbstractContextManager[None]:
+        """Wait until this thread may `run` reads, and make something of them."""
+        ...
+
     def forget(self) -> None:
         """Open fields anew when they are asked for next (any thread)."""
         ...
@@ -87,6 +92,10 @@ class GivenFields:
     def run(self, tasks: Sequence[Callable[[], T]], turn: int) -> list[T | BaseException]:
         """Run the reads one after the other: the loader has threads for the others."""
         return run_in_turn(tasks)
+
+    def turn(self) -> AbstractContextManager[None]:
+        """Read whenever the loader does."""
+        return nullcontext()
 
     def forget(self) -> None:
         """The levels at hand are all there is."""

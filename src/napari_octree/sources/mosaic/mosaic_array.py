@@ -9,6 +9,7 @@ chunk shows many: there the others are shown (`PartialReadError`).
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from math import prod
@@ -33,7 +34,7 @@ from napari_octree.sources.mosaic.field_reading import (
 from napari_octree.sources.mosaic.grid import coarse_grid, field_grid
 from napari_octree.sources.mosaic.parts import Part, inside, moved, put_together
 from napari_octree.sources.mosaic.places import Places
-from napari_octree.sources.mosaic.thumbnail_reading import ThumbnailReader, Wanted
+from napari_octree.sources.mosaic.thumbnail_reading import SMALL_BYTES, ThumbnailReader, Wanted
 from napari_octree.sources.protocol import BlockStore, ChunkGrid, LevelSource, Region
 from napari_octree.sources.stores.side_by_side import POOL
 
@@ -189,7 +190,8 @@ class MosaicArray:
         if self.thumbnail_factors is None:
             self.opener.prepare(numbers, self._pixel_size, turn)
             tasks = [partial(self._read_part, number, region) for number in numbers]
-            parts: list[Any] = self.opener.run(tasks, turn)
+            with self._turn():
+                parts: list[Any] = self.opener.run(tasks, turn)
         else:
             parts = self._cut_thumbnails(numbers, region, self.thumbnail_factors, turn)
         errors = [part for part in parts if isinstance(part, BaseException)]
@@ -199,6 +201,11 @@ class MosaicArray:
         if errors:
             raise PartialReadError(str(errors[0]), pixels) from errors[0]
         return pixels
+
+    def _turn(self) -> AbstractContextManager[None]:
+        """Wait until this thread may read and work: where chunks are small it is all overhead."""
+        is_small = prod(self.chunk) * self.dtype.itemsize <= SMALL_BYTES
+        return self.opener.turn() if is_small else nullcontext()
 
     def _read_part(self, number: int, region: Region) -> Part | None:
         """Read what a field has of a region, and where it is there."""
@@ -247,7 +254,7 @@ class MosaicArray:
         size = tuple(map(float, factors))
         return ThumbnailReader(
             self._name, self.opener, size, self._stored_of, self.dtype, self.fill_value,
-            self.reduction,
+            self.reduction, self._turn,
         )  # fmt: skip
 
     def _stored_of(self, wanted: Wanted, pixel_size: PixelSize) -> Stored | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import NamedTuple, TypeAlias
 
@@ -90,6 +91,8 @@ class ThumbnailReader(NamedTuple):
     dtype, fill_value
         Of the pictures.
     reduction : {"mean", "nearest"}
+    turn : callable
+        Within what it returns a thread reads, and works on what it has read.
     """
 
     name: Hashable
@@ -99,6 +102,7 @@ class ThumbnailReader(NamedTuple):
     dtype: np.dtype
     fill_value: object
     reduction: Reduction
+    turn: Callable[[], AbstractContextManager[None]]
 
     def pictures(self, wanted: Sequence[Wanted], turn: int) -> list[Picture]:
         """Return a picture, None if nothing is there, or the error, for each that is wanted."""
@@ -120,7 +124,9 @@ class ThumbnailReader(NamedTuple):
                 self.opener.prepare([one.number for one in mine], self.pixel_size, turn)
             missing = list(mine)
             for start in range(0, len(missing), AT_ONCE):
-                for one, picture in self._read(missing[start : start + AT_ONCE], turn).items():
+                with self.turn():
+                    read = self._read(missing[start : start + AT_ONCE], turn)
+                for one, picture in read.items():
                     found[one] = picture
                     UNDER_WAY.let_go((self.name, one.number, one.box), picture)
         except BaseException as error:

@@ -7,6 +7,7 @@ seed only.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
@@ -122,6 +123,10 @@ class PaintedFields:
     def run(self, tasks: Sequence[Callable[[], T]], turn: int) -> list[T | BaseException]:
         """Paint one after the other."""
         return run_in_turn(tasks)
+
+    def turn(self) -> AbstractContextManager[None]:
+        """Paint whenever the loader asks."""
+        return nullcontext()
 
     def forget(self) -> None:
         """Nothing is remembered."""

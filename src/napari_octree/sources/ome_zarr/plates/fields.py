@@ -7,8 +7,8 @@ an array's when that level is. Documents that several fields need are fetched in
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from threading import BoundedSemaphore
 from typing import Any, TypeVar
 
 from napari_octree.sources.arrays.zarr_arrays.direct_zarr_array import (
@@ -19,6 +19,7 @@ from napari_octree.sources.arrays.zarr_arrays.direct_zarr_array import (
 from napari_octree.sources.errors import SourceError
 from napari_octree.sources.mosaic.deviations import Deviations
 from napari_octree.sources.mosaic.field import PixelSize, run_in_turn
+from napari_octree.sources.mosaic.near_reads import NearReads
 from napari_octree.sources.ome_zarr.metadata.model import ImageMetadata
 from napari_octree.sources.ome_zarr.metadata.versions import ome_attributes
 from napari_octree.sources.ome_zarr.multiscales import parse_image
@@ -39,9 +40,8 @@ T = TypeVar("T")
 SAME = 1.02
 """Pixel sizes that differ by less are told of nobody."""
 
-NEAR_AT_ONCE = BoundedSemaphore(4)
-"""Threads that open fields of near stores. It is work of the interpreter, so more are no faster,
-and the window's thread would wait its turn behind each of them."""
+NEAR = NearReads()
+"""What opens fields of near stores, and reads them."""
 
 
 class Memo:
@@ -194,8 +194,11 @@ class PlateFields:
         """Read several fields, side by side if their store is far."""
         if self._documents.store.is_far:
             return POOL.run(tasks, turn)
-        with NEAR_AT_ONCE:
-            return run_in_turn(tasks)
+        return run_in_turn(tasks)
+
+    def turn(self) -> AbstractContextManager[None]:
+        """Of near stores one thread at a time reads, as a rule; far ones are only waited for."""
+        return nullcontext() if self._documents.store.is_far else NEAR.turn()
 
     def forget(self) -> None:
         """Read all documents again when they are wanted next (any thread)."""
