@@ -49,7 +49,7 @@ def test_blank_places_wait_after_an_expensive_frame(
     viewer: Any, recording_pyramid: Any, read_log: Any, look_at: Any, pump_until: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    layer = viewer.add_layer(OctreeImage(recording_pyramid((2048, 2048), 4, (256, 256))))
+    layer = viewer.add_layer(OctreeImage(recording_pyramid((2048, 2048), levels=4, chunks=(256, 256))))
     assert layer.wait_until_settled()
     drawing = layer._views[0].tiles
     read_log.hold()
@@ -76,14 +76,16 @@ def test_napari_s_sign_turns_slowly_where_that_is_expensive(
     viewer: Any, in_software: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loading_pace, "draws_in_software", lambda: in_software)
-    layer = viewer.add_layer(OctreeImage(np.ones((64, 64), np.uint8)))
-    assert layer.wait_until_settled()
-    window = viewer.window._qt_window
+    loading_pace._paces.clear()
     movies = [
         view.itemDelegate()._load_movie
-        for view in window.findChildren(QAbstractItemView)
+        for view in viewer.window._qt_window.findChildren(QAbstractItemView)
         if hasattr(view.itemDelegate(), "_load_movie")
     ]
     assert movies
+    for movie in movies:
+        movie.setSpeed(100)
+    layer = viewer.add_layer(OctreeImage(np.ones((64, 64), np.uint8)))
+    loading_pace_of(layer._views[0].node.canvas)  # as in the first frame that is not complete
     for movie in movies:
         assert (movie.speed() < 50) is in_software
