@@ -271,13 +271,12 @@ class TileDrawing:
         canvas = self.node.canvas
         if self.frame.more or not self.client.pending or canvas is None:
             return 0
-        calm = not self.tracked.moving and self.levels
-        frames_ms = loading_pace_of(canvas).wait_ms(now) if calm else 0
         if not self.frame.covered:
-            return frames_ms
+            calm = not self.tracked.moving and self.levels
+            return loading_pace_of(canvas).wait_ms(now) if calm else 0
         if self._gathers_until is None:
             self._gathers_until = now + self._gather_ms / 1000
-        return max(math.ceil(1000 * (self._gathers_until - now)), frames_ms, 0)
+        return max(math.ceil(1000 * (self._gathers_until - now)), 0)
 
     def rest(self) -> bool:
         """The view stands still. Returns whether to draw again, for what was left out so far."""
