@@ -49,7 +49,8 @@ def test_blank_places_wait_after_an_expensive_frame(
     viewer: Any, recording_pyramid: Any, read_log: Any, look_at: Any, pump_until: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    layer = viewer.add_layer(OctreeImage(recording_pyramid((2048, 2048), levels=4, chunks=(256, 256))))
+    levels = recording_pyramid((2048, 2048), levels=4, chunks=(256, 256))
+    layer = viewer.add_layer(OctreeImage(levels))
     assert layer.wait_until_settled()
     drawing = layer._views[0].tiles
     read_log.hold()
