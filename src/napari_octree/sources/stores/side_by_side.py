@@ -59,7 +59,7 @@ class RequestPool:
         results: list[Any] = [None] * len(tasks)
         left = _Countdown(len(tasks))
         for number, task in enumerate(tasks):
-            work = partial(_run, task, results, number, left)
+            work: Callable[[], None] = partial(_run, task, results, number, left)
             heappush(self._tasks, (turn, next(self._serial), work))
             self._counts.put(None)
         if self._threads < self._most:
