@@ -86,8 +86,10 @@ def test_a_first_view_of_a_store_on_a_network_is_read_at_once(bench):
     assert len(b.executor.reads) == 16, "before the first one has ended"
 
 
-def test_of_what_is_computed_from_a_store_on_a_network_few_are_read_at_first(bench):
-    far = SimulatedSource((8, 800), (8, 8), is_remote=True, is_computed=True)
+@pytest.mark.parametrize("made", ["is_computed", "is_mosaic"])
+def test_of_what_is_made_from_a_store_on_a_network_few_are_read_at_first(bench, made):
+    far = SimulatedSource((8, 800), (8, 8), is_remote=True)
+    setattr(far, made, True)
     b = bench(processors=1)
     client = b.open()
     client.pace = Pace.STEADY

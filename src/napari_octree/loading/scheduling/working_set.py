@@ -43,7 +43,9 @@ class WorkingSet:
 
     def source_of(self, client: ClientList, storage: StorageArray) -> SourceRecord:
         """Return what is known of an array's source."""
-        far = storage.is_remote and not storage.is_computed
+        # A mosaic's read is many of its store's, which are put together.
+        is_made = storage.is_computed or getattr(storage, "is_mosaic", False)
+        far = storage.is_remote and not is_made
         return self.sources.of(storage.group, client.settings.pools.num_workers, far)
 
     def tiles(self) -> Iterator[Tile]:

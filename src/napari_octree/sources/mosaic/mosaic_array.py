@@ -101,6 +101,8 @@ class MosaicArray:
     """One chunk says nothing of its neighbours: they are other fields."""
     in_memory = False
     is_computed = False
+    is_mosaic = True
+    """Each read is many of the store's: few at once, before it is known what they take."""
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "blocks": None}  # another process has other memory
