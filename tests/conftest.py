@@ -235,7 +235,7 @@ def pump(qapp: Any) -> Callable[[], None]:
 
 @pytest.fixture
 def let_rest(pump: Callable[[], None], pump_until: Callable[..., None]) -> Callable[[Any], None]:
-    """`let_rest(layer)`: run the Qt loop until the layer is settled and nothing is read ahead.
+    """`let_rest(layer)`: run the Qt loop until the layer is settled and nothing is to come.
 
     Only then is a count of all that was read complete: what is read ahead comes after settling.
     """
@@ -243,7 +243,8 @@ def let_rest(pump: Callable[[], None], pump_until: Callable[..., None]) -> Calla
     def rest(layer: Any) -> None:
         def quiet() -> bool:
             if not layer.settled or any(
-                view._rest.running or view.drawing.client.ready for view in layer._views
+                view._rest.running or view._patience.isActive() or view.drawing.client.ready
+                for view in layer._views
             ):
                 return False
             counted = layer.loader.statistics
