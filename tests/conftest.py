@@ -312,6 +312,12 @@ def lent_with_controls() -> bool:
 
 
 @pytest.fixture(scope="module")
+def lent_canvas_shape() -> tuple[int, int]:
+    """Height and width of lent windows' canvases, in screen pixels."""
+    return CANVAS_SHAPE
+
+
+@pytest.fixture(scope="module")
 def _lent_windows(
     qapp: Any, _no_idle_collector: None, lent_with_controls: bool
 ) -> Iterator[LentWindows]:
@@ -324,6 +330,7 @@ def _lent_windows(
 @pytest.fixture
 def lent_viewer(
     _lent_windows: LentWindows,
+    lent_canvas_shape: tuple[int, int],
     qtbot: Any,
     pump_until: Callable[..., None],
     monkeypatch: pytest.MonkeyPatch,
@@ -341,7 +348,7 @@ def lent_viewer(
 
     with _lent_windows.used():
         viewer = _lent_windows.lend(make)
-        _arrange(viewer, CANVAS_SHAPE, pump_until)
+        _arrange(viewer, lent_canvas_shape, pump_until)
         yield viewer
         _lent_windows.take_back(sound=not request.node.rep_call.failed)
 

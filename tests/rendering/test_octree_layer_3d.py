@@ -34,9 +34,20 @@ def volume() -> np.ndarray:
     return (smooth_volume(SIZE) * 60000).astype(np.uint16)
 
 
+@pytest.fixture(scope="module")
+def lent_with_controls() -> bool:
+    return False
+
+
+@pytest.fixture(scope="module")
+def lent_canvas_shape() -> tuple[int, int]:
+    return (200, 200)
+
+
 @pytest.fixture
-def viewer(make_viewer: Callable[..., Any]) -> Any:
-    return make_viewer((200, 200), ndisplay=3)
+def viewer(lent_viewer: Any) -> Any:
+    lent_viewer.dims.ndisplay = 3
+    return lent_viewer
 
 
 @pytest.fixture
