@@ -222,6 +222,26 @@ def test_at_rest_only_the_ring_is_prefetched_even_on_a_threshold():
     assert not {w.key for w in ahead} & set(found.chunks)
 
 
+@pytest.mark.parametrize(("ring", "count"), [(0, 0), (1, 20), (2, 48)])
+def test_the_ring_is_as_wide_as_it_says(ring, count):
+    """A view over 4 × 4 tiles; without a bound, all that is so near is wished, and no more."""
+    view = View.of_box((20000.0, 20000.0), (20900.0, 20900.0))
+    policy = dataclasses.replace(
+        EXPLORE, ring=ring, neighbour_levels=False, probable=0.0, prefetch=100.0
+    )
+    found = intersect(LARGE, view, policy)
+    inside = {chunk.index for chunk in found.chunks}
+    ahead = [w for w in wish_list(LARGE, found, policy, AT_REST) if w.tier is Tier.PREFETCH]
+    assert len(inside) == 16
+    assert len(ahead) == count
+    for wish in ahead:
+        steps = (max(abs(a - b) for a, b in zip(wish.key.index, i, strict=True)) for i in inside)
+        assert 0 < min(steps) <= ring
+    few = dataclasses.replace(policy, prefetch=0.5)
+    ahead = [w for w in wish_list(LARGE, found, few, AT_REST) if w.tier is Tier.PREFETCH]
+    assert len(ahead) == min(count, 8)
+
+
 @settings(max_examples=100, deadline=None)
 @given(st.data())
 def test_few_places_hold_the_view_first(data):

@@ -7,8 +7,10 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
+import dask.array as da
 import numpy as np
 import pytest
+import zarr
 from vispy import gloo
 
 from counted_calls import calls_of
@@ -17,6 +19,7 @@ from napari_octree import OctreeConfig, OctreeImage, OctreeLabels
 from napari_octree.layers.data.image_pyramid import ImagePyramid
 from napari_octree.layers.slices.octree_slice import OctreeSlice
 from napari_octree.layers.slices.slice_key import SliceKey
+from napari_octree.loading.at_hand import region_is_at_hand
 from napari_octree.loading.executors.threads import ThreadExecutor
 from napari_octree.octree.motion import AT_REST, Motion, Velocity
 from napari_octree.octree.transform import LevelTransform
@@ -266,6 +269,22 @@ def test_nothing_is_looked_for_ahead_of_what_is_at_hand() -> None:
     assert frame.settled
     assert calls <= 420
     assert calls_of(lambda: frame.rest(replace(motion, scroll=Velocity(0.0, 4.0)))) <= 80
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        mapped,
+        lambda _: np.zeros((100, 100), np.uint8).view(Stored),
+        lambda _: np.ma.zeros((100, 100), np.uint8),
+        lambda _: da.zeros((100, 100), dtype=np.uint8),
+        lambda _: zarr.zeros((100, 100), dtype=np.uint8, store=zarr.storage.MemoryStore()),
+        lambda _: np.zeros((2049, 2048), np.uint8),
+    ],
+)
+def test_no_other_array_is_read_by_a_frame(tmp_path, make) -> None:
+    (source,) = as_level_sources([make(tmp_path)])
+    assert not region_is_at_hand(source, tuple((0, n) for n in source.shape))
 
 
 def test_a_thick_slice_is_projected_by_a_thread() -> None:

@@ -214,6 +214,26 @@ def test_a_jump_waits_for_nothing_and_many_are_a_move(latency_s: float) -> None:
     assert len(fine) - before <= 3.5 * once  # with the ring around the last
 
 
+@pytest.mark.parametrize(
+    ("place", "seen", "ahead", "gap"), [((12000, 3000), 16, 4, 40), ((8064, 8064), 15, 10, 84)]
+)
+def test_only_what_a_short_move_shows_is_read_ahead(
+    place: tuple[int, int], seen: int, ahead: int, gap: int
+) -> None:
+    """Beside a view that rests: the tiles whose edges are so few pixels away, and no others."""
+    browser = Browser(0.05, 0.001)
+    browser.go([(*place, 1.0)])
+    gaps = [
+        max(
+            max(start - (center + pixels // 2), center - pixels // 2 - stop, 0)
+            for (start, stop), center, pixels in zip(region, place, CANVAS_SHAPE, strict=True)
+        )
+        for region in browser.levels[0].reads
+    ]
+    assert sorted(gaps) == [0] * seen + [gap] * ahead
+    browser.loader.close()
+
+
 def test_a_jump_to_another_zoom_is_read_at_once_and_a_notch_is_not() -> None:
     browser = Browser(0.05, 0.001)
     fine = browser.levels[0].reads
