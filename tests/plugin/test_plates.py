@@ -1,13 +1,14 @@
 """Plates in a viewer."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 import zarr
 from napari.components import ViewerModel
 
-from napari_octree import open_ome_zarr
+from napari_octree import open_mosaic, open_ome_zarr
 from napari_octree.plugin.commands.plates import (
     open_field,
     open_well,
@@ -134,3 +135,20 @@ def test_reload_finds_a_well_that_has_come_since(plate, make_viewer):
     layer.reload()
     assert layer.wait_until_settled()
     assert layer.get_value((4, pitch + 4), world=False)[1] == 20
+
+
+def test_a_plate_or_mosaic_that_is_gone_has_failed(plate, make_viewer):
+    viewer = make_viewer()
+    arrays = [zarr.open_array(plate / f"A/{well}/0/0") for well in (1, 2)]
+    mosaic = open_mosaic([(array, (0, SIDE * n)) for n, array in enumerate(arrays)])
+    layers = [images(open_ome_zarr(plate))[0], mosaic]
+    for layer in layers:
+        viewer.add_layer(layer)
+    for layer in layers:
+        assert layer.wait_until_settled()
+    shutil.rmtree(plate)
+    for layer in layers:
+        layer.reload()
+    for layer in layers:
+        assert not layer.wait_until_settled()
+        assert layer.progress.failed

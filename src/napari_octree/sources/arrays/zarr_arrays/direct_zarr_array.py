@@ -18,7 +18,7 @@ import numpy as np
 import zarr
 
 from napari_octree.sources.arrays.zarr_arrays.chunk_decoder import ChunkFormat, chunk_format
-from napari_octree.sources.arrays.zarr_arrays.gone import check_in_store, check_there
+from napari_octree.sources.arrays.zarr_arrays.gone import check_in_store, check_there_or_listed
 from napari_octree.sources.arrays.zarr_arrays.zarr_array import wrap_zarr
 from napari_octree.sources.chunk_grid import RegularGrid
 from napari_octree.sources.errors import SourceError
@@ -100,15 +100,17 @@ class DirectZarrArray:
         SourceError
             The object is no such chunk.
         FileNotFoundError
-            The store's folder is gone.
+            The array is gone.
         """
         name, cut = _place_of(self.format, region)
         data = self.store.get(f"{self.path}/{name}")
         if data is None:
             if isinstance(self.store, LocalBytes):
-                check_there(self.store.folder)  # an image of many may lack, not all of them
+                check_there_or_listed(self.store.folder, self.path)
             elif self.is_remote:
-                check_in_store(self.store, self.path, ("zarr.json", ".zarray"), scope="")
+                # Of a plate: a well, all of whose fields are there if one is.
+                well = self.path.rsplit("/", 2)[0] if self.path.count("/") > 1 else ""
+                check_in_store(self.store, self.path, ("zarr.json", ".zarray"), scope=well)
             return None
         try:
             chunk = self.format.decode(data)

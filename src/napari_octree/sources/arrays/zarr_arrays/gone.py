@@ -41,6 +41,23 @@ def check_there(folder: Path) -> None:
         raise FileNotFoundError(errno.ENOENT, "the folder of the array is gone", str(folder))
 
 
+def check_there_or_listed(root: Path, path: str) -> None:
+    """Ask for the folder of an array of a hierarchy, one of whose chunks is not there.
+
+    Where consolidated metadata stand alone, an array of which nothing is stored has no folder.
+
+    Raises
+    ------
+    FileNotFoundError
+    """
+    folder = root / path
+    if folder.exists():
+        return
+    documents = [(root / name).exists() for name in (".zmetadata", ".zattrs", ".zgroup")]
+    if documents != [True, False, False]:
+        check_there(folder)
+
+
 def check_inside(document: Path, written: int, region: Region) -> None:
     """Look whether an array still has a region, one of whose chunks is not there.
 

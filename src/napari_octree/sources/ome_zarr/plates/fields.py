@@ -113,7 +113,9 @@ class PlateField:
         path = f"{self.path}/{self.metadata.datasets[number].path}"
         document = self.documents.array(path)
         opened = None
-        if document is not None:
+        if document is None:
+            self.documents.check_absent(path)
+        else:
             known = self.formats.of(document, format_and_version)
             if known is None:
                 array = array_from_document(self.documents.store, path, document)
@@ -234,6 +236,7 @@ class PlateFields:
             return self._listed
         attributes = self._documents.attributes(well.path)
         if attributes is None:
+            self._documents.check_absent(well.path)
             return ()
         fields, has_derived = self._lists.of(
             attributes, lambda found: self._listed_in(found, well.path)
@@ -260,7 +263,10 @@ class PlateFields:
     def _open(self, number: int) -> PlateField | None:
         path = self.path_of(number)
         attributes = None if path is None else self._documents.attributes(path)
-        if path is None or attributes is None:
+        if path is None:
+            return None
+        if attributes is None:
+            self._documents.check_absent(path)
             return None
         where = f"{self._documents.store.address}/{path}"
         model = self._model

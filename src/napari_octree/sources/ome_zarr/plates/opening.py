@@ -80,6 +80,7 @@ def read_mosaics(
     documents = documents_of(group, where)
     is_plate = "plate" in ome_attributes(attributes)
     try:
+        documents.attributes("")  # which was just read: what is missing later is told by it
         return (open_plate if is_plate else open_well)(documents, attributes, where, acquisition)
     except SourceError:
         raise

@@ -4,7 +4,7 @@ Invariants: documents are never changed, and those of the same text are one obje
 once, by whoever wants it first, however many threads want it; failures are not kept, so that a
 retry asks again. A document that is not there is None. A store that refuses what it does not have
 (S3 without ListBucket) is found out by asking it for an object that nobody has: there a refusal
-means absent. So does a web page in place of a document.
+means absent. So does a web page in place of a document. One that was there and is gone raises.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from napari_octree.sources.stores.zarr_metadata.chunk_names import (
     other_separator_in,
     separator_in,
 )
+from napari_octree.sources.stores.zarr_metadata.presence import Presence, gone
 
 NOBODY_HAS = "napari-octree-looks-whether-absent-means-refused"
 
@@ -57,6 +58,9 @@ class Documents:
         self.store = store
         self.zarr_format = zarr_format
         self._consolidated = dict(consolidated or {})
+        self._was_consolidated = bool(self._consolidated)
+        own = () if is_alone else (name for name in self._consolidated if "/" not in name)
+        self._presence = Presence(own)
         self._known: dict[str, Future[Any]] = {}
         for name in absent:
             self._known[name] = Future()
@@ -76,6 +80,7 @@ class Documents:
             "store": self.store,
             "zarr_format": self.zarr_format,
             "consolidated": self._consolidated,
+            "is_alone": self.is_alone,
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -122,10 +127,38 @@ class Documents:
             separator = self._separator
         return {**meant, "dimension_separator": separator} if separator else meant
 
+    def check_absent(self, path: str) -> None:
+        """Make sure that what is not there never was (worker threads only).
+
+        Raises
+        ------
+        FileNotFoundError
+            What lies above it was there, and is gone.
+        Exception
+            The store cannot be reached.
+        """
+        names = dict.fromkeys((self._group_name(path), self._array_name(path)))
+        above = self._presence.nearest_above(path, self._names_at)
+        if above is None and self.is_alone:
+            above = ".zmetadata"
+        if above is not None and not self._presence.is_there_since(above, names, self._is_there):
+            for name in names:  # it may come back: a drive is mounted again
+                self._known.pop(name, None)
+            raise gone(f"{self.store.address}/{above}")
+
+    def _is_there(self, name: str) -> bool:
+        # A server that answers with pages, or refuses, does so to a question for mere presence.
+        return self.store.has(name) if self.refusal is None else self._asked(name) is not None
+
+    def _names_at(self, path: str) -> tuple[str, str]:
+        return self._group_name(path), self._array_name(path)
+
     def forget(self) -> None:
         """Fetch documents again when they are wanted next, consolidated ones too (any thread)."""
         with self._lock:
-            self._consolidated = {}
+            if not self.is_alone:
+                self._presence.find_consolidated(self._consolidated)
+                self._consolidated = {}
             self._known = {}
             self._decoded = {}
             self._meant = {}
@@ -204,6 +237,28 @@ class Documents:
             promise.set_exception(error)
 
     def _fetch(self, name: str) -> Mapping[str, Any] | None:
+        found = self._asked(name)
+        if found is not None:
+            self._presence.find(name)
+            return found
+        found = self._consolidated_anew(name)
+        if found is None:
+            self._presence.miss(name, self.store.address)
+        return found
+
+    def _consolidated_anew(self, name: str) -> Mapping[str, Any] | None:
+        """Return a document that is not there but as a consolidated one, after `forget`."""
+        root = "zarr.json" if self.zarr_format == 3 else ".zmetadata"
+        if self._consolidated or not self._was_consolidated or name == root:
+            return None
+        document = self._document(root) or {}
+        metadata = document.get("consolidated_metadata") if root == "zarr.json" else document
+        documents = metadata.get("metadata") if isinstance(metadata, Mapping) else None
+        key = name.rpartition("/")[0] if root == "zarr.json" else name
+        found = documents.get(key) if isinstance(documents, Mapping) else None
+        return found if isinstance(found, Mapping) else None
+
+    def _asked(self, name: str) -> Mapping[str, Any] | None:
         try:
             data = self.store.get(name)
         except Exception as error:  # stores raise their own; what is no refusal is raised on
