@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import threading
 import warnings
@@ -12,10 +13,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import zarr
+from zarr.core.sync import sync
 
 from napari_octree.sources import SourceError, as_level_source
 from napari_octree.sources.ome_zarr.metadata import OmeZarrWarning
 from napari_octree.sources.ome_zarr.opening import read_ome_zarr
+from napari_octree.sources.stores.plain_http import BoundedHTTP
 
 PIXELS = np.random.default_rng(0).integers(1, 255, (64, 96)).astype("u1")
 PAGE = b"\n<!doctype html><html><body>an app</body></html>"
@@ -308,3 +311,12 @@ def test_errors_hold_no_signature(tmp_path, serve):
     with pytest.raises(Exception, match="500") as failed:
         pixels(image)
     assert "s3cr" not in f"{refused.value!r} {failed.value!r}"
+
+
+def test_connections_are_closed_with_their_file_system():
+    file_system = BoundedHTTP(asynchronous=True, skip_instance_cache=True)
+    session = sync(file_system.set_session())
+    assert sync(file_system.set_session()) is session
+    del file_system
+    gc.collect()
+    assert session.closed  # else aiohttp complains when the process ends

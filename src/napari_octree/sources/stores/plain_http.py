@@ -7,6 +7,8 @@ signature.
 
 from __future__ import annotations
 
+import asyncio
+import weakref
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -74,6 +76,14 @@ class BoundedHTTP(HTTPFileSystem):  # type: ignore[misc]
         if not self._query:
             return super().encode_url(url)
         return yarl.URL(f"{quote(url, safe=SAFE)}?{self._query}", encoded=True)
+
+    async def set_session(self) -> aiohttp.ClientSession:
+        """Return the session; it is closed with the file system, at the latest at exit."""
+        is_new = self._session is None
+        session: aiohttp.ClientSession = await super().set_session()
+        if is_new:  # fsspec leaves those of asynchronous file systems to their users
+            weakref.finalize(self, self.close_session, asyncio.get_running_loop(), session)
+        return session
 
     def _raise_not_found_for_status(self, response: Any, url: str) -> None:
         if response.status == 404:
