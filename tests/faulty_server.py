@@ -79,6 +79,7 @@ class FaultyServer:
         class Server(ThreadingHTTPServer):
             daemon_threads = True
             block_on_close = False
+            request_queue_size = 128  # else connections that come together wait a second and more
 
             def handle_error(self, *args):
                 """The client has given up: nothing to say."""

@@ -42,13 +42,21 @@ def test_an_error_ends_a_turn() -> None:
             raise OSError("gone")
 
 
-@pytest.mark.parametrize(("took", "at_once"), [(100, MOST), (2, 1)])
-def test_more_read_where_the_store_is_waited_for(took: int, at_once: int) -> None:
-    near = NearReads(clock(took).__next__, clock(1).__next__)
+@pytest.mark.parametrize(("took", "others", "at_once"), [(100, 0, MOST), (2, 0, 1), (100, 98, 1)])
+def test_more_read_where_the_store_is_waited_for(took: int, others: int, at_once: int) -> None:
+    """Not where it is other threads, which have the interpreter, that reads wait for."""
+    near = NearReads(clock(took).__next__, clock(1).__next__, clock(1 + others).__next__)
     for _ in range(4):
         with near.turn():
             pass
     assert near.at_once == at_once
+
+
+def test_one_read_that_takes_long_says_nothing() -> None:
+    near = NearReads(iter([0.0, 1000.0]).__next__, clock(1).__next__, clock(1).__next__)
+    with near.turn():
+        pass
+    assert near.at_once == 1
 
 
 def test_only_small_chunks_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:

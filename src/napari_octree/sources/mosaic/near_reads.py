@@ -17,8 +17,7 @@ from contextlib import contextmanager
 
 MOST = 4
 SLOW = 8
-"""Times that reads take longer than the processor works for them, where they wait for the store.
-On a machine with more to do than it can they take that long as well: no harm is done then."""
+"""Times that reads take longer than the processor works for them, where they wait."""
 
 
 class NearReads:
@@ -26,17 +25,19 @@ class NearReads:
 
     Parameters
     ----------
-    clock, thread_clock : callable
-        Seconds that pass, and that this thread has worked; replaced in tests.
+    clock, thread_clock, process_clock : callable
+        Seconds that pass, and that this thread and all threads have worked; replaced in tests.
     """
 
     def __init__(
         self,
         clock: Callable[[], float] = time.perf_counter,
         thread_clock: Callable[[], float] = time.thread_time,
+        process_clock: Callable[[], float] = time.process_time,
     ) -> None:
         self._clock = clock
         self._thread_clock = thread_clock
+        self._process_clock = process_clock
         self._changed = threading.Condition()
         self._running = 0
         self._slowness = 1.0
@@ -55,13 +56,16 @@ class NearReads:
         with self._changed:
             self._changed.wait_for(lambda: self._running < self.at_once)
             self._running += 1
-        began, worked = self._clock(), self._thread_clock()
+        began, worked, all_worked = self._clock(), self._thread_clock(), self._process_clock()
         try:
             yield
         finally:
             took, work = self._clock() - began, self._thread_clock() - worked
+            # While other threads work, it is mostly the interpreter that is waited for.
+            took -= max(self._process_clock() - all_worked - work, 0.0)
+            slowness = min(max(took, 0.0) / max(work, 1e-4), 2 * SLOW)
             with self._changed:
                 self._running -= 1
-                # The mean of the last few: one file that had to be waited for says little.
-                self._slowness += (took / max(work, 1e-4) - self._slowness) / 4
+                # Of the last few: one that took long, as the machine had other work, says little.
+                self._slowness += (slowness - self._slowness) / 4
                 self._changed.notify(self.at_once)

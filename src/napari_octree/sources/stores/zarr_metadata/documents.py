@@ -280,7 +280,7 @@ class Documents:
     def _absent_is_refused(self) -> bool:
         if self._refuses_absent is None:
             self._refuses_absent = absent_is_refused(self.store)
-        return self._refuses_absent
+        return bool(self._refuses_absent)
 
 
 def open_documents(store: ByteStore) -> Documents | None:
@@ -342,12 +342,12 @@ def is_a_page(data: bytes) -> bool:
     return not start or start.startswith(b"<")
 
 
-def absent_is_refused(store: ByteStore) -> bool:
-    """Whether a store refuses an object that it does not have instead of saying so."""
+def absent_is_refused(store: ByteStore) -> bool | None:
+    """Whether a store refuses an object that it does not have; None if it gave no answer."""
     try:
         store.get(NOBODY_HAS)
     except Exception as error:  # stores raise their own; the first refusal is what is told
-        return is_refused(error)
+        return is_refused(error) or None
     return False
 
 
