@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from tempfile import mkdtemp
 
 import numpy as np
 import pytest
@@ -11,9 +12,10 @@ import zarr
 
 from faulty_server import FaultyServer
 from napari_octree.sources.arrays.zarr_arrays import gone
-from napari_octree.sources.errors import PartialReadError
+from napari_octree.sources.errors import PartialReadError, SourceError
 from napari_octree.sources.levels.level_source import renewed
 from napari_octree.sources.ome_zarr.opening import read_ome_zarr
+from napari_octree.sources.ome_zarr.plates import first_well
 from plate_writer import PlateWriter, noise
 
 GONE = r"gone"
@@ -30,15 +32,24 @@ def address(request, tmp_path, monkeypatch):
     server.stop()
 
 
-def write(path: Path, version: str) -> PlateWriter:
+_WRITTEN: dict[str, Path] = {}
+
+
+def write(path: Path, version: str) -> None:
     """Of the wells that are listed, B/1 is not there; of the fields, those named 1 of A/2."""
+    if version not in _WRITTEN:
+        _WRITTEN[version] = Path(mkdtemp(dir=path.parent.parent)) / "p.zarr"
+        _write(_WRITTEN[version], version)
+    shutil.copytree(_WRITTEN[version], path)
+
+
+def _write(path: Path, version: str) -> None:
     writer = PlateWriter(path, version)
     writer.plate(["A/1", "A/2", "B/1", "B/2"])
     for well in ("A/1", "A/2", "B/2"):
         writer.well(well, ["0", "1"])
         for field in ("0", "1")[: 1 if well == "A/2" else 2]:
             writer.field(well, field, noise())
-    return writer
 
 
 def box_of(level, name: str) -> tuple[tuple[int, int], ...]:
@@ -72,8 +83,17 @@ def test_what_is_gone_when_it_is_reloaded_has_failed(tmp_path, address, version,
 
 
 @pytest.mark.parametrize("version", ["0.4", "0.5"])
-@pytest.mark.parametrize("lost", ["", "A/2", "A/2/0"])
-@pytest.mark.parametrize("seen", ["nothing", "the other level", "another place"])
+@pytest.mark.parametrize(
+    ("seen", "lost"),
+    [
+        ("nothing", ""),
+        *(
+            (seen, lost)
+            for seen in ("the other level", "another place")
+            for lost in ("", "A/2", "A/2/0")
+        ),
+    ],
+)
 def test_what_is_gone_before_it_is_seen_has_failed(tmp_path, address, version, lost, seen) -> None:
     write(tmp_path / "p.zarr", version)
     (image,) = read_ome_zarr(address)
@@ -83,8 +103,6 @@ def test_what_is_gone_before_it_is_seen_has_failed(tmp_path, address, version, l
     elif seen == "another place":
         (row, column) = box_of(fine, "A/2 field 1")
         assert fine.read(((row[0] + 16, row[1] + 16), column)).any()
-    elif lost:
-        return  # then nobody knows that it has been there
     shutil.rmtree(tmp_path / "p.zarr" / lost)
     for _ in range(2):
         with pytest.raises(FileNotFoundError, match=GONE):
@@ -119,6 +137,20 @@ def test_a_sparse_plate_on_a_server_asks_for_the_plate_few_times(tmp_path) -> No
         image.levels[-1].read(tuple((0, n) for n in image.levels[-1].shape))
         plate = [name for name in server.requests if str(name).endswith("p.zarr/zarr.json")]
         assert len(plate) <= 2, server.requests
+    finally:
+        server.stop()
+
+
+def test_of_a_plate_without_wells_only_some_are_asked_for(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(first_well, "MOST_WELLS_FAR", 20)
+    columns = "123456789"
+    wells = [f"{r}/{c}" for r in "ABCDEFGH" for c in columns]
+    PlateWriter(tmp_path / "p.zarr", "0.5").plate(wells, "ABCDEFGH", columns)
+    server = FaultyServer(tmp_path, latency_s=0)
+    try:
+        with pytest.raises(SourceError, match=r"72 wells, none of which .* of the first 20$"):
+            read_ome_zarr(f"http://127.0.0.1:{server.port}/p.zarr")
+        assert len({name for name in server.requests if name.count("/") == 3}) == 20
     finally:
         server.stop()
 

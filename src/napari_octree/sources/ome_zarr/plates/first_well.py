@@ -24,7 +24,9 @@ from napari_octree.sources.stores.zarr_metadata.documents import Documents
 
 FIRST_WELLS = 8
 """Looked at, in one round, for the first field that opens and for how many fields a well has."""
-MOST_WELLS_LOOKED_AT = 4096
+MOST_WELLS_NEAR = 4096
+MOST_WELLS_FAR = 1024
+"""Looked at, where none of those before is there: 64 at once, each round a latency."""
 MOST_WELLS_TRIED = 64
 """Whose fields are looked for, while none opens."""
 
@@ -39,8 +41,9 @@ def first_of_plate(
     turn = POOL.new_turn()
     problem: BaseException | None = None
     start, size, tried = 0, FIRST_WELLS, 0
-    while start < min(len(plate.wells), MOST_WELLS_LOOKED_AT) and tried < MOST_WELLS_TRIED:
-        some = plate.wells[start : start + size]
+    wells = plate.wells[: MOST_WELLS_FAR if documents.store.is_far else MOST_WELLS_NEAR]
+    while start < len(wells) and tried < MOST_WELLS_TRIED:
+        some = wells[start : start + size]
         start, size = start + size, 2 * size
         found, own_problem = _look_at_wells(documents, some, turn, where)
         problem = problem or own_problem
@@ -61,6 +64,7 @@ def first_of_plate(
         raise problem
     raise SourceError(
         f"{where}: an OME-Zarr plate with {len(plate.wells)} wells, none of which could be opened"
+        + (f" of the first {len(wells)}" if len(wells) < len(plate.wells) else "")
         + (f" ({problem})" if problem else "")
     )
 
