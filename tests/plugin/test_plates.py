@@ -105,6 +105,9 @@ def test_one_field_or_well_alone(plate, command):
     assert tuple(added[0].level_shapes[0]) == shape
     whole = np.asarray(added[0].data[0][...])
     assert set(np.unique(whole)) == ({21} if command is open_field else {20, 21})
+    names = [layer.name for layer in model.layers][2:]
+    start = "A/2 field 2" if command is open_field else "A/2"
+    assert names == [f"{start}: channel 1", f"{start}: cells"]
 
 
 def test_where_there_is_no_field_it_is_said(plate):

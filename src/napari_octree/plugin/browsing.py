@@ -19,6 +19,7 @@ from napari_octree.layers.base.octree_scalar_field import OctreeScalarField
 from napari_octree.layers.source import note_source
 from napari_octree.plugin.commands.commands import ADDRESSES, MOST_ADDRESSES
 from napari_octree.plugin.commands.plates import with_plate_names
+from napari_octree.plugin.opening.first_look import arrange_first_look
 from napari_octree.plugin.opening.open_image import prepare_image
 from napari_octree.plugin.opening.open_ome_zarr import layers_of
 from napari_octree.plugin.opening.problem_first import problem_first
@@ -105,6 +106,7 @@ def show_node(viewer: Any, store: Any, node: StoreNode, choice: OpenChoice) -> l
         import napari
 
         viewer = napari.Viewer()
+    arrange_first_look(layers, viewer)
     for layer in layers:
         if choice.rendering and isinstance(layer, Image):
             layer.rendering = choice.rendering

@@ -21,6 +21,7 @@ from napari_octree.plugin.commands.plates import with_plate_names
 from napari_octree.plugin.default_reader import offer_to_be_default
 from napari_octree.plugin.opening.access import open_with_access
 from napari_octree.plugin.opening.claimed_paths import is_slide_path, is_zarr_path
+from napari_octree.plugin.opening.first_look import arrange_first_look
 from napari_octree.plugin.opening.open_image import prepare_image
 from napari_octree.plugin.opening.problem_first import problem_first
 from napari_octree.plugin.opening.waiting import Cancelled
@@ -89,6 +90,7 @@ def read_layers(path: str | Sequence[str]) -> list[Any]:
         for where in map(str, paths):
             make = open_with_access(where, partial(prepare_image, where, config))
             layers += with_plate_names(make())
+        arrange_first_look(layers)
     except Cancelled:
         return NO_LAYERS
     except (SourceError, ConfigError) as error:

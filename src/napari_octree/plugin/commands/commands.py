@@ -17,6 +17,7 @@ from napari_octree.plugin.commands.plates import with_plate_names
 from napari_octree.plugin.default_reader import offer_to_be_default, prefer_reader
 from napari_octree.plugin.opening.access import open_with_access
 from napari_octree.plugin.opening.claimed_paths import is_zarr_path
+from napari_octree.plugin.opening.first_look import arrange_first_look
 from napari_octree.plugin.opening.open_image import prepare_image
 from napari_octree.plugin.opening.problem_first import problem_first
 from napari_octree.plugin.opening.waiting import Cancelled
@@ -95,6 +96,7 @@ def open_path(viewer: napari.viewer.Viewer, path: str) -> None:
     config = preferred_config()
     make = open_with_access(path, lambda **options: prepare_image(path, config, **options))
     layers = with_plate_names(make())
+    arrange_first_look(layers, viewer)
     note_source(layers, shown(path))
     for layer in layers:
         viewer.add_layer(layer)

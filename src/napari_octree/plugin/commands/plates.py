@@ -6,6 +6,7 @@ Invariants: run in the GUI thread and read no pixels; documents are fetched in a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,12 +14,13 @@ from napari.layers import Layer, Points
 from napari.utils.notifications import show_error, show_info
 
 from napari_octree.layers.image.octree_image import OctreeImage
-from napari_octree.plugin.opening.open_ome_zarr import prepare_layers
+from napari_octree.plugin.opening.open_ome_zarr import layers_of
 from napari_octree.plugin.opening.waiting import Cancelled, open_and_wait
 from napari_octree.plugin.preferences import preferred_config
 from napari_octree.sources import as_level_source
 from napari_octree.sources.errors import SourceError
 from napari_octree.sources.mosaic.mosaic_array import MosaicArray
+from napari_octree.sources.ome_zarr.opening import read_ome_zarr
 from napari_octree.sources.ome_zarr.plates.fields import PlateFields
 
 if TYPE_CHECKING:
@@ -126,7 +128,13 @@ def _open_part(viewer: napari.viewer.Viewer, whole_well: bool) -> None:
         node = fields.node(number, whole_well)
         if node is None:
             raise SourceError(f"{name}: this field is not there")
-        return prepare_layers(node, config)
+        images = read_ome_zarr(node)
+        own = images[0].name
+        if not whole_well and own.isdigit():  # they are called 0, 1, … in each well
+            images = tuple(
+                replace(image, name=name + image.name.removeprefix(own)) for image in images
+            )
+        return lambda: layers_of(images, config)
 
     try:
         layers = open_and_wait(name, prepare)()

@@ -129,6 +129,8 @@ def _facts(image: OmeZarrImage) -> dict[str, Any]:
     directions = {axis.name: axis.orientation for axis in image.metadata.axes if axis.orientation}
     if directions:
         facts["orientation"] = directions
+    if image.metadata.start:
+        facts["start"] = dict(image.metadata.start)
     return {"ome_zarr": facts} if any(facts.values()) else {}
 
 

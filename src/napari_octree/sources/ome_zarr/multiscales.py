@@ -150,6 +150,7 @@ def _parse_image(
         "name": name,
         "channels": omero.channels,
         "greyscale": omero.greyscale,
+        "start": omero.start,
     }
     known = parsed_version(version)
     if "coordinateSystems" in entry or (known is not None and known >= (0, 6)):

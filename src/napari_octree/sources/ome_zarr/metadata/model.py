@@ -135,6 +135,8 @@ class ImageMetadata:
         May be fewer than the array has, or none.
     greyscale : bool
         The channels should be shown in grey.
+    start : mapping
+        The slice to be shown first, by axis: "z", "t".
     coordinates : Coordinates or None
         Coordinate systems (0.6); the axes are those of the intrinsic one.
     base : tuple of tuple of float, or None
@@ -148,6 +150,7 @@ class ImageMetadata:
     datasets: tuple[Dataset, ...]
     channels: tuple[Channel, ...] = ()
     greyscale: bool = False
+    start: Mapping[str, int] = field(default_factory=dict, hash=False)
     coordinates: Coordinates | None = None
     base: tuple[tuple[float, ...], ...] | None = None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from napari_octree.sources.ome_zarr.metadata.flaws import warn
@@ -22,6 +22,7 @@ LARGEST = 1e38
 """GPUs calculate with floats of 32 bits."""
 MOST_CHANNELS = 10_000
 """No more are read of a list."""
+MOST_SLICES = 2**53
 
 
 _HEXADECIMAL = re.compile(r"\s*(?:#|0x)?([0-9a-f]{6})([0-9a-f]{2})?\s*", re.IGNORECASE).fullmatch
@@ -42,11 +43,21 @@ _NAMES = {
 
 @dataclass(frozen=True)
 class Omero:
-    """The name of an image, its channels, and whether they should be shown in grey."""
+    """The name of an image, its channels, and how they should be shown.
+
+    Attributes
+    ----------
+    name : str or None
+    channels : tuple of Channel
+    greyscale : bool
+    start : mapping
+        The slice to be shown first, by axis: "z", "t".
+    """
 
     name: str | None = None
     channels: tuple[Channel, ...] = ()
     greyscale: bool = False
+    start: Mapping[str, int] = field(default_factory=dict, hash=False)
 
 
 def parse_omero(value: Any, where: str) -> Omero:
@@ -61,9 +72,11 @@ def parse_omero(value: Any, where: str) -> Omero:
     channels = tuple(_parse_channel(each, flaws) for each in as_list(entries)[:MOST_CHANNELS])
     for flaw in flaws.values():
         warn(f"{where}: {flaw}")
-    model = as_text(as_mapping(omero.get("rdefs")).get("model")) or ""
-    is_grey = model.lower() in ("greyscale", "grayscale")
-    return Omero(as_text(omero.get("name")), channels, is_grey)
+    looks = as_mapping(omero.get("rdefs"))
+    is_grey = (as_text(looks.get("model")) or "").lower() in ("greyscale", "grayscale")
+    start = {axis: as_number(looks.get(f"default{axis.upper()}")) for axis in "tz"}
+    slices = {axis: int(n) for axis, n in start.items() if n is not None and 0 <= n < MOST_SLICES}
+    return Omero(as_text(omero.get("name")), channels, is_grey, slices)
 
 
 def _parse_channel(value: Any, flaws: dict[str, str]) -> Channel:
