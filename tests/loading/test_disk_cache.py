@@ -333,3 +333,10 @@ def test_reloading_a_layer_reads_its_store_again(bench, tmp_path):
     client.replace(wishes)
     b.run(client)
     assert len(source.reads) == 10
+
+
+def test_the_data_base_is_not_mapped_into_memory(tmp_path) -> None:
+    """Else a file that somebody cuts short ends the process."""
+    cache = DiskCache(tmp_path, 2**20)
+    assert cache._cache._sql("PRAGMA mmap_size").fetchall() == [(0,)]
+    cache.close()

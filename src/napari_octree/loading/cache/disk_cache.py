@@ -59,7 +59,11 @@ class DiskCache:
         self._errors = (OSError, sqlite3.Error, diskcache.Timeout)
         self._cache: Any = None
         try:
-            self._cache = diskcache.Cache(str(folder), timeout=TIMEOUT_S, size_limit=limit_bytes)
+            # Not mapped into memory: somebody who cuts the file short would end the process.
+            # SQLite's index of its log (-shm) still is, as long as several processes may write.
+            self._cache = diskcache.Cache(
+                str(folder), timeout=TIMEOUT_S, size_limit=limit_bytes, sqlite_mmap_size=0
+            )
         except self._errors as error:
             logger.warning("no disk cache, as %s cannot be opened: %s", folder, error)
         self._lock = threading.Lock()
