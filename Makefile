@@ -64,12 +64,7 @@ test-lowest: .venv-lowest/.installed $(SYSTEM)
 	$(ENV) .venv-lowest/bin/python $(PYTEST) $(ARGS)
 
 bench: $(VENV)/.installed-test-$(QT) $(SYSTEM)
-	$(ENV) $(XVFB) $(BIN)/python -m pytest benchmarks -q --override-ini addopts= \
-		--import-mode=importlib --benchmark-only --benchmark-autosave \
-		--benchmark-storage=file://benchmarks/results/series
-	$(ENV) $(XVFB) $(BIN)/python -m benchmarks.compare $(ARGS)
-	$(BIN)/python -m benchmarks.compare.page
-	$(ENV) $(XVFB) $(BIN)/python -m benchmarks.draw
+	$(ENV) $(XVFB) $(BIN)/python -m benchmarks.run $(ARGS)
 
 bench-quick: $(VENV)/.installed-test-$(QT) $(SYSTEM)
 	$(ENV) $(XVFB) $(BIN)/python -m benchmarks.compare --quick $(ARGS)

@@ -1,4 +1,6 @@
-"""What drawing in 2-D costs: `python -m benchmarks.draw [seconds of each measurement [frames]]`.
+"""What drawing in 2-D costs.
+
+`python -m benchmarks.draw [seconds of each measurement [frames [FILE.json]]]`
 
 Invariants: nothing is read while something is timed; stock and ours are measured in turns in the
 same window with the same canvas, since other work on the machine disturbs; `glFinish` stands
@@ -7,11 +9,13 @@ before and after what is timed on the GPU; Python is timed by the thread's proce
 
 from __future__ import annotations
 
+import json
 import resource
 import statistics
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import napari
 import numpy as np
@@ -226,7 +230,7 @@ def uploads(scene: Scene, tile_size: int, tiles: int = 600) -> dict[str, float]:
         origins = [atlas.origin(atlas.slots[place]) for place in places]
         start = time.perf_counter()
         texture.activate()
-        for tile, (row, column) in zip(data, origins, strict=True):
+        for tile, (_, row, column) in zip(data, origins, strict=True):
             gl.glTexSubImage2D(
                 gl.GL_TEXTURE_2D, 0, column, row, gl.GL_LUMINANCE, gl.GL_UNSIGNED_SHORT, tile
             )
@@ -237,7 +241,7 @@ def uploads(scene: Scene, tile_size: int, tiles: int = 600) -> dict[str, float]:
         kind = (size, size, gl.GL_LUMINANCE, gl.GL_UNSIGNED_SHORT)
         calls = [
             (gl.GL_TEXTURE_2D, 0, column, row, *kind, tile.ctypes.data)
-            for tile, (row, column) in zip(data, origins, strict=True)
+            for tile, (_, row, column) in zip(data, origins, strict=True)
         ]
         texture.activate()
         start = time.perf_counter()
@@ -332,24 +336,29 @@ def idle(scene: Scene, seconds: float) -> dict[str, float]:
     return {"seconds": seconds, "frames": layer.statistics.views[0].frames - before}
 
 
-def main(seconds: float = 5.0, frames: float = 10_000) -> None:
-    """Print all figures."""
+def main(seconds: float = 5.0, frames: int = 10_000, path: str = "") -> None:
+    """Print all figures, and write them as JSON."""
+    found: dict[str, dict[str, float]] = {}
     scene = Scene()
     scene.canvas.set_current()
     print("GL:", gl.glGetParameter(gl.GL_RENDERER), gl.glGetParameter(gl.GL_VERSION))
     for name, measure in (
         ("draw, ms per frame", lambda: draw_against_stock(scene, seconds)),
         ("Python per frame, ms", lambda: python_per_frame(scene, seconds)),
-        ("upload of a tile", lambda: uploads(scene, 64)),
-        ("upload of a tile", lambda: uploads(scene, 256)),
-        ("upload of a tile", lambda: uploads(scene, 512)),
+        ("upload of a tile of 64", lambda: uploads(scene, 64)),
+        ("upload of a tile of 256", lambda: uploads(scene, 256)),
+        ("upload of a tile of 512", lambda: uploads(scene, 512)),
         ("idle", lambda: idle(scene, max(2 * seconds, 10))),
-        ("budget", lambda: budget(scene, int(frames))),
+        ("budget", lambda: budget(scene, frames)),
     ):
-        print(f"{name}:", ", ".join(f"{key} {value:.4g}" for key, value in measure().items()))
+        figures = found[name] = measure()
+        print(f"{name}:", ", ".join(f"{key} {value:.4g}" for key, value in figures.items()))
         sys.stdout.flush()
     scene.viewer.close()
+    if path:
+        Path(path).write_text(json.dumps(found, indent=1), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main(*(float(argument) for argument in sys.argv[1:]))
+    words = dict(enumerate(sys.argv[1:]))
+    main(float(words.get(0, 5.0)), int(words.get(1, 10_000)), words.get(2, ""))

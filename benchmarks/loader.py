@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import ctypes
 import json
+import re
 import statistics
 import tempfile
 import threading
@@ -243,13 +244,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeat", type=int, default=15)
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--only", default="", help="measure only names that contain this")
+    parser.add_argument(
+        "--only", default="", help="measure only names in which this pattern is found"
+    )
     options = parser.parse_args()
     results: dict[str, object] = {}
     keep_freed_memory()
 
     def note(name: str, measure: Callable[[], object]) -> None:
-        if options.only not in name:
+        if not re.search(options.only, name):
             return
         results[name] = measure()
         print(f"{name}: {results[name]}", flush=True)
@@ -278,13 +281,13 @@ def main() -> None:
                     lambda s=source, a=apron: compare(s, a, WORKERS, options.repeat),
                 )
     far = LevelSource(SlowSource((8 * SIDE, 16 * SIDE), (SIDE, SIDE)), (None, None))
-    note("50 ms latency, apron 0", lambda: compare(far, 0, WORKERS, 3))
-    note("50 ms latency, apron 1", lambda: compare(far, 1, WORKERS, 3))
+    note("50 ms latency, apron 0", lambda: compare(far, 0, WORKERS, min(3, options.repeat)))
+    note("50 ms latency, apron 1", lambda: compare(far, 1, WORKERS, min(3, options.repeat)))
     note("replace, all new", lambda: replace_wishes(1_000_000, 1000, 1000))
     note("replace, a tenth new", lambda: replace_wishes(1_000_000, 1000, 100))
     note("replace, nothing new", lambda: replace_wishes(1_000_000, 1000, 0))
     if options.json:
-        options.json.write_text(json.dumps(results, indent=2) + "\n")
+        options.json.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

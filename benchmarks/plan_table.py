@@ -1,16 +1,18 @@
-"""Print the tables of docs/performance.md, section Plan: ``python -m benchmarks.plan_table``.
+"""Print tables of what plans cost: ``python -m benchmarks.plan_table [ROUNDS [FILE.json]]``.
 
 All sizes of an image are timed in turns, so that a busy moment of the machine meets them alike.
-The argument is the number of rounds.
+The file gets the times of each table: state or camera, then side.
 """
 
 from __future__ import annotations
 
 import gc
+import json
 import sys
 import time
 import tracemalloc
 from collections.abc import Callable
+from pathlib import Path
 
 from benchmarks.plan_scenes import CAMERAS, SIDES, STATES, camera, plan, scene, volume
 
@@ -54,8 +56,9 @@ def header(*cells: str) -> None:
     row(*["---"] * len(cells))
 
 
-def main(rounds: int) -> None:
+def main(rounds: int, path: str = "") -> None:
     """Print every table."""
+    found: dict[str, dict[str, dict[str, float]]] = {"plan": {}, "bricks": {}}
     print("2-D: ms of a plan of 256 ideal tiles\n")
     header("state", *SIDES, "2^40 : 2^13")
     for state in STATES:
@@ -64,6 +67,7 @@ def main(rounds: int) -> None:
             it = scene(side, state)
             calls[name] = lambda it=it: plan(it.octree, it.view, it.resident)
         times = milliseconds(calls, rounds)
+        found["plan"][state] = times
         row(state, *times.values(), times["2^40"] / times["2^13"])
     print("\n3-D: ms of up to 1000 bricks (number of bricks)\n")
     header("camera", *SIDES, "2^40 : 2^13")
@@ -74,6 +78,7 @@ def main(rounds: int) -> None:
             calls[name] = lambda o=octree, v=view: select_bricks(o, v, 1000)
             bricks[name] = len(calls[name]())
         times = milliseconds(calls, rounds)
+        found["bricks"][kind] = times
         cells = [f"{t:.2f} ({bricks[name]})" for name, t in times.items()]
         row(kind, *cells, times["2^40"] / times["2^13"])
     print("\nMemory of a plan, KiB held (most while planning)\n")
@@ -85,7 +90,9 @@ def main(rounds: int) -> None:
             held, most = kibibytes(lambda it=it: plan(it.octree, it.view, it.resident))
             cells.append(f"{held:.0f} ({most:.0f})")
         row(tiles**2, *cells)
+    if path:
+        Path(path).write_text(json.dumps(found, indent=1), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 600)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 600, *sys.argv[2:])

@@ -122,6 +122,8 @@ def promises(results: Results, peer: str = "ours") -> Iterator[Promise]:
     """All promises that the results can tell something about."""
     for where in phases(results):
         scenario, store, phase = where
+        if peer not in results[scenario][store]:
+            continue
         place = f"{phase}, {store}" + (" 1080p" if scenario.endswith("1080p") else "")
         far = store.startswith("http")
         slow = store not in ("ram", "tiff") and "ram" in results[scenario] and phase != "idle"
@@ -162,6 +164,10 @@ def promises(results: Results, peer: str = "ours") -> Iterator[Promise]:
             same = ratio(results, where, "longest_gap_ms", peer, "stock-sync")
             if same:
                 yield Promise("longest gap : stock", place, same, 0.5)
+        if phase == "pan over 20 layers":
+            same = ratio(results, where, "gui_ms", peer, "stock-sync")
+            if same:
+                yield Promise("GUI thread : stock", place, same, 0.67)
         if phase in ("turn to 3-D", "orbit", "zoom in 3-D"):
             same = ratio(results, where, "longest_gap_ms", peer, "stock-sync")
             if same:

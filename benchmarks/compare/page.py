@@ -13,12 +13,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from benchmarks.compare.alone import blocks_of
 from benchmarks.compare.figures import (
     Results,
     figure,
     phases,
     promises,
-    ratio,
     summary,
     to_ram,
 )
@@ -26,27 +26,6 @@ from benchmarks.processes import ROOT
 
 STOCK = ("stock-async", "stock-sync")
 READERS = ("ours-tensorstore", "ours-dask")
-BEFORE = (
-    ("add an image of 512² in memory, settled", ("small", "ram", "add small"),
-     "settle_ms", "stock-sync", "1.35–1.6", "1.05"),
-    ("step of a slider, (64, 512, 512), settled", ("small", "ram", "slider small"),
-     "settle_ms", "stock-sync", "1.5–2", "1.05"),
-    ("first layer of a session, longest gap", ("first", "ram", "first layer"),
-     "longest_gap_ms", "stock-async", "1.3–1.5", "1.0"),
-    ("jump on a local disk, settled", ("browse", "disk", "jump"),
-     "settle_ms", "stock-async", "3.7", "two frames more"),
-    ("turn to 3-D, longest gap", ("volume", "ram", "turn to 3-D"),
-     "longest_gap_ms", "stock-sync", "4.3", "1.5"),
-    ("orbit, longest gap", ("volume", "ram", "orbit"),
-     "longest_gap_ms", "stock-sync", "5.4", "1.5"),
-    ("zoom in 3-D, longest gap", ("volume", "ram", "zoom in 3-D"),
-     "longest_gap_ms", "stock-sync", "7.3", "1.5"),
-    ("add twenty layers, longest gap", ("twenty", "ram", "add 20 layers"),
-     "longest_gap_ms", "stock-sync", "0.81", "0.5"),
-    ("pan over twenty layers, GUI thread", ("twenty", "ram", "pan over 20 layers"),
-     "gui_ms", "stock-sync", "1.95", "0.67"),
-)  # fmt: skip
-"""What, where it is measured, which figure, beside whom, what it was, what it should be."""
 
 
 def machine_line(report: dict[str, Any]) -> str:
@@ -154,17 +133,6 @@ def memory_table(results: Results) -> Iterator[str]:
             yield "| " + " | ".join(row) + " |"
 
 
-def before_table(results: Results) -> Iterator[str]:
-    """What users feel of small images, jumps, volumes and many layers: once, and in this run."""
-    yield "| ours : stock | before | now | aim |"
-    yield "| --- | --- | --- | --- |"
-    for what, (scenario, store, phase), name, stock, before, aim in BEFORE:
-        now = None
-        if scenario in results and store in results[scenario]:
-            now = ratio(results, (scenario, store, phase), name, "ours", stock)
-        yield f"| {what} | {before} | {_text(now)} | {aim} |"
-
-
 def promise_table(results: Results) -> Iterator[str]:
     """All promises, missed ones first."""
     yield "| promise | where | measured | at most | |"
@@ -204,17 +172,15 @@ def plot(results: Results, path: Path) -> None:
 
 
 def filled(page: str, blocks: dict[str, str]) -> str:
-    """Return the page with the blocks of these names put in.
-
-    Raises
-    ------
-    KeyError
-        The page asks for figures that nobody has.
-    """
+    """Return the page with the blocks of these names put in; others stay as they are."""
 
     def replaced(match: re.Match[str]) -> str:
         name = match["name"]
-        return f"<!-- figures: {name} -->\n{blocks[name]}\n<!-- end -->"
+        return (
+            f"<!-- figures: {name} -->\n{blocks[name]}\n<!-- end -->"
+            if name in blocks
+            else match[0]
+        )
 
     pattern = r"<!-- figures: (?P<name>[\w-]+) -->\n.*?<!-- end -->"
     return re.sub(pattern, replaced, page, flags=re.DOTALL)
@@ -242,13 +208,13 @@ def main() -> None:
         "browse": "\n".join(table(results, ("browse", "browse 1080p"))),
         "plate": "\n".join(table(results, ("plate",))),
         "readers": "\n".join(reader_table(results)),
-        "before": "\n".join(before_table(results)),
         "memory": "\n".join(memory_table(results)),
-        "channels": "\n".join(table(results, ("channels", "labels", "export"))),
+        "channels": "\n".join(table(results, ("channels", "labels"))),
         "sliders": "\n".join(table(results, ("sliders",))),
         "volume": "\n".join(table(results, ("volume",))),
         "small": "\n".join(table(results, ("first", "small", "twenty"))),
         "promises": "\n".join(promise_table(results)),
+        **blocks_of(source.parent),
     }
     page.write_text(filled(page.read_text(encoding="utf-8"), blocks), encoding="utf-8")
     plot(results, page.parent / "images" / "performance.svg")

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from benchmarks.compare.peers import PEERS
-from benchmarks.compare.scenarios import SCENARIOS
+from benchmarks.compare.scenarios import NEAR_AND_FAR, SCENARIOS
 from benchmarks.compare.session import Session
 from benchmarks.compare.stores import opened
 
@@ -20,7 +20,8 @@ def main() -> None:
     scenario, peer, store, folder, watch, result = sys.argv[1:]
     with opened(store, Path(folder), peer) as data:
         played = SCENARIOS[scenario]
-        session = Session(PEERS[peer], data, watch == "watch", played.canvas)
+        idles = store in NEAR_AND_FAR and scenario == "browse"
+        session = Session(PEERS[peer], data, watch == "watch", played.canvas, idles)
         played.play(session)
         Path(result).write_text(json.dumps(session.result()), encoding="utf-8")
         session.viewer.close()

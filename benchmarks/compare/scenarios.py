@@ -122,7 +122,7 @@ def browse(session: Session) -> None:
     )
     session.phase("zoom out", _looks(session, geometric(far, overview, ZOOM_STEPS)))
     session.phase("revisit", _looks(session, geometric(overview, place, REVISIT_STEPS)))
-    if session.peer.name == "ours" and not session.watch:
+    if session.idles and session.peer.name == "ours" and not session.watch:
         session.idle()
 
 
@@ -146,7 +146,7 @@ def small(session: Session) -> None:
     """A small image in memory: added again and again; its slider moved."""
     session.warm_up()
     pixels = _small((512, 512))
-    for number in range(5):
+    for number in range(4):
         session.phase(
             f"add small {number}", [lambda: session.peer.add_image(session.viewer, [pixels])]
         )
@@ -156,7 +156,7 @@ def small(session: Session) -> None:
     stack = _small((64, 512, 512))
     session.phase("", [lambda: session.peer.add_image(session.viewer, [stack])])
     session.phases.pop("")
-    for number in range(9):
+    for number in range(7):
         session.phase(
             f"slider small {number}",
             [lambda z=number: session.viewer.dims.set_current_step(0, 7 * z % 64)],
@@ -164,7 +164,7 @@ def small(session: Session) -> None:
 
 
 def channels(session: Session) -> None:
-    """Four additive channels of the same pixels: open, zoom in."""
+    """Four additive channels of the same pixels: open, zoom in, write the figure."""
     session.warm_up()
     levels = session.data.levels
     size = levels[0].shape[-1]
@@ -178,6 +178,9 @@ def channels(session: Session) -> None:
     place = (0.317 * size, 0.554 * size, 1.0)
     journey = geometric(_camera(session), place, ZOOM_STEPS)
     session.phase("zoom in 4 channels", _looks(session, journey))
+    session.phase(
+        "export figure", [lambda: session.viewer.export_figure(scale_factor=1600 / size)]
+    )
 
 
 def twenty(session: Session) -> None:
@@ -249,18 +252,6 @@ def labels(session: Session) -> None:
     session.phase("zoom in labels", _looks(session, journey))
 
 
-def export(session: Session) -> None:
-    """Write the figure of a large image that was just opened."""
-    session.warm_up()
-    levels = session.data.levels
-    session.phase("", [lambda: _add(session)])
-    session.phases.pop("")
-    session.phase(
-        "export figure",
-        [lambda: session.viewer.export_figure(scale_factor=1600 / levels[0].shape[-1])],
-    )
-
-
 def plate(session: Session) -> None:
     """Open a plate of 96 wells, each of four fields, and go to one of its cells."""
     from napari_octree import open_ome_zarr
@@ -295,5 +286,4 @@ SCENARIOS = {
     "labels": Scenario(labels, NEAR_AND_FAR, "labels"),
     "plate": Scenario(plate, ("disk", "http-50ms"), "plate", has_stock=False),
     "browse 1080p": Scenario(browse, NEAR_AND_FAR, "plane", (1080, 1920)),
-    "export": Scenario(export, ("ram", "http-50ms"), "plane"),
 }

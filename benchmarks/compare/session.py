@@ -15,7 +15,7 @@ from benchmarks.compare.stores import Opened, Reads
 if TYPE_CHECKING:
     import napari
 
-QUIET_S = 0.5
+QUIET_S = 0.35
 PHASE_LIMIT_S = 60.0
 
 Step = Callable[[], None]
@@ -33,16 +33,24 @@ class Session:
         so that looking does not lengthen the gaps while moving.
     canvas : (int, int)
         Height and width.
+    idles : bool
+        Whether scripts shall rest at their end, and count what happens meanwhile.
     """
 
     def __init__(
-        self, peer: Peer, data: Opened, watch: bool, canvas: tuple[int, int] = CANVAS_SHAPE
+        self,
+        peer: Peer,
+        data: Opened,
+        watch: bool,
+        canvas: tuple[int, int] = CANVAS_SHAPE,
+        idles: bool = False,
     ) -> None:
         peer.prepare()
         import napari
         from benchmarks.compare import probes
 
         self.peer, self.data, self.watch, self.canvas = peer, data, watch, canvas
+        self.idles = idles
         self.phases: dict[str, dict[str, Any]] = {}
         self.extent: tuple[float, float] | None = None
         """Height and width of 2-D data from 0 in world units; None: blank places are unknown."""

@@ -33,8 +33,8 @@ READERS = 16
 """Threads of the raw read: as many as our layers use by default."""
 
 NAMES = (
-    *("ram", "disk", "sharded", "dask", "tiff", "computed"),
-    *("http-50ms", "http-300ms", "http-20ms-4MBps"),
+    *("ram", "disk", "http-50ms", "sharded", "http-300ms", "http-20ms-4MBps"),
+    *("dask", "tiff", "computed"),
 )
 
 PLATE = "plate.zarr"
