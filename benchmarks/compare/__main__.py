@@ -1,8 +1,8 @@
 """Play the scenarios in turns, write what was measured as JSON, print the promises.
 
-The first round plays every scenario in memory, from disk and from a far store, then the other
-stores and other ways of reading; each later one plays again what more than one figure is worth
-having of. No session begins after the minutes are over.
+The first round plays every scenario in memory, from disk and from a far store, then looks for
+blank places and tries other ways of reading, then plays the other stores; each later one plays
+again what more than one figure is worth having of. No session begins after the minutes are over.
 """
 
 from __future__ import annotations
@@ -88,24 +88,32 @@ def peers_for(name: str, chosen: Sequence[str], number: int) -> list[str]:
 def turns(options: argparse.Namespace) -> Iterator[Turn]:
     """All sessions in the order in which they are played: what matters most comes first."""
     for number in range(options.repeat):
-        for many in (True, False) if number == 0 else (True,):
-            for name, store in _places(options):
-                if (store in MANY) is not many:
-                    continue
-                for peer in peers_for(name, options.peers, number):
-                    yield Turn(name, store, peer)
-        if number == 0 and "browse" in options.scenarios:
-            stores = [store for name, store in _places(options) if name == "browse"]
-            watched = stores[-1:] if options.quick else [s for s in stores if s in MANY[1:]]
-            if "ours" in options.peers:
-                yield from (Turn("browse", store, "ours", watch=True) for store in watched)
-            if not options.quick:
-                readable = [s for s in stores if s in ("disk", "http-50ms")]
-                yield from (
-                    Turn("browse", store, reader)
-                    for reader in READERS
-                    for store in readable[: 2 if reader == "ours-tensorstore" else 1]
-                )
+        yield from _round(options, number, in_many=True)
+        if number == 0:
+            yield from _once(options)
+            yield from _round(options, number, in_many=False)
+
+
+def _round(options: argparse.Namespace, number: int, in_many: bool) -> Iterator[Turn]:
+    """Every scenario, on the stores of many rounds or on the others."""
+    for name, store in _places(options):
+        if (store in MANY) is in_many:
+            for peer in peers_for(name, options.peers, number):
+                yield Turn(name, store, peer)
+
+
+def _once(options: argparse.Namespace) -> Iterator[Turn]:
+    """Browsing with every frame looked at, and by other ways of reading."""
+    stores = [store for name, store in _places(options) if name == "browse"]
+    if "ours" in options.peers:
+        watched = stores[-1:] if options.quick else [s for s in stores if s in MANY[1:]]
+        yield from (Turn("browse", store, "ours", watch=True) for store in watched)
+    if options.quick:
+        return
+    readable = [store for store in stores if store in MANY[1:]]
+    for reader in READERS:
+        for store in readable[: 2 if reader == "ours-tensorstore" else 1]:
+            yield Turn("browse", store, reader)
 
 
 def _places(options: argparse.Namespace) -> list[tuple[str, str]]:
