@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import numpy as np
 import pytest
 import zarr
@@ -80,3 +82,13 @@ def test_a_plate_is_selected_and_seen_with_its_names(tmp_path):
     MAIN_LOOP.drain()
     assert viewer.layers.selection == {more[0]}
     assert tuple(camera.center) == (0, 5, 5)
+
+
+def test_a_viewer_does_not_wait_for_layers_that_never_come(tmp_path):
+    viewer = ViewerModel()
+    connected = len(viewer.layers.events.inserted.callbacks)
+    arrange_first_look(open_ome_zarr(write_image(tmp_path / "a.zarr", {})), viewer)
+    gc.collect()
+    viewer.add_image(np.zeros((4, 4)))
+    MAIN_LOOP.drain()
+    assert len(viewer.layers.events.inserted.callbacks) == connected

@@ -20,19 +20,20 @@ def clock(step: float) -> Iterator[float]:
 
 
 def test_one_thread_reads_at_a_time() -> None:
-    near, entered = NearReads(), threading.Event()
+    near, order = NearReads(), []
 
     def read() -> None:
         with near.turn():
-            entered.set()
+            order.append("other")
 
+    other = threading.Thread(target=read)
     with near.turn():
-        other = threading.Thread(target=read)
         other.start()
-        other.join(0.05)
-        assert not entered.is_set()
+        while other.is_alive() and not near._changed._waiters:  # until it waits for its turn
+            pass
+        order.append("first")
     other.join(30)
-    assert entered.is_set()
+    assert order == ["first", "other"]
 
 
 def test_an_error_ends_a_turn() -> None:

@@ -65,7 +65,7 @@ def test_what_was_asked_for_first_comes_first() -> None:
     others = [threading.Thread(target=ask, args=(turn,)) for turn in (3, 1, 2)]
     for thread in others:
         thread.start()
-    while len(pool._tasks) < 7:  # all have asked
+    while pool._queue.qsize() < 7 and first.is_alive():  # until all have asked
         pass
     go_on.set()
     for thread in (first, *others):

@@ -36,14 +36,14 @@ def arrange_first_look(
 
     def added(event: Any) -> None:
         layer = last()
-        if layer is None or event.value is not layer:
+        if layer is not None and event.value is not layer:
             return
         seen = _camera(viewer)
 
         def arrange() -> None:
             viewer.layers.events.inserted.disconnect(added)
-            if layer not in viewer.layers:
-                return
+            if layer is None or layer not in viewer.layers:
+                return  # it never came, or has gone
             if was_empty:
                 _go_to_start(viewer)
             if has_names:

@@ -18,6 +18,9 @@ def viewer_of(canvas: Any) -> Any:
     return None
 
 
+SLOW_PERCENT = 20
+
+
 def hold_playback(dims: Any) -> None:
     """Keep playing sliders where they are until the next frame."""
     dims._play_ready = False
@@ -39,9 +42,6 @@ def slow_loading_signs(canvas: Any) -> None:
         movie = getattr(view.itemDelegate(), "_load_movie", None)
         if movie is not None:
             movie.setSpeed(SLOW_PERCENT)
-
-
-SLOW_PERCENT = 20
 
 
 def what_a_person_closes(event: Any) -> str | None:

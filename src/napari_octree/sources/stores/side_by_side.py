@@ -11,8 +11,7 @@ import itertools
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
-from heapq import heappop, heappush
-from queue import SimpleQueue
+from queue import PriorityQueue
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -27,10 +26,6 @@ Turn = int
 class RequestPool:
     """Threads that fetch.
 
-    Thousands of short tasks a second go through it, and a thread that lost the interpreter while
-    it held a lock would stop all others. So what they share is changed by single calls of
-    functions that keep the interpreter until they have ended.
-
     Parameters
     ----------
     most : int
@@ -40,13 +35,11 @@ class RequestPool:
     def __init__(self, most: int = MOST) -> None:
         self._most = most
         self._lock = threading.Lock()
-        self._tasks: list[tuple[Turn, int, Callable[[], None]]] = []
-        """A heap."""
-        self._counts: SimpleQueue[None] = SimpleQueue()
-        """As many as there are tasks in the heap: what threads wait for."""
+        self._queue: PriorityQueue[tuple[Turn, int, Callable[[], None]]] = PriorityQueue()
         self._turns = itertools.count()
         self._serial = itertools.count()
         self._threads = 0
+        self._unfinished = 0
 
     def new_turn(self) -> Turn:
         """Return the next place in the queue: a read takes one for all its rounds of requests."""
@@ -59,43 +52,43 @@ class RequestPool:
         results: list[Any] = [None] * len(tasks)
         left = _Countdown(len(tasks))
         for number, task in enumerate(tasks):
-            work: Callable[[], None] = partial(_run, task, results, number, left)
-            heappush(self._tasks, (turn, next(self._serial), work))
-            self._counts.put(None)
-        if self._threads < self._most:
-            self._start()
+            self._submit(turn, partial(_run, task, results, number, left))
         left.wait()
         return results
 
-    def _start(self) -> None:
-        """Start a thread for each task that none is free for."""
+    def _submit(self, turn: Turn, work: Callable[[], None]) -> None:
         with self._lock:
-            new = min(self._counts.qsize(), self._most - self._threads)
-            self._threads += max(new, 0)
-        for _ in range(new):
+            self._unfinished += 1
+            start = self._unfinished > self._threads and self._threads < self._most
+            self._threads += start
+        self._queue.put((turn, next(self._serial), work))
+        if start:
             threading.Thread(target=self._work, name="napari-octree-fetch", daemon=True).start()
 
     def _work(self) -> None:
         while True:
-            self._counts.get()
-            _, _, work = heappop(self._tasks)
+            _, _, work = self._queue.get()
             work()
             del work
+            with self._lock:
+                self._unfinished -= 1
 
 
 class _Countdown:
     """How many tasks are left."""
 
     def __init__(self, count: int) -> None:
-        self._numbers = itertools.count(1)
-        self._count = count
+        self._left = count
+        self._lock = threading.Lock()
         self._over = threading.Event()
         if not count:
             self._over.set()
 
     def one_less(self) -> None:
-        if next(self._numbers) == self._count:
-            self._over.set()
+        with self._lock:
+            self._left -= 1
+            if not self._left:
+                self._over.set()
 
     def wait(self) -> None:
         self._over.wait()
