@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -73,6 +74,19 @@ def test_a_sparse_array_on_a_server_is_asked_for_once(tmp_path, server):
         assert array.read(((start, start + 8), (0, 8))) is None
     documents = [request for request in server.requests[whole:] if "zarr.json" in str(request)]
     assert len(documents) == 1
+
+
+def test_a_group_without_consolidated_metadata_stands_for_nothing(tmp_path, server):
+    write(tmp_path / "p.zarr/0")
+    group = {"zarr_format": 3, "node_type": "group", "consolidated_metadata": None}
+    (tmp_path / "p.zarr/zarr.json").write_text(json.dumps(group))
+    store = open_bytes(f"http://127.0.0.1:{server.port}/p.zarr")
+    document = Documents(store, 3).array("0")
+    assert document is not None
+    array = array_from_document(store, "0", document)
+    shutil.rmtree(tmp_path / "p.zarr/0")
+    with pytest.raises(FileNotFoundError, match="the array is gone"):
+        array.read(LAST)
 
 
 def test_consolidated_metadata_stand_for_an_array_without_a_document(tmp_path, server):
