@@ -10,6 +10,8 @@ from napari.utils.notifications import notification_manager
 from qtpy.QtWidgets import QFileDialog
 
 from napari_octree import OctreeConfig, OctreeImage, OctreeLabels
+from napari_octree.layers.labels.painting import edited_labels
+from napari_octree.layers.main_loop import MAIN_LOOP
 from napari_octree.plugin import default_reader, remembered
 from napari_octree.plugin.commands import commands, conversions, layer_actions
 from napari_octree.qt import address_dialog
@@ -206,6 +208,36 @@ def test_images_and_labels_of_ours_become_each_other(model, tmp_path):
     pixels = array[:]
     pixels[1, 2] = 5
     np.testing.assert_array_equal(image.level(0), pixels)
+
+
+def test_a_stroke_that_waits_comes_along(model, recording_array, read_log):
+    array = recording_array(np.arange(72, dtype="u2").reshape(9, 8), (4, 4), "labels")
+    read_log.hold()
+    labels = model.add_layer(OctreeLabels([array]))
+    with_edits(labels)
+    assert not labels.has_edits
+    MAIN_LOOP.post(read_log.release)  # while the conversion waits
+    later = labels.level(0)
+    conversions.convert_to_image(model)
+    (image,) = model.layers
+    for found in (image.level(0), later):
+        assert np.asarray(found)[1, 2] == 5
+
+
+def test_labels_whose_stroke_cannot_be_finished_stay(
+    model, recording_array, read_log, monkeypatch
+):
+    monkeypatch.setattr(edited_labels, "STROKES_S", 0.0)
+    array = recording_array(np.arange(72, dtype="u2").reshape(9, 8), (4, 4), "labels")
+    read_log.hold()
+    labels = model.add_layer(OctreeLabels([array], name="cells"))
+    with_edits(labels)
+    with pytest.raises(SourceError, match="cells: what was painted still waits"):
+        conversions.convert_to_image(model)
+    assert model.layers == [labels]
+    read_log.release()
+    assert labels.wait_until_settled(30)
+    assert labels.data[1, 2] == 5
 
 
 def test_an_image_that_cannot_be_shown_stays(model):

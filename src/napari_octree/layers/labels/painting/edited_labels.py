@@ -41,7 +41,11 @@ from napari_octree.layers.slices.painted_tile import hull_on_level, painted_in
 from napari_octree.layers.views.octree_view import OctreeView
 from napari_octree.layers.views.statistics import OctreeStatistics
 from napari_octree.octree.transform import LevelTransform
+from napari_octree.sources.errors import SourceError
 from napari_octree.sources.protocol import LevelSource, Region
+
+STROKES_S = 30.0
+"""How long a copy of a layer waits for strokes."""
 
 _LAYERS: weakref.WeakSet[EditedLabels] = weakref.WeakSet()
 
@@ -112,9 +116,8 @@ class EditedLabels(OctreeScalarField, Labels):
     def _level_sources(self) -> tuple[LevelSource, ...]:
         """The levels, with what was painted: for exports and scripts."""
         edits = self._label_edits
-        if not edits:
+        if edits is None or not (edits or self.is_unsaved):
             return super()._level_sources
-        assert edits is not None
         return tuple(
             LevelSource(EditedArray(source, edits, place), (None,) * len(source.shape))
             for source, place in zip(self._levels.sources, self._level_places, strict=True)
@@ -125,7 +128,20 @@ class EditedLabels(OctreeScalarField, Labels):
         return LayerLevels(self._levels.arrays, self._level_sources)
 
     def as_layer_data_tuple(self) -> tuple[Any, dict[str, Any], str]:
-        """As of all octree layers; one array comes with what was painted."""
+        """As of all octree layers; one array comes with what was painted.
+
+        Waits for strokes that wait for the labels below them: copies of the layer have them too.
+
+        Raises
+        ------
+        SourceError
+            They still wait after half a minute.
+        """
+        if not self._finish_strokes(STROKES_S):
+            raise SourceError(
+                f"{self.name}: what was painted still waits for the labels below it, which do not "
+                "come: undo it, or try again later."
+            )
         data, state, kind = super().as_layer_data_tuple()
         if self._label_edits and self._levels.is_plain:
             data = np.asarray(self._data)
@@ -316,8 +332,9 @@ class EditedLabels(OctreeScalarField, Labels):
                 other.reload()
         return written
 
-    def _finish_strokes(self, timeout: float) -> None:
-        """Have nothing wait to be painted."""
+    def _finish_strokes(self, timeout: float) -> bool:
+        """Have nothing wait to be painted; whether that is so in time (seconds)."""
+        return True
 
     def discard_edits(self) -> None:
         """Forget all that was painted and not saved."""

@@ -137,8 +137,8 @@ class StrokedLabels(EditedLabels):
         """Strokes wait for the pixels below them."""
         return self._strokes is not None and bool(len(self._strokes))
 
-    def _finish_strokes(self, timeout: float) -> None:
-        MAIN_LOOP.run_until(lambda: not self._waits, timeout)
+    def _finish_strokes(self, timeout: float) -> bool:
+        return not self._waits or MAIN_LOOP.run_until(lambda: not self._waits, timeout)
 
     @property
     def is_unsaved(self) -> bool:
