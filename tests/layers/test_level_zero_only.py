@@ -13,7 +13,10 @@ from recording_array import random_pixels
 CONFIG = OctreeConfig(memory={"ram_bytes": 200 * 2**20})
 
 
-def test_each_chunk_is_read_once_at_every_zoom(viewer, recording_array, read_log) -> None:
+def test_each_chunk_is_read_once_at_every_zoom(
+    no_loaders, viewer, recording_array, read_log
+) -> None:
+    """With memory of its own: a layer with little, left by a test before, would share it."""
     data = random_pixels((4096, 4096), "uint8")
     layer = viewer.add_layer(OctreeImage([recording_array(data, (512, 512))], config=CONFIG))
     assert layer.wait_until_settled(60)
